@@ -1,0 +1,60 @@
+# Every third-party library, once. tools/setup.sh installs them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PNG REQUIRED)
+pkg_check_modules(SNDFILE REQUIRED IMPORTED_TARGET sndfile)
+pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr)
+pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
+pkg_check_modules(FLUIDSYNTH REQUIRED IMPORTED_TARGET fluidsynth)
+pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5)
+if(STEMSMITH_LIBAV)
+  pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswresample)
+endif()
+if(NOT TARGET yaml-cpp::yaml-cpp)
+  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()
+
+# LibTorch by hand: find_package(Torch) of a CUDA build asks for nvcc, which nothing here needs.
+# libtorch_cuda.so is loaded at run time where a GPU driver is present.
+get_filename_component(torch_dir "${STEMSMITH_TORCH_DIR}" REALPATH)
+if(NOT EXISTS ${torch_dir}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "No LibTorch in ${STEMSMITH_TORCH_DIR}. Run tools/setup.sh, or pass -DSTEMSMITH_TORCH_DIR=DIR.")
+endif()
+add_library(stemsmith_torch INTERFACE)
+add_library(torch::torch ALIAS stemsmith_torch)
+target_include_directories(stemsmith_torch SYSTEM INTERFACE
+  ${torch_dir}/include ${torch_dir}/include/torch/csrc/api/include)
+target_compile_definitions(stemsmith_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+target_link_libraries(stemsmith_torch INTERFACE
+  ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so Threads::Threads)
+target_link_options(stemsmith_torch INTERFACE
+  -Wl,--unresolved-symbols=ignore-in-shared-libs -Wl,-rpath,${torch_dir}/lib)
+
+# ONNX Runtime (separation) and the ONNX protobufs (export).
+get_filename_component(ort_root "${ONNXRUNTIME_ROOT}" REALPATH)
+find_path(ONNXRUNTIME_INCLUDE onnxruntime_cxx_api.h PATHS ${ort_root}/include PATH_SUFFIXES onnxruntime onnxruntime/core/session NO_DEFAULT_PATH)
+find_library(ONNXRUNTIME_LIBRARY NAMES onnxruntime libonnxruntime.so.1 PATHS ${ort_root}/lib NO_DEFAULT_PATH)
+if(NOT ONNXRUNTIME_INCLUDE OR NOT ONNXRUNTIME_LIBRARY)
+  message(FATAL_ERROR "No ONNX Runtime in ${ONNXRUNTIME_ROOT}. Run tools/setup.sh, or pass -DONNXRUNTIME_ROOT=DIR.")
+endif()
+add_library(stemsmith_onnxruntime INTERFACE)
+add_library(onnxruntime::onnxruntime ALIAS stemsmith_onnxruntime)
+target_include_directories(stemsmith_onnxruntime SYSTEM INTERFACE ${ONNXRUNTIME_INCLUDE})
+target_link_libraries(stemsmith_onnxruntime INTERFACE ${ONNXRUNTIME_LIBRARY})
+target_link_options(stemsmith_onnxruntime INTERFACE -Wl,-rpath,${ort_root}/lib)
+
+find_package(Protobuf REQUIRED)
+find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+add_library(stemsmith_onnx_proto INTERFACE)
+add_library(onnx::proto ALIAS stemsmith_onnx_proto)
+target_compile_definitions(stemsmith_onnx_proto INTERFACE ONNX_ML=1 ONNX_NAMESPACE=onnx)
+target_link_libraries(stemsmith_onnx_proto INTERFACE ${ONNX_PROTO_LIBRARY} protobuf::libprotobuf)
+
+if(STEMSMITH_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+  find_package(Python3 COMPONENTS Interpreter)
+endif()

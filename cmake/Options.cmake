@@ -1,0 +1,29 @@
+option(STEMSMITH_TESTS "Build the tests and benchmarks" ON)
+option(STEMSMITH_LIBAV "Build the module that decodes mp4, m4a, aac (libav)" ON)
+set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
+set(STEMSMITH_TORCH_DIR "${CMAKE_SOURCE_DIR}/.deps/torch" CACHE PATH "LibTorch, or an installed torch package: holds lib/ and include/")
+set(ONNXRUNTIME_ROOT "${CMAKE_SOURCE_DIR}/.deps/onnxruntime" CACHE PATH "ONNX Runtime: holds lib/ and include/")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
+endif()
+
+# What every target of ours is compiled with; nothing is set globally but -fPIC.
+add_library(stemsmith_flags INTERFACE)
+add_library(stemsmith::flags ALIAS stemsmith_flags)
+target_compile_options(stemsmith_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+target_include_directories(stemsmith_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+if(STEMSMITH_SANITIZER)
+  target_compile_options(stemsmith_flags INTERFACE -fsanitize=${STEMSMITH_SANITIZER} -fno-omit-frame-pointer -g1)
+  target_link_options(stemsmith_flags INTERFACE -fsanitize=${STEMSMITH_SANITIZER})
+  if(STEMSMITH_SANITIZER MATCHES undefined)
+    target_compile_options(stemsmith_flags INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/stemsmith_version.h CONTENT
+"#pragma once
+#define STEMSMITH_VERSION \"@PROJECT_VERSION@\"
+" @ONLY)

@@ -1,0 +1,19 @@
+# The few kinds of target there are. One static library per folder; a wrong include does not link.
+
+# stemsmith_library(NAME SOURCES… LINK…): libstemsmith_NAME, alias stemsmith::NAME.
+function(stemsmith_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  add_library(stemsmith_${name} STATIC ${arg_SOURCES})
+  add_library(stemsmith::${name} ALIAS stemsmith_${name})
+  target_link_libraries(stemsmith_${name} PUBLIC stemsmith::flags ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
+endfunction()
+
+# The one precompiled torch header; whoever sees torch calls stemsmith_uses_torch(TARGET).
+add_library(stemsmith_torch_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
+target_link_libraries(stemsmith_torch_pch PUBLIC stemsmith::flags torch::torch)
+target_compile_options(stemsmith_torch_pch PRIVATE -Wno-all -Wno-extra)
+target_precompile_headers(stemsmith_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/torch_pch.h)
+function(stemsmith_uses_torch target)
+  target_link_libraries(${target} PUBLIC torch::torch)
+  target_precompile_headers(${target} REUSE_FROM stemsmith_torch_pch)
+endfunction()

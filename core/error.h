@@ -1,0 +1,61 @@
+// The one exception of stemsmith: what is wrong, where, and what to do about it.
+//
+// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Thrown for bad input
+// and bad surroundings only; programmer errors are asserts.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace stemsmith {
+
+enum class ExitCode : int {
+  kOk = 0,
+  kInputFailed = 1,   // some input could not be used
+  kWrongUse = 2,      // command line or configuration
+  kInterrupted = 130,  // Ctrl-C, state saved
+  kTerminated = 143,  // SIGTERM, state saved
+};
+
+class Error : public std::runtime_error {
+ public:
+  // `what` says what is wrong; `where` names the file, line, key or track; `advice` says what to do. The
+  // last two may be empty. No trailing full stops.
+  Error(ExitCode code, std::string what, std::string where, std::string advice);
+
+  // An input (audio, cache, model, disk) cannot be used: exit code 1.
+  static Error Input(std::string what, std::string where, std::string advice = "");
+  // The command line or a configuration is wrong: exit code 2.
+  static Error Usage(std::string what, std::string where, std::string advice = "");
+  // As Input, with the system's reason for the last failed call (errno) added to `what`.
+  static Error System(std::string what, std::string where, std::string advice = "");
+
+  ExitCode code() const { return code_; }
+  int exit_status() const { return static_cast<int>(code_); }
+  const std::string& problem() const { return what_; }
+  const std::string& where() const { return where_; }
+  const std::string& advice() const { return advice_; }
+
+ private:
+  ExitCode code_;
+  std::string what_, where_, advice_;
+};
+
+// The word in `known` nearest to `word` by edit distance, or "" when none is near enough to be meant.
+template <typename Range>
+std::string NearestName(const std::string& word, const Range& known);
+// Edit distance with neighbours swapped counting once (Damerau, optimal string alignment).
+std::size_t EditDistance(const std::string& a, const std::string& b);
+
+template <typename Range>
+std::string NearestName(const std::string& word, const Range& known) {
+  std::string best;
+  std::size_t best_distance = word.size() / 3 + 2;
+  for (const auto& candidate : known) {
+    const std::size_t distance = EditDistance(word, std::string(candidate));
+    if (distance < best_distance) best_distance = distance, best = std::string(candidate);
+  }
+  return best;
+}
+
+}  // namespace stemsmith

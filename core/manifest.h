@@ -1,0 +1,45 @@
+// The manifest: what makes a model file complete. TorchScript holds it as the extra file `manifest.json`, ONNX as
+// the metadata entry `stemsmith.manifest`. docs/model_format.md describes every key.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace stemsmith {
+
+// Which input lengths the graph takes: a fixed one, or every offset + k · multiple (k ≥ minimum_steps).
+struct LengthRule {
+  bool dynamic = false;
+  std::int64_t offset_frames = 0;
+  std::int64_t multiple_frames = 1;
+};
+
+struct Manifest {
+  static constexpr int kVersion = 1;
+
+  std::string model_name;          // row of the model table: "unet", "demucs_v2", …
+  std::vector<std::string> stems;  // in the order of the S dimension
+  int sample_rate_hz = 44100;
+  int channels = 2;
+  std::int64_t segment_frames = 0;  // the length separate uses; the graph's length where not dynamic
+  LengthRule length;
+  // Whole-song normalisation before separation (Python demucs): none, or mean/std of the mono mix.
+  std::string song_normalization = "none";
+  std::string window = "triangle";  // of the overlap-add: triangle, hann, rectangle
+  double overlap = 0.25;            // share of a segment that neighbours have in common
+  std::string precision = "float32";
+  nlohmann::json stft = nullptr;      // {"n_fft":, "hop":, "window":} where the graph holds one
+  nlohmann::json training = nullptr;  // summary: run, steps, best validation figures
+  nlohmann::json versions = nullptr;  // stemsmith, libtorch, opset
+
+  nlohmann::json ToJson() const;
+  // Throws Error (`where` names the file) for other versions and missing or senseless values.
+  static Manifest FromJson(const std::string& text, const std::string& where);
+};
+
+inline constexpr char kManifestExtraFile[] = "manifest.json";
+inline constexpr char kManifestMetadataKey[] = "stemsmith.manifest";
+
+}  // namespace stemsmith

@@ -1,0 +1,50 @@
+// Streaming overlap-add: cuts an endless input into overlapping segments and joins the results, with memory
+// bound by the segment. Weights are divided out, so a segment function that returns its input gives the input.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/audio.h"
+
+namespace stemsmith {
+
+struct OverlapAddOptions {
+  std::size_t segment_frames = 0;
+  double overlap = 0.25;            // in [0, 1): neighbours share overlap · segment frames
+  std::string window = "triangle";  // triangle (as Python demucs), hann, rectangle
+  int channels_in = 2;
+  int channels_out = 2;             // S · C of the result
+};
+
+class OverlapAdd {
+ public:
+  // Called with a planar segment [channels_in, segment_frames] (the last one padded with zeros: `valid`
+  // frames of it are audio); must fill [channels_out, segment_frames].
+  using SegmentFunction = std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
+  // Called in order with finished planar audio [channels_out, n].
+  using Sink = std::function<void(const AudioBuffer& out)>;
+
+  OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink);
+  // Feeds planar audio [channels_in, n], any n.
+  void Push(const AudioBuffer& in);
+  // End of input: the rest is processed; the total given to the sink equals the total pushed, to the frame.
+  void Finish();
+
+ private:
+  void ProcessSegment(std::size_t valid);
+  OverlapAddOptions options_;
+  SegmentFunction segment_;
+  Sink sink_;
+  std::size_t stride_ = 0;
+  std::vector<float> weights_;
+  AudioBuffer input_, output_, sum_;
+  std::vector<float> weight_sum_;
+  std::size_t filled_ = 0;
+  bool first_ = true, finished_ = false;
+  std::size_t fresh_ = 0;  // frames in input_ that no segment has covered yet
+};
+
+}  // namespace stemsmith

@@ -1,0 +1,43 @@
+// A song as a reader finds it: named source stems and the files they come from.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+
+namespace stemsmith {
+
+struct SourceStem {
+  std::string name;            // "drums", "S03", …
+  std::filesystem::path path;
+  int stream = 0;              // audio stream in the file (stem.mp4)
+  // What a recipe may select by (SLAKH: inst_class, program, is_drum, plugin); empty elsewhere.
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
+
+struct Track {
+  std::string name;   // unique in a dataset, fit for a file name
+  std::string split;  // "train", "valid", "test"
+  std::vector<SourceStem> sources;
+  std::filesystem::path mixture;  // empty where there is none
+  int mixture_stream = 0;
+};
+
+struct ReaderOptions {
+  std::filesystem::path root;
+};
+
+// One row of the table in readers/registry.cpp; scan lists tracks without decoding, sorted by split and name.
+// Throws Error when the folder holds no song, saying what it looked for.
+struct ReaderRow {
+  const char* name;
+  const char* summary;
+  std::vector<Track> (*scan)(const ReaderOptions& options);
+};
+const std::vector<ReaderRow>& ReaderTable();
+// Throws Error (nearest name) for unknown kinds.
+std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options);
+
+}  // namespace stemsmith

@@ -1,0 +1,43 @@
+// A checkpoint is one .safetensors file: weights, and for resuming the optimiser's tensors, with all else as JSON in
+// its metadata entry `stemsmith.checkpoint`. Written atomically. Readable from Python with `safetensors`.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "models/separation_model.h"
+
+namespace stemsmith {
+
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+// models/weights/safetensors: u64 little-endian header length, JSON header, raw data. Every size and offset is checked.
+void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tensors,
+                     const std::vector<std::pair<std::string, std::string>>& metadata);
+struct SafetensorsFile {
+  NamedTensors tensors;
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+SafetensorsFile LoadSafetensors(const std::filesystem::path& path);
+
+struct Checkpoint {
+  static constexpr int kVersion = 1;
+  std::string model_config;     // YAML of the resolved `model` node (with `name`)
+  ModelSetting setting;
+  std::int64_t segment_frames = 0;  // trained with
+  NamedTensors weights;             // "encoder.0.0.weight", …
+  NamedTensors training;            // optimiser, EMA …: stored with the prefix "training."
+  nlohmann::json training_state;    // step, position, resolved configuration, best figures …; null in plain weights
+};
+void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+// Throws Error for files that are none, are cut off, or come from a newer version.
+Checkpoint LoadCheckpoint(const std::filesystem::path& path);
+// Finds the checkpoint meant by a run folder (checkpoints/best.safetensors, else last) or a file.
+std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
+// Builds the model and loads the weights; in eval mode.
+std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoint);
+
+}  // namespace stemsmith

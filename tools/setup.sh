@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# Installs what stemsmith needs: Debian packages, LibTorch and ONNX Runtime into .deps/.
+# Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
+#
+#   tools/setup.sh            what the build and the programs need
+#   tools/setup.sh --tests    and the Python peers of the reference tests
+#
+# Settings (environment):
+#   STEMSMITH_CUDA=1           install the whole CUDA set (done by itself where an NVIDIA driver is found); 0: never
+#   STEMSMITH_TORCH_DIR=DIR    a LibTorch 2.11 or an installed torch package (holds lib/ and include/) to use instead
+#   ONNXRUNTIME_ROOT=DIR       an official ONNX Runtime release (holds lib/ and include/) to use instead
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+want_tests=0
+for argument in "$@"; do
+  case "$argument" in
+    --tests) want_tests=1 ;;
+    -h|--help) sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    *) echo "setup: unknown option '$argument'; see tools/setup.sh --help" >&2; exit 2 ;;
+  esac
+done
+
+deps=$PWD/.deps
+mkdir -p "$deps"
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# ---------------------------------------------------------------- Debian packages
+command -v dpkg-query >/dev/null ||
+  fail "this script knows Debian's package manager only; on another system install the packages named in tools/apt-packages.txt yourself and see docs/install.md"
+mapfile -t packages < <(grep -v '^#' tools/apt-packages.txt)
+missing=()
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
+for package in "${packages[@]}"; do
+  grep -qx -- "$package" <<<"$installed" || missing+=("$package")
+done
+as_root=()
+can_install=1
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as_root=(sudo); else can_install=0; fi
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$can_install" -eq 0 ]; then
+    echo "setup: ${#missing[@]} Debian packages are missing and this user may not install them. Ask an administrator to run:" >&2
+    echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  say "Debian packages: installing ${#missing[@]} (${missing[*]})"
+  "${as_root[@]}" apt-get update -qq || fail "apt-get update failed: is the network there?"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
+    fail "apt-get could not install: ${missing[*]} (its output is in .deps/apt.log); run this again to go on"
+fi
+
+# ---------------------------------------------------------------- helpers for the downloads
+venv=$deps/venv
+ensure_venv() {
+  [ -x "$venv/bin/python" ] && "$venv/bin/python" -m pip --version >/dev/null 2>&1 && return
+  say "Python environment in .deps/venv"
+  python3 -m venv --clear "$venv" 2>"$deps/venv.log" || /usr/bin/python3 -m venv --clear "$venv" ||
+    fail "python3 -m venv failed (see .deps/venv.log)"
+}
+pinned() { grep -E "^$1==" tools/requirements.txt; }
+# pip_install LABEL ARGUMENT... : one package at a time, so that a failure names it.
+pip_install() {
+  local label=$1; shift
+  local started=$SECONDS
+  say "$label"
+  local bar=(--progress-bar off); [ -t 1 ] && bar=()
+  "$venv/bin/python" -m pip install --disable-pip-version-check -q "${bar[@]}" "$@" ||
+    fail "could not download or install $label; run this again to go on"
+  printf '    done in %d s\n' $((SECONDS - started))
+}
+# have NAME CONTENT: the step NAME was finished with exactly this content.
+have() { [ -f "$deps/$1.stamp" ] && [ "$(cat "$deps/$1.stamp")" = "$2" ]; }
+done_with() { printf '%s' "$2" >"$deps/$1.stamp"; }
+
+# ---------------------------------------------------------------- LibTorch
+cuda=${STEMSMITH_CUDA:-}
+if [ -z "$cuda" ]; then [ -e /proc/driver/nvidia/version ] || [ -e /dev/nvidia0 ] && cuda=1 || cuda=0; fi
+if [ -n "${STEMSMITH_TORCH_DIR:-}" ]; then
+  [ -e "$STEMSMITH_TORCH_DIR/lib/libtorch_cpu.so" ] ||
+    fail "STEMSMITH_TORCH_DIR=$STEMSMITH_TORCH_DIR holds no lib/libtorch_cpu.so; point it to an unpacked LibTorch or to a torch package"
+  ln -sfn "$(realpath "$STEMSMITH_TORCH_DIR")" "$deps/torch"
+else
+  torch_pins=$(pinned torch; pinned nvidia-cuda-runtime; pinned nvidia-cuda-cupti)
+  if ! have torch "$torch_pins" || [ ! -e "$deps/torch/lib/libtorch_cpu.so" ]; then
+    ensure_venv
+    pip_install "LibTorch ($(pinned torch), 530 MB)" --no-deps "$(pinned torch)"
+    pip_install "CUDA runtime libraries that LibTorch starts with (13 MB)" --no-deps "$(pinned nvidia-cuda-runtime)" "$(pinned nvidia-cuda-cupti)"
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    ln -sfn "$site/torch" "$deps/torch"
+    done_with torch "$torch_pins"
+  fi
+  # Python's own `import torch` wants the whole CUDA set, and so does a GPU.
+  if { [ "$cuda" = 1 ] || [ "$want_tests" = 1 ]; } && ! have cuda "$(pinned torch)"; then
+    pip_install "the CUDA libraries of $(pinned torch) (about 3 GB)" "$(pinned torch)"
+    done_with cuda "$(pinned torch)"
+  fi
+fi
+
+# ---------------------------------------------------------------- ONNX Runtime
+# Library from the PyPI wheel, headers from Debian's libonnxruntime-dev (Debian 13; on Debian 12 that
+# one package is fetched from the machine's own mirror with a list of its own: nothing else changes).
+fetch_onnxruntime_headers() {
+  local work=$deps/onnxruntime-headers include
+  rm -rf "$work"; mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/state"
+  if ! apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
+    local mirror
+    mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p'
+               sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null; } | grep -E '/debian/?$' | head -n 1)
+    [ -n "$mirror" ] || fail "no Debian mirror found in this machine's apt sources; set ONNXRUNTIME_ROOT to an ONNX Runtime release"
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$mirror" >"$work/trixie.list"
+    local options=(-o "Dir::Etc::SourceList=$work/trixie.list" -o "Dir::Etc::SourceParts=-" -o "Dir::State::Lists=$work/lists"
+                   -o "Dir::Cache=$work/cache" -o "APT::Sandbox::User=$(id -un)")
+    apt-get "${options[@]}" update -qq 2>"$work/log" || fail "the list of Debian packages could not be read (see .deps/onnxruntime-headers/log)"
+    (cd "$work" && apt-get "${options[@]}" download -qq libonnxruntime-dev 2>>log) || fail "could not download libonnxruntime-dev; run this again to go on"
+  else
+    (cd "$work" && apt-get download -qq libonnxruntime-dev 2>log) || fail "could not download libonnxruntime-dev; run this again to go on"
+  fi
+  dpkg -x "$work"/libonnxruntime-dev_*.deb "$work/root"
+  include=$(dirname "$(find "$work/root" -name onnxruntime_c_api.h | head -n 1)")
+  mkdir -p "$deps/onnxruntime"
+  rm -rf "$deps/onnxruntime/include"
+  cp -r "$include" "$deps/onnxruntime/include"
+  rm -rf "$work"
+}
+if [ -n "${ONNXRUNTIME_ROOT:-}" ]; then
+  ls "$ONNXRUNTIME_ROOT"/lib/libonnxruntime.so* >/dev/null 2>&1 && [ -n "$(find -L "$ONNXRUNTIME_ROOT/include" -name onnxruntime_cxx_api.h | head -n 1)" ] ||
+    fail "ONNXRUNTIME_ROOT=$ONNXRUNTIME_ROOT holds no lib/libonnxruntime.so or no include/onnxruntime_cxx_api.h; unpack an official release there"
+  [ -L "$deps/onnxruntime" ] || rm -rf "$deps/onnxruntime"
+  ln -sfn "$(realpath "$ONNXRUNTIME_ROOT")" "$deps/onnxruntime"
+  rm -f "$deps/onnxruntime.stamp"
+elif ! have onnxruntime "$(pinned onnxruntime)"; then
+  ensure_venv
+  [ -L "$deps/onnxruntime" ] && rm "$deps/onnxruntime"
+  mkdir -p "$deps/onnxruntime/lib"
+  pip_install "ONNX Runtime ($(pinned onnxruntime), 18 MB)" --no-deps --target "$deps/onnxruntime/wheel" --upgrade "$(pinned onnxruntime)"
+  library=$(find "$deps/onnxruntime/wheel" -name 'libonnxruntime.so.*' | head -n 1)
+  [ -n "$library" ] || fail "the onnxruntime wheel holds no libonnxruntime.so; set ONNXRUNTIME_ROOT to an official release"
+  cp "$library" "$deps/onnxruntime/lib/libonnxruntime.so.1"
+  ln -sf libonnxruntime.so.1 "$deps/onnxruntime/lib/libonnxruntime.so"
+  rm -rf "$deps/onnxruntime/wheel"
+  say "ONNX Runtime headers (Debian's libonnxruntime-dev)"
+  fetch_onnxruntime_headers
+  done_with onnxruntime "$(pinned onnxruntime)"
+fi
+
+# ---------------------------------------------------------------- Python peers for the tests
+if [ "$want_tests" = 1 ]; then
+  test_pins=$(cat tools/requirements-tests.txt; pinned onnxruntime)
+  if ! have tests "$test_pins"; then
+    ensure_venv
+    pip_install "Python peers of the reference tests" -r tools/requirements-tests.txt "$(pinned onnxruntime)"
+    # demucs 2.x and 4.x share a package name: each has a folder of its own.
+    pip_install "demucs 2.0.3 (the waveform reference)" --no-deps --upgrade --target "$deps/demucs2" demucs==2.0.3
+    done_with tests "$test_pins"
+  fi
+fi

@@ -1,0 +1,22 @@
+// The subcommands of `stemsmith`, a file each (NAME_command.cpp) and a row each in main.cpp.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "core/progress.h"
+
+namespace stemsmith {
+
+// Each adds its subcommand with options and a callback that does the work and returns through exceptions.
+// The callback's exit status other than 0 is thrown as CLI::RuntimeError.
+void AddSynthCommand(CLI::App& app);
+void AddPrepareCommand(CLI::App& app);
+void AddTrainCommand(CLI::App& app);
+void AddExportCommand(CLI::App& app);
+void AddInspectCommand(CLI::App& app);
+void AddModelsCommand(CLI::App& app);
+
+// --json and --quiet, the same for every long command; `mode` must outlive the parse.
+void AddOutputFlags(CLI::App& command, OutputMode& mode);
+
+}  // namespace stemsmith

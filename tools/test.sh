@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Set-up, build and all tests but the ones labelled `slow` (tools/test.sh --slow runs those too).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exclude=(--label-exclude slow)
+for argument in "$@"; do
+  case "$argument" in
+    --slow) exclude=() ;;
+    *) echo "usage: tools/test.sh [--slow]" >&2; exit 2 ;;
+  esac
+done
+./tools/setup.sh --tests
+./tools/build.sh release
+ctest --test-dir build/release --output-on-failure --parallel 2 "${exclude[@]}"

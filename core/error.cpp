@@ -1,1 +1,59 @@
-// placeholder
+#include "core/error.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace stemsmith {
+namespace {
+
+std::string OneLine(const std::string& what, const std::string& where, const std::string& advice) {
+  std::string line = what;
+  if (!where.empty()) line += " (" + where + ")";
+  if (!advice.empty()) line += "; " + advice;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+}  // namespace
+
+Error::Error(ExitCode code, std::string what, std::string where, std::string advice)
+    : std::runtime_error(OneLine(what, where, advice)),
+      code_(code),
+      what_(std::move(what)),
+      where_(std::move(where)),
+      advice_(std::move(advice)) {}
+
+Error Error::Input(std::string what, std::string where, std::string advice) {
+  return {ExitCode::kInputFailed, std::move(what), std::move(where), std::move(advice)};
+}
+
+Error Error::Usage(std::string what, std::string where, std::string advice) {
+  return {ExitCode::kWrongUse, std::move(what), std::move(where), std::move(advice)};
+}
+
+Error Error::System(std::string what, std::string where, std::string advice) {
+  const int reason = errno;
+  if (reason != 0) what += std::string(": ") + std::strerror(reason);
+  return {ExitCode::kInputFailed, std::move(what), std::move(where), std::move(advice)};
+}
+
+std::size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    current[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitution = previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      current[j] = std::min({previous[j] + 1, current[j - 1] + 1, substitution});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) current[j] = std::min(current[j], before[j - 2] + 1);
+    }
+    std::swap(before, previous);
+    std::swap(previous, current);
+  }
+  return previous[b.size()];
+}
+
+}  // namespace stemsmith

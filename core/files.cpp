@@ -1,0 +1,140 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+// Unique among processes (pid) and threads (counter), and hidden from folder listings.
+fs::path TemporaryBeside(const fs::path& target) {
+  static std::atomic<unsigned> counter{0};
+  return target.parent_path() / ("." + target.filename().string() + ".tmp-" + std::to_string(getpid()) + "-" +
+                                 std::to_string(counter++) + target.extension().string());
+}
+
+void Flush(const fs::path& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw Error::System("cannot open what was just written", path.string());
+  const int result = fsync(file);
+  const int reason = errno;
+  close(file);
+  // Some file systems (FUSE, network mounts) know no fsync; the rename still is atomic there.
+  if (result != 0 && reason != EINVAL && reason != ENOTSUP) {
+    errno = reason;
+    throw Error::System("cannot flush to disk", path.string(), "is the disk full?");
+  }
+}
+
+}  // namespace
+
+PendingFile::PendingFile(fs::path target) : target_(std::move(target)) {
+  if (target_.has_parent_path()) {
+    std::error_code error;
+    fs::create_directories(target_.parent_path(), error);
+    if (error) {
+      throw Error::Input("cannot create the folder: " + error.message(), target_.parent_path().string(),
+                         "choose a folder that this user may write");
+    }
+  }
+  temporary_ = TemporaryBeside(target_);
+  const int file = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) {
+    throw Error::System("cannot write here", target_.string(), "choose a folder that this user may write");
+  }
+  close(file);
+}
+
+PendingFile::~PendingFile() {
+  if (committed_) return;
+  std::error_code ignored;
+  fs::remove(temporary_, ignored);
+}
+
+void PendingFile::Commit() {
+  Flush(temporary_);
+  std::error_code error;
+  fs::rename(temporary_, target_, error);
+  if (error) throw Error::Input("cannot put the finished file in place: " + error.message(), target_.string());
+  committed_ = true;
+  // So that the new name survives a power cut too.
+  Flush(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
+}
+
+void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
+  PendingFile pending(path);
+  {
+    std::ofstream out(pending.path(), std::ios::binary | std::ios::trunc);
+    errno = 0;
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    out.close();
+    if (!out) throw Error::System("cannot write", path.string(), "is the disk full?");
+  }
+  pending.Commit();
+}
+
+std::string ReadFile(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) throw Error::Input("this is a folder, not a file", path.string());
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error::System("cannot open the file", path.string(), "check the path");
+  std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (in.bad()) throw Error::System("cannot read the file", path.string());
+  return bytes;
+}
+
+void EnsureWritableFolder(const fs::path& folder) {
+  PendingFile probe(folder / "write-test");  // created, then removed uncommitted
+}
+
+std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL ^ MixBits(seed ^ bytes.size());
+  std::size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes.data() + i, 8);
+    hash = (hash ^ word) * 0x100000001b3ULL;
+    hash ^= hash >> 32;
+  }
+  for (; i < bytes.size(); ++i) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3ULL;
+  return MixBits(hash);
+}
+
+std::uint64_t HashFile(const fs::path& path) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error::System("cannot open the file", path.string());
+  std::vector<char> block(1 << 20);
+  std::uint64_t hash = 0;
+  while (in.read(block.data(), static_cast<std::streamsize>(block.size())), in.gcount() > 0) {
+    hash = HashBytes({block.data(), static_cast<std::size_t>(in.gcount())}, hash);
+  }
+  if (in.bad()) throw Error::System("cannot read the file", path.string());
+  return hash;
+}
+
+std::string HexHash(std::uint64_t hash) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (int i = 15; i >= 0; --i, hash >>= 4) text[i] = kDigits[hash & 15];
+  return text;
+}
+
+fs::path ProgramFolder() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::current_path() : program.parent_path();
+}
+
+}  // namespace stemsmith

@@ -1,9 +1,10 @@
 // YAML configurations that know which of their keys were read.
 //
-// Config::Load resolves `extends: base.yaml` (maps merge, lists and scalars replace), applies `key.path=value`
-// overrides, and keeps file and line of every node. Getters give the documented default for a missing key
-// and throw an Error with file and line for a value of the wrong kind. CheckAllRead() throws for the first
-// key nobody asked for, naming the nearest key that somebody did. Not thread-safe.
+// Config::Load resolves `extends: base.yaml` (maps merge, lists and scalars replace), applies
+// `key.path=value` overrides, and keeps file and line of every node. Getters give the documented
+// default for a missing key and throw an Error with file and line for a value of the wrong kind.
+// CheckAllRead() throws for the first key nobody asked for, naming the nearest key that somebody
+// did. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@ namespace stemsmith {
 class Config {
  public:
   Config();  // an empty map
-  // Reads a file. `overrides` are "a.b=value" (value parsed as YAML; list items by number, augment.0.name=gain).
-  static Config Load(const std::filesystem::path& path, const std::vector<std::string>& overrides = {});
+  // Reads a file. `overrides` are "a.b=value" (value parsed as YAML; list items by number,
+  // augment.0.name=gain).
+  static Config Load(const std::filesystem::path& path,
+                     const std::vector<std::string>& overrides = {});
   // Parses text; `name` stands for the file in messages.
   static Config Parse(const std::string& text, const std::string& name);
 
@@ -30,17 +33,20 @@ class Config {
 
   std::string String(const std::string& key, const std::string& fallback) const;
   std::string RequiredString(const std::string& key) const;
-  // A path: relative ones are taken from the folder of the file that holds the value.
   double Number(const std::string& key, double fallback) const;
   std::int64_t Integer(const std::string& key, std::int64_t fallback) const;
   bool Bool(const std::string& key, bool fallback) const;
-  std::vector<std::string> Strings(const std::string& key, const std::vector<std::string>& fallback = {}) const;
-  std::vector<double> Numbers(const std::string& key, const std::vector<double>& fallback = {}) const;
+  std::vector<std::string> Strings(const std::string& key,
+                                   const std::vector<std::string>& fallback = {}) const;
+  std::vector<double> Numbers(const std::string& key,
+                              const std::vector<double>& fallback = {}) const;
   // Number that must lie in [low, high]; the error names key, line and range.
   double NumberIn(const std::string& key, double fallback, double low, double high) const;
-  std::int64_t IntegerIn(const std::string& key, std::int64_t fallback, std::int64_t low, std::int64_t high) const;
+  std::int64_t IntegerIn(const std::string& key, std::int64_t fallback, std::int64_t low,
+                         std::int64_t high) const;
   // One of `choices`; the error names the nearest.
-  std::string Choice(const std::string& key, const std::string& fallback, const std::vector<std::string>& choices) const;
+  std::string Choice(const std::string& key, const std::string& fallback,
+                     const std::vector<std::string>& choices) const;
 
   // The scalar that this node itself is (items of List); throws when it is a map.
   std::string AsString() const;
@@ -51,7 +57,8 @@ class Config {
   std::string Where(const std::string& key = "") const;
   // Throws for keys in this node and below that were never asked for.
   void CheckAllRead() const;
-  // The YAML text of this node, with every default that was asked for filled in: the resolved configuration.
+  // The YAML text of this node, with every default that was asked for filled in: the resolved
+  // configuration.
   std::string Dump() const;
 
  private:

@@ -19,8 +19,9 @@ namespace {
 // Unique among processes (pid) and threads (counter), and hidden from folder listings.
 fs::path TemporaryBeside(const fs::path& target) {
   static std::atomic<unsigned> counter{0};
-  return target.parent_path() / ("." + target.filename().string() + ".tmp-" + std::to_string(getpid()) + "-" +
-                                 std::to_string(counter++) + target.extension().string());
+  return target.parent_path() /
+         ("." + target.filename().string() + ".tmp-" + std::to_string(getpid()) + "-" +
+          std::to_string(counter++) + target.extension().string());
 }
 
 void Flush(const fs::path& path) {
@@ -43,14 +44,16 @@ PendingFile::PendingFile(fs::path target) : target_(std::move(target)) {
     std::error_code error;
     fs::create_directories(target_.parent_path(), error);
     if (error) {
-      throw Error::Input("cannot create the folder: " + error.message(), target_.parent_path().string(),
+      throw Error::Input("cannot create the folder: " + error.message(),
+                         target_.parent_path().string(),
                          "choose a folder that this user may write");
     }
   }
   temporary_ = TemporaryBeside(target_);
   const int file = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) {
-    throw Error::System("cannot write here", target_.string(), "choose a folder that this user may write");
+    throw Error::System("cannot write here", target_.string(),
+                        "choose a folder that this user may write");
   }
   close(file);
 }
@@ -65,7 +68,9 @@ void PendingFile::Commit() {
   Flush(temporary_);
   std::error_code error;
   fs::rename(temporary_, target_, error);
-  if (error) throw Error::Input("cannot put the finished file in place: " + error.message(), target_.string());
+  if (error)
+    throw Error::Input("cannot put the finished file in place: " + error.message(),
+                       target_.string());
   committed_ = true;
   // So that the new name survives a power cut too.
   Flush(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
@@ -85,7 +90,8 @@ void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
 
 std::string ReadFile(const fs::path& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) throw Error::Input("this is a folder, not a file", path.string());
+  if (fs::is_directory(path, error))
+    throw Error::Input("this is a folder, not a file", path.string());
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error::System("cannot open the file", path.string(), "check the path");
@@ -107,7 +113,8 @@ std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed) {
     hash = (hash ^ word) * 0x100000001b3ULL;
     hash ^= hash >> 32;
   }
-  for (; i < bytes.size(); ++i) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3ULL;
+  for (; i < bytes.size(); ++i)
+    hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3ULL;
   return MixBits(hash);
 }
 

@@ -13,16 +13,20 @@ using nlohmann::json;
 template <typename T>
 T Get(const json& object, const char* key, const std::string& where) {
   const auto found = object.find(key);
-  if (found == object.end()) throw Error::Input(std::string("the manifest lacks '") + key + "'", where, "export the model again");
+  if (found == object.end())
+    throw Error::Input(std::string("the manifest lacks '") + key + "'", where,
+                       "export the model again");
   try {
     return found->get<T>();
   } catch (const json::exception&) {
-    throw Error::Input(std::string("the manifest's '") + key + "' has the wrong kind of value", where, "export the model again");
+    throw Error::Input(std::string("the manifest's '") + key + "' has the wrong kind of value",
+                       where, "export the model again");
   }
 }
 
 void Require(bool condition, const std::string& what, const std::string& where) {
-  if (!condition) throw Error::Input("the manifest makes no sense: " + what, where, "export the model again");
+  if (!condition)
+    throw Error::Input("the manifest makes no sense: " + what, where, "export the model again");
 }
 
 }  // namespace
@@ -35,7 +39,9 @@ json Manifest::ToJson() const {
           {"channels", channels},
           {"segment_frames", segment_frames},
           {"length",
-           {{"dynamic", length.dynamic}, {"offset_frames", length.offset_frames}, {"multiple_frames", length.multiple_frames}}},
+           {{"dynamic", length.dynamic},
+            {"offset_frames", length.offset_frames},
+            {"multiple_frames", length.multiple_frames}}},
           {"song_normalization", song_normalization},
           {"window", window},
           {"overlap", overlap},
@@ -47,10 +53,12 @@ json Manifest::ToJson() const {
 
 Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) throw Error::Input("the manifest is not JSON", where, "export the model again");
+  if (!object.is_object())
+    throw Error::Input("the manifest is not JSON", where, "export the model again");
   const int version = Get<int>(object, "version", where);
   if (version < 1 || version > kVersion) {
-    throw Error::Input("the manifest has version " + std::to_string(version) + ", this program reads up to " + std::to_string(kVersion),
+    throw Error::Input("the manifest has version " + std::to_string(version) +
+                           ", this program reads up to " + std::to_string(kVersion),
                        where, "use a newer stemsmith, or export the model with this one");
   }
   Manifest manifest;
@@ -74,18 +82,23 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   Require(!manifest.stems.empty() && manifest.stems.size() <= 1024, "the number of stems", where);
   for (const std::string& stem : manifest.stems) {
     // Stem names become file names.
-    Require(!stem.empty() && stem.size() < 200 && stem.find('/') == std::string::npos && stem.find('\0') == std::string::npos &&
-                stem != "." && stem != "..",
+    Require(!stem.empty() && stem.size() < 200 && stem.find('/') == std::string::npos &&
+                stem.find('\0') == std::string::npos && stem != "." && stem != "..",
             "the stem name '" + stem + "'", where);
   }
-  Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() == manifest.stems.size(),
+  Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() ==
+              manifest.stems.size(),
           "a stem name stands twice", where);
-  Require(manifest.sample_rate_hz >= 1000 && manifest.sample_rate_hz <= 768000, "the sample rate", where);
+  Require(manifest.sample_rate_hz >= 1000 && manifest.sample_rate_hz <= 768000, "the sample rate",
+          where);
   Require(manifest.channels >= 1 && manifest.channels <= 64, "the number of channels", where);
-  Require(manifest.segment_frames >= 1 && manifest.segment_frames <= (std::int64_t{1} << 31), "the segment", where);
-  Require(manifest.length.multiple_frames >= 1 && manifest.length.offset_frames >= 0, "the length rule", where);
+  Require(manifest.segment_frames >= 1 && manifest.segment_frames <= (std::int64_t{1} << 31),
+          "the segment", where);
+  Require(manifest.length.multiple_frames >= 1 && manifest.length.offset_frames >= 0,
+          "the length rule", where);
   Require(manifest.overlap >= 0 && manifest.overlap < 1, "the overlap", where);
-  Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window), "the window '" + manifest.window + "'", where);
+  Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window),
+          "the window '" + manifest.window + "'", where);
   Require(std::set<std::string>{"none", "mean_std"}.contains(manifest.song_normalization),
           "the song normalisation '" + manifest.song_normalization + "'", where);
   return manifest;

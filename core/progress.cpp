@@ -41,13 +41,15 @@ struct Progress::Impl {
     if (options.total > 0) text += "/" + std::to_string(options.total);
     if (!options.unit.empty()) text += " " + options.unit;
     if (!detail.empty()) text += "  " + detail;
-    if (const double left = SecondsLeft(done); left >= 0) text += "  " + FormatDuration(left) + " left";
+    if (const double left = SecondsLeft(done); left >= 0)
+      text += "  " + FormatDuration(left) + " left";
     return text;
   }
 
   double SecondsLeft(std::int64_t done) const {
     if (options.total <= 0 || done <= first_done || done >= options.total) return -1;
-    return SecondsSince(start) / static_cast<double>(done - first_done) * static_cast<double>(options.total - done);
+    return SecondsSince(start) / static_cast<double>(done - first_done) *
+           static_cast<double>(options.total - done);
   }
 
   void Print(std::int64_t done, const std::string& detail, const nlohmann::json& fields) {
@@ -56,11 +58,13 @@ struct Progress::Impl {
         std::string line;
         if (options.total > 0) {
           constexpr int kWidth = 24;
-          const double share = std::clamp(static_cast<double>(done) / static_cast<double>(options.total), 0.0, 1.0);
+          const double share =
+              std::clamp(static_cast<double>(done) / static_cast<double>(options.total), 0.0, 1.0);
           const int filled = static_cast<int>(std::lround(share * kWidth));
           char percent[8];
           std::snprintf(percent, sizeof percent, "%3.0f%% ", 100 * share);
-          line = percent + std::string("[") + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "] ";
+          line = percent + std::string("[") + std::string(filled, '=') +
+                 std::string(kWidth - filled, ' ') + "] ";
         }
         line += Status(done, detail);
         const std::size_t columns = static_cast<std::size_t>(TerminalColumns() - 1);
@@ -72,12 +76,16 @@ struct Progress::Impl {
         std::cerr << Status(done, detail) << '\n';
         break;
       case Style::kJson: {
-        nlohmann::json line = {{"event", "progress"}, {"task", options.label}, {"done", done}, {"unit", options.unit},
+        nlohmann::json line = {{"event", "progress"},
+                               {"task", options.label},
+                               {"done", done},
+                               {"unit", options.unit},
                                {"seconds", SecondsSince(start)}};
         if (options.total > 0) line["total"] = options.total;
         if (const double left = SecondsLeft(done); left >= 0) line["seconds_left"] = left;
         if (fields.is_object()) line.update(fields);
-        std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+        std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                  << std::endl;
         break;
       }
       case Style::kQuiet:
@@ -91,8 +99,12 @@ struct Progress::Impl {
 Progress::Progress(ProgressOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   switch (impl_->options.mode) {
-    case OutputMode::kJson: impl_->style = Impl::Style::kJson; break;
-    case OutputMode::kQuiet: impl_->style = Impl::Style::kQuiet; break;
+    case OutputMode::kJson:
+      impl_->style = Impl::Style::kJson;
+      break;
+    case OutputMode::kQuiet:
+      impl_->style = Impl::Style::kQuiet;
+      break;
     case OutputMode::kAuto:
       impl_->style = isatty(STDERR_FILENO) ? Impl::Style::kBar : Impl::Style::kLines;
       break;
@@ -106,7 +118,8 @@ Progress::~Progress() {
 
 void Progress::Update(std::int64_t done, const std::string& detail, const nlohmann::json& fields) {
   if (impl_->first_done < 0) impl_->first_done = done > 0 ? done - 1 : 0;
-  const double interval = impl_->style == Impl::Style::kBar ? 0.1 : impl_->options.line_interval_seconds;
+  const double interval =
+      impl_->style == Impl::Style::kBar ? 0.1 : impl_->options.line_interval_seconds;
   if (impl_->style == Impl::Style::kQuiet) return;
   // Lines wait for their first interval too: short work prints its result only.
   const auto since = impl_->printed ? impl_->last_print : impl_->start;
@@ -117,7 +130,8 @@ void Progress::Update(std::int64_t done, const std::string& detail, const nlohma
 void Progress::Message(const std::string& text) {
   if (impl_->style == Impl::Style::kQuiet) return;
   if (impl_->style == Impl::Style::kJson) {
-    const nlohmann::json line = {{"event", "message"}, {"task", impl_->options.label}, {"text", text}};
+    const nlohmann::json line = {
+        {"event", "message"}, {"task", impl_->options.label}, {"text", text}};
     std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
     return;
   }
@@ -128,7 +142,8 @@ void Progress::Message(const std::string& text) {
 void Progress::Finish(const std::string& detail) {
   impl_->finished = true;
   if (impl_->style == Impl::Style::kBar && impl_->printed) std::cerr << "\r\033[K";
-  if (detail.empty() || impl_->style == Impl::Style::kQuiet || impl_->style == Impl::Style::kJson) return;
+  if (detail.empty() || impl_->style == Impl::Style::kQuiet || impl_->style == Impl::Style::kJson)
+    return;
   std::cerr << impl_->options.label << ' ' << detail << '\n';
 }
 

@@ -1,8 +1,9 @@
-// Augmentation of stems: a chain that first may change the plan of what is read (remix, shift) and then the audio.
-// The mixture is summed after the chain, so it is always the sum of the stems.
+// Augmentation of stems: a chain that first may change the plan of what is read (remix, shift) and
+// then the audio. The mixture is summed after the chain, so it is always the sum of the stems.
 //
-// Every decision draws from the RandomStream it is handed, which is a function of (seed, epoch, sample index)
-// alone: any number of worker threads gives the same bits. Augmentations are immutable and shared by threads.
+// Every decision draws from the RandomStream it is handed, which is a function of (seed, epoch,
+// sample index) alone: any number of worker threads gives the same bits. Augmentations are
+// immutable and shared by threads.
 #pragma once
 
 #include <cstdint>
@@ -22,23 +23,52 @@ struct StemBlock {
   int channels = 0;
   std::int64_t frames = 0;
   int sample_rate_hz = 44100;
-  float* channel(int stem, int c) const { return data + (static_cast<std::int64_t>(stem) * channels + c) * frames; }
+  float* channel(int stem, int c) const {
+    return data + (static_cast<std::int64_t>(stem) * channels + c) * frames;
+  }
 };
 
-// Where each stem of one sample is read from. A start may lie before 0 or past the end: read as silence.
+// Where each stem of one sample is read from. A start may lie before 0 or past the end: read as
+// silence.
 struct ReadPlan {
   struct Piece {
-    std::size_t track = 0;
+    std::size_t track = 0;  // number in the TrackTable
     std::int64_t start_frame = 0;
+    bool operator==(const Piece&) const = default;
   };
   std::vector<Piece> stems;
   std::int64_t frames = 0;  // T
 };
 
-// What a plan may know of the tracks it draws from.
-struct TrackTable {
-  std::vector<std::int64_t> frames;  // length of each track
-  int sample_rate_hz = 44100;
+// What a plan may know of the tracks it draws from: the tracks of one split, in the order of the
+// cache. Immutable, shared by threads.
+class TrackTable {
+ public:
+  TrackTable() = default;
+  // `frames`: the length of each track.
+  TrackTable(std::vector<std::int64_t> frames, int sample_rate_hz);
+
+  std::size_t size() const { return frames_.size(); }
+  std::int64_t frames(std::size_t track) const { return frames_[track]; }
+  std::int64_t longest_frames() const;
+  std::int64_t total_frames() const { return ends_.empty() ? 0 : ends_.back(); }
+  int sample_rate_hz() const { return sample_rate_hz_; }
+
+  // The first and the last start at which a segment lies wholly inside the track. A track shorter
+  // than the segment lies wholly inside the segment instead (starts ≤ 0): all of it is heard, the
+  // rest is silence.
+  std::int64_t FirstStart(std::size_t track, std::int64_t segment_frames) const;
+  std::int64_t LastStart(std::size_t track, std::int64_t segment_frames) const;
+
+  // The segment at a point in [0, total_frames()) of all tracks laid end to end. Points spread
+  // evenly give tracks by their length, and in each track every start alike.
+  ReadPlan::Piece At(std::int64_t point, std::int64_t segment_frames) const;
+  // A segment from anywhere, uniform in time.
+  ReadPlan::Piece Draw(std::int64_t segment_frames, RandomStream& random) const;
+
+ private:
+  std::vector<std::int64_t> frames_, ends_;  // ends_: running sums of frames_
+  int sample_rate_hz_ = 44100;
 };
 
 class Augmentation {
@@ -48,8 +78,8 @@ class Augmentation {
   virtual void Apply(StemBlock& block, RandomStream& random) const {}
 };
 
-// One row of the table in registry.cpp; `config` is the list item of the configuration (without `name` and
-// `probability`, which the chain reads).
+// One row of the table in registry.cpp; `config` is the list item of the configuration (without
+// `name` and `probability`, which the chain reads).
 struct AugmentationRow {
   const char* name;
   const char* summary;
@@ -57,14 +87,23 @@ struct AugmentationRow {
 };
 const std::vector<AugmentationRow>& AugmentationTable();
 
-// The configured list `augment: [{name: gain, probability: 0.5, …}, …]`, applied in order.
+// The configured list `augment: [{name: gain, probability: 0.5, …}, …]`, applied in order. Copies
+// share their augmentations.
 class AugmentChain {
  public:
   AugmentChain() = default;
-  // Throws Error for unknown names (with the nearest one).
+  // Throws Error for unknown names (with the nearest one) and for values out of range. Keys that
+  // nothing reads are left to Config::CheckAllRead() of whoever loaded the file.
   explicit AugmentChain(const std::vector<Config>& items);
+  // Appends a link that acts on a sample with this probability.
+  void Add(std::string name, double probability, std::shared_ptr<const Augmentation> augmentation);
   bool empty() const { return links_.empty(); }
-  // The k-th link draws from random.Fork(k) for its plan and its audio, so links do not disturb each other.
+  std::size_t size() const { return links_.size(); }
+  const std::string& name(std::size_t link) const { return links_[link].name; }
+
+  // The k-th link draws from random.Fork(k) for its plan and its audio, so links do not disturb
+  // each other. Whether it acts is drawn once per sample: Plan and Apply given the same `random`
+  // agree on it.
   void Plan(ReadPlan& plan, const TrackTable& tracks, const RandomStream& random) const;
   void Apply(StemBlock& block, const RandomStream& random) const;
 

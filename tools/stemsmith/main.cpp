@@ -1,6 +1,5 @@
 // The `stemsmith` program: one table of subcommands and one place where errors become exit codes.
 #include <CLI/CLI.hpp>
-
 #include <exception>
 #include <iostream>
 #include <new>
@@ -12,8 +11,13 @@
 namespace stemsmith {
 
 void AddOutputFlags(CLI::App& command, OutputMode& mode) {
-  auto* json = command.add_flag_callback("--json", [&mode] { mode = OutputMode::kJson; }, "Progress and result as JSON lines on standard output");
-  command.add_flag_callback("--quiet", [&mode] { mode = OutputMode::kQuiet; }, "No progress")->excludes(json);
+  auto* json = command.add_flag_callback(
+      "--json", [&mode] { mode = OutputMode::kJson; },
+      "Progress and result as JSON lines on standard output");
+  command
+      .add_flag_callback(
+          "--quiet", [&mode] { mode = OutputMode::kQuiet; }, "No progress")
+      ->excludes(json);
 }
 
 }  // namespace stemsmith

@@ -1,5 +1,6 @@
 // Audio in memory, and the legend of shapes used in all comments:
-//   B batch · S stems · C channels · T frames (one sample per channel) · F frequency bins · N frames of an STFT
+//   B batch · S stems · C channels · T frames (one sample per channel) · F frequency bins · N
+//   frames of an STFT
 // Samples are float32, full scale ±1. Sample rates are in Hz, gains in dB.
 #pragma once
 
@@ -15,13 +16,17 @@ class AudioBuffer {
  public:
   AudioBuffer() = default;
   AudioBuffer(int channels, std::size_t frames)
-      : channels_(channels), frames_(frames), samples_(static_cast<std::size_t>(channels) * frames, 0.0f) {}
+      : channels_(channels),
+        frames_(frames),
+        samples_(static_cast<std::size_t>(channels) * frames, 0.0f) {}
 
   int channels() const { return channels_; }
   std::size_t frames() const { return frames_; }
   bool empty() const { return samples_.empty(); }
   float* channel(int c) { return samples_.data() + static_cast<std::size_t>(c) * frames_; }
-  const float* channel(int c) const { return samples_.data() + static_cast<std::size_t>(c) * frames_; }
+  const float* channel(int c) const {
+    return samples_.data() + static_cast<std::size_t>(c) * frames_;
+  }
   std::span<float> samples() { return samples_; }
   std::span<const float> samples() const { return samples_; }
 
@@ -35,8 +40,10 @@ class AudioBuffer {
 void Deinterleave(const float* interleaved, int channels, std::size_t frames, float* planar);
 void Interleave(const float* planar, int channels, std::size_t frames, float* interleaved);
 
-// Mixes interleaved frames from one channel count to another: mono → n copies; n → mono the mean; stereo
-// from more channels the front pair (channels 0 and 1); otherwise channels are copied and the rest is silent.
-void RemixChannels(const float* in, int channels_in, float* out, int channels_out, std::size_t frames);
+// Mixes interleaved frames from one channel count to another: mono → n copies; n → mono the mean;
+// stereo from more channels the front pair (channels 0 and 1); otherwise channels are copied and
+// the rest is silent.
+void RemixChannels(const float* in, int channels_in, float* out, int channels_out,
+                   std::size_t frames);
 
 }  // namespace stemsmith

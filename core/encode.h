@@ -1,5 +1,5 @@
-// Encoding to wav (16, 24, 32-bit float; RF64 above 4 GiB) and flac (16, 24) as a stream of blocks. The file
-// appears under its name only after Finish(); without it nothing is left behind.
+// Encoding to wav (16, 24, 32-bit float; RF64 above 4 GiB) and flac (16, 24) as a stream of blocks.
+// The file appears under its name only after Finish(); without it nothing is left behind.
 #pragma once
 
 #include <filesystem>
@@ -19,12 +19,14 @@ struct EncodeOptions {
 
 class AudioWriter {
  public:
-  AudioWriter(const std::filesystem::path& path, int sample_rate_hz, int channels, const EncodeOptions& options = {});
+  AudioWriter(const std::filesystem::path& path, int sample_rate_hz, int channels,
+              const EncodeOptions& options = {});
   ~AudioWriter();
   AudioWriter(const AudioWriter&) = delete;
   AudioWriter& operator=(const AudioWriter&) = delete;
 
-  // Appends interleaved [T, C]. Integer formats round to nearest and clip; clipped_samples() counts.
+  // Appends interleaved [T, C]. Integer formats round to nearest and clip; clipped_samples()
+  // counts.
   void Write(const float* interleaved, std::size_t frames);
   // Flushes, closes, renames. Throws Error when the disk is full.
   void Finish();
@@ -36,6 +38,7 @@ class AudioWriter {
 };
 
 // Writes a planar buffer [C, T] in one go.
-void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int sample_rate_hz, const EncodeOptions& options = {});
+void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int sample_rate_hz,
+                const EncodeOptions& options = {});
 
 }  // namespace stemsmith

@@ -1,7 +1,7 @@
 // The one exception of stemsmith: what is wrong, where, and what to do about it.
 //
-// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Thrown for bad input
-// and bad surroundings only; programmer errors are asserts.
+// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Thrown for bad
+// input and bad surroundings only; programmer errors are asserts.
 #pragma once
 
 #include <stdexcept>
@@ -11,16 +11,16 @@ namespace stemsmith {
 
 enum class ExitCode : int {
   kOk = 0,
-  kInputFailed = 1,   // some input could not be used
-  kWrongUse = 2,      // command line or configuration
+  kInputFailed = 1,    // some input could not be used
+  kWrongUse = 2,       // command line or configuration
   kInterrupted = 130,  // Ctrl-C, state saved
-  kTerminated = 143,  // SIGTERM, state saved
+  kTerminated = 143,   // SIGTERM, state saved
 };
 
 class Error : public std::runtime_error {
  public:
-  // `what` says what is wrong; `where` names the file, line, key or track; `advice` says what to do. The
-  // last two may be empty. No trailing full stops.
+  // `what` says what is wrong; `where` names the file, line, key or track; `advice` says what to
+  // do. The last two may be empty. No trailing full stops.
   Error(ExitCode code, std::string what, std::string where, std::string advice);
 
   // An input (audio, cache, model, disk) cannot be used: exit code 1.
@@ -41,7 +41,8 @@ class Error : public std::runtime_error {
   std::string what_, where_, advice_;
 };
 
-// The word in `known` nearest to `word` by edit distance, or "" when none is near enough to be meant.
+// The word in `known` nearest to `word` by edit distance, or "" when none is near enough to be
+// meant.
 template <typename Range>
 std::string NearestName(const std::string& word, const Range& known);
 // Edit distance with neighbours swapped counting once (Damerau, optimal string alignment).

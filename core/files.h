@@ -8,8 +8,8 @@
 
 namespace stemsmith {
 
-// A temporary path beside the target (same folder, so that rename is atomic). Commit() flushes to disk and
-// renames; a scope left without Commit() removes the temporary file.
+// A temporary path beside the target (same folder, so that rename is atomic). Commit() flushes to
+// disk and renames; a scope left without Commit() removes the temporary file.
 class PendingFile {
  public:
   // Throws Error when the folder cannot be written. Creates missing parent folders.

@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM as a question that long loops ask: finish the step, save, leave with 130 or 143.
+// Ctrl-C and SIGTERM as a question that long loops ask: finish the step, save, leave with 130 or
+// 143.
 #pragma once
 
 namespace stemsmith {

@@ -1,5 +1,6 @@
-// The manifest: what makes a model file complete. TorchScript holds it as the extra file `manifest.json`, ONNX as
-// the metadata entry `stemsmith.manifest`. docs/model_format.md describes every key.
+// The manifest: what makes a model file complete. TorchScript holds it as the extra file
+// `manifest.json`, ONNX as the metadata entry `stemsmith.manifest`. docs/model_format.md describes
+// every key.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace stemsmith {
 
-// Which input lengths the graph takes: a fixed one, or every offset + k · multiple (k ≥ minimum_steps).
+// Which input lengths the graph takes: a fixed one, or every offset + k · multiple (k ≥
+// minimum_steps).
 struct LengthRule {
   bool dynamic = false;
   std::int64_t offset_frames = 0;
@@ -23,7 +25,8 @@ struct Manifest {
   std::vector<std::string> stems;  // in the order of the S dimension
   int sample_rate_hz = 44100;
   int channels = 2;
-  std::int64_t segment_frames = 0;  // the length separate uses; the graph's length where not dynamic
+  std::int64_t segment_frames =
+      0;  // the length separate uses; the graph's length where not dynamic
   LengthRule length;
   // Whole-song normalisation before separation (Python demucs): none, or mean/std of the mono mix.
   std::string song_normalization = "none";

@@ -1,5 +1,6 @@
-// Streaming overlap-add: cuts an endless input into overlapping segments and joins the results, with memory
-// bound by the segment. Weights are divided out, so a segment function that returns its input gives the input.
+// Streaming overlap-add: cuts an endless input into overlapping segments and joins the results,
+// with memory bound by the segment. Weights are divided out, so a segment function that returns its
+// input gives the input.
 #pragma once
 
 #include <cstddef>
@@ -16,21 +17,23 @@ struct OverlapAddOptions {
   double overlap = 0.25;            // in [0, 1): neighbours share overlap · segment frames
   std::string window = "triangle";  // triangle (as Python demucs), hann, rectangle
   int channels_in = 2;
-  int channels_out = 2;             // S · C of the result
+  int channels_out = 2;  // S · C of the result
 };
 
 class OverlapAdd {
  public:
-  // Called with a planar segment [channels_in, segment_frames] (the last one padded with zeros: `valid`
-  // frames of it are audio); must fill [channels_out, segment_frames].
-  using SegmentFunction = std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
+  // Called with a planar segment [channels_in, segment_frames] (the last one padded with zeros:
+  // `valid` frames of it are audio); must fill [channels_out, segment_frames].
+  using SegmentFunction =
+      std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
   // Called in order with finished planar audio [channels_out, n].
   using Sink = std::function<void(const AudioBuffer& out)>;
 
   OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink);
   // Feeds planar audio [channels_in, n], any n.
   void Push(const AudioBuffer& in);
-  // End of input: the rest is processed; the total given to the sink equals the total pushed, to the frame.
+  // End of input: the rest is processed; the total given to the sink equals the total pushed, to
+  // the frame.
   void Finish();
 
  private:

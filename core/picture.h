@@ -1,4 +1,5 @@
-// Pictures: spectrograms as PNG and line charts as SVG. For people to look at what a run or a separation did.
+// Pictures: spectrograms as PNG and line charts as SVG. For people to look at what a run or a
+// separation did.
 #pragma once
 
 #include <filesystem>
@@ -25,6 +26,7 @@ struct SpectrogramRow {
   AudioBuffer audio;  // its channels are averaged
 };
 // Spectrograms one above another, log frequency, 80 dB range, each under its title.
-void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<SpectrogramRow>& rows, int sample_rate_hz);
+void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<SpectrogramRow>& rows,
+                         int sample_rate_hz);
 
 }  // namespace stemsmith

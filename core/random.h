@@ -1,5 +1,6 @@
-// Random streams that are functions of their key alone: RandomStream(seed, epoch, index) gives the same numbers
-// on every machine, compiler and thread count. No std:: distributions (their results differ by library).
+// Random streams that are functions of their key alone: RandomStream(seed, epoch, index) gives the
+// same numbers on every machine, compiler and thread count. No std:: distributions (their results
+// differ by library).
 #pragma once
 
 #include <cmath>

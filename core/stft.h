@@ -1,5 +1,5 @@
-// STFT on plain buffers (kissfft), for what runs without torch. Same conventions as torch.stft with center=true,
-// pad_mode="reflect", a periodic Hann window and onesided=true, normalized=false.
+// STFT on plain buffers (kissfft), for what runs without torch. Same conventions as torch.stft with
+// center=true, pad_mode="reflect", a periodic Hann window and onesided=true, normalized=false.
 #pragma once
 
 #include <complex>
@@ -19,12 +19,13 @@ class Stft {
  public:
   explicit Stft(const StftOptions& options);
   ~Stft();
-  int bins() const;                               // F = n_fft / 2 + 1
+  int bins() const;                                  // F = n_fft / 2 + 1
   std::size_t frames_for(std::size_t length) const;  // N = 1 + length / hop
   // One channel of T samples (T > n_fft / 2) → [N, F], frame after frame.
   std::vector<std::complex<float>> Forward(std::span<const float> signal) const;
   // [N, F] → `length` samples; inverse by weighted overlap-add with the squared window's envelope.
-  std::vector<float> Inverse(std::span<const std::complex<float>> spectrum, std::size_t length) const;
+  std::vector<float> Inverse(std::span<const std::complex<float>> spectrum,
+                             std::size_t length) const;
 
  private:
   struct Impl;

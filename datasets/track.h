@@ -10,9 +10,9 @@
 namespace stemsmith {
 
 struct SourceStem {
-  std::string name;            // "drums", "S03", …
+  std::string name;  // "drums", "S03", …
   std::filesystem::path path;
-  int stream = 0;              // audio stream in the file (stem.mp4)
+  int stream = 0;  // audio stream in the file (stem.mp4)
   // What a recipe may select by (SLAKH: inst_class, program, is_drum, plugin); empty elsewhere.
   std::vector<std::pair<std::string, std::string>> attributes;
 };
@@ -29,8 +29,8 @@ struct ReaderOptions {
   std::filesystem::path root;
 };
 
-// One row of the table in readers/registry.cpp; scan lists tracks without decoding, sorted by split and name.
-// Throws Error when the folder holds no song, saying what it looked for.
+// One row of the table in readers/registry.cpp; scan lists tracks without decoding, sorted by split
+// and name. Throws Error when the folder holds no song, saying what it looked for.
 struct ReaderRow {
   const char* name;
   const char* summary;

@@ -1,5 +1,6 @@
-// A checkpoint is one .safetensors file: weights, and for resuming the optimiser's tensors, with all else as JSON in
-// its metadata entry `stemsmith.checkpoint`. Written atomically. Readable from Python with `safetensors`.
+// A checkpoint is one .safetensors file: weights, and for resuming the optimiser's tensors, with
+// all else as JSON in its metadata entry `stemsmith.checkpoint`. Written atomically. Readable from
+// Python with `safetensors`.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +15,8 @@ namespace stemsmith {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-// models/weights/safetensors: u64 little-endian header length, JSON header, raw data. Every size and offset is checked.
+// models/weights/safetensors: u64 little-endian header length, JSON header, raw data. Every size
+// and offset is checked.
 void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                      const std::vector<std::pair<std::string, std::string>>& metadata);
 struct SafetensorsFile {
@@ -25,12 +27,13 @@ SafetensorsFile LoadSafetensors(const std::filesystem::path& path);
 
 struct Checkpoint {
   static constexpr int kVersion = 1;
-  std::string model_config;     // YAML of the resolved `model` node (with `name`)
+  std::string model_config;  // YAML of the resolved `model` node (with `name`)
   ModelSetting setting;
   std::int64_t segment_frames = 0;  // trained with
   NamedTensors weights;             // "encoder.0.0.weight", …
   NamedTensors training;            // optimiser, EMA …: stored with the prefix "training."
-  nlohmann::json training_state;    // step, position, resolved configuration, best figures …; null in plain weights
+  nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in
+                                  // plain weights
 };
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 // Throws Error for files that are none, are cut off, or come from a newer version.

@@ -17,7 +17,7 @@ namespace stemsmith {
 struct ModelSetting {
   std::vector<std::string> stems;  // S names
   int sample_rate_hz = 44100;
-  int channels = 2;                // C
+  int channels = 2;  // C
 };
 
 class SeparationModel : public torch::nn::Module {
@@ -25,13 +25,13 @@ class SeparationModel : public torch::nn::Module {
   explicit SeparationModel(ModelSetting setting) : setting_(std::move(setting)) {}
   const ModelSetting& setting() const { return setting_; }
 
-  // Any T ≥ 1: pads with zeros at both ends (left half first, as center_trim expects) to the next length of
-  // length_rule(), runs Separate, trims. For a length of the rule no padding operator is recorded, so that a
-  // trace at such a length holds for all of them.
+  // Any T ≥ 1: pads with zeros at both ends (left half first, as center_trim expects) to the next
+  // length of length_rule(), runs Separate, trims. For a length of the rule no padding operator is
+  // recorded, so that a trace at such a length holds for all of them.
   torch::Tensor forward(const torch::Tensor& mix);
 
-  // mix [B, C, T] with T of the length rule → [B, S, C, T]. Traceable: batch sizes come from shapes with -1
-  // or from operators that keep them dynamic; no device is baked in.
+  // mix [B, C, T] with T of the length rule → [B, S, C, T]. Traceable: batch sizes come from shapes
+  // with -1 or from operators that keep them dynamic; no device is baked in.
   virtual torch::Tensor Separate(const torch::Tensor& mix) = 0;
   // The input lengths Separate takes.
   virtual LengthRule length_rule() const = 0;
@@ -40,29 +40,33 @@ class SeparationModel : public torch::nn::Module {
   // The smallest length ≥ frames of the rule.
   std::int64_t ValidLength(std::int64_t frames) const;
 
-  // Names as in the original's state dict; buffers that an original does not store (`persistent=False`) are
-  // registered with RegisterTransientBuffer and left out here.
+  // Names as in the original's state dict; buffers that an original does not store
+  // (`persistent=False`) are registered with RegisterTransientBuffer and left out here.
   std::vector<std::pair<std::string, torch::Tensor>> StateDict() const;
   // Copies by name. Throws Error that lists missing, unexpected and differently shaped tensors.
-  void LoadStateDict(const std::vector<std::pair<std::string, torch::Tensor>>& state, const std::string& where);
+  void LoadStateDict(const std::vector<std::pair<std::string, torch::Tensor>>& state,
+                     const std::string& where);
 
  protected:
   ModelSetting setting_;
 };
 
-// Registers a buffer that belongs to the graph but not to the weights (windows, filters): moves with the module's
-// device, is exported, is not saved. Its name gets the prefix "transient_".
-torch::Tensor RegisterTransientBuffer(torch::nn::Module& module, const std::string& name, torch::Tensor value);
+// Registers a buffer that belongs to the graph but not to the weights (windows, filters): moves
+// with the module's device, is exported, is not saved. Its name gets the prefix "transient_".
+torch::Tensor RegisterTransientBuffer(torch::nn::Module& module, const std::string& name,
+                                      torch::Tensor value);
 
 // One row of the table in registry.cpp.
 struct ModelRow {
   const char* name;
   const char* summary;
-  bool dynamic_time;  // whether exported graphs take every length of the rule (else the segment's only)
+  bool dynamic_time;  // whether exported graphs take every length of the rule (else the segment's
+                      // only)
   std::shared_ptr<SeparationModel> (*make)(const Config& config, const ModelSetting& setting);
 };
 const std::vector<ModelRow>& ModelTable();
-// Builds `model: {name: …}`; throws Error for unknown names (nearest one). `config` is the `model` node.
+// Builds `model: {name: …}`; throws Error for unknown names (nearest one). `config` is the `model`
+// node.
 std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSetting& setting);
 const ModelRow& FindModelRow(const std::string& name, const std::string& where);
 

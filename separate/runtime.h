@@ -1,5 +1,5 @@
-// Runs an exported model: TorchScript (.ts, in a module loaded when needed) or ONNX (.onnx, ONNX Runtime).
-// One Runtime belongs to one thread at a time.
+// Runs an exported model: TorchScript (.ts, in a module loaded when needed) or ONNX (.onnx, ONNX
+// Runtime). One Runtime belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ class Runtime {
   // mix planar [B, C, T] → estimates planar [B, S, C, T]; T must fit the manifest's length rule.
   virtual void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) = 0;
 
-  // Chosen by the file's content, not its name. Throws Error: no model file, cut off, without a manifest,
-  // device not to be had (saying what would work).
-  static std::unique_ptr<Runtime> Open(const std::filesystem::path& path, const RuntimeOptions& options = {});
+  // Chosen by the file's content, not its name. Throws Error: no model file, cut off, without a
+  // manifest, device not to be had (saying what would work).
+  static std::unique_ptr<Runtime> Open(const std::filesystem::path& path,
+                                       const RuntimeOptions& options = {});
 };
 
 }  // namespace stemsmith

@@ -80,8 +80,8 @@ TEST(Random, IsAFunctionOfItsKey) {
   // The numbers themselves are part of the contract: a changed stream breaks every resumed run.
   RandomStream golden({42, 0, 7});
   // Printed by this very class when it was written; SplitMix64 by Python's integers agrees.
-  EXPECT_EQ(golden.Bits(), 8202756835578782163ULL);
   EXPECT_EQ(golden.Bits(), 8091148776227054847ULL);
+  EXPECT_EQ(golden.Bits(), 8202756835578782163ULL);
 }
 
 TEST(Random, DrawsAreUniformAndNormal) {

@@ -30,7 +30,8 @@ TemporaryFolder::~TemporaryFolder() {
 
 ProgramResult RunProgram(const std::string& command) {
   TemporaryFolder folder;
-  const std::string line = "( " + command + " ) >" + (folder / "out").string() + " 2>" + (folder / "err").string() + " </dev/null";
+  const std::string line = "( " + command + " ) >" + (folder / "out").string() + " 2>" +
+                           (folder / "err").string() + " </dev/null";
   const int status = std::system(line.c_str());
   ProgramResult result;
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

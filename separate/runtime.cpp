@@ -1,1 +1,67 @@
-// placeholder
+#include "separate/runtime.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+
+#include "core/error.h"
+#include "core/module.h"
+#include "separate/onnx_runtime.h"
+#include "separate/torchscript_module.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kAdvice[] = "give a model.ts or model.onnx written by `stemsmith export`";
+
+// The beginning of the file: enough to tell an archive from text from everything else.
+std::string ReadHead(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    throw Error::Input("the model file does not exist", path.string(), "check the path");
+  }
+  if (fs::is_directory(status)) {
+    throw Error::Input("this is a folder, not a model file", path.string(), kAdvice);
+  }
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in)
+    throw Error::System("cannot open the model file", path.string(), "check its permissions");
+  std::string head(512, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(in.gcount()));
+  if (head.empty()) throw Error::Input("the model file is empty", path.string(), kAdvice);
+  return head;
+}
+
+// Protobuf and zip have control bytes within their first few bytes; text has none but white space.
+bool LooksLikeText(const std::string& head) {
+  return std::none_of(head.begin(), head.end(), [](unsigned char c) {
+    return (c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f') || c == 0x7f;
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<Runtime> Runtime::Open(const fs::path& path, const RuntimeOptions& options) {
+  if (options.device != "auto" && options.device != "cpu" && options.device != "cuda") {
+    throw Error::Usage("unknown device '" + options.device + "'", "--device",
+                       "use auto, cpu or cuda");
+  }
+  if (options.threads < 0) {
+    throw Error::Usage("a negative number of threads", "--threads", "use 0 for one per core");
+  }
+  const std::string head = ReadHead(path);
+  if (head.starts_with("PK\x03\x04")) {
+    void* symbol = LoadModuleSymbol("torchscript", kOpenTorchScriptSymbol, "a TorchScript model");
+    return reinterpret_cast<OpenTorchScriptFunction*>(symbol)(path, options);
+  }
+  if (LooksLikeText(head)) {
+    throw Error::Input("this is a text file, not a model", path.string(), kAdvice);
+  }
+  return OpenOnnxRuntime(path, options);
+}
+
+}  // namespace stemsmith

@@ -1,1 +1,204 @@
-// placeholder
+// TorchScript models through LibTorch: built as a module, loaded when a .ts file is opened.
+#include "separate/torchscript_module.h"
+
+#include <ATen/Parallel.h>
+#include <caffe2/serialize/inline_container.h>
+#include <dlfcn.h>
+#include <torch/csrc/jit/codegen/fuser/interface.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+// The first line of a LibTorch message; what follows is a backtrace.
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string Reason(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return FirstLine(torch_error != nullptr ? torch_error->what_without_backtrace() : error.what());
+}
+
+// Why CUDA cannot be used, or "" when it can. libtorch_cuda.so is loaded here, and only when the
+// driver shows a device: it is large and slow to load.
+std::string StartCuda() {
+  static std::once_flag once;
+  static std::string problem;
+  std::call_once(once, [] {
+    void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (driver == nullptr) {
+      problem = "no NVIDIA driver was found";
+      return;
+    }
+    const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+    const auto count_devices = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+    const auto get_version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+    int devices = 0, version = 0;
+    if (init == nullptr || count_devices == nullptr || get_version == nullptr || init(0) != 0 ||
+        count_devices(&devices) != 0 || devices == 0) {
+      problem = "the NVIDIA driver shows no device";
+      return;
+    }
+    constexpr int kCuda13 = 13000;
+    if (get_version(&version) != 0 || version < kCuda13) {
+      problem = "the NVIDIA driver is too old for CUDA 13 (580 or newer is needed)";
+      return;
+    }
+    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+      const char* reason = dlerror();
+      problem = std::string("LibTorch's CUDA part does not load: ") + (reason ? reason : "");
+      return;
+    }
+    try {
+      if (!torch::cuda::is_available()) problem = "LibTorch finds no CUDA device";
+    } catch (const std::exception& error) {
+      problem = Reason(error);
+    }
+  });
+  return problem;
+}
+
+torch::Device ChooseDevice(const RuntimeOptions& options) {
+  if (options.device == "cpu") return torch::kCPU;
+  const std::string problem = StartCuda();
+  if (problem.empty()) return {torch::kCUDA, 0};
+  if (options.device == "auto") return torch::kCPU;
+  throw Error::Usage(problem, "--device cuda", "use --device cpu");
+}
+
+// The same results on every call: no profiling runs, no fusion; exact float32 on the GPU as on the
+// CPU.
+void SetUpLibTorch(const RuntimeOptions& options) {
+  torch::jit::getProfilingMode() = false;
+  torch::jit::getExecutorMode() = false;
+  torch::jit::overrideCanFuseOnCPU(false);
+  torch::jit::overrideCanFuseOnGPU(false);
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  const int threads = options.threads > 0
+                          ? options.threads
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
+}
+
+// Fading reverb tails are full of denormals, which x86 computes a hundred times slower. For the
+// calling thread only, and put back: the program that uses this library may want them.
+class FlushDenormals {
+ public:
+  FlushDenormals() { at::globalContext().setFlushDenormal(true); }
+  ~FlushDenormals() { at::globalContext().setFlushDenormal(false); }
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
+
+class TorchScriptRuntime : public Runtime {
+ public:
+  TorchScriptRuntime(const fs::path& path, const RuntimeOptions& options)
+      : path_(path), device_(ChooseDevice(options)) {
+    SetUpLibTorch(options);
+    manifest_ = Manifest::FromJson(ReadManifest(), path.string());
+    const c10::InferenceMode inference;
+    try {
+      module_ = torch::jit::load(path.string(), device_);
+      module_.eval();
+    } catch (const std::exception& error) {
+      throw Error::Input("LibTorch cannot load the model: " + Reason(error), path.string(),
+                         "copy or export it again");
+    }
+    if (!module_.find_method("forward")) {
+      throw Error::Input("the TorchScript model has no forward()", path.string(),
+                         "export the model again");
+    }
+    try {
+      module_ = torch::jit::freeze(module_);  // constants folded: some per cent faster
+    } catch (const std::exception&) {
+      // Not every graph can be frozen; it runs as it is.
+    }
+  }
+
+  const Manifest& manifest() const override { return manifest_; }
+
+  std::string description() const override {
+    return std::string("LibTorch ") + TORCH_VERSION + (device_.is_cuda() ? ", cuda" : ", cpu");
+  }
+
+  void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
+    const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
+    const std::int64_t channels = manifest_.channels;
+    const c10::InferenceMode inference;
+    const FlushDenormals flush;
+    try {
+      // The graph may not write to its input, so a view of the caller's memory is safe.
+      torch::Tensor in =
+          torch::from_blob(const_cast<float*>(mix), {batch, channels, frames}, torch::kFloat32)
+              .to(device_);
+      const torch::jit::IValue result = module_.forward({in});
+      if (!result.isTensor()) throw std::runtime_error("it does not return a tensor");
+      const torch::Tensor out = result.toTensor();
+      const std::vector<std::int64_t> shape = {batch, stems, channels, frames};
+      if (out.sizes() != at::IntArrayRef(shape)) {
+        throw std::runtime_error("it returns " + torch::str(out.sizes()) + " instead of " +
+                                 torch::str(at::IntArrayRef(shape)));
+      }
+      torch::from_blob(estimates, shape, torch::kFloat32).copy_(out);
+    } catch (const std::exception& error) {
+      throw Error::Input("the model fails: " + Reason(error), path_.string(),
+                         "is the file damaged, or memory short?");
+    }
+  }
+
+ private:
+  // Looked up before the model is built: an archive that is cut off or something else than an
+  // exported model gets a message of its own.
+  std::string ReadManifest() {
+    try {
+      caffe2::serialize::PyTorchStreamReader archive(path_.string());
+      const std::string record = std::string("extra/") + kManifestExtraFile;
+      if (!archive.hasRecord("constants.pkl")) {
+        throw Error::Input("this archive is no TorchScript model", path_.string(),
+                           "a checkpoint must be exported first: `stemsmith export`");
+      }
+      if (!archive.hasRecord(record)) {
+        throw Error::Input("the TorchScript model carries no stemsmith manifest", path_.string(),
+                           "give a model.ts written by `stemsmith export`");
+      }
+      const auto [bytes, size] = archive.getRecord(record);
+      return {static_cast<const char*>(bytes.get()), size};
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception&) {
+      throw Error::Input("the file is cut off, damaged, or no TorchScript model", path_.string(),
+                         "copy or export it again");
+    }
+  }
+
+  const fs::path path_;
+  const torch::Device device_;
+  torch::jit::Module module_;
+  Manifest manifest_;
+};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) std::unique_ptr<Runtime>
+stemsmith_open_torchscript(const fs::path& path, const RuntimeOptions& options) {
+  try {
+    return std::make_unique<TorchScriptRuntime>(path, options);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // no type of LibTorch's leaves the module
+    throw Error::Input("LibTorch fails: " + Reason(error), path.string(), "");
+  }
+}
+
+}  // namespace stemsmith

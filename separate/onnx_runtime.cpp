@@ -1,0 +1,203 @@
+#include "separate/onnx_runtime.h"
+
+#include <dlfcn.h>
+#include <onnxruntime_cxx_api.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kCudaProvider[] = "CUDAExecutionProvider";
+
+// One environment per process. It owns the arena that all sessions allocate from: an arena that
+// grows by what is asked for, not by powers of two, so that the peak stays near what one segment
+// needs.
+Ort::Env& Environment() {
+  static Ort::Env* const environment = [] {
+    auto* made =
+        new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "stemsmith");  // lives as long as the process
+    const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+    constexpr int kSameAsRequested = 1, kDefault = -1;
+    const Ort::ArenaCfg arena(0, kSameAsRequested, kDefault, kDefault);
+    made->CreateAndRegisterAllocator(memory, arena);
+    return made;
+  }();
+  return *environment;
+}
+
+bool HasCudaProvider() {
+  const std::vector<std::string> providers = Ort::GetAvailableProviders();
+  return std::find(providers.begin(), providers.end(), kCudaProvider) != providers.end();
+}
+
+bool HasNvidiaDriver() {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver != nullptr) dlclose(driver);
+  return driver != nullptr;
+}
+
+Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) {
+  Ort::SessionOptions session;
+  const int threads = options.threads > 0
+                          ? options.threads
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  session.SetIntraOpNumThreads(threads);
+  session.SetInterOpNumThreads(1);
+  session.SetExecutionMode(ORT_SEQUENTIAL);
+  session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
+  session.AddConfigEntry("session.use_env_allocators", "1");
+  // Fading reverb tails are full of denormals, which x86 computes a hundred times slower.
+  session.AddConfigEntry("session.set_denormal_as_zero", "1");
+  if (cuda) session.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+  return session;
+}
+
+Error LoadError(const Ort::Exception& error, const fs::path& path) {
+  switch (error.GetOrtErrorCode()) {
+    case ORT_INVALID_PROTOBUF:
+      return Error::Input("the file is cut off, damaged, or no ONNX model", path.string(),
+                          "copy or export it again");
+    case ORT_NO_SUCHFILE:
+      return Error::Input(std::string("a file of the model is missing: ") + error.what(),
+                          path.string(), "keep external data beside the .onnx file");
+    default:
+      return Error::Input(std::string("ONNX Runtime cannot load the model: ") + error.what(),
+                          path.string(), "copy or export it again");
+  }
+}
+
+// A dimension of the graph's type that is fixed must be what the manifest says (-1: dynamic).
+void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what,
+                    const fs::path& path) {
+  if (actual < 0 || actual == expected) return;
+  throw Error::Input("the graph has " + std::to_string(actual) + " " + what +
+                         " where its manifest says " + std::to_string(expected),
+                     path.string(), "export the model again");
+}
+
+class OnnxRuntime : public Runtime {
+ public:
+  OnnxRuntime(const fs::path& path, const RuntimeOptions& options) : path_(path) {
+    const bool has_provider = HasCudaProvider();
+    if (options.device == "cuda" && !has_provider) {
+      throw Error::Usage("this ONNX Runtime has no CUDA support", path.string(),
+                         "the .ts file of the same model runs on the GPU; or use --device cpu");
+    }
+    if (options.device == "cuda" && !HasNvidiaDriver()) {
+      throw Error::Usage("no NVIDIA driver was found", path.string(), "use --device cpu");
+    }
+    cuda_ =
+        options.device == "cuda" || (options.device == "auto" && has_provider && HasNvidiaDriver());
+    try {
+      Open(options);
+    } catch (const Ort::Exception& error) {
+      if (!cuda_ || options.device == "cuda") throw LoadError(error, path);
+      cuda_ =
+          false;  // `auto`: the provider is there but does not start (another CUDA version, say)
+      try {
+        Open(options);
+      } catch (const Ort::Exception& cpu_error) {
+        throw LoadError(cpu_error, path);
+      }
+    }
+    ReadManifest();
+    CheckTypes();
+  }
+
+  const Manifest& manifest() const override { return manifest_; }
+
+  std::string description() const override {
+    return "ONNX Runtime " + Ort::GetVersionString() + (cuda_ ? ", cuda" : ", cpu");
+  }
+
+  void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
+    const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
+    const std::array<std::int64_t, 3> in_shape = {batch, manifest_.channels, frames};
+    const std::array<std::int64_t, 4> out_shape = {batch, stems, manifest_.channels, frames};
+    const std::size_t in_count = static_cast<std::size_t>(batch * manifest_.channels * frames);
+    const char* in_name = input_name_.c_str();
+    const char* out_name = output_name_.c_str();
+    try {
+      const Ort::MemoryInfo memory =
+          Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+      // ONNX Runtime takes inputs through a non-const pointer but does not write to them. The
+      // result is written where the caller wants it; another shape than [B, S, C, T] is refused.
+      const Ort::Value in = Ort::Value::CreateTensor<float>(
+          memory, const_cast<float*>(mix), in_count, in_shape.data(), in_shape.size());
+      Ort::Value out = Ort::Value::CreateTensor<float>(memory, estimates,
+                                                       in_count * static_cast<std::size_t>(stems),
+                                                       out_shape.data(), out_shape.size());
+      session_.Run(Ort::RunOptions{nullptr}, &in_name, &in, 1, &out_name, &out, 1);
+    } catch (const Ort::Exception& error) {
+      throw Error::Input(std::string("the model fails: ") + error.what(), path_.string(),
+                         "is the file damaged, or memory short?");
+    }
+  }
+
+ private:
+  void Open(const RuntimeOptions& options) {
+    session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, cuda_));
+  }
+
+  void ReadManifest() {
+    Ort::AllocatorWithDefaultOptions allocator;
+    const Ort::ModelMetadata metadata = session_.GetModelMetadata();
+    const Ort::AllocatedStringPtr text =
+        metadata.LookupCustomMetadataMapAllocated(kManifestMetadataKey, allocator);
+    if (text == nullptr) {
+      throw Error::Input("the ONNX model carries no stemsmith manifest", path_.string(),
+                         "give a model.onnx written by `stemsmith export`");
+    }
+    manifest_ = Manifest::FromJson(text.get(), path_.string());
+  }
+
+  void CheckTypes() {
+    Ort::AllocatorWithDefaultOptions allocator;
+    if (session_.GetInputCount() != 1 || session_.GetOutputCount() != 1) {
+      throw Error::Input("the graph does not have one input and one output", path_.string(),
+                         "export the model again");
+    }
+    input_name_ = session_.GetInputNameAllocated(0, allocator).get();
+    output_name_ = session_.GetOutputNameAllocated(0, allocator).get();
+    const Ort::TypeInfo in_type = session_.GetInputTypeInfo(0);
+    const Ort::TypeInfo out_type = session_.GetOutputTypeInfo(0);
+    if (in_type.GetONNXType() != ONNX_TYPE_TENSOR || out_type.GetONNXType() != ONNX_TYPE_TENSOR) {
+      throw Error::Input("the graph does not take and give tensors", path_.string(),
+                         "export the model again");
+    }
+    const auto in = in_type.GetTensorTypeAndShapeInfo();
+    const auto out = out_type.GetTensorTypeAndShapeInfo();
+    const std::vector<std::int64_t> in_shape = in.GetShape(), out_shape = out.GetShape();
+    if (in.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ||
+        out.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT || in_shape.size() != 3) {
+      throw Error::Input("the graph does not map float32 [B, C, T] to float32 [B, S, C, T]",
+                         path_.string(), "export the model again");
+    }
+    CheckDimension(in_shape[1], manifest_.channels, "channels", path_);
+    // A shape that inference could not find out has rank 0 here; Run() then checks it.
+    if (out_shape.size() != 4) return;
+    CheckDimension(out_shape[1], static_cast<std::int64_t>(manifest_.stems.size()), "stems", path_);
+    CheckDimension(out_shape[2], manifest_.channels, "channels", path_);
+  }
+
+  const fs::path path_;
+  bool cuda_ = false;
+  Ort::Session session_{nullptr};
+  Manifest manifest_;
+  std::string input_name_, output_name_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runtime> OpenOnnxRuntime(const fs::path& path, const RuntimeOptions& options) {
+  return std::make_unique<OnnxRuntime>(path, options);
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,107 @@
+#include "tests/support/models/tiny_onnx.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <fstream>
+
+namespace stemsmith::testing {
+namespace {
+
+void AddFloats(onnx::GraphProto& graph, const std::string& name,
+               const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
+  onnx::TensorProto& tensor = *graph.add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  for (const std::int64_t size : shape) tensor.add_dims(size);
+  for (const float value : values) tensor.add_float_data(value);
+}
+
+void AddAxis(onnx::GraphProto& graph, const std::string& name, std::int64_t axis) {
+  onnx::TensorProto& tensor = *graph.add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(onnx::TensorProto::INT64);
+  tensor.add_dims(1);
+  tensor.add_int64_data(axis);
+}
+
+void AddNode(onnx::GraphProto& graph, const std::string& op, const std::vector<std::string>& inputs,
+             const std::string& output) {
+  onnx::NodeProto& node = *graph.add_node();
+  node.set_op_type(op);
+  for (const std::string& input : inputs) node.add_input(input);
+  node.add_output(output);
+}
+
+// A dimension above 0 is fixed, others get the name.
+void SetType(onnx::ValueInfoProto& value, const std::string& name,
+             const std::vector<std::pair<std::int64_t, std::string>>& shape) {
+  value.set_name(name);
+  auto& tensor = *value.mutable_type()->mutable_tensor_type();
+  tensor.set_elem_type(onnx::TensorProto::FLOAT);
+  for (const auto& [size, symbol] : shape) {
+    auto& dimension = *tensor.mutable_shape()->add_dim();
+    if (size > 0) {
+      dimension.set_dim_value(size);
+    } else {
+      dimension.set_dim_param(symbol);
+    }
+  }
+}
+
+onnx::ModelProto GainModel(int channels, const std::vector<float>& gains, float offset) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.set_producer_name("stemsmith tests");
+  onnx::OperatorSetIdProto& opset = *model.add_opset_import();
+  opset.set_domain("");
+  opset.set_version(17);
+
+  const auto stems = static_cast<std::int64_t>(gains.size());
+  onnx::GraphProto& graph = *model.mutable_graph();
+  graph.set_name("gain");
+  SetType(*graph.add_input(), "mix", {{0, "batch"}, {channels, ""}, {0, "frames"}});
+  SetType(*graph.add_output(), "estimates",
+          {{0, "batch"}, {stems, ""}, {channels, ""}, {0, "frames"}});
+  AddAxis(graph, "axis", 1);
+  AddFloats(graph, "gains", {stems, 1, 1}, gains);
+  AddFloats(graph, "offset", {1}, {offset});
+  AddNode(graph, "Unsqueeze", {"mix", "axis"}, "mix4");
+  AddNode(graph, "Mul", {"mix4", "gains"}, "scaled");
+  AddNode(graph, "Add", {"scaled", "offset"}, "estimates");
+  return model;
+}
+
+void Write(const std::filesystem::path& path, const onnx::ModelProto& model) {
+  std::ofstream out(path, std::ios::binary);
+  if (!model.SerializeToOstream(&out)) throw std::runtime_error("cannot write " + path.string());
+}
+
+}  // namespace
+
+Manifest TinyManifest(int stems) {
+  Manifest manifest;
+  manifest.model_name = "gain";
+  const std::vector<std::string> names = {"drums", "bass", "other", "vocals"};
+  for (int s = 0; s < stems; ++s) {
+    manifest.stems.push_back(s < 4 ? names[static_cast<std::size_t>(s)]
+                                   : "stem" + std::to_string(s + 1));
+  }
+  manifest.segment_frames = 44100;
+  manifest.length.dynamic = true;
+  return manifest;
+}
+
+void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
+                   const std::vector<float>& gains, float offset) {
+  onnx::ModelProto model = GainModel(manifest.channels, gains, offset);
+  onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+  entry.set_key(kManifestMetadataKey);
+  entry.set_value(manifest.ToJson().dump());
+  Write(path, model);
+}
+
+void WriteOnnxWithoutManifest(const std::filesystem::path& path) {
+  Write(path, GainModel(2, {1.0f}, 0));
+}
+
+}  // namespace stemsmith::testing

@@ -1,0 +1,22 @@
+// Tiny ONNX models with a manifest, so that tests of separation need no exporter and no Python.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "core/manifest.h"
+
+namespace stemsmith::testing {
+
+// A manifest for `stems` stems named drums, bass, other, vocals, stem5 …: stereo, 44.1 kHz, dynamic
+// length.
+Manifest TinyManifest(int stems = 2);
+
+// estimates[b, s] = gains[s] · mix[b] + offset. Opset 17; B and T are dynamic.
+void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
+                   const std::vector<float>& gains, float offset = 0);
+
+// A valid ONNX model that nobody gave a manifest.
+void WriteOnnxWithoutManifest(const std::filesystem::path& path);
+
+}  // namespace stemsmith::testing

@@ -1,7 +1,9 @@
-// The streaming loader: worker threads fill batches of augmented segments, in order, a bounded number ahead.
+// The streaming loader: worker threads fill batches of augmented segments, in order, a bounded
+// number ahead.
 //
-// Sample number i of epoch e is a function of (seed, e, i) and the cache alone, so any number of threads gives
-// the same batches. Next() is called by one thread. An exception of a worker reaches the caller of Next().
+// Sample number i of epoch e is a function of (seed, e, i) and the cache alone, so any number of
+// threads gives the same batches. Next() is called by one thread. An exception of a worker reaches
+// the caller of Next().
 #pragma once
 
 #include <cstdint>
@@ -18,43 +20,55 @@ struct LoaderOptions {
   std::string split = "train";
   std::int64_t segment_frames = 6 * 44100;  // T
   int batch_size = 8;                       // B, per rank
-  std::int64_t samples_per_epoch = 0;       // over all ranks; 0: the split's length / segment length, at least one batch
+  // Over all ranks, cut down to whole batches, not fewer than one batch per rank.
+  // 0: the split's length / segment length.
+  std::int64_t samples_per_epoch = 0;
   std::uint64_t seed = 42;
   int threads = 2;
-  int prefetch_batches = 4;                 // batches ready or in work; bounds the memory
-  int rank = 0, world_size = 1;             // rank r takes the samples with index % world_size == r
+  int prefetch_batches = 4;      // batches ready or in work; bounds the memory
+  int rank = 0, world_size = 1;  // rank r takes the samples with index % world_size == r
 };
 
-// Pooled: handing a Batch back (its destruction) makes its buffers free for a later one.
+// Pooled: handing a Batch back (its destruction) makes its buffers free for a later one. May
+// outlive the loader.
 struct Batch {
   std::int64_t batch = 0, stems = 0, channels = 0, frames = 0;
   std::vector<float> mix;         // [B, C, T] = sum of stems over S
   std::vector<float> stem_audio;  // [B, S, C, T]
   std::uint64_t epoch = 0;
-  std::int64_t index = 0;              // number of the batch in its epoch
-  std::vector<std::string> tracks;     // B names: the song that the first stem comes from
+  std::int64_t index = 0;           // number of the batch in its epoch
+  std::vector<std::string> tracks;  // B names: the song that the first stem comes from
 };
 
 // A place in the sample stream; what a checkpoint keeps.
 struct LoaderPosition {
   std::uint64_t epoch = 0;
   std::int64_t batch = 0;
+  bool operator==(const LoaderPosition&) const = default;
 };
 
 class Loader {
  public:
-  // `cache` must outlive the loader. Throws Error when the split holds no track, or none as long as a segment.
+  // `cache` must outlive the loader. Throws Error when the split holds no track, or none as long as
+  // a segment, and for options out of range.
   Loader(const CacheReader& cache, AugmentChain augment, const LoaderOptions& options);
+  // Waits for the samples in work, no longer.
   ~Loader();
   std::int64_t batches_per_epoch() const;
-  // The next batch; runs on into the next epoch without end.
+  // The next batch; runs on into the next epoch without end. When a sample of it could not be made,
+  // throws what its worker threw (of several: the first in the batch) in the batch's place; the
+  // call after goes on behind it.
   std::shared_ptr<const Batch> Next();
   // The position of the batch that Next() gives next.
   LoaderPosition position() const;
-  // Goes on from there; discards what was prefetched.
+  // Goes on from there; discards what was prefetched. Throws Error for a batch that the epoch does
+  // not have.
   void Seek(const LoaderPosition& position);
   // Seconds that Next() has waited so far.
   double seconds_waited() const;
+  // Batches in memory: in work, ready, free for reuse, and held by callers. Never more than
+  // prefetch_batches plus the most that callers have held at one time.
+  std::int64_t live_batches() const;
 
  private:
   struct Impl;

@@ -1,0 +1,67 @@
+#include "datasets/sampler.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <utility>
+
+namespace stemsmith {
+namespace {
+
+// What the streams of one (seed, epoch, …) are for.
+enum Purpose : std::uint64_t { kOrder, kPlace, kAugment };
+
+}  // namespace
+
+std::uint64_t PermutedIndex(std::uint64_t index, std::uint64_t size, const RandomStream& key) {
+  assert(index < size);
+  // The network permutes 2 · half_bits bits: the smallest such range that holds the size, less than
+  // four times as large, so that few rounds of feeding in again are needed.
+  const int half_bits = std::max(1, (static_cast<int>(std::bit_width(size - 1)) + 1) / 2);
+  const std::uint64_t mask = (std::uint64_t{1} << half_bits) - 1;
+  std::array<std::uint64_t, 6> keys;
+  RandomStream draws = key;
+  for (std::uint64_t& round : keys) round = draws.Bits();
+  do {
+    std::uint64_t left = index >> half_bits, right = index & mask;
+    for (const std::uint64_t round : keys)
+      left = std::exchange(right, left ^ (MixBits(right ^ round) & mask));
+    index = left << half_bits | right;
+  } while (index >= size);
+  return index;
+}
+
+Sampler::Sampler(TrackTable tracks, const SamplerOptions& options)
+    : tracks_(std::move(tracks)), options_(options) {
+  assert(tracks_.total_frames() > 0 && options.segment_frames > 0 && options.batch_size > 0);
+  assert(options.rank >= 0 && options.rank < options.world_size);
+  const std::int64_t wanted = options.samples_per_epoch > 0
+                                  ? options.samples_per_epoch
+                                  : tracks_.total_frames() / options.segment_frames;
+  const std::int64_t step = options.batch_size * options.world_size;
+  batches_ = std::max<std::int64_t>(1, wanted / step);
+  samples_ = batches_ * step;
+}
+
+ReadPlan::Piece Sampler::Draw(std::uint64_t epoch, std::int64_t index) const {
+  assert(index >= 0 && index < samples_);
+  const RandomStream order = RandomStream({options_.seed, epoch}).Fork(kOrder);
+  const auto stretch = static_cast<__int128>(PermutedIndex(
+      static_cast<std::uint64_t>(index), static_cast<std::uint64_t>(samples_), order));
+  const std::int64_t total = tracks_.total_frames();
+  const auto begin = static_cast<std::int64_t>(stretch * total / samples_);
+  const auto end = static_cast<std::int64_t>((stretch + 1) * total / samples_);
+  RandomStream place =
+      RandomStream({options_.seed, epoch, static_cast<std::uint64_t>(index)}).Fork(kPlace);
+  // More samples than frames leave stretches empty; their begin still lies in the audio.
+  const auto length = static_cast<std::uint64_t>(std::max<std::int64_t>(1, end - begin));
+  return tracks_.At(begin + static_cast<std::int64_t>(place.Below(length)),
+                    options_.segment_frames);
+}
+
+RandomStream Sampler::AugmentStream(std::uint64_t epoch, std::int64_t index) const {
+  return RandomStream({options_.seed, epoch, static_cast<std::uint64_t>(index)}).Fork(kAugment);
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,57 @@
+// Which segment is sample number i of epoch e: uniform in time over the tracks, and a function of
+// (seed, e, i) and the tracks alone.
+//
+// An epoch of N samples cuts the tracks, laid end to end, into N equal stretches, visits these in
+// random order, and takes a random point of each. Every epoch so hears every part of the data about
+// once, at other starts. Immutable, shared by threads.
+#pragma once
+
+#include <cstdint>
+
+#include "augment/augment.h"
+#include "core/random.h"
+
+namespace stemsmith {
+
+struct SamplerOptions {
+  std::int64_t segment_frames = 6 * 44100;  // T
+  std::int64_t batch_size = 8;              // B, per rank
+  // N before it is cut down to whole batches of all ranks; 0: total length / segment length. Not
+  // fewer than one batch per rank.
+  std::int64_t samples_per_epoch = 0;
+  std::uint64_t seed = 42;
+  int rank = 0, world_size = 1;  // rank r has the samples with index % world_size == r
+};
+
+class Sampler {
+ public:
+  // `tracks` must hold audio; options are positive, 0 ≤ rank < world_size.
+  Sampler(TrackTable tracks, const SamplerOptions& options);
+
+  const TrackTable& tracks() const { return tracks_; }
+  // N, over all ranks: batches_per_epoch · batch_size · world_size.
+  std::int64_t samples_per_epoch() const { return samples_; }
+  std::int64_t batches_per_epoch() const { return batches_; }
+  // Index in the epoch of a place in a batch of this rank. The k-th batches of all ranks together
+  // are the k-th batch of a single rank with batch_size · world_size.
+  std::int64_t IndexOf(std::int64_t batch, std::int64_t slot) const {
+    return (batch * options_.batch_size + slot) * options_.world_size + options_.rank;
+  }
+
+  // The segment of a sample, index in [0, N).
+  ReadPlan::Piece Draw(std::uint64_t epoch, std::int64_t index) const;
+  // The stream that the sample's augmentation draws from; independent of the segment's.
+  RandomStream AugmentStream(std::uint64_t epoch, std::int64_t index) const;
+
+ private:
+  TrackTable tracks_;
+  SamplerOptions options_;
+  std::int64_t samples_ = 0, batches_ = 0;
+};
+
+// The image of `index` under a permutation of 0 … size-1 that `key` chooses: a Feistel network
+// whose results beyond the size are fed in again. No table, so that any place of any epoch costs
+// the same.
+std::uint64_t PermutedIndex(std::uint64_t index, std::uint64_t size, const RandomStream& key);
+
+}  // namespace stemsmith

@@ -1,0 +1,123 @@
+#include "train/options.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr std::int64_t kMany = std::int64_t{1} << 50;
+
+void ReadDataset(const Config& dataset, TrainOptions& options) {
+  options.cache = dataset.RequiredString("cache");
+  options.segment_seconds = dataset.NumberIn("segment_seconds", options.segment_seconds, 1e-3, 1e5);
+  options.loader_threads = static_cast<int>(dataset.IntegerIn("threads", 2, 1, 1024));
+  options.prefetch_batches = static_cast<int>(dataset.IntegerIn("prefetch_batches", 4, 1, 4096));
+  options.samples_per_epoch = dataset.IntegerIn("samples_per_epoch", 0, 0, kMany);
+}
+
+void ReadTrain(const Config& train, TrainOptions& options) {
+  if (train.Has("steps") && train.Has("epochs")) {
+    throw Error::Usage("train.steps and train.epochs contradict each other", train.Where("epochs"),
+                       "keep one of them");
+  }
+  if (train.Has("epochs")) {
+    options.epochs = train.IntegerIn("epochs", 0, 1, kMany);
+    options.steps = 0;
+  } else {
+    options.steps = train.IntegerIn("steps", options.steps, 1, kMany);
+  }
+  options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
+  options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
+  options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
+  options.ema_decay = train.NumberIn("ema_decay", 0.0, 0.0, 0.9999999);
+  options.log_every_steps = train.IntegerIn("log_every_steps", 10, 1, kMany);
+}
+
+// Keys of nested maps and lists with dots between: "augment.0.name".
+void Flatten(const YAML::Node& node, const std::string& path,
+             std::map<std::string, std::string>& out) {
+  const std::string prefix = path.empty() ? "" : path + ".";
+  if (node.IsMap()) {
+    for (const auto& entry : node) Flatten(entry.second, prefix + entry.first.Scalar(), out);
+  } else if (node.IsSequence()) {
+    for (std::size_t i = 0; i < node.size(); ++i)
+      Flatten(node[i], prefix + std::to_string(i), out);
+  } else if (node.IsScalar()) {
+    out[path] = node.Scalar();
+  }
+}
+
+bool MayChange(const std::string& key) {
+  static const std::vector<std::string> kKeys = {
+      "train.steps",   "train.epochs",    "train.max_seconds",        "train.log_every_steps",
+      "dataset.cache", "dataset.threads", "dataset.prefetch_batches",
+  };
+  return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
+         std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+bool SameValue(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  char *end_a = nullptr, *end_b = nullptr;
+  const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
+  return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && x == y;  // 1e-3 and 0.001
+}
+
+}  // namespace
+
+TrainOptions ReadTrainOptions(const Config& config) {
+  TrainOptions options;
+  ReadDataset(config.Child("dataset"), options);
+  ReadTrain(config.Child("train"), options);
+  options.learning_rate =
+      config.Child("optimizer").NumberIn("lr", options.learning_rate, 0.0, 1e3);
+  options.gradient_clip = config.NumberIn("gradient_clip", 0.0, 0.0, 1e9);
+
+  const Config validate = config.Child("validate");
+  options.validate_every = validate.IntegerIn("every_steps", 200, 0, kMany);
+  options.validate_split = validate.String("split", "valid");
+  options.max_segments = validate.IntegerIn("max_segments", 64, 0, kMany);
+  options.metric = validate.Choice("metric", "sdr", {"sdr", "loss"});
+
+  const Config checkpoint = config.Child("checkpoint");
+  options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);
+  options.keep = static_cast<int>(checkpoint.IntegerIn("keep", 3, 0, 1 << 20));
+
+  if (options.samples_per_epoch > 0 && options.batch_size > options.samples_per_epoch) {
+    throw Error::Usage(
+        "train.batch_size (" + std::to_string(options.batch_size) +
+            ") is larger than dataset.samples_per_epoch (" +
+            std::to_string(options.samples_per_epoch) + ")",
+        config.Child("train").Where("batch_size"), "make the batch smaller or the epoch longer");
+  }
+  return options;
+}
+
+std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after) {
+  std::map<std::string, std::string> old_values, new_values;
+  Flatten(YAML::Load(before), "", old_values);
+  Flatten(YAML::Load(after), "", new_values);
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : old_values) {
+    if (MayChange(key)) continue;
+    const auto now = new_values.find(key);
+    if (now == new_values.end()) {
+      changes.push_back(key + ": " + value + " → (gone)");
+    } else if (!SameValue(value, now->second)) {
+      changes.push_back(key + ": " + value + " → " + now->second);
+    }
+  }
+  for (const auto& [key, value] : new_values) {
+    if (!MayChange(key) && !old_values.contains(key))
+      changes.push_back(key + ": (not there) → " + value);
+  }
+  return changes;
+}
+
+}  // namespace stemsmith

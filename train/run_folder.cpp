@@ -1,0 +1,110 @@
+#include "train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+constexpr char kEnding[] = ".safetensors";
+constexpr char kStepPrefix[] = "step_";
+}  // namespace
+
+RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
+  EnsureWritableFolder(checkpoints());
+  // The lock is on the folder itself: it leaves no file, and a killed process leaves no lock.
+  lock_ = open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) throw Error::System("cannot open the run folder", root_.string());
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock_);
+    throw Error::Usage("another process is training into this folder", root_.string(),
+                       "wait for it or choose another --run");
+  }
+  // What a killed process was writing.
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
+    if (entry.path().filename().string().find(".tmp-") != std::string::npos)
+      fs::remove(entry.path(), ignored);
+  }
+}
+
+RunFolder::~RunFolder() { close(lock_); }
+
+std::vector<std::pair<std::int64_t, fs::path>> RunFolder::StepCheckpoints() const {
+  std::vector<std::pair<std::int64_t, fs::path>> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(checkpoints(), error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kStepPrefix) || !name.ends_with(kEnding)) continue;
+    const std::string digits = name.substr(
+        sizeof kStepPrefix - 1, name.size() - (sizeof kStepPrefix - 1) - (sizeof kEnding - 1));
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    found.emplace_back(std::strtoll(digits.c_str(), nullptr, 10), entry.path());
+  }
+  std::sort(found.rbegin(), found.rend());
+  return found;
+}
+
+bool RunFolder::HoldsRun() const {
+  return fs::exists(last()) || fs::exists(best()) || !StepCheckpoints().empty();
+}
+
+Checkpoint RunFolder::LoadNewest() const {
+  std::vector<fs::path> candidates;
+  if (fs::exists(last())) candidates.push_back(last());
+  for (const auto& [step, path] : StepCheckpoints()) candidates.push_back(path);
+  if (candidates.empty()) {
+    throw Error::Usage("--resume, but there is no checkpoint to go on from",
+                       checkpoints().string(), "leave --resume out to start the run");
+  }
+  std::string first_problem;
+  for (const fs::path& path : candidates) {
+    try {
+      Checkpoint checkpoint = LoadCheckpoint(path);
+      if (!checkpoint.training_state.is_object()) {
+        throw Error::Input("the checkpoint holds weights only, no training state", path.string());
+      }
+      if (!first_problem.empty()) Warn(first_problem + "; going on from " + path.string());
+      return checkpoint;
+    } catch (const Error& error) {
+      if (first_problem.empty()) first_problem = error.what();
+    }
+  }
+  throw Error::Input("no checkpoint of the run can be read: " + first_problem, root_.string(),
+                     "start anew with another --run");
+}
+
+void RunFolder::SaveLast(const Checkpoint& checkpoint) const { SaveCheckpoint(last(), checkpoint); }
+
+void RunFolder::SaveBest(const Checkpoint& checkpoint) const { SaveCheckpoint(best(), checkpoint); }
+
+void RunFolder::KeepStep(std::int64_t step, int keep) const {
+  if (keep > 0) {
+    char name[64];
+    std::snprintf(name, sizeof name, "%s%06lld%s", kStepPrefix, static_cast<long long>(step),
+                  kEnding);
+    PendingFile copy(checkpoints() / name);
+    std::error_code error;
+    fs::copy_file(last(), copy.path(), fs::copy_options::overwrite_existing, error);
+    if (error) {
+      throw Error::Input("cannot copy the checkpoint: " + error.message(), copy.target().string(),
+                         "is the disk full?");
+    }
+    copy.Commit();
+  }
+  const auto all = StepCheckpoints();
+  std::error_code ignored;
+  for (std::size_t i = static_cast<std::size_t>(keep); i < all.size(); ++i)
+    fs::remove(all[i].second, ignored);
+}
+
+}  // namespace stemsmith

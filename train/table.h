@@ -1,0 +1,28 @@
+// Looking up a row by name in one of the tables of this folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+
+namespace stemsmith {
+
+// The row called `name`; throws Error that names the key's place and the nearest row. `kind` is "loss", ….
+template <typename Row>
+const Row& FindRow(const std::vector<Row>& table, const std::string& name, const std::string& kind,
+                   const Config& config) {
+  std::vector<std::string> names;
+  std::string all;
+  for (const Row& row : table) {
+    if (name == row.name) return row;
+    names.emplace_back(row.name);
+    all += (all.empty() ? "" : ", ") + names.back();
+  }
+  const std::string nearest = NearestName(name, names);
+  throw Error::Usage("unknown " + kind + " '" + name + "'", config.Where("name"),
+                     nearest.empty() ? "there are: " + all : "did you mean '" + nearest + "'?");
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,53 @@
+// Validation on fixed segments of songs: the loss, and the SDR of every stem.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "datasets/cache.h"
+#include "models/separation_model.h"
+#include "train/loss.h"
+
+namespace stemsmith {
+
+struct ValidationOptions {
+  std::string split = "valid";
+  std::int64_t segment_frames = 6 * 44100;
+  std::int64_t max_segments = 64;  // 0: all
+  int batch_size = 8;
+};
+
+struct ValidationFigures {
+  double loss = 0.0;               // mean over the segments
+  std::vector<double> sdr_db;      // [S]: median over the songs; NaN where a stem is silent in all of them
+  std::vector<double> mixture_sdr_db;  // the same with the mixture taken as the estimate
+  double mean_sdr_db = 0.0;        // over the stems that have one; NaN when none has
+
+  // {"loss", "sdr_db": {STEM: …}, "mixture_sdr_db": {…}, "mean_sdr_db"}; what is not finite becomes null.
+  nlohmann::json ToJson(const std::vector<std::string>& stems) const;
+};
+
+// One thread at a time. Songs are cut into neighbouring segments, the last one filled up with silence; of more than
+// max_segments an evenly spaced choice is taken, the same each time.
+class Validation {
+ public:
+  // `cache` must outlive it.
+  Validation(const CacheReader& cache, const ValidationOptions& options);
+  std::int64_t segments() const { return static_cast<std::int64_t>(segments_.size()); }
+  // Runs the model in eval mode without gradients, and leaves it in the mode it was in.
+  ValidationFigures Run(SeparationModel& model, const WeightedLoss& loss,
+                        const torch::Device& device) const;
+
+ private:
+  struct Segment {
+    std::size_t track = 0;
+    std::int64_t start = 0;
+  };
+  const CacheReader& cache_;
+  ValidationOptions options_;
+  std::vector<Segment> segments_;
+};
+
+}  // namespace stemsmith

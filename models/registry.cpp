@@ -1,1 +1,47 @@
-// placeholder
+// The table of models: a declaration and a row for each, nothing else to touch.
+#include "core/error.h"
+#include "models/separation_model.h"
+
+namespace stemsmith {
+
+std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelSetting& setting);
+
+const std::vector<ModelRow>& ModelTable() {
+  static const std::vector<ModelRow> table = {
+      {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", true, &MakeUnet},
+      // {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips",
+      // true,
+      //  &MakeDemucsV2},
+  };
+  return table;
+}
+
+const ModelRow& FindModelRow(const std::string& name, const std::string& where) {
+  std::vector<std::string> names;
+  for (const ModelRow& row : ModelTable()) {
+    if (name == row.name) return row;
+    names.emplace_back(row.name);
+  }
+  const std::string nearest = NearestName(name, names);
+  std::string known;
+  for (const std::string& known_name : names) known += (known.empty() ? "" : ", ") + known_name;
+  throw Error::Usage("unknown model '" + name + "'", where,
+                     nearest.empty() ? "known models: " + known
+                                     : "did you mean '" + nearest + "'? Known models: " + known);
+}
+
+std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSetting& setting) {
+  if (setting.stems.empty())
+    throw Error::Usage("a model needs at least one stem", config.Where(), "name the stems");
+  if (setting.channels < 1 || setting.sample_rate_hz < 1)
+    throw Error::Usage("a model needs at least one channel and a sample rate above 0 Hz",
+                       config.Where());
+  const std::string name = config.RequiredString("name");
+  const ModelRow& row = FindModelRow(name, config.Where("name"));
+  std::shared_ptr<SeparationModel> model = row.make(config, setting);
+  config.CheckAllRead();
+  return model;
+}
+
+}  // namespace stemsmith

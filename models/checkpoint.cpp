@@ -1,0 +1,94 @@
+#include "models/checkpoint.h"
+
+#include "core/error.h"
+#include "models/separation_model.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr char kEntry[] = "stemsmith.checkpoint";
+constexpr char kTrainingPrefix[] = "training.";
+
+}  // namespace
+
+void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  nlohmann::json about = {{"version", Checkpoint::kVersion},
+                          {"model_config", checkpoint.model_config},
+                          {"stems", checkpoint.setting.stems},
+                          {"sample_rate_hz", checkpoint.setting.sample_rate_hz},
+                          {"channels", checkpoint.setting.channels},
+                          {"segment_frames", checkpoint.segment_frames}};
+  if (!checkpoint.training_state.is_null()) about["training_state"] = checkpoint.training_state;
+  NamedTensors tensors = checkpoint.weights;
+  for (const auto& [name, tensor] : checkpoint.training)
+    tensors.emplace_back(kTrainingPrefix + name, tensor);
+  SaveSafetensors(path, tensors,
+                  {{"format", "pt"},
+                   {kEntry, about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+}
+
+Checkpoint LoadCheckpoint(const std::filesystem::path& path) {
+  SafetensorsFile file = LoadSafetensors(path);
+  const std::string* text = nullptr;
+  for (const auto& [key, value] : file.metadata)
+    if (key == kEntry) text = &value;
+  if (text == nullptr)
+    throw Error::Input("bare weights without the checkpoint's description", path.string(),
+                       "use a checkpoint that stemsmith wrote");
+  const auto about = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  Checkpoint checkpoint;
+  try {
+    const auto version = about.at("version").get<std::int64_t>();
+    if (version > Checkpoint::kVersion)
+      throw Error::Input("a checkpoint of version " + std::to_string(version) + ", known is " +
+                             std::to_string(Checkpoint::kVersion),
+                         path.string(), "update stemsmith");
+    about.at("model_config").get_to(checkpoint.model_config);
+    about.at("stems").get_to(checkpoint.setting.stems);
+    about.at("sample_rate_hz").get_to(checkpoint.setting.sample_rate_hz);
+    about.at("channels").get_to(checkpoint.setting.channels);
+    about.at("segment_frames").get_to(checkpoint.segment_frames);
+    if (about.contains("training_state")) checkpoint.training_state = about["training_state"];
+  } catch (const nlohmann::json::exception&) {
+    throw Error::Input("the checkpoint's description is damaged", path.string(),
+                       "use another checkpoint of the run");
+  }
+  if (checkpoint.setting.stems.empty() || checkpoint.setting.sample_rate_hz < 1 ||
+      checkpoint.setting.channels < 1 || checkpoint.segment_frames < 1)
+    throw Error::Input("the checkpoint's description holds senseless values", path.string(),
+                       "use another checkpoint of the run");
+  const std::string prefix = kTrainingPrefix;
+  for (auto& [name, tensor] : file.tensors) {
+    if (name.rfind(prefix, 0) == 0) {
+      checkpoint.training.emplace_back(name.substr(prefix.size()), std::move(tensor));
+    } else {
+      checkpoint.weights.emplace_back(name, std::move(tensor));
+    }
+  }
+  return checkpoint;
+}
+
+std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file) {
+  std::error_code code;
+  if (!std::filesystem::is_directory(run_or_file, code)) {
+    if (std::filesystem::exists(run_or_file, code)) return run_or_file;
+    throw Error::Input("no such run or checkpoint", run_or_file.string(), "check the path");
+  }
+  for (const char* name : {"best", "last"}) {
+    const auto path = run_or_file / "checkpoints" / (std::string(name) + ".safetensors");
+    if (std::filesystem::is_regular_file(path, code)) return path;
+  }
+  throw Error::Input(
+      "no checkpoint in this folder", run_or_file.string(),
+      "expected checkpoints/best.safetensors or checkpoints/last.safetensors; train first");
+}
+
+std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoint) {
+  const Config config = Config::Parse(checkpoint.model_config, "the checkpoint's model");
+  std::shared_ptr<SeparationModel> model = MakeModel(config, checkpoint.setting);
+  model->LoadStateDict(checkpoint.weights, "the checkpoint");
+  model->eval();
+  return model;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,1 @@
+#include "models/separation_model.h"

@@ -1,0 +1,101 @@
+#include "models/separation_model.h"
+
+#include <map>
+#include <sstream>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr char kTransientPrefix[] = "transient_";
+
+// Whether a dotted name belongs to a transient buffer: only its last part carries the prefix.
+bool IsTransient(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  return name.compare(dot == std::string::npos ? 0 : dot + 1, sizeof(kTransientPrefix) - 1,
+                      kTransientPrefix) == 0;
+}
+
+std::string ShapeText(const torch::Tensor& tensor) {
+  std::ostringstream out;
+  out << tensor.sizes();
+  return out.str();
+}
+
+// "3 missing: a, b, c" with at most four names.
+void Describe(const char* kind, const std::vector<std::string>& names, std::string& text) {
+  if (names.empty()) return;
+  constexpr std::size_t kShown = 4;
+  text += (text.empty() ? "" : "; ") + std::to_string(names.size()) + " " + kind + ": ";
+  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) text += (i ? ", " : "") + names[i];
+  if (names.size() > kShown) text += ", …";
+}
+
+}  // namespace
+
+torch::Tensor SeparationModel::forward(const torch::Tensor& mix) {
+  TORCH_CHECK(mix.dim() == 3 && mix.size(1) == setting_.channels && mix.size(2) > 0,
+              "a mix is [B, C, T] with C = ", setting_.channels, ", not ", mix.sizes());
+  const std::int64_t frames = mix.size(2);
+  const std::int64_t surplus = ValidLength(frames) - frames;
+  if (surplus == 0) return Separate(mix);
+  const std::int64_t left = surplus / 2;
+  const torch::Tensor padded = torch::constant_pad_nd(mix, {left, surplus - left});
+  return Separate(padded).slice(/*dim=*/-1, left, left + frames);
+}
+
+std::int64_t SeparationModel::ValidLength(std::int64_t frames) const {
+  const LengthRule rule = length_rule();
+  if (frames <= rule.offset_frames) return rule.offset_frames;
+  const std::int64_t beyond = frames - rule.offset_frames;
+  const std::int64_t steps = (beyond + rule.multiple_frames - 1) / rule.multiple_frames;
+  return rule.offset_frames + steps * rule.multiple_frames;
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> SeparationModel::StateDict() const {
+  std::vector<std::pair<std::string, torch::Tensor>> state;
+  for (const auto& item : named_parameters(/*recurse=*/true))
+    state.emplace_back(item.key(), item.value().detach());
+  for (const auto& item : named_buffers(/*recurse=*/true))
+    if (!IsTransient(item.key())) state.emplace_back(item.key(), item.value().detach());
+  return state;
+}
+
+void SeparationModel::LoadStateDict(const std::vector<std::pair<std::string, torch::Tensor>>& state,
+                                    const std::string& where) {
+  std::map<std::string, torch::Tensor> given(state.begin(), state.end());
+  std::vector<std::string> missing, misshapen, unexpected;
+  const auto own = StateDict();
+  for (const auto& [name, tensor] : own) {
+    const auto found = given.find(name);
+    if (found == given.end()) {
+      missing.push_back(name);
+    } else if (found->second.sizes() != tensor.sizes()) {
+      misshapen.push_back(name + " " + ShapeText(found->second) + " for " + ShapeText(tensor));
+    }
+  }
+  std::map<std::string, torch::Tensor> own_by_name(own.begin(), own.end());
+  for (const auto& [name, tensor] : given)
+    if (own_by_name.find(name) == own_by_name.end()) unexpected.push_back(name);
+
+  std::string problem;
+  Describe("missing", missing, problem);
+  Describe("unexpected", unexpected, problem);
+  Describe("of another shape", misshapen, problem);
+  if (!problem.empty())
+    throw Error::Input("the weights do not fit the model: " + problem, where,
+                       "use the model configuration, stems and channels they were trained with");
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : own) {
+    torch::Tensor target = tensor;  // shares the parameter's memory
+    target.copy_(given.at(name));
+  }
+}
+
+torch::Tensor RegisterTransientBuffer(torch::nn::Module& module, const std::string& name,
+                                      torch::Tensor value) {
+  return module.register_buffer(kTransientPrefix + name, std::move(value));
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,46 @@
+#include "datasets/cache_builder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "core/audio.h"
+
+namespace stemsmith {
+
+CacheBuilder::CacheBuilder(std::filesystem::path path, TrackFormat format)
+    : path_(std::move(path)), format_(std::move(format)) {
+  index_.stems = format_.stems;
+  index_.sample_rate_hz = format_.sample_rate_hz;
+  index_.channels = format_.channels;
+}
+
+void CacheBuilder::AddTrack(const std::string& name, const std::string& split,
+                            std::span<const float> stems) {
+  const std::size_t frames = stems.size() / format_.columns();
+  TrackFormat format = format_;
+  float peak = 0;
+  for (const float sample : stems) peak = std::max(peak, std::abs(sample));
+  format.scale = std::max(kInt16Step, peak / 32767.0);
+  if (peak <= 32767 * kInt16Step) format.scale = kInt16Step;
+
+  std::vector<float> interleaved(stems.size());
+  Interleave(stems.data(), format_.columns(), frames, interleaved.data());
+  const std::string file = CacheTrackFileName(name);
+  TrackWriter writer(CacheTrackFolder(path_) / file, format);
+  writer.Write(interleaved.data(), frames);
+  TrackRecord record = writer.Finish("", {});
+  record.name = name;
+  record.split = split;
+  record.file = (CacheTrackFolder(path_).filename() / file).string();
+  index_.tracks.push_back(std::move(record));
+}
+
+void CacheBuilder::Finish() {
+  std::sort(index_.tracks.begin(), index_.tracks.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.split, a.name) < std::tie(b.split, b.name);
+  });
+  WriteCacheIndex(path_, index_);
+}
+
+}  // namespace stemsmith

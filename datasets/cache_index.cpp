@@ -1,0 +1,125 @@
+#include "datasets/cache_index.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/hdf5_file.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr char kFormatName[] = "stemsmith-cache";
+
+Error Damaged(const std::filesystem::path& path, const std::string& what) {
+  return Error::Input("the cache is damaged: " + what, path.string(),
+                      "delete it and prepare the cache again");
+}
+
+nlohmann::json ToJson(const CacheIndex& index) {
+  nlohmann::json tracks = nlohmann::json::array();
+  for (const TrackRecord& track : index.tracks) tracks.push_back(track.ToJson());
+  return {{"stems", index.stems},
+          {"sample_rate_hz", index.sample_rate_hz},
+          {"channels", index.channels},
+          {"kind", index.kind},
+          {"root", index.root},
+          {"recipe", index.recipe},
+          {"command", index.command},
+          {"fingerprint", index.Fingerprint()},
+          {"tracks", tracks}};
+}
+
+CacheIndex FromJson(const nlohmann::json& json) {
+  CacheIndex index;
+  json.at("stems").get_to(index.stems);
+  json.at("sample_rate_hz").get_to(index.sample_rate_hz);
+  json.at("channels").get_to(index.channels);
+  json.at("kind").get_to(index.kind);
+  json.at("root").get_to(index.root);
+  json.at("recipe").get_to(index.recipe);
+  json.at("command").get_to(index.command);
+  for (const auto& track : json.at("tracks")) index.tracks.push_back(TrackRecord::FromJson(track));
+  return index;
+}
+
+void WriteLinks(hid_t file, const CacheIndex& index) {
+  // Names go in as UTF-8, as h5py and others expect them.
+  const Hdf5Handle properties(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+  H5Pset_char_encoding(properties.id(), H5T_CSET_UTF8);
+  const Hdf5Handle group(H5Gcreate2(file, "tracks", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                         H5Gclose);
+  for (const TrackRecord& track : index.tracks) {
+    if (H5Lcreate_external(track.file.c_str(), "/", group.id(), track.name.c_str(), properties.id(),
+                           H5P_DEFAULT) < 0) {
+      throw Hdf5WriteError({});
+    }
+  }
+}
+
+}  // namespace
+
+std::string CacheIndex::Fingerprint() const {
+  nlohmann::json parts = {stems, sample_rate_hz, channels};
+  for (const TrackRecord& track : tracks)
+    parts.push_back({track.name, track.split, track.checksum});
+  return HexHash(HashBytes(parts.dump()));
+}
+
+std::filesystem::path CacheTrackFolder(const std::filesystem::path& index_path) {
+  std::filesystem::path folder = index_path;
+  folder += ".d";
+  return folder;
+}
+
+std::string CacheTrackFileName(const std::string& track_name) {
+  // A file name holds 255 bytes; ".h5" and the ending of the temporary name must fit too.
+  constexpr std::size_t kMost = 180;
+  if (track_name.size() <= kMost) return track_name + ".h5";
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(track_name[end]) & 0xC0) == 0x80) --end;  // UTF-8
+  return track_name.substr(0, end) + "-" + HexHash(HashBytes(track_name)) + ".h5";
+}
+
+void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index) {
+  PendingFile pending(path);
+  {
+    Hdf5Lock lock;
+    Hdf5Handle file = CreateHdf5File(pending.path(), path);
+    try {
+      WriteAttribute(file.id(), "format", std::string(kFormatName));
+      WriteAttribute(file.id(), "version", std::int64_t{kCacheFormatVersion});
+      WriteTextDataset(file.id(), "index", ToJson(index).dump());
+      WriteLinks(file.id(), index);
+    } catch (const Error&) {
+      throw Hdf5WriteError(path);
+    }
+    if (H5Fflush(file.id(), H5F_SCOPE_LOCAL) < 0 || !file.Close()) throw Hdf5WriteError(path);
+  }
+  pending.Commit();
+}
+
+CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
+  std::string text;
+  {
+    Hdf5Lock lock;
+    const Hdf5Handle file = OpenHdf5File(path, "cache");
+    CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
+    text = ReadTextDataset(file.id(), "index", path);
+  }
+  CacheIndex index;
+  try {
+    index = FromJson(nlohmann::json::parse(text));
+  } catch (const nlohmann::json::exception&) {
+    throw Damaged(path, "its index cannot be read");
+  }
+  if (index.stems.empty() || index.channels < 1 || index.sample_rate_hz < 1) {
+    throw Damaged(path, "its index holds no stems");
+  }
+  for (const TrackRecord& track : index.tracks) {
+    if (track.frames < 1 || track.rms_db.size() != index.stems.size()) {
+      throw Damaged(path, "its index contradicts itself at track \"" + track.name + "\"");
+    }
+  }
+  return index;
+}
+
+}  // namespace stemsmith

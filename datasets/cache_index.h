@@ -1,0 +1,40 @@
+// The index of a cache: the file that is called `cache.h5`. docs/cache_format.md describes it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "datasets/cache_track.h"
+
+namespace stemsmith {
+
+inline constexpr int kCacheFormatVersion = 1;
+
+struct CacheIndex {
+  std::vector<std::string> stems;
+  int sample_rate_hz = 44100;
+  int channels = 2;
+  // How the cache was made; empty where it was not made from files.
+  std::string kind;                 // row of the reader table
+  std::string root;                 // absolute path of the dataset
+  std::string recipe;               // YAML text, "" for the default recipe
+  std::string command;              // the command line that prepares it again
+  std::vector<TrackRecord> tracks;  // sorted by split and name
+
+  // Hash of everything that decides the samples.
+  std::string Fingerprint() const;
+};
+
+// The folder beside the index that holds the track files: cache.h5 → cache.h5.d
+std::filesystem::path CacheTrackFolder(const std::filesystem::path& index_path);
+// The file name of a track in that folder. Fits every file system's limit; different names,
+// different files.
+std::string CacheTrackFileName(const std::string& track_name);
+
+// Writes the index with an external link per track (`/tracks/NAME`), atomically. Throws Error.
+void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index);
+// Throws Error: missing, no cache, cut off, newer version.
+CacheIndex ReadCacheIndex(const std::filesystem::path& path);
+
+}  // namespace stemsmith

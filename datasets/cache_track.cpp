@@ -1,0 +1,363 @@
+#include "datasets/cache_track.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "datasets/hdf5_file.h"
+
+namespace stemsmith {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "chunks are written as they lie in memory");
+
+constexpr char kFormatName[] = "stemsmith-track";
+constexpr std::size_t kLargestChunkBytes = std::size_t{512} << 10;
+
+hid_t StoredType(CacheSampleType type) {
+  return type == CacheSampleType::kInt16 ? H5T_STD_I16LE : H5T_IEEE_F32LE;
+}
+
+bool AllZero(const std::vector<char>& bytes) {
+  return bytes.front() == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+Error Damaged(const std::filesystem::path& path, const std::string& what) {
+  return Error::Input("the track of the cache is damaged: " + what, path.string(),
+                      "delete this file and prepare the cache again");
+}
+
+double RmsDb(double square_sum, double count) {
+  if (square_sum <= 0 || count <= 0) return kLowestRmsDb;
+  return std::max(kLowestRmsDb, 10.0 * std::log10(square_sum / count));
+}
+
+CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::path& path) {
+  if (name == "int16") return CacheSampleType::kInt16;
+  if (name == "float32") return CacheSampleType::kFloat32;
+  throw Damaged(path, "unknown sample type \"" + name + "\"");
+}
+
+}  // namespace
+
+const char* CacheSampleTypeName(CacheSampleType type) {
+  return type == CacheSampleType::kInt16 ? "int16" : "float32";
+}
+
+std::size_t CacheSampleBytes(CacheSampleType type) {
+  return type == CacheSampleType::kInt16 ? 2 : 4;
+}
+
+std::int64_t ChunkFrames(std::size_t bytes_per_frame) {
+  const std::size_t most = std::max<std::size_t>(kLargestChunkBytes / bytes_per_frame, 1);
+  return static_cast<std::int64_t>(std::bit_floor(most));
+}
+
+nlohmann::json TrackRecord::ToJson() const {
+  nlohmann::json source_list = nlohmann::json::array();
+  for (const SourceFile& source : sources) source_list.push_back(source.ToJson());
+  return {{"name", name},
+          {"split", split},
+          {"file", file},
+          {"frames", frames},
+          {"bytes", bytes},
+          {"sample_type", CacheSampleTypeName(sample_type)},
+          {"rms_db", rms_db},
+          {"checksum", checksum},
+          {"recipe_hash", recipe_hash},
+          {"sources", source_list}};
+}
+
+TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
+  TrackRecord record;
+  json.at("name").get_to(record.name);
+  json.at("split").get_to(record.split);
+  json.at("file").get_to(record.file);
+  json.at("frames").get_to(record.frames);
+  json.at("bytes").get_to(record.bytes);
+  record.sample_type = SampleTypeOf(json.at("sample_type").get<std::string>(), record.file);
+  json.at("rms_db").get_to(record.rms_db);
+  json.at("checksum").get_to(record.checksum);
+  json.at("recipe_hash").get_to(record.recipe_hash);
+  for (const auto& source : json.at("sources"))
+    record.sources.push_back(SourceFile::FromJson(source));
+  return record;
+}
+
+struct TrackWriter::Impl {
+  Impl(const std::filesystem::path& path, const TrackFormat& format)
+      : pending(path), format(format), columns(format.columns()) {
+    chunk_frames = ChunkFrames(columns * CacheSampleBytes(format.sample_type));
+    chunk.resize(chunk_frames * columns * CacheSampleBytes(format.sample_type));
+    square_sums.resize(format.stems.size());
+  }
+
+  void Create();
+  void Encode(const float* interleaved, std::size_t frames);
+  void WriteChunk();
+  void WriteMetadata(const TrackRecord& record);
+
+  PendingFile pending;  // declared before `file`: closed first, then removed
+  TrackFormat format;
+  int columns;
+  std::int64_t chunk_frames;
+  Hdf5Handle file, dataset;
+  std::vector<char> chunk;  // the chunk that is being filled, as it will lie in the file
+  std::int64_t filled = 0;  // frames in it
+  std::int64_t frames = 0;  // frames in finished chunks
+  std::vector<std::uint64_t> hashes;
+  std::vector<double> square_sums;  // per stem
+  float peak = 0;
+  bool clipped = false;
+};
+
+void TrackWriter::Impl::Create() {
+  Hdf5Lock lock;
+  file = CreateHdf5File(pending.path(), pending.target());
+  // The length is not known before the end, so the dataset grows; chunks take room when they are
+  // written.
+  const hsize_t none[2] = {0, static_cast<hsize_t>(columns)};
+  const hsize_t endless[2] = {H5S_UNLIMITED, static_cast<hsize_t>(columns)};
+  const hsize_t chunk_shape[2] = {static_cast<hsize_t>(chunk_frames),
+                                  static_cast<hsize_t>(columns)};
+  const Hdf5Handle space(H5Screate_simple(2, none, endless), H5Sclose);
+  const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_chunk(properties.id(), 2, chunk_shape);
+  H5Pset_obj_track_times(properties.id(), false);
+  dataset = Hdf5Handle(H5Dcreate2(file.id(), "audio", StoredType(format.sample_type), space.id(),
+                                  H5P_DEFAULT, properties.id(), H5P_DEFAULT),
+                       H5Dclose);
+  if (!dataset.valid()) throw Hdf5WriteError(pending.target());
+}
+
+void TrackWriter::Impl::Encode(const float* interleaved, std::size_t count) {
+  const std::size_t samples = count * columns;
+  if (format.sample_type == CacheSampleType::kFloat32) {
+    std::memcpy(chunk.data() + filled * columns * sizeof(float), interleaved,
+                samples * sizeof(float));
+  } else {
+    auto* out = reinterpret_cast<std::int16_t*>(chunk.data()) + filled * columns;
+    const float factor = static_cast<float>(1.0 / format.scale);
+    for (std::size_t i = 0; i < samples; ++i) {
+      const float steps = std::nearbyint(interleaved[i] * factor);
+      clipped |= steps > 32767.0f || steps < -32768.0f;
+      out[i] = static_cast<std::int16_t>(std::clamp(steps, -32768.0f, 32767.0f));
+    }
+  }
+  for (std::size_t s = 0; s < square_sums.size(); ++s) {
+    double sum = 0;
+    for (std::size_t t = 0; t < count; ++t) {
+      const float* frame = interleaved + t * columns + s * format.channels;
+      for (int c = 0; c < format.channels; ++c) {
+        sum += double{frame[c]} * frame[c];
+        peak = std::max(peak, std::abs(frame[c]));
+      }
+    }
+    square_sums[s] += sum;
+  }
+}
+
+void TrackWriter::Impl::WriteChunk() {
+  const std::size_t used = filled * columns * CacheSampleBytes(format.sample_type);
+  std::fill(chunk.begin() + static_cast<std::ptrdiff_t>(used), chunk.end(), 0);
+  const bool silent = AllZero(chunk);
+  hashes.push_back(HashBytes({chunk.data(), chunk.size()}));
+  const hsize_t offset[2] = {static_cast<hsize_t>(frames), 0};
+  frames += filled;
+  filled = 0;
+  const hsize_t shape[2] = {static_cast<hsize_t>(frames), static_cast<hsize_t>(columns)};
+  Hdf5Lock lock;
+  if (H5Dset_extent(dataset.id(), shape) < 0 ||
+      // A chunk of silence takes no room: what was never written reads as zero.
+      (!silent &&
+       H5Dwrite_chunk(dataset.id(), H5P_DEFAULT, 0, offset, chunk.size(), chunk.data()) < 0)) {
+    throw Hdf5WriteError(pending.target());
+  }
+}
+
+void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
+  Hdf5Lock lock;
+  nlohmann::json sources = nlohmann::json::array();
+  for (const SourceFile& source : record.sources) sources.push_back(source.ToJson());
+  WriteAttribute(file.id(), "format", std::string(kFormatName));
+  WriteAttribute(file.id(), "version", std::int64_t{kTrackFormatVersion});
+  WriteAttribute(file.id(), "stems", nlohmann::json(format.stems).dump());
+  WriteAttribute(file.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
+  WriteAttribute(file.id(), "channels", std::int64_t{format.channels});
+  WriteAttribute(file.id(), "frames", record.frames);
+  WriteAttribute(file.id(), "sample_type", std::string(CacheSampleTypeName(format.sample_type)));
+  WriteAttribute(
+      file.id(), "scale",
+      std::vector<double>{format.sample_type == CacheSampleType::kInt16 ? format.scale : 1.0});
+  WriteAttribute(file.id(), "rms_db", record.rms_db);
+  WriteAttribute(file.id(), "checksum", record.checksum);
+  WriteAttribute(file.id(), "recipe_hash", record.recipe_hash);
+  WriteNumbersDataset(file.id(), "chunk_hashes", hashes);
+  WriteTextDataset(file.id(), "sources", sources.dump());
+}
+
+TrackWriter::TrackWriter(const std::filesystem::path& path, const TrackFormat& format)
+    : impl_(std::make_unique<Impl>(path, format)) {
+  impl_->Create();
+}
+
+TrackWriter::~TrackWriter() = default;
+
+void TrackWriter::Write(const float* interleaved, std::size_t frames) {
+  while (frames > 0) {
+    const std::size_t room = static_cast<std::size_t>(impl_->chunk_frames - impl_->filled);
+    const std::size_t count = std::min(frames, room);
+    impl_->Encode(interleaved, count);
+    impl_->filled += static_cast<std::int64_t>(count);
+    if (impl_->filled == impl_->chunk_frames) impl_->WriteChunk();
+    interleaved += count * impl_->columns;
+    frames -= count;
+  }
+}
+
+float TrackWriter::peak() const { return impl_->peak; }
+bool TrackWriter::clipped() const { return impl_->clipped; }
+
+TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
+                                const std::vector<SourceFile>& sources) {
+  Impl& impl = *impl_;
+  if (impl.filled > 0) impl.WriteChunk();
+  if (impl.frames == 0) {
+    throw Error::Input("the track holds no audio", impl.pending.target().string());
+  }
+  TrackRecord record;
+  record.frames = impl.frames;
+  record.sample_type = impl.format.sample_type;
+  record.recipe_hash = recipe_hash;
+  record.sources = sources;
+  for (const double sum : impl.square_sums) {
+    record.rms_db.push_back(RmsDb(sum, static_cast<double>(impl.frames) * impl.format.channels));
+  }
+  const std::string shape = nlohmann::json{impl.format.stems,
+                                           impl.format.sample_rate_hz,
+                                           impl.format.channels,
+                                           impl.frames,
+                                           CacheSampleTypeName(impl.format.sample_type),
+                                           impl.format.scale}
+                                .dump();
+  const std::uint64_t audio_hash =
+      HashBytes({reinterpret_cast<const char*>(impl.hashes.data()), impl.hashes.size() * 8});
+  record.checksum = HexHash(HashBytes(shape, audio_hash));
+  {
+    Hdf5Lock lock;
+    try {
+      impl.WriteMetadata(record);
+    } catch (const Error&) {
+      throw Hdf5WriteError(impl.pending.target());
+    }
+    if (!impl.dataset.Close() || H5Fflush(impl.file.id(), H5F_SCOPE_LOCAL) < 0 ||
+        !impl.file.Close()) {
+      throw Hdf5WriteError(impl.pending.target());
+    }
+  }
+  impl.pending.Commit();
+  record.bytes = std::filesystem::file_size(impl.pending.target());
+  return record;
+}
+
+namespace {
+
+// Older releases of the iteration give offsets in chunks instead of frames.
+#if H5_VERSION_GE(1, 14, 3)
+int CollectChunk(const hsize_t* offset, unsigned, haddr_t address, hsize_t size, void* data) {
+  auto& layout = *static_cast<TrackLayout*>(data);
+  const std::size_t k = offset[0] / static_cast<hsize_t>(layout.chunk_frames);
+  if (k >= layout.offsets.size() || size != layout.chunk_frames * layout.bytes_per_frame())
+    return -1;
+  layout.offsets[k] = address;
+  return 0;
+}
+bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
+  return H5Dchunk_iter(dataset, H5P_DEFAULT, CollectChunk, &layout) >= 0;
+}
+#else
+bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
+  hsize_t count = 0;
+  if (H5Dget_num_chunks(dataset, space, &count) < 0) return false;
+  for (hsize_t i = 0; i < count; ++i) {
+    hsize_t offset[2] = {}, size = 0;
+    unsigned filters = 0;
+    haddr_t address = HADDR_UNDEF;
+    if (H5Dget_chunk_info(dataset, space, i, offset, &filters, &address, &size) < 0) return false;
+    const std::size_t k = offset[0] / static_cast<hsize_t>(layout.chunk_frames);
+    if (address == HADDR_UNDEF) continue;
+    if (k >= layout.offsets.size() || size != layout.chunk_frames * layout.bytes_per_frame())
+      return false;
+    layout.offsets[k] = address;
+  }
+  return true;
+}
+#endif
+
+}  // namespace
+
+TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
+  Hdf5Lock lock;
+  const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
+  CheckHdf5Format(file.id(), kFormatName, kTrackFormatVersion, path);
+  TrackLayout layout;
+  layout.frames = ReadIntegerAttribute(file.id(), "frames", path);
+  layout.sample_type = SampleTypeOf(ReadStringAttribute(file.id(), "sample_type", path), path);
+  const std::vector<double> scale = ReadNumbersAttribute(file.id(), "scale", path);
+  layout.scale = scale.size() == 1 ? scale[0] : 0;
+  layout.checksum = ReadStringAttribute(file.id(), "checksum", path);
+  layout.hashes = ReadNumbersDataset(file.id(), "chunk_hashes", path);
+
+  const Hdf5Handle dataset(H5Dopen2(file.id(), "audio", H5P_DEFAULT), H5Dclose);
+  if (!dataset.valid()) throw Damaged(path, "it holds no audio");
+  const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
+  const Hdf5Handle type(H5Dget_type(dataset.id()), H5Tclose);
+  const Hdf5Handle properties(H5Dget_create_plist(dataset.id()), H5Pclose);
+  hsize_t shape[2] = {}, chunk[2] = {};
+  if (H5Sget_simple_extent_ndims(space.id()) != 2 ||
+      H5Sget_simple_extent_dims(space.id(), shape, nullptr) != 2 ||
+      H5Pget_layout(properties.id()) != H5D_CHUNKED ||
+      H5Pget_chunk(properties.id(), 2, chunk) != 2 || H5Pget_nfilters(properties.id()) != 0 ||
+      H5Tequal(type.id(), StoredType(layout.sample_type)) <= 0) {
+    throw Damaged(path, "the audio is not laid out as the format says");
+  }
+  layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], 1 << 20));
+  layout.chunk_frames = static_cast<std::int64_t>(chunk[0]);
+  const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0];
+  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.frames) ||
+      chunk[1] != shape[1] || shape[1] == 0 || !(layout.scale > 0) ||
+      layout.hashes.size() != chunks) {
+    throw Damaged(path, "its parts contradict each other");
+  }
+  layout.offsets.assign(chunks, kSilentChunk);
+  if (!CollectChunks(dataset.id(), space.id(), layout))
+    throw Damaged(path, "its chunks cannot be found");
+  return layout;
+}
+
+TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
+  Hdf5Lock lock;
+  const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
+  CheckHdf5Format(file.id(), kFormatName, kTrackFormatVersion, path);
+  TrackRecord record;
+  record.frames = ReadIntegerAttribute(file.id(), "frames", path);
+  record.bytes = std::filesystem::file_size(path);
+  record.sample_type = SampleTypeOf(ReadStringAttribute(file.id(), "sample_type", path), path);
+  record.rms_db = ReadNumbersAttribute(file.id(), "rms_db", path);
+  record.checksum = ReadStringAttribute(file.id(), "checksum", path);
+  record.recipe_hash = ReadStringAttribute(file.id(), "recipe_hash", path);
+  try {
+    for (const auto& source : nlohmann::json::parse(ReadTextDataset(file.id(), "sources", path))) {
+      record.sources.push_back(SourceFile::FromJson(source));
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw Damaged(path, "its list of sources cannot be read");
+  }
+  return record;
+}
+
+}  // namespace stemsmith

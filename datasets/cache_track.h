@@ -1,0 +1,106 @@
+// One track file of the cache: written as a stream, read as a table of chunk places.
+// docs/cache_format.md describes the file. A TrackWriter belongs to one thread; different writers
+// may work side by side.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "datasets/fingerprint.h"
+
+namespace stemsmith {
+
+enum class CacheSampleType { kInt16, kFloat32 };
+const char* CacheSampleTypeName(CacheSampleType type);  // "int16", "float32"
+std::size_t CacheSampleBytes(CacheSampleType type);
+
+// One step of int16 at full scale: 16-bit sources are kept bit for bit.
+inline constexpr double kInt16Step = 1.0 / 32768.0;
+// Levels below this are given as this (silence has no level in dB).
+inline constexpr double kLowestRmsDb = -120.0;
+inline constexpr int kTrackFormatVersion = 1;
+
+struct TrackFormat {
+  std::vector<std::string> stems;  // S
+  int sample_rate_hz = 44100;
+  int channels = 2;  // C, of each stem
+  CacheSampleType sample_type = CacheSampleType::kInt16;
+  double scale = kInt16Step;  // value of one int16 step; unused for float32
+
+  int columns() const { return static_cast<int>(stems.size()) * channels; }
+};
+
+// A track as the index remembers it.
+struct TrackRecord {
+  std::string name;   // unique in the cache
+  std::string split;  // "train", "valid", "test"
+  std::string file;   // relative to the index's folder
+  std::int64_t frames = 0;
+  std::uint64_t bytes = 0;  // size of the file
+  CacheSampleType sample_type = CacheSampleType::kInt16;
+  std::vector<double> rms_db;  // per stem
+  std::string checksum;        // of format and audio, hexadecimal
+  std::string recipe_hash;     // of what was made from which sources, hexadecimal
+  std::vector<SourceFile> sources;
+
+  nlohmann::json ToJson() const;
+  static TrackRecord FromJson(const nlohmann::json& json);
+};
+
+// Frames in a chunk of so many bytes per frame: the power of two that makes it 256 to 512 KiB.
+std::int64_t ChunkFrames(std::size_t bytes_per_frame);
+
+// Writes a track file; it appears under its name in Finish(). Without Finish() nothing is left
+// behind.
+class TrackWriter {
+ public:
+  // Throws Error when the folder cannot be written or the disk is full, as do Write and Finish.
+  TrackWriter(const std::filesystem::path& path, const TrackFormat& format);
+  ~TrackWriter();
+  TrackWriter(const TrackWriter&) = delete;
+  TrackWriter& operator=(const TrackWriter&) = delete;
+
+  // Appends frames, interleaved [T, S · C], stem after stem. int16 rounds to nearest and clips.
+  void Write(const float* interleaved, std::size_t frames);
+  // Largest magnitude written so far; beyond 32767 · scale, int16 has clipped.
+  float peak() const;
+  bool clipped() const;
+  // Closes and renames. `name` and `split` of the record are left to the caller. Throws Error when
+  // no frame was written.
+  TrackRecord Finish(const std::string& recipe_hash, const std::vector<SourceFile>& sources);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Where the audio of a track file lies. Chunk k holds frames [k · chunk_frames, (k+1) ·
+// chunk_frames), each `columns` samples wide, little-endian.
+struct TrackLayout {
+  std::int64_t frames = 0;
+  int columns = 0;  // S · C
+  std::int64_t chunk_frames = 0;
+  CacheSampleType sample_type = CacheSampleType::kInt16;
+  double scale = 1.0;
+  std::vector<std::uint64_t>
+      offsets;  // of each chunk in the file; kSilentChunk where none was written
+  std::vector<std::uint64_t> hashes;  // HashBytes of each whole chunk
+  std::string checksum;
+
+  std::size_t bytes_per_frame() const {
+    return static_cast<std::size_t>(columns) * CacheSampleBytes(sample_type);
+  }
+};
+inline constexpr std::uint64_t kSilentChunk = ~std::uint64_t{0};
+
+// Opens a track file and asks for the place of every chunk. Throws Error: missing, cut off, no
+// track, newer version.
+TrackLayout ReadTrackLayout(const std::filesystem::path& path);
+// What the file says of itself (everything but name and split). Throws Error as above.
+TrackRecord ReadTrackRecord(const std::filesystem::path& path);
+
+}  // namespace stemsmith

@@ -1,0 +1,278 @@
+#include "datasets/cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/random.h"
+#include "datasets/cache_builder.h"
+#include "datasets/hdf5_file.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+// [S, C, frames] of numbers that int16 keeps exactly.
+std::vector<float> Noise(int rows, std::size_t frames, std::uint64_t seed, float peak = 0.9f) {
+  RandomStream random({seed});
+  std::vector<float> audio(rows * frames);
+  for (float& sample : audio) {
+    const double steps = std::floor(random.Uniform(-peak, peak) * 32768.0);
+    sample = static_cast<float>(steps / 32768.0);
+  }
+  return audio;
+}
+
+std::string MessageOf(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "(no error)";
+}
+
+class CacheTest : public ::testing::Test {
+ protected:
+  TrackFormat Format(CacheSampleType type = CacheSampleType::kInt16) {
+    TrackFormat format;
+    format.stems = {"drums", "rest"};
+    format.sample_type = type;
+    return format;
+  }
+  void Overwrite(const std::filesystem::path& file, std::uint64_t offset,
+                 const std::string& bytes) {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(offset));
+    stream << bytes;
+  }
+  TemporaryFolder folder_;
+  std::filesystem::path path_ = folder_ / "cache.h5";
+};
+
+TEST_F(CacheTest, GivesBackWhatWasWrittenAcrossChunksAndBeyondTheEnds) {
+  const std::size_t frames = 200'000;  // several chunks of 65536 frames
+  for (const CacheSampleType type : {CacheSampleType::kInt16, CacheSampleType::kFloat32}) {
+    const std::vector<float> audio = Noise(4, frames, 1);
+    CacheBuilder builder(path_, Format(type));
+    builder.AddTrack("a song", "train", audio);
+    builder.Finish();
+    const CacheReader cache(path_);
+    ASSERT_EQ(cache.tracks().size(), 1u);
+    EXPECT_EQ(cache.tracks()[0].frames, static_cast<std::int64_t>(frames));
+    for (const auto& [start, count] :
+         std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 1000},
+                                                            {65'000, 2000},
+                                                            {60'000, 140'000},
+                                                            {-500, 1000},
+                                                            {199'900, 300},
+                                                            {300'000, 50},
+                                                            {-100, 50},
+                                                            {-7, 200'020}}) {
+      std::vector<float> got(4 * count, 9.0f), stem(2 * count, 9.0f);
+      cache.ReadStems(0, start, count, got.data());
+      cache.ReadStem(0, 1, start, count, stem.data());
+      for (int row = 0; row < 4; ++row) {
+        for (std::int64_t t = 0; t < count; ++t) {
+          const std::int64_t at = start + t;
+          const bool inside = at >= 0 && at < static_cast<std::int64_t>(frames);
+          const float want = inside ? audio[row * frames + at] : 0.0f;
+          ASSERT_EQ(got[row * count + t], want) << "row " << row << " frame " << at;
+          if (row >= 2) ASSERT_EQ(stem[(row - 2) * count + t], want) << "frame " << at;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CacheTest, ScalesTracksBeyondFullScaleInsteadOfClipping) {
+  std::vector<float> audio = Noise(4, 3000, 2);
+  for (float& sample : audio) sample *= 2.5f;
+  CacheBuilder builder(path_, Format());
+  builder.AddTrack("loud", "train", audio);
+  builder.Finish();
+  const CacheReader cache(path_);
+  std::vector<float> got(audio.size());
+  cache.ReadStems(0, 0, 3000, got.data());
+  for (std::size_t i = 0; i < audio.size(); ++i) ASSERT_NEAR(got[i], audio[i], 2.3 / 65534 + 1e-6);
+}
+
+TEST_F(CacheTest, KeepsNoRoomForSilentChunksAndReadsThemAsSilence) {
+  const std::size_t frames = 4 * 65'536;
+  std::vector<float> audio(4 * frames, 0.0f);
+  audio[2 * 65'536 + 5] = 0.5f;  // only the third chunk sounds
+  CacheBuilder builder(path_, Format());
+  builder.AddTrack("sparse", "train", audio);
+  builder.Finish();
+  EXPECT_LT(std::filesystem::file_size(CacheTrackFolder(path_) / "sparse.h5"), 600'000u);
+  const CacheReader cache(path_);
+  std::vector<float> got(4 * frames, 9.0f);
+  cache.ReadStems(0, 0, frames, got.data());
+  EXPECT_EQ(got, audio);
+}
+
+TEST_F(CacheTest, KnowsSplitsLevelsAndAFingerprintOfTheSamples) {
+  const auto build = [&](float level) {
+    CacheBuilder builder(path_, Format());
+    std::vector<float> audio(4 * 1000, 0.0f);
+    std::fill_n(audio.begin(), 2000, level);
+    builder.AddTrack("b", "train", audio);
+    builder.AddTrack("a", "valid", audio);
+    builder.Finish();
+    const CacheReader cache(path_);
+    EXPECT_EQ(cache.TracksOf("train"), std::vector<std::size_t>{0});
+    EXPECT_EQ(cache.TracksOf("valid"), std::vector<std::size_t>{1});
+    EXPECT_TRUE(cache.TracksOf("test").empty());
+    EXPECT_NEAR(cache.tracks()[0].rms_db[0], 20 * std::log10(level), 1e-6);
+    EXPECT_EQ(cache.tracks()[0].rms_db[1], kLowestRmsDb);
+    return cache.fingerprint();
+  };
+  const std::string half = build(0.5f);
+  EXPECT_EQ(half, build(0.5f));
+  EXPECT_NE(half, build(0.25f));
+}
+
+TEST_F(CacheTest, ManyThreadsReadTheSameSamples) {
+  const std::size_t frames = 150'000;
+  CacheBuilder builder(path_, Format());
+  std::vector<std::vector<float>> songs;
+  for (int i = 0; i < 5; ++i) {
+    songs.push_back(Noise(4, frames, 10 + i));
+    builder.AddTrack("song " + std::to_string(i), "train", songs.back());
+  }
+  builder.Finish();
+  const CacheReader cache(path_);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) {
+    threads.emplace_back([&, n] {
+      RandomStream random({static_cast<std::uint64_t>(n)});
+      std::vector<float> got(4 * 10'000);
+      for (int i = 0; i < 50; ++i) {
+        const std::size_t song = random.Below(5), start = random.Below(frames - 10'000);
+        cache.ReadStems(song, start, 10'000, got.data());
+        for (int row = 0; row < 4; ++row) {
+          wrong += !std::equal(got.begin() + row * 10'000, got.begin() + (row + 1) * 10'000,
+                               songs[song].begin() + row * frames + start);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(CacheTest, OpensMoreTracksThanFilesMayBeOpen) {
+  CacheBuilder builder(path_, Format());
+  for (int i = 0; i < 200; ++i) builder.AddTrack("s" + std::to_string(i), "train", Noise(4, 8, i));
+  builder.Finish();
+  const CacheReader cache(path_);
+  std::vector<float> got(4 * 8);
+  for (std::size_t i = 0; i < 200; ++i) cache.ReadStems(i, 0, 8, got.data());
+  std::size_t open_files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    const auto target = std::filesystem::read_symlink(entry.path(), ignored);
+    open_files += target.string().find("cache.h5.d") != std::string::npos;
+  }
+  EXPECT_GT(open_files, 0u);
+  EXPECT_LE(open_files, 128u);
+}
+
+TEST_F(CacheTest, NamesTheSongAndSecondOfADamagedChunk) {
+  const std::size_t frames = 200'000;
+  const std::vector<float> audio = Noise(4, frames, 3);
+  CacheBuilder builder(path_, Format());
+  builder.AddTrack("song", "train", audio);
+  builder.Finish();
+  const auto file = CacheTrackFolder(path_) / "song.h5";
+  const TrackLayout layout = ReadTrackLayout(file);
+  Overwrite(file, layout.offsets[2] + 1000, "damage");
+  const CacheReader cache(path_);
+  std::vector<float> got(4 * 1000);
+  cache.ReadStems(0, 0, 1000, got.data());  // the first chunk is well
+  const std::string message = MessageOf([&] { cache.ReadStems(0, 190'000, 1000, got.data()); });
+  EXPECT_THAT(message, HasSubstr("damaged"));
+  EXPECT_THAT(message, HasSubstr("song \"song\" at 3.0 s"));
+}
+
+TEST_F(CacheTest, RefusesCutOffMissingAndForeignFilesWithOneClearError) {
+  CacheBuilder builder(path_, Format());
+  builder.AddTrack("song", "train", Noise(4, 100'000, 4));
+  builder.Finish();
+  const auto track = CacheTrackFolder(path_) / "song.h5";
+  const std::string index_bytes = ReadFile(path_), track_bytes = ReadFile(track);
+  const auto open = [&] { CacheReader cache(path_); };
+
+  EXPECT_THAT(MessageOf([&] { CacheReader cache(track); }), HasSubstr("one track of a cache"));
+  WriteFileAtomically(track, track_bytes.substr(0, track_bytes.size() / 2));
+  EXPECT_THAT(MessageOf(open), HasSubstr("cut off"));
+  EXPECT_THAT(MessageOf([&] { ReadTrackLayout(track); }), HasSubstr("cut off"));
+  std::filesystem::remove(track);
+  EXPECT_THAT(MessageOf(open), HasSubstr("missing"));
+  WriteFileAtomically(path_, index_bytes.substr(0, index_bytes.size() / 2));
+  EXPECT_THAT(MessageOf(open), HasSubstr("cut off"));
+  WriteFileAtomically(path_, "this is a text");
+  EXPECT_THAT(MessageOf(open), HasSubstr("not HDF5"));
+  WriteFileAtomically(path_, "");
+  EXPECT_THAT(MessageOf(open), HasSubstr("empty"));
+  std::filesystem::remove(path_);
+  EXPECT_THAT(MessageOf(open), HasSubstr("no such cache"));
+}
+
+TEST_F(CacheTest, RefusesATrackThatBelongsToAnotherIndex) {
+  const auto build = [&](std::uint64_t seed) {
+    CacheBuilder builder(path_, Format());
+    builder.AddTrack("song", "train", Noise(4, 1000, seed));
+    builder.Finish();
+  };
+  build(1);
+  const std::string old_track = ReadFile(CacheTrackFolder(path_) / "song.h5");
+  build(2);
+  WriteFileAtomically(CacheTrackFolder(path_) / "song.h5", old_track);
+  const CacheReader cache(path_);
+  std::vector<float> got(4 * 10);
+  EXPECT_THAT(MessageOf([&] { cache.ReadStems(0, 0, 10, got.data()); }),
+              HasSubstr("does not belong to its index"));
+}
+
+TEST_F(CacheTest, RefusesANewerVersionAndHdf5FilesOfOthers) {
+  const auto write = [&](const std::string& format, std::int64_t version) {
+    Hdf5Lock lock;
+    const Hdf5Handle file = CreateHdf5File(path_, path_);
+    if (!format.empty()) WriteAttribute(file.id(), "format", format);
+    WriteAttribute(file.id(), "version", version);
+  };
+  write("stemsmith-cache", 2);
+  EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("newer stemsmith"));
+  write("", 1);
+  EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("not a stemsmith-cache"));
+}
+
+TEST_F(CacheTest, NamesTracksFitTheFileSystemAndStayApart) {
+  std::string longest;
+  for (int i = 0; i < 120; ++i) longest += "ä";
+  EXPECT_LE(CacheTrackFileName(longest).size(), 210u);
+  EXPECT_NE(CacheTrackFileName(longest + "1"), CacheTrackFileName(longest + "2"));
+  CacheBuilder builder(path_, Format());
+  for (const std::string& name :
+       {longest, std::string("it's \"quoted\" & spaced"), std::string("日本")}) {
+    builder.AddTrack(name, "train", Noise(4, 100, 1));
+  }
+  builder.Finish();
+  const CacheReader cache(path_);
+  std::vector<float> got(4 * 100);
+  for (std::size_t i = 0; i < 3; ++i) cache.ReadStems(i, 0, 100, got.data());
+  EXPECT_EQ(got, Noise(4, 100, 1));
+}
+
+}  // namespace
+}  // namespace stemsmith

@@ -1,0 +1,148 @@
+#include "datasets/sampler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace stemsmith {
+namespace {
+
+constexpr int kRate = 1000;
+
+Sampler Make(std::vector<std::int64_t> frames, SamplerOptions options) {
+  return Sampler(TrackTable(std::move(frames), kRate), options);
+}
+
+TEST(Sampler, PermutesAnyNumberOfIndices) {
+  for (const std::uint64_t size : {1, 2, 3, 4, 5, 7, 16, 17, 100, 1000}) {
+    std::set<std::uint64_t> images;
+    for (std::uint64_t i = 0; i < size; ++i) {
+      const std::uint64_t image = PermutedIndex(i, size, RandomStream({size}));
+      ASSERT_LT(image, size);
+      images.insert(image);
+    }
+    EXPECT_EQ(images.size(), size);
+  }
+}
+
+TEST(Sampler, PermutesDifferentlyForEachKeyAndWithoutPattern) {
+  int fixed = 0, neighbours = 0, same = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    const std::uint64_t here = PermutedIndex(i, 1001, RandomStream({1}));
+    fixed += here == i;
+    neighbours += PermutedIndex(i + 1, 1001, RandomStream({1})) == here + 1;
+    same += PermutedIndex(i, 1001, RandomStream({2})) == here;
+  }
+  // Each is expected once; ten is far out.
+  EXPECT_LT(fixed, 10);
+  EXPECT_LT(neighbours, 10);
+  EXPECT_LT(same, 10);
+}
+
+TEST(Sampler, TakesTheTotalLengthForAnEpoch) {
+  const Sampler sampler = Make({5000, 3000}, {.segment_frames = 100, .batch_size = 8});
+  EXPECT_EQ(sampler.samples_per_epoch(), 80);
+  EXPECT_EQ(sampler.batches_per_epoch(), 10);
+}
+
+TEST(Sampler, CutsAnEpochDownToWholeBatchesOfAllRanks) {
+  const SamplerOptions options{
+      .segment_frames = 100, .batch_size = 4, .samples_per_epoch = 47, .world_size = 3};
+  const Sampler sampler = Make({5000}, options);
+  EXPECT_EQ(sampler.samples_per_epoch(), 36);
+  EXPECT_EQ(sampler.batches_per_epoch(), 3);
+}
+
+TEST(Sampler, HasAtLeastOneBatchForEachRank) {
+  const SamplerOptions options{.segment_frames = 100, .batch_size = 16, .world_size = 2};
+  const Sampler sampler = Make({250}, options);
+  EXPECT_EQ(sampler.batches_per_epoch(), 1);
+  EXPECT_EQ(sampler.samples_per_epoch(), 32);
+}
+
+TEST(Sampler, GivesEachRankItsShare) {
+  std::set<std::int64_t> seen;
+  for (int rank = 0; rank < 3; ++rank) {
+    const SamplerOptions options{.segment_frames = 100,
+                                 .batch_size = 4,
+                                 .samples_per_epoch = 24,
+                                 .rank = rank,
+                                 .world_size = 3};
+    const Sampler sampler = Make({5000}, options);
+    for (std::int64_t batch = 0; batch < sampler.batches_per_epoch(); ++batch) {
+      for (std::int64_t slot = 0; slot < 4; ++slot) {
+        const std::int64_t index = sampler.IndexOf(batch, slot);
+        EXPECT_EQ(index % 3, rank);
+        EXPECT_TRUE(seen.insert(index).second);
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), 24u);
+  EXPECT_EQ(*seen.rbegin(), 23);
+}
+
+TEST(Sampler, VisitsEveryStretchOfTheAudioOnceAnEpoch) {
+  // 6000 and 4000 frames in 100 samples: each stretch of 100 frames of the joined tracks has one
+  // sample.
+  const Sampler sampler =
+      Make({6000, 4000}, {.segment_frames = 1, .batch_size = 10, .samples_per_epoch = 100});
+  for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+    std::set<std::int64_t> stretches;
+    std::vector<std::int64_t> order;
+    for (std::int64_t i = 0; i < 100; ++i) {
+      const ReadPlan::Piece piece = sampler.Draw(epoch, i);
+      const std::int64_t point = piece.start_frame + (piece.track == 1 ? 6000 : 0);
+      stretches.insert(point / 100);
+      order.push_back(point);
+    }
+    EXPECT_EQ(stretches.size(), 100u);
+    EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
+  }
+}
+
+TEST(Sampler, DrawsStartsEvenlyOverATrack) {
+  const Sampler sampler =
+      Make({1000}, {.segment_frames = 600, .batch_size = 1, .samples_per_epoch = 50});
+  std::vector<int> histogram(4);
+  for (std::uint64_t epoch = 0; epoch < 200; ++epoch) {
+    for (std::int64_t i = 0; i < 50; ++i) {
+      const ReadPlan::Piece piece = sampler.Draw(epoch, i);
+      ASSERT_GE(piece.start_frame, 0);
+      ASSERT_LE(piece.start_frame, 400);
+      ++histogram[std::min<std::int64_t>(3, piece.start_frame / 100)];
+    }
+  }
+  for (const int count : histogram) EXPECT_NEAR(count, 2500, 150);
+}
+
+TEST(Sampler, IsAFunctionOfSeedEpochAndIndex) {
+  SamplerOptions options{
+      .segment_frames = 100, .batch_size = 4, .samples_per_epoch = 40, .seed = 7};
+  const Sampler a = Make({100000}, options), b = Make({100000}, options);
+  options.seed = 8;
+  const Sampler other = Make({100000}, options);
+  int same_seed = 0, same_epoch = 0;
+  for (std::int64_t i = 0; i < 40; ++i) {
+    EXPECT_EQ(a.Draw(3, i), b.Draw(3, i));
+    EXPECT_EQ(a.AugmentStream(3, i).Bits(), b.AugmentStream(3, i).Bits());
+    same_seed += a.Draw(3, i) == other.Draw(3, i);
+    same_epoch += a.Draw(3, i) == a.Draw(4, i);
+    EXPECT_NE(a.AugmentStream(3, i).Bits(), other.AugmentStream(3, i).Bits());
+    EXPECT_NE(a.AugmentStream(3, i).Bits(), a.AugmentStream(4, i).Bits());
+    EXPECT_NE(a.AugmentStream(3, i).Bits(), a.AugmentStream(3, (i + 1) % 40).Bits());
+  }
+  EXPECT_LT(same_seed, 3);
+  EXPECT_LT(same_epoch, 3);
+}
+
+TEST(Sampler, CopesWithMoreSamplesThanFrames) {
+  const Sampler sampler =
+      Make({10}, {.segment_frames = 10, .batch_size = 1, .samples_per_epoch = 100});
+  for (std::int64_t i = 0; i < 100; ++i)
+    EXPECT_EQ(sampler.Draw(0, i), (ReadPlan::Piece{.track = 0, .start_frame = 0}));
+}
+
+}  // namespace
+}  // namespace stemsmith

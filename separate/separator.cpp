@@ -1,0 +1,124 @@
+#include "separate/separator.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+
+#include "core/decode.h"
+#include "core/error.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kBlockFrames = 16384;
+
+// A folder beside the target where the stems grow; Commit() puts all of them in place at once. Left
+// without Commit(), nothing remains.
+class PendingFolder {
+ public:
+  explicit PendingFolder(const fs::path& target) : target_(target) {
+    static std::atomic<unsigned> counter{0};
+    temporary_ =
+        target.parent_path() / (std::string(".") + target.filename().string() + ".tmp-" +
+                                std::to_string(getpid()) + "-" + std::to_string(counter++));
+    std::error_code error;
+    if (fs::exists(target) && !fs::is_directory(target)) {
+      throw Error::Input("a file is in the way of the folder for the stems", target.string(),
+                         "move it away, or choose another output folder");
+    }
+    fs::create_directories(temporary_, error);
+    if (error) {
+      throw Error::Input("cannot create the folder: " + error.message(), target.string(),
+                         "choose an output folder that this user may write");
+    }
+  }
+  ~PendingFolder() {
+    std::error_code ignored;
+    fs::remove_all(temporary_, ignored);
+  }
+  PendingFolder(const PendingFolder&) = delete;
+  PendingFolder& operator=(const PendingFolder&) = delete;
+
+  const fs::path& path() const { return temporary_; }
+
+  void Commit(const std::vector<std::string>& names) {
+    std::error_code error;
+    // A new folder comes with all its stems in one step; into an existing one they are moved each.
+    if (!fs::exists(target_)) {
+      fs::rename(temporary_, target_, error);
+      if (!error) return;
+    }
+    for (const std::string& name : names) {
+      fs::rename(temporary_ / name, target_ / name, error);
+      if (error) {
+        throw Error::Input("cannot put the finished stem in place: " + error.message(),
+                           (target_ / name).string(), "is something else in its place?");
+      }
+    }
+  }
+
+ private:
+  fs::path target_, temporary_;
+};
+
+}  // namespace
+
+Separator::Separator(Runtime& runtime, SeparatorOptions options)
+    : runtime_(runtime), options_(std::move(options)) {
+  const Manifest& manifest = runtime_.manifest();
+  if (options_.stream.stems.empty()) options_.stream.stems = manifest.stems;
+  for (const std::string& stem : options_.stream.stems) {
+    StemStream::FindStem(manifest.stems, stem);
+  }
+  if (!(options_.stream.overlap < 1)) {
+    throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
+  }
+  if (options_.encoding.container == AudioContainer::kFlac &&
+      options_.encoding.sample_format == SampleFormat::kFloat32) {
+    throw Error::Usage("flac holds no 32-bit float samples", "--bits 32f",
+                       "use --format wav, or --bits 24");
+  }
+}
+
+SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
+                                      const Observer& observer) {
+  StemStream stream(runtime_, OpenAudio(input), options_.stream);
+  const AudioInfo& info = stream.info();
+  const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
+  const std::string ending =
+      options_.encoding.container == AudioContainer::kFlac ? ".flac" : ".wav";
+
+  PendingFolder pending(folder);
+  std::vector<std::string> names;
+  std::vector<std::unique_ptr<AudioWriter>> writers;
+  for (const std::string& stem : stems()) {
+    names.push_back(stem + ending);
+    writers.push_back(std::make_unique<AudioWriter>(
+        pending.path() / names.back(), info.sample_rate_hz, info.channels, options_.encoding));
+  }
+
+  SeparatedSong song;
+  song.sample_rate_hz = info.sample_rate_hz;
+  song.channels = info.channels;
+  std::vector<std::vector<float>> blocks;
+  if (observer) observer(0, total, info.sample_rate_hz);
+  while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
+    for (std::size_t s = 0; s < writers.size(); ++s) writers[s]->Write(blocks[s].data(), count);
+    song.frames += static_cast<std::int64_t>(count);
+    if (observer) observer(song.frames, total, info.sample_rate_hz);
+  }
+  if (song.frames == 0) {
+    throw Error::Input("holds no audio", input.string(), "give a file with at least one sample");
+  }
+  for (const auto& writer : writers) {
+    writer->Finish();
+    song.clipped_samples += writer->clipped_samples();
+  }
+  pending.Commit(names);
+  for (const std::string& name : names) song.files.push_back(folder / name);
+  return song;
+}
+
+}  // namespace stemsmith

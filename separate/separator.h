@@ -1,0 +1,54 @@
+// Separation of audio files into files of stems.
+//
+// One Separator belongs to one thread at a time, as its Runtime does.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/encode.h"
+#include "separate/runtime.h"
+#include "separate/stem_stream.h"
+
+namespace stemsmith {
+
+struct SeparatorOptions {
+  StemStreamOptions stream;
+  EncodeOptions encoding;
+};
+
+struct SeparatedSong {
+  std::vector<std::filesystem::path> files;  // in the order of Separator::stems()
+  std::int64_t frames = 0;
+  int sample_rate_hz = 0;
+  int channels = 0;
+  std::int64_t clipped_samples = 0;  // of all stems; integer formats only
+};
+
+class Separator {
+ public:
+  // Called while a song is worked on. `total` is -1 where the length is not known. May throw to
+  // stop: then nothing is left of the song.
+  using Observer = std::function<void(std::int64_t done, std::int64_t total, int sample_rate_hz)>;
+
+  // `runtime` must outlive this. Throws Error::Usage for a stem that the model does not have, an
+  // overlap out of range, and 32-bit flac.
+  Separator(Runtime& runtime, SeparatorOptions options);
+
+  const std::vector<std::string>& stems() const { return options_.stream.stems; }
+
+  // Writes folder/<stem>.<wav|flac>, each at the input's rate, channels and length. The stems
+  // appear together when all are complete; older files of those names are replaced, others stay.
+  // Throws Error.
+  SeparatedSong SeparateFile(const std::filesystem::path& input,
+                             const std::filesystem::path& folder, const Observer& observer = {});
+
+ private:
+  Runtime& runtime_;
+  SeparatorOptions options_;
+};
+
+}  // namespace stemsmith

@@ -1,0 +1,345 @@
+#include "separate/stem_stream.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "core/error.h"
+#include "core/overlap_add.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr std::size_t kBlockFrames = 16384;
+
+// Hands a reader on and counts what went through: the length of the input, known for certain at its
+// end only.
+class CountingReader : public AudioReader {
+ public:
+  CountingReader(std::unique_ptr<AudioReader> inner, std::int64_t& count)
+      : inner_(std::move(inner)), count_(count) {}
+  const AudioInfo& info() const override { return inner_->info(); }
+  std::size_t Read(float* out, std::size_t frames) override {
+    const std::size_t read = inner_->Read(out, frames);
+    count_ += static_cast<std::int64_t>(read);
+    return read;
+  }
+  void Rewind() override {
+    inner_->Rewind();
+    count_ = 0;
+  }
+
+ private:
+  std::unique_ptr<AudioReader> inner_;
+  std::int64_t& count_;
+};
+
+// Separated audio of one stem at the model's rate that waits to be converted; asks for more when it
+// runs dry.
+class StemQueue : public AudioReader {
+ public:
+  // `more` separates another piece into all queues; false at the end, after which `tail_frames` of
+  // silence follow, so that rounding in two conversions of rate never leaves the stem short.
+  StemQueue(AudioInfo info, std::size_t tail_frames, std::function<bool()> more)
+      : info_(std::move(info)), tail_frames_(tail_frames), more_(std::move(more)) {}
+
+  const AudioInfo& info() const override { return info_; }
+
+  // Appends channels [first, first + C) of planar audio.
+  void Append(const AudioBuffer& audio, int first) {
+    if (begin_ > 0) {
+      samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(begin_));
+      begin_ = 0;
+    }
+    const std::size_t old = samples_.size();
+    samples_.resize(old + audio.frames() * channels());
+    Interleave(audio.channel(first), info_.channels, audio.frames(), samples_.data() + old);
+  }
+
+  std::size_t Read(float* out, std::size_t frames) override {
+    while (samples_.size() == begin_) {
+      if (more_()) continue;
+      const std::size_t count = std::min(frames, tail_frames_);
+      std::fill_n(out, count * channels(), 0.0f);
+      tail_frames_ -= count;
+      return count;
+    }
+    const std::size_t count = std::min(frames, (samples_.size() - begin_) / channels());
+    std::copy_n(samples_.data() + begin_, count * channels(), out);
+    begin_ += count * channels();
+    return count;
+  }
+
+  void Rewind() override { throw Error::Input("a stream of stems cannot be rewound", ""); }
+
+ private:
+  std::size_t channels() const { return static_cast<std::size_t>(info_.channels); }
+  AudioInfo info_;
+  std::size_t tail_frames_;
+  std::function<bool()> more_;
+  std::vector<float> samples_;  // interleaved; those before begin_ are used up
+  std::size_t begin_ = 0;
+};
+
+// Channels of the input that go through the model together.
+struct ChannelGroup {
+  int first = 0, count = 0;
+  // Whole-song normalisation: (x - mean) / deviation before the model, the reverse behind it.
+  float mean = 0, deviation = 1;
+};
+
+// The segment to use: the manifest's, or a shorter one that the model takes where all of the input
+// fits into it, so that a second of sound does not cost six seconds of computing.
+std::int64_t ChooseSegment(const Manifest& manifest, std::int64_t frames) {
+  const LengthRule& rule = manifest.length;
+  const std::int64_t longest = manifest.segment_frames;
+  if (!rule.dynamic || frames < 0 || frames >= longest) return longest;
+  // Very short ones would leave a deep network or its STFT nothing to look at.
+  const std::int64_t wanted = std::max(frames, longest / 4);
+  const std::int64_t steps = std::max<std::int64_t>(
+      1, (wanted - rule.offset_frames + rule.multiple_frames - 1) / rule.multiple_frames);
+  const std::int64_t fitting = rule.offset_frames + steps * rule.multiple_frames;
+  return std::min(fitting, longest);
+}
+
+}  // namespace
+
+struct StemStream::Impl {
+  Runtime& runtime;
+  const Manifest& manifest;
+  AudioInfo info;  // of the input
+  std::vector<std::string> stems;
+  std::vector<std::size_t> stem_indices;  // in the model's order
+  std::vector<ChannelGroup> groups;
+
+  std::int64_t input_frames = 0;       // read so far
+  std::unique_ptr<AudioReader> input;  // at the model's rate, with the input's channels
+  bool input_ended = false;
+  std::unique_ptr<OverlapAdd> overlap_add;
+  std::int64_t segment_frames = 0;
+  std::vector<StemQueue*> queues;                     // one per stem, owned by `outputs`
+  std::vector<std::unique_ptr<AudioReader>> outputs;  // at the input's rate
+  std::int64_t given_frames = 0;
+
+  std::vector<float> interleaved;      // block read from the input
+  std::vector<float> group_mix;        // [C_model, T] of one group
+  std::vector<float> group_estimates;  // [S_model, C_model, T]
+
+  Impl(Runtime& the_runtime, std::unique_ptr<AudioReader> reader, const StemStreamOptions& options)
+      : runtime(the_runtime), manifest(runtime.manifest()), info(reader->info()) {
+    stems = options.stems.empty() ? manifest.stems : options.stems;
+    for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
+    const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
+    if (!(overlap < 1)) {
+      throw Error::Usage("an overlap of " + std::to_string(overlap), "--overlap",
+                         "give a share of the segment from 0 to below 1");
+    }
+    for (int c = 0; c < info.channels; c += manifest.channels) {
+      groups.push_back({c, std::min(manifest.channels, info.channels - c)});
+    }
+    input = ConvertAudio(std::make_unique<CountingReader>(std::move(reader), input_frames),
+                         manifest.sample_rate_hz, info.channels);
+    if (manifest.song_normalization == "mean_std") MeasureSong();
+
+    segment_frames = ChooseSegment(manifest, input->info().frames);
+    const int stem_count = static_cast<int>(stems.size());
+    overlap_add = std::make_unique<OverlapAdd>(
+        OverlapAddOptions{.segment_frames = static_cast<std::size_t>(segment_frames),
+                          .overlap = overlap,
+                          .window = manifest.window,
+                          .channels_in = info.channels,
+                          .channels_out = stem_count * info.channels},
+        [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
+        [this](const AudioBuffer& out) {
+          for (std::size_t s = 0; s < queues.size(); ++s) {
+            queues[s]->Append(out, static_cast<int>(s) * info.channels);
+          }
+        });
+
+    AudioInfo stem_info = info;
+    stem_info.sample_rate_hz = manifest.sample_rate_hz;
+    stem_info.frames = stem_info.expected_frames = -1;
+    const bool same_rate = manifest.sample_rate_hz == info.sample_rate_hz;
+    const std::size_t tail =
+        same_rate ? 0
+                  : static_cast<std::size_t>(2 * manifest.sample_rate_hz / info.sample_rate_hz) + 2;
+    for (int s = 0; s < stem_count; ++s) {
+      auto queue = std::make_unique<StemQueue>(stem_info, tail, [this] { return More(); });
+      queues.push_back(queue.get());
+      outputs.push_back(ConvertAudio(std::move(queue), info.sample_rate_hz, info.channels));
+    }
+  }
+
+  // Mean and deviation of each group's mono mix over the whole song, then back to the start.
+  void MeasureSong() {
+    struct Sums {
+      double sum = 0, squares = 0;
+    };
+    std::vector<Sums> sums(groups.size());
+    std::int64_t frames = 0;
+    while (const std::size_t count = ReadInput()) {
+      for (std::size_t t = 0; t < count; ++t) {
+        const float* frame = interleaved.data() + t * static_cast<std::size_t>(info.channels);
+        for (std::size_t g = 0; g < groups.size(); ++g) {
+          double mono = 0;
+          for (int c = 0; c < groups[g].count; ++c) mono += frame[groups[g].first + c];
+          mono /= groups[g].count;
+          sums[g].sum += mono;
+          sums[g].squares += mono * mono;
+        }
+      }
+      frames += static_cast<std::int64_t>(count);
+    }
+    for (std::size_t g = 0; g < groups.size() && frames > 1; ++g) {
+      const double n = static_cast<double>(frames);
+      const double mean = sums[g].sum / n;
+      const double variance = std::max(0.0, (sums[g].squares - n * mean * mean) / (n - 1));
+      groups[g].mean = static_cast<float>(mean);
+      groups[g].deviation = static_cast<float>(std::sqrt(variance) + 1e-8);  // silence: no 0 / 0
+    }
+    input->Rewind();
+  }
+
+  std::size_t ReadInput() {
+    interleaved.resize(kBlockFrames * static_cast<std::size_t>(info.channels));
+    return input->Read(interleaved.data(), kBlockFrames);
+  }
+
+  // Feeds another block of the input; false when there is none.
+  bool More() {
+    if (input_ended) return false;
+    const std::size_t count = ReadInput();
+    if (count == 0) {
+      input_ended = true;
+      overlap_add->Finish();
+      return true;
+    }
+    AudioBuffer block(info.channels, count);
+    Deinterleave(interleaved.data(), info.channels, count, block.samples().data());
+    Normalize(block);
+    overlap_add->Push(block);
+    return true;
+  }
+
+  // Before the overlap-add, so that the silence it pads with is the mean, as in Python demucs.
+  void Normalize(AudioBuffer& block) const {
+    for (const ChannelGroup& group : groups) {
+      if (group.mean == 0 && group.deviation == 1) continue;
+      for (int c = group.first; c < group.first + group.count; ++c) {
+        float* samples = block.channel(c);
+        for (std::size_t t = 0; t < block.frames(); ++t) {
+          samples[t] = (samples[t] - group.mean) / group.deviation;
+        }
+      }
+    }
+  }
+
+  // One segment: [C, T] → [S · C, T], group by group.
+  void Separate(const AudioBuffer& in, AudioBuffer& out) {
+    const std::size_t frames = in.frames();
+    const std::size_t width = static_cast<std::size_t>(manifest.channels);
+    group_mix.resize(width * frames);
+    group_estimates.resize(manifest.stems.size() * width * frames);
+    for (const ChannelGroup& group : groups) {
+      Spread(in, group);
+      runtime.Run(group_mix.data(), 1, static_cast<std::int64_t>(frames), group_estimates.data());
+      for (std::size_t s = 0; s < stem_indices.size(); ++s) {
+        Collect(group_estimates.data() + stem_indices[s] * width * frames, group,
+                static_cast<int>(s) * info.channels, out);
+      }
+    }
+  }
+
+  // A group's channels → the model's. Narrower groups: mono goes everywhere, else the model's
+  // further channels stay silent (as RemixChannels does).
+  void Spread(const AudioBuffer& in, const ChannelGroup& group) {
+    const std::size_t frames = in.frames();
+    for (int c = 0; c < manifest.channels; ++c) {
+      float* to = group_mix.data() + static_cast<std::size_t>(c) * frames;
+      if (c >= group.count && group.count > 1) {
+        std::fill_n(to, frames, 0.0f);
+        continue;
+      }
+      std::copy_n(in.channel(group.first + (group.count == 1 ? 0 : c)), frames, to);
+    }
+  }
+
+  // One stem of the model [C_model, T] → the group's channels of `out`, from channel `first` on.
+  void Collect(const float* stem, const ChannelGroup& group, int first, AudioBuffer& out) const {
+    const std::size_t frames = out.frames();
+    const int width = manifest.channels;
+    bool finite = true;
+    for (int c = 0; c < group.count; ++c) {
+      float* to = out.channel(first + group.first + c);
+      const bool mix_down = group.count == 1 && width > 1;
+      for (std::size_t t = 0; t < frames; ++t) {
+        float value = stem[static_cast<std::size_t>(c) * frames + t];
+        if (mix_down) {
+          for (int k = 1; k < width; ++k) value += stem[static_cast<std::size_t>(k) * frames + t];
+          value /= static_cast<float>(width);
+        }
+        finite &= std::isfinite(value);
+        to[t] = value * group.deviation + group.mean;
+      }
+    }
+    if (!finite) {
+      throw Error::Input("the model gives values that are not finite", manifest.model_name,
+                         "its training diverged, or the file is damaged");
+    }
+  }
+};
+
+StemStream::StemStream(Runtime& runtime, std::unique_ptr<AudioReader> input,
+                       const StemStreamOptions& options)
+    : impl_(std::make_unique<Impl>(runtime, std::move(input), options)) {}
+
+StemStream::~StemStream() = default;
+
+const AudioInfo& StemStream::info() const { return impl_->info; }
+const std::vector<std::string>& StemStream::stems() const { return impl_->stems; }
+std::int64_t StemStream::segment_frames() const { return impl_->segment_frames; }
+
+std::size_t StemStream::Read(std::size_t frames, std::vector<std::vector<float>>& blocks) {
+  Impl& impl = *impl_;
+  const std::size_t channels = static_cast<std::size_t>(impl.info.channels);
+  blocks.resize(impl.outputs.size());
+  std::size_t count = 0;
+  for (std::size_t s = 0; s < blocks.size(); ++s) {
+    blocks[s].resize(frames * channels);
+    // A reader may give less than it is asked for; all stems must give the same.
+    std::size_t got = 0;
+    const std::size_t wanted = s == 0 ? frames : count;
+    while (got < wanted) {
+      const std::size_t more =
+          impl.outputs[s]->Read(blocks[s].data() + got * channels, wanted - got);
+      if (more == 0) break;
+      got += more;
+    }
+    if (s == 0) count = got;
+    std::fill(blocks[s].begin() + static_cast<std::ptrdiff_t>(got * channels), blocks[s].end(),
+              0.0f);
+  }
+  if (impl.input_ended) {
+    // The input's length is known now: cut or fill to the frame.
+    const auto left =
+        static_cast<std::size_t>(std::max<std::int64_t>(0, impl.input_frames - impl.given_frames));
+    if (count < frames) count = std::min(left, frames);
+    count = std::min(count, left);
+  }
+  impl.given_frames += static_cast<std::int64_t>(count);
+  for (std::vector<float>& block : blocks) block.resize(count * channels);
+  return count;
+}
+
+std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem) {
+  const auto found = std::find(names.begin(), names.end(), stem);
+  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
+  const std::string nearest = NearestName(stem, names);
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  throw Error::Usage(
+      "the model has no stem '" + stem + "'", "--stems",
+      nearest.empty() ? "it has " + all : "did you mean '" + nearest + "'? It has " + all);
+}
+
+}  // namespace stemsmith

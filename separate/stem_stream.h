@@ -1,0 +1,61 @@
+// Separation as a stream: one audio reader in, all stems out, block by block.
+//
+// Whatever the model's rate and channels, every stem has the input's rate, channels and length, to
+// the frame. Memory is bound by the segment, not by the length of the input. One thread at a time;
+// no files, no terminal: this is what a plug-in or a server uses.
+//
+// Channels. An input with the model's channels is separated as it is. A narrower one is spread over
+// the model's channels (mono to both sides of a stereo model) and the result mixed back. A wider
+// one is taken apart into groups of the model's width (5.1 through a stereo model: channels 0+1,
+// 2+3, 4+5), separated one by one: every channel comes out as it went in, at the cost of one run
+// per group.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/decode.h"
+#include "separate/runtime.h"
+
+namespace stemsmith {
+
+struct StemStreamOptions {
+  // Which stems to give, in this order; empty: all of the model's. Fewer stems take less memory and
+  // resampling, but the model computes all of them anyway.
+  std::vector<std::string> stems;
+  // Share of a segment that neighbours have in common, in [0, 1); negative: what the model's
+  // manifest advises. More is smoother at the joints and slower: the time grows as 1 / (1 -
+  // overlap).
+  double overlap = -1;
+};
+
+class StemStream {
+ public:
+  // `runtime` must outlive the stream. A model with whole-song normalisation reads the input twice,
+  // the first time here. Throws Error: unknown stem (names the nearest), overlap out of range,
+  // damaged input.
+  StemStream(Runtime& runtime, std::unique_ptr<AudioReader> input,
+             const StemStreamOptions& options = {});
+  ~StemStream();
+  StemStream(const StemStream&) = delete;
+  StemStream& operator=(const StemStream&) = delete;
+
+  const AudioInfo& info() const;                  // of the input, and so of every stem
+  const std::vector<std::string>& stems() const;  // in the order of Read()
+  std::int64_t segment_frames() const;            // at the model's rate
+
+  // The next frames of all stems: blocks[s] becomes [n, C] interleaved. Returns n ≤ frames, 0 only
+  // at the end.
+  std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks);
+
+  // The stem's index in `names`; throws Error::Usage naming the nearest.
+  static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stemsmith

@@ -18,6 +18,7 @@ struct AudioInfo {
   int sample_rate_hz = 0;
   int channels = 0;          // of what Read() gives
   std::int64_t frames = -1;  // length; -1 where the container does not say exactly
+  std::int64_t expected_frames = -1;  // = frames, or an estimate for progress bars; -1 where there is none
   int streams = 1;           // audio streams in the file
   int bits = 16;             // 16 or 24 for integer sources, 32 for float and for lossy codecs
   std::string format;        // "wav", "flac", "mp3", "mp4", …

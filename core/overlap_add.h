@@ -20,6 +20,9 @@ struct OverlapAddOptions {
   int channels_out = 2;  // S · C of the result
 };
 
+// Segments start every segment − round(overlap · segment) frames; none starts where the one before
+// reached the end. The same bits come out however the input is cut into Push() calls. One thread at
+// a time.
 class OverlapAdd {
  public:
   // Called with a planar segment [channels_in, segment_frames] (the last one padded with zeros:
@@ -38,16 +41,21 @@ class OverlapAdd {
 
  private:
   void ProcessSegment(std::size_t valid);
+  void Emit(std::size_t frames);
+  void Advance();
+
   OverlapAddOptions options_;
   SegmentFunction segment_;
   Sink sink_;
   std::size_t stride_ = 0;
-  std::vector<float> weights_;
-  AudioBuffer input_, output_, sum_;
-  std::vector<float> weight_sum_;
+  std::vector<float> weights_;     // [segment]
+  AudioBuffer input_;              // [channels_in, segment], the first filled_ frames are set
+  AudioBuffer output_, sum_;       // [channels_out, segment]
+  std::vector<float> weight_sum_;  // [segment]
+  AudioBuffer done_;               // [channels_out, n] for the sink
   std::size_t filled_ = 0;
-  bool first_ = true, finished_ = false;
-  std::size_t fresh_ = 0;  // frames in input_ that no segment has covered yet
+  std::size_t fresh_ = 0;  // frames at the end of those that no segment has covered yet
+  bool finished_ = false;
 };
 
 }  // namespace stemsmith

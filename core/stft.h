@@ -15,13 +15,14 @@ struct StftOptions {
   int hop = 1024;
 };
 
+// Safe to use from several threads at once.
 class Stft {
  public:
   explicit Stft(const StftOptions& options);
   ~Stft();
   int bins() const;                                  // F = n_fft / 2 + 1
   std::size_t frames_for(std::size_t length) const;  // N = 1 + length / hop
-  // One channel of T samples (T > n_fft / 2) → [N, F], frame after frame.
+  // One channel of T samples (T > n_fft / 2, else Error) → [N, F], frame after frame.
   std::vector<std::complex<float>> Forward(std::span<const float> signal) const;
   // [N, F] → `length` samples; inverse by weighted overlap-add with the squared window's envelope.
   std::vector<float> Inverse(std::span<const std::complex<float>> spectrum,

@@ -1,0 +1,194 @@
+#include "core/decode.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <set>
+
+#include "core/decode_backend.h"
+#include "core/error.h"
+#include "core/module.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kLowestRateHz = 1000;
+constexpr int kHighestRateHz = 1'000'000;
+
+std::string Seconds(std::int64_t frames, int sample_rate_hz) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
+  return text;
+}
+
+// Keeps the promises of OpenAudio whatever the backend does: finite samples, and the length that
+// was said.
+class CheckedReader : public AudioReader {
+ public:
+  CheckedReader(std::unique_ptr<AudioReader> inner, fs::path path)
+      : inner_(std::move(inner)), path_(std::move(path)) {}
+
+  const AudioInfo& info() const override { return inner_->info(); }
+
+  std::size_t Read(float* out, std::size_t frames) override {
+    if (frames == 0) return 0;
+    const AudioInfo& about = info();
+    if (about.frames >= 0) {
+      frames = static_cast<std::size_t>(
+          std::min<std::int64_t>(static_cast<std::int64_t>(frames), about.frames - position_));
+      if (frames == 0) return 0;
+    }
+    const std::size_t count = inner_->Read(out, frames);
+    if (count == 0) {
+      if (position_ == 0 && about.frames <= 0) throw Error::Input("holds no audio", path_.string());
+      if (position_ < about.frames) {
+        throw Error::Input("truncated: audio ends at " + Seconds(position_, about.sample_rate_hz) +
+                               ", the header promises " +
+                               Seconds(about.frames, about.sample_rate_hz),
+                           path_.string(), "copy or download the file anew");
+      }
+      return 0;
+    }
+    CheckFinite(out, count);
+    position_ += static_cast<std::int64_t>(count);
+    return count;
+  }
+
+  void Rewind() override {
+    inner_->Rewind();
+    position_ = 0;
+  }
+
+ private:
+  void CheckFinite(const float* samples, std::size_t frames) const {
+    const auto finite = [](float x) {
+      return (std::bit_cast<std::uint32_t>(x) & 0x7f800000U) != 0x7f800000U;
+    };
+    const std::size_t count = frames * static_cast<std::size_t>(info().channels);
+    bool all = true;
+    for (std::size_t i = 0; i < count; ++i)
+      all &= finite(samples[i]);  // no branch: this vectorises
+    if (all) return;
+    const float* bad = std::find_if_not(samples, samples + count, finite);
+    const std::int64_t frame = position_ + (bad - samples) / info().channels;
+    throw Error::Input(
+        std::string(std::isnan(*bad) ? "a sample that is not a number" : "an infinite sample") +
+            " at " + Seconds(frame, info().sample_rate_hz),
+        path_.string(), "render or export the file anew");
+  }
+
+  std::unique_ptr<AudioReader> inner_;
+  fs::path path_;
+  std::int64_t position_ = 0;
+};
+
+void CheckIsReadable(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) throw Error::Input("no such file", path.string());
+  if (fs::is_directory(status)) throw Error::Input("a folder, not an audio file", path.string());
+  errno = 0;
+  if (!std::ifstream(path)) throw Error::System("cannot be opened", path.string());
+  if (fs::is_regular_file(status) && fs::file_size(path, error) == 0) {
+    throw Error::Input("the file is empty", path.string(), "copy or download the file anew");
+  }
+}
+
+// libsndfile shortens a wav or aiff file that was cut off in silence; here it is an error before
+// work starts.
+void CheckNotCutOff(const AudioInfo& info, const fs::path& path) {
+  const DataChunk data = FindDataChunk(path);
+  if (data.promised_bytes <= data.present_bytes || info.frames < 0) return;
+  const double share =
+      static_cast<double>(data.present_bytes) / static_cast<double>(data.promised_bytes);
+  const double missing = static_cast<double>(info.frames) * (1.0 / std::max(share, 1e-9) - 1.0);
+  if (info.frames > 0 && missing < 1.0) return;
+  throw Error::Input("truncated: audio can be read up to " +
+                         Seconds(info.frames, info.sample_rate_hz) + ", " +
+                         std::to_string(data.promised_bytes - data.present_bytes) + " of " +
+                         std::to_string(data.promised_bytes) + " bytes are missing",
+                     path.string(), "copy or download the file anew");
+}
+
+void CheckInfo(const AudioInfo& info, const fs::path& path) {
+  if (info.channels < 1) throw Error::Input("has no channels", path.string());
+  if (info.sample_rate_hz < kLowestRateHz || info.sample_rate_hz > kHighestRateHz) {
+    throw Error::Input("a sample rate of " + std::to_string(info.sample_rate_hz) + " Hz",
+                       path.string(), "1 kHz to 1 MHz can be read");
+  }
+  if (info.frames == 0) throw Error::Input("holds no audio", path.string());
+}
+
+std::unique_ptr<AudioReader> OpenLibav(const fs::path& path, const DecodeOptions& options) {
+  auto* open = reinterpret_cast<OpenLibavFunction*>(
+      LoadModuleSymbol("libav", "stemsmith_open_libav", "reading " + path.filename().string()));
+  return std::unique_ptr<AudioReader>(open(path, options));
+}
+
+}  // namespace
+
+std::unique_ptr<AudioReader> OpenAudio(const fs::path& path, const DecodeOptions& options) {
+  CheckIsReadable(path);
+  SndfileResult sndfile = OpenSndfile(path);
+  std::unique_ptr<AudioReader> reader = std::move(sndfile.reader);
+  if (reader != nullptr) {
+    if (!options.all_streams && options.stream != 0) {
+      throw Error::Input(
+          "holds one audio stream, there is no stream " + std::to_string(options.stream),
+          path.string(), "streams are counted from 0");
+    }
+    CheckNotCutOff(reader->info(), path);
+  } else {
+    if (LooksLikeText(path)) {
+      throw Error::Input("a text file, not audio", path.string(), "give an audio file");
+    }
+    try {
+      reader = OpenLibav(path, options);
+    } catch (const Error&) {
+      if (!sndfile.recognised) throw;
+      std::string problem = sndfile.problem;
+      while (!problem.empty() && (problem.back() == '.' || problem.back() == '\n'))
+        problem.pop_back();
+      throw Error::Input("damaged: " + problem, path.string(), "copy or download the file anew");
+    }
+  }
+  CheckInfo(reader->info(), path);
+  return std::make_unique<CheckedReader>(std::move(reader), path);
+}
+
+AudioBuffer ReadAll(AudioReader& reader) {
+  constexpr std::size_t kBlock = 65536;
+  const int channels = reader.info().channels;
+  std::vector<float> interleaved;
+  if (reader.info().expected_frames > 0) {
+    // An estimate may be wrong by any factor: trust it only so far.
+    interleaved.reserve(static_cast<std::size_t>(std::min<std::int64_t>(
+                            reader.info().expected_frames, std::int64_t{1} << 24)) *
+                        static_cast<std::size_t>(channels));
+  }
+  std::vector<float> block(kBlock * static_cast<std::size_t>(channels));
+  while (const std::size_t count = reader.Read(block.data(), kBlock)) {
+    interleaved.insert(interleaved.end(), block.begin(),
+                       block.begin() + static_cast<std::ptrdiff_t>(count * channels));
+  }
+  AudioBuffer audio(channels, interleaved.size() / static_cast<std::size_t>(channels));
+  Deinterleave(interleaved.data(), channels, audio.frames(), audio.samples().data());
+  return audio;
+}
+
+bool HasAudioExtension(const fs::path& path) {
+  static const std::set<std::string> known = {
+      ".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au",  ".caf", ".flac",
+      ".ogg", ".oga",  ".opus", ".mp3", ".mp4", ".m4a",  ".m4b",  ".aac", ".mka", ".mkv",
+      ".mov", ".webm", ".wma",  ".wv",  ".ape", ".ac3",  ".alac", ".mp2"};
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return known.count(ending) > 0;
+}
+
+}  // namespace stemsmith

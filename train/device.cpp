@@ -11,8 +11,8 @@
 namespace stemsmith {
 namespace {
 
-// Empty when the driver is there and sees a device, else what is wrong. `version` gets the newest CUDA
-// version that the driver takes (13000 for 13.0).
+// Empty when the driver is there and sees a device, else what is wrong. `version` gets the newest
+// CUDA version that the driver takes (13000 for 13.0).
 std::string DriverProblem(int& version) {
   // Never closed: LibTorch goes on to use it.
   void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);

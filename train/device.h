@@ -1,5 +1,5 @@
-// Where training computes: the CPU, or a GPU whose libraries are loaded only when asked for, so that one program
-// serves machines with and without one.
+// Where training computes: the CPU, or a GPU whose libraries are loaded only when asked for, so
+// that one program serves machines with and without one.
 #pragma once
 
 #include <torch/torch.h>
@@ -8,14 +8,15 @@
 
 namespace stemsmith {
 
-// `name` is auto, cpu or cuda. Loads libtorch_cuda.so (beside libtorch_cpu.so) when an NVIDIA driver finds a
-// device and `name` is not cpu. Call it before any other use of LibTorch: LibTorch asks once for its CUDA part
-// and remembers the answer. auto falls back to the CPU, with a warning where a GPU is there but cannot be
-// used; cuda throws Error saying what is missing.
+// `name` is auto, cpu or cuda. Loads libtorch_cuda.so (beside libtorch_cpu.so) when an NVIDIA
+// driver finds a device and `name` is not cpu. Call it before any other use of LibTorch: LibTorch
+// asks once for its CUDA part and remembers the answer. auto falls back to the CPU, with a warning
+// where a GPU is there but cannot be used; cuda throws Error saying what is missing.
 torch::Device SelectDevice(const std::string& name);
 
-// Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and deterministic
-// algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in use.
+// Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
+// deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in
+// use.
 int PrepareTorch(const torch::Device& device, int threads);
 
 }  // namespace stemsmith

@@ -1,4 +1,5 @@
-// Training objectives: a weighted sum of rows of one table. Losses are immutable after they are built.
+// Training objectives: a weighted sum of rows of one table. Losses are immutable after they are
+// built.
 //
 // A further loss is a class with a row in loss.cpp; its keys are read by its constructor.
 #pragma once
@@ -23,13 +24,14 @@ class Loss {
 struct LossRow {
   const char* name;
   const char* summary;
-  // `config` is the list item without `name` and `weight`. Tensors that the loss keeps live on `device`.
+  // `config` is the list item without `name` and `weight`. Tensors that the loss keeps live on
+  // `device`.
   std::unique_ptr<Loss> (*make)(const Config& config, const torch::Device& device);
 };
 const std::vector<LossRow>& LossTable();
 
-// The configured list `loss: [{name: l1, domain: magnitude, weight: 1.0}, …]`. An empty list means L1 on
-// waveforms. Throws Error for unknown names (with the nearest one).
+// The configured list `loss: [{name: l1, domain: magnitude, weight: 1.0}, …]`. An empty list means
+// L1 on waveforms. Throws Error for unknown names (with the nearest one).
 class WeightedLoss {
  public:
   WeightedLoss(const std::vector<Config>& items, const torch::Device& device);

@@ -30,8 +30,8 @@ AdamOptions ReadAdamOptions(const Config& config, bool decoupled) {
   return options;
 }
 
-// Adam (Kingma, Ba 2015) and AdamW (Loshchilov, Hutter 2019) on LibTorch's fused kernels, which are one pass
-// over memory and element by element, thus the same bits for any thread count.
+// Adam (Kingma, Ba 2015) and AdamW (Loshchilov, Hutter 2019) on LibTorch's fused kernels, which are
+// one pass over memory and element by element, thus the same bits for any thread count.
 class Adam : public Optimizer {
  public:
   Adam(NamedTensors parameters, const AdamOptions& options)
@@ -138,8 +138,7 @@ double ClipGradients(const NamedTensors& parameters, double max_norm) {
     if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   }
   if (gradients.empty()) return 0.0;
-  const double norm =
-      torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
+  const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (max_norm > 0 && std::isfinite(norm) && norm > max_norm) {
     at::_foreach_mul_(gradients, max_norm / (norm + 1e-6));
   }

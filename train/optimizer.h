@@ -1,5 +1,5 @@
-// Optimisers with their state by name, so that a resumed run goes on exactly and a checkpoint can be read
-// elsewhere. LibTorch's own keep it by position and address.
+// Optimisers with their state by name, so that a resumed run goes on exactly and a checkpoint can
+// be read elsewhere. LibTorch's own keep it by position and address.
 #pragma once
 
 #include <torch/torch.h>
@@ -26,7 +26,8 @@ class Optimizer {
 
   // "SLOT.PARAMETER" for every slot ("exp_avg", …): the live tensors, not copies.
   NamedTensors State() const;
-  // Copies by name. Throws Error (`where` names the file) for missing, unexpected or differently shaped ones.
+  // Copies by name. Throws Error (`where` names the file) for missing, unexpected or differently
+  // shaped ones.
   void LoadState(const NamedTensors& state, const std::string& where);
 
  protected:
@@ -49,8 +50,8 @@ const std::vector<OptimizerRow>& OptimizerTable();
 // Throws Error for unknown names (with the nearest one).
 std::unique_ptr<Optimizer> MakeOptimizer(const Config& config, NamedTensors parameters);
 
-// Scales all gradients so that their common 2-norm is at most `max_norm` (0: no limit). Returns the norm before
-// that, NaN or infinite where a gradient is; then nothing is scaled.
+// Scales all gradients so that their common 2-norm is at most `max_norm` (0: no limit). Returns the
+// norm before that, NaN or infinite where a gradient is; then nothing is scaled.
 double ClipGradients(const NamedTensors& parameters, double max_norm);
 
 }  // namespace stemsmith

@@ -46,8 +46,7 @@ void Flatten(const YAML::Node& node, const std::string& path,
   if (node.IsMap()) {
     for (const auto& entry : node) Flatten(entry.second, prefix + entry.first.Scalar(), out);
   } else if (node.IsSequence()) {
-    for (std::size_t i = 0; i < node.size(); ++i)
-      Flatten(node[i], prefix + std::to_string(i), out);
+    for (std::size_t i = 0; i < node.size(); ++i) Flatten(node[i], prefix + std::to_string(i), out);
   } else if (node.IsScalar()) {
     out[path] = node.Scalar();
   }
@@ -75,8 +74,7 @@ TrainOptions ReadTrainOptions(const Config& config) {
   TrainOptions options;
   ReadDataset(config.Child("dataset"), options);
   ReadTrain(config.Child("train"), options);
-  options.learning_rate =
-      config.Child("optimizer").NumberIn("lr", options.learning_rate, 0.0, 1e3);
+  options.learning_rate = config.Child("optimizer").NumberIn("lr", options.learning_rate, 0.0, 1e3);
   options.gradient_clip = config.NumberIn("gradient_clip", 0.0, 0.0, 1e9);
 
   const Config validate = config.Child("validate");
@@ -90,11 +88,11 @@ TrainOptions ReadTrainOptions(const Config& config) {
   options.keep = static_cast<int>(checkpoint.IntegerIn("keep", 3, 0, 1 << 20));
 
   if (options.samples_per_epoch > 0 && options.batch_size > options.samples_per_epoch) {
-    throw Error::Usage(
-        "train.batch_size (" + std::to_string(options.batch_size) +
-            ") is larger than dataset.samples_per_epoch (" +
-            std::to_string(options.samples_per_epoch) + ")",
-        config.Child("train").Where("batch_size"), "make the batch smaller or the epoch longer");
+    throw Error::Usage("train.batch_size (" + std::to_string(options.batch_size) +
+                           ") is larger than dataset.samples_per_epoch (" +
+                           std::to_string(options.samples_per_epoch) + ")",
+                       config.Child("train").Where("batch_size"),
+                       "make the batch smaller or the epoch longer");
   }
   return options;
 }

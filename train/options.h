@@ -34,21 +34,23 @@ struct TrainOptions {
   // validate:
   std::int64_t validate_every = 200;  // 0: never
   std::string validate_split = "valid";
-  std::int64_t max_segments = 64;     // 0: all
-  std::string metric = "sdr";         // sdr or loss: what makes a checkpoint the best one
+  std::int64_t max_segments = 64;  // 0: all
+  std::string metric = "sdr";      // sdr or loss: what makes a checkpoint the best one
 
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only
   int keep = 3;                         // step_NNNNNN files
 };
 
-// Reads everything but the lists and nodes that have tables of their own (augment, loss, model, the rest of
-// optimizer, schedule). Throws Error for values out of range and for settings that contradict each other.
+// Reads everything but the lists and nodes that have tables of their own (augment, loss, model, the
+// rest of optimizer, schedule). Throws Error for values out of range and for settings that
+// contradict each other.
 TrainOptions ReadTrainOptions(const Config& config);
 
-// What is changed between the resolved configurations of a run's start and of its resumption, as lines
-// "optimizer.lr: 0.001 → 0.002". Keys that may change are left out: how long to train, checkpoints, validation,
-// logging, the loader's threads, and the place of the cache (its fingerprint is compared instead).
+// What is changed between the resolved configurations of a run's start and of its resumption, as
+// lines "optimizer.lr: 0.001 → 0.002". Keys that may change are left out: how long to train,
+// checkpoints, validation, logging, the loader's threads, and the place of the cache (its
+// fingerprint is compared instead).
 std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after);
 
 }  // namespace stemsmith

@@ -17,6 +17,23 @@ namespace fs = std::filesystem;
 namespace {
 constexpr char kEnding[] = ".safetensors";
 constexpr char kStepPrefix[] = "step_";
+constexpr char kHashKey[] = "tensor_hash";
+
+// One number for all tensors, whatever their order.
+std::string HashTensors(const Checkpoint& checkpoint) {
+  std::uint64_t sum = 0;
+  const auto add = [&sum](const NamedTensors& tensors, std::uint64_t seed) {
+    for (const auto& [name, tensor] : tensors) {
+      const torch::Tensor plain = tensor.detach().cpu().contiguous();
+      sum += HashBytes({static_cast<const char*>(plain.data_ptr()), plain.nbytes()},
+                       HashBytes(name, seed));
+    }
+  };
+  add(checkpoint.weights, 1);
+  add(checkpoint.training, 2);
+  return HexHash(sum);
+}
+
 }  // namespace
 
 RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
@@ -63,8 +80,8 @@ Checkpoint RunFolder::LoadNewest() const {
   if (fs::exists(last())) candidates.push_back(last());
   for (const auto& [step, path] : StepCheckpoints()) candidates.push_back(path);
   if (candidates.empty()) {
-    throw Error::Usage("--resume, but there is no checkpoint to go on from",
-                       checkpoints().string(), "leave --resume out to start the run");
+    throw Error::Usage("--resume, but there is no checkpoint to go on from", checkpoints().string(),
+                       "leave --resume out to start the run");
   }
   std::string first_problem;
   for (const fs::path& path : candidates) {
@@ -72,6 +89,10 @@ Checkpoint RunFolder::LoadNewest() const {
       Checkpoint checkpoint = LoadCheckpoint(path);
       if (!checkpoint.training_state.is_object()) {
         throw Error::Input("the checkpoint holds weights only, no training state", path.string());
+      }
+      if (checkpoint.training_state.value(kHashKey, "") != HashTensors(checkpoint)) {
+        throw Error::Input("the checkpoint is damaged: its tensors do not match their hash",
+                           path.string());
       }
       if (!first_problem.empty()) Warn(first_problem + "; going on from " + path.string());
       return checkpoint;
@@ -83,7 +104,10 @@ Checkpoint RunFolder::LoadNewest() const {
                      "start anew with another --run");
 }
 
-void RunFolder::SaveLast(const Checkpoint& checkpoint) const { SaveCheckpoint(last(), checkpoint); }
+void RunFolder::SaveLast(Checkpoint checkpoint) const {
+  checkpoint.training_state[kHashKey] = HashTensors(checkpoint);
+  SaveCheckpoint(last(), checkpoint);
+}
 
 void RunFolder::SaveBest(const Checkpoint& checkpoint) const { SaveCheckpoint(best(), checkpoint); }
 

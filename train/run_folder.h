@@ -13,7 +13,8 @@ namespace stemsmith {
 
 class RunFolder {
  public:
-  // Makes the folder and takes its lock. Throws Error when it cannot be written or another process trains there.
+  // Makes the folder and takes its lock. Throws Error when it cannot be written or another process
+  // trains there.
   explicit RunFolder(std::filesystem::path root);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -28,14 +29,15 @@ class RunFolder {
 
   // Whether a training was started here.
   bool HoldsRun() const;
-  // The checkpoint to go on from: last, or the newest step_ one where last is missing or damaged (with a
-  // warning). Throws Error when none can be read.
+  // The checkpoint to go on from: last, or the newest step_ one where last is missing or damaged
+  // (with a warning). Throws Error when none can be read.
   Checkpoint LoadNewest() const;
 
-  void SaveLast(const Checkpoint& checkpoint) const;
+  // Adds a hash of all tensors, by which LoadNewest knows damage.
+  void SaveLast(Checkpoint checkpoint) const;
   void SaveBest(const Checkpoint& checkpoint) const;
-  // Copies last to step_NNNNNN and removes all but the newest `keep` of these. A copy, not a link: it is there for
-  // the case that last gets damaged.
+  // Copies last to step_NNNNNN and removes all but the newest `keep` of these. A copy, not a link:
+  // it is there for the case that last gets damaged.
   void KeepStep(std::int64_t step, int keep) const;
 
  private:

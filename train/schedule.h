@@ -1,5 +1,5 @@
-// The learning rate over the steps of a run: a linear warm-up, then a row of one table. A pure function of the
-// step, so that a resumed run needs no state for it.
+// The learning rate over the steps of a run: a linear warm-up, then a row of one table. A pure
+// function of the step, so that a resumed run needs no state for it.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 
 namespace stemsmith {
 
-// The row called `name`; throws Error that names the key's place and the nearest row. `kind` is "loss", ….
+// The row called `name`; throws Error that names the key's place and the nearest row. `kind` is
+// "loss", ….
 template <typename Row>
 const Row& FindRow(const std::vector<Row>& table, const std::string& name, const std::string& kind,
                    const Config& config) {

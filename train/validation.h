@@ -20,17 +20,19 @@ struct ValidationOptions {
 };
 
 struct ValidationFigures {
-  double loss = 0.0;               // mean over the segments
-  std::vector<double> sdr_db;      // [S]: median over the songs; NaN where a stem is silent in all of them
+  double loss = 0.0;  // mean over the segments
+  std::vector<double>
+      sdr_db;  // [S]: median over the songs; NaN where a stem is silent in all of them
   std::vector<double> mixture_sdr_db;  // the same with the mixture taken as the estimate
-  double mean_sdr_db = 0.0;        // over the stems that have one; NaN when none has
+  double mean_sdr_db = 0.0;            // over the stems that have one; NaN when none has
 
-  // {"loss", "sdr_db": {STEM: …}, "mixture_sdr_db": {…}, "mean_sdr_db"}; what is not finite becomes null.
+  // {"loss", "sdr_db": {STEM: …}, "mixture_sdr_db": {…}, "mean_sdr_db"}; what is not finite becomes
+  // null.
   nlohmann::json ToJson(const std::vector<std::string>& stems) const;
 };
 
-// One thread at a time. Songs are cut into neighbouring segments, the last one filled up with silence; of more than
-// max_segments an evenly spaced choice is taken, the same each time.
+// One thread at a time. Songs are cut into neighbouring segments, the last one filled up with
+// silence; of more than max_segments an evenly spaced choice is taken, the same each time.
 class Validation {
  public:
   // `cache` must outlive it.

@@ -1,0 +1,87 @@
+// stemsmith train: a configuration and a cache → a run folder with checkpoints.
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "tools/stemsmith/commands.h"
+#include "train/trainer.h"
+
+namespace stemsmith {
+namespace {
+
+struct TrainArguments {
+  std::string config;
+  std::vector<std::string> settings;
+  TrainRequest request;
+};
+
+std::string Decibel(const nlohmann::json& value) {
+  if (!value.is_number()) return "–";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value.get<double>());
+  return text;
+}
+
+// One line per stem of the best checkpoint.
+std::string Summary(const TrainResult& result) {
+  std::string text = "trained " + std::to_string(result.step) + " steps in " +
+                     FormatDuration(result.seconds) + "\n";
+  if (result.best.is_object()) {
+    text += "best at step " + std::to_string(result.best["step"].get<std::int64_t>()) +
+            ": validation SDR " + Decibel(result.best["mean_sdr_db"]) + " dB\n";
+    for (const auto& [stem, value] : result.best["sdr_db"].items()) {
+      text += "  " + stem + " " + Decibel(value) + " dB (mixture " +
+              Decibel(result.best["mixture_sdr_db"][stem]) + ")\n";
+    }
+  }
+  return text + result.checkpoint.string();
+}
+
+void RunTrain(const TrainArguments& arguments) {
+  const Config config = Config::Load(arguments.config, arguments.settings);
+  CatchInterrupts();
+  const TrainResult result = Train(config, arguments.request);
+  const nlohmann::json fields = {{"step", result.step},
+                                 {"seconds", result.seconds},
+                                 {"interrupted", result.signal != 0},
+                                 {"validation", result.validation},
+                                 {"best", result.best},
+                                 {"checkpoint", result.checkpoint.string()}};
+  if (result.signal != 0) {
+    PrintResult(arguments.request.output,
+                "stopped at step " + std::to_string(result.step) + "; go on with --resume", fields);
+    throw CLI::RuntimeError(128 + result.signal);
+  }
+  PrintResult(arguments.request.output, Summary(result), fields);
+}
+
+}  // namespace
+
+void AddTrainCommand(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Train a model into a run folder");
+  command
+      ->add_option("config", arguments->config, "Training configuration (YAML; docs/training.md)")
+      ->required();
+  command->add_option("--run", arguments->request.run, "Run folder")->required();
+  command->add_option("--set", arguments->settings,
+                      "Changes to the configuration: train.steps=500 augment.0.probability=1 …");
+  command->add_flag("--resume", arguments->request.resume, "Go on from the run's last checkpoint");
+  command->add_option("--device", arguments->request.device, "Where to compute")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command
+      ->add_option("--threads", arguments->request.threads,
+                   "Compute threads; 0: one per core. The results' last bits depend on it")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  AddOutputFlags(*command, arguments->request.output);
+  command->callback([arguments] { RunTrain(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,67 @@
+#include "train/segment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+std::string Seconds(std::int64_t frames, int sample_rate_hz) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
+  return text;
+}
+
+}  // namespace
+
+std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel& model,
+                                 const TrainOptions& options, const Config& config) {
+  const std::vector<std::size_t> tracks = cache.TracksOf("train");
+  if (tracks.empty()) {
+    throw Error::Input("the cache holds no songs of the split 'train'", options.cache.string(),
+                       "prepare it from a dataset that has a train folder");
+  }
+  const int rate = cache.sample_rate_hz();
+  std::int64_t longest = 0;
+  std::string longest_name;
+  for (const std::size_t track : tracks) {
+    if (cache.tracks()[track].frames <= longest) continue;
+    longest = cache.tracks()[track].frames;
+    longest_name = cache.tracks()[track].name;
+  }
+
+  const std::int64_t wanted =
+      std::max<std::int64_t>(1, std::llround(options.segment_seconds * rate));
+  const std::int64_t upper = model.ValidLength(wanted);
+  const std::int64_t step = std::max<std::int64_t>(1, model.length_rule().multiple_frames);
+  const std::int64_t lower = upper - step;
+  const bool has_lower = upper > wanted && lower > 0 && model.ValidLength(lower) == lower;
+  std::int64_t frames = has_lower && wanted - lower <= upper - wanted ? lower : upper;
+  if (frames > longest && has_lower) frames = lower;
+  if (wanted > longest || frames > longest) {
+    throw Error::Usage("the segment (" + Seconds(std::max(wanted, frames), rate) +
+                           ") is longer than every training song (the longest is '" + longest_name +
+                           "', " + Seconds(longest, rate) + ")",
+                       config.Child("dataset").Where("segment_seconds"),
+                       "make dataset.segment_seconds smaller");
+  }
+
+  if (options.samples_per_epoch == 0) {
+    std::int64_t segments = 0;
+    for (const std::size_t track : tracks)
+      segments += (cache.tracks()[track].frames + frames - 1) / frames;
+    if (options.batch_size > segments) {
+      throw Error::Usage("train.batch_size (" + std::to_string(options.batch_size) +
+                             ") is larger than the dataset (" + std::to_string(segments) +
+                             " segments of " + Seconds(frames, rate) + ")",
+                         config.Child("train").Where("batch_size"),
+                         "make the batch or the segment smaller, or set dataset.samples_per_epoch");
+    }
+  }
+  return frames;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,44 @@
+// Training of one model into one run folder: batches from the cache, losses, an optimiser,
+// validation, checkpoints.
+//
+// On the CPU a run is a function of configuration, cache and number of compute threads: stopped
+// anywhere and resumed, it ends with the same bits as one left alone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "core/config.h"
+#include "core/progress.h"
+
+namespace stemsmith {
+
+struct TrainRequest {
+  std::filesystem::path run;  // the run folder
+  bool resume = false;
+  std::string device = "auto";  // auto, cpu, cuda
+  int threads = 0;              // compute threads; 0: one per core
+  OutputMode output = OutputMode::kAuto;
+  // Called after every step with the number of steps done; may throw, which stops the run as a
+  // crash would.
+  std::function<void(std::int64_t step)> after_step;
+};
+
+struct TrainResult {
+  std::int64_t step = 0;  // steps done, all in all
+  double seconds = 0.0;   // over all resumptions
+  int signal = 0;         // SIGINT or SIGTERM when stopped by one (a checkpoint is written), else 0
+  nlohmann::json validation;         // the latest figures: {"step", "loss", "sdr_db": {STEM: …},
+                                     // "mean_sdr_db", …}, or null
+  nlohmann::json best;               // those of the best checkpoint, or null
+  std::filesystem::path checkpoint;  // the one to export: best, or last where nothing was validated
+};
+
+// `config` is a training configuration (docs/training.md). Throws Error: configuration, cache, a
+// folder that holds a run already (without resume) or none (with it), a loss that is no longer
+// finite, memory that runs out.
+TrainResult Train(const Config& config, const TrainRequest& request);
+
+}  // namespace stemsmith

@@ -10,9 +10,8 @@ std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelS
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
       {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", true, &MakeUnet},
-      // {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips",
-      // true,
-      //  &MakeDemucsV2},
+      {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips", true,
+       &MakeDemucsV2},
   };
   return table;
 }

@@ -321,6 +321,12 @@ Config Config::Child(const std::string& key) const {
   return Config(empty);
 }
 
+Config Config::Value(const std::string& key) const {
+  const auto node = ConfigParser::Ask(*node_, key);
+  if (!node) throw Error::Usage("the key '" + key + "' is missing", Where());
+  return Config(node);
+}
+
 std::vector<Config> Config::List(const std::string& key) const {
   std::vector<Config> items;
   const auto list = ConfigParser::Ask(*node_, key);
@@ -451,6 +457,15 @@ std::string Config::Choice(const std::string& key, const std::string& fallback,
 std::string Config::AsString() const { return ConfigParser::Text(*node_, "this item"); }
 
 bool Config::IsMap() const { return node_->kind == Node::Kind::kMap; }
+
+bool Config::IsList() const { return node_->kind == Node::Kind::kList; }
+
+std::vector<Config> Config::Items() const {
+  if (!IsList()) throw Error::Usage("this must be a list" + ConfigParser::Shown(*node_), Where());
+  std::vector<Config> items;
+  for (const auto& item : node_->items) items.push_back(Config(item));
+  return items;
+}
 
 std::vector<std::string> Config::Keys() const {
   std::vector<std::string> keys;

@@ -28,6 +28,8 @@ class Config {
   bool Has(const std::string& key) const;  // present and not null; does not count as read
   // The child map or list item container; an empty Config when missing. Its keys are tracked too.
   Config Child(const std::string& key) const;
+  // The value under `key` whatever its kind: map, list or scalar. Throws when it is missing.
+  Config Value(const std::string& key) const;
   // The items of a list of maps or scalars under `key` (empty when missing).
   std::vector<Config> List(const std::string& key) const;
 
@@ -51,6 +53,9 @@ class Config {
   // The scalar that this node itself is (items of List); throws when it is a map.
   std::string AsString() const;
   bool IsMap() const;
+  bool IsList() const;
+  // The items of the list that this node itself is; throws when it is none.
+  std::vector<Config> Items() const;
   // The keys of this map, in file order.
   std::vector<std::string> Keys() const;
   // "file.yaml:12" (of `key` when given and present).

@@ -49,6 +49,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       ->type_name("DIR");
   app.add_option("--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
       ->delimiter(',')
+      ->allow_extra_args(false)  // the words behind it are the model and the songs
       ->type_name("NAMES");
   app.add_option("--format", arguments.format, "wav or flac")
       ->check(CLI::IsMember({"wav", "flac"}))

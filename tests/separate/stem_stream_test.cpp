@@ -1,0 +1,312 @@
+#include "separate/stem_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <random>
+
+#include "core/error.h"
+#include "tests/support/models/tiny_onnx.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith {
+namespace {
+
+using testing::TinyManifest;
+
+// Interleaved samples as a reader; like a real one it may give less than it is asked for.
+class MemoryReader : public AudioReader {
+ public:
+  MemoryReader(std::vector<float> samples, int channels, int rate, bool says_length = true)
+      : samples_(std::move(samples)) {
+    info_.channels = channels;
+    info_.sample_rate_hz = rate;
+    if (says_length) info_.frames = static_cast<std::int64_t>(samples_.size()) / channels;
+  }
+  const AudioInfo& info() const override { return info_; }
+  std::size_t Read(float* out, std::size_t frames) override {
+    const std::size_t channels = static_cast<std::size_t>(info_.channels);
+    const std::size_t count =
+        std::min({frames, std::size_t{5000}, (samples_.size() - position_) / channels});
+    std::copy_n(samples_.begin() + static_cast<std::ptrdiff_t>(position_), count * channels, out);
+    position_ += count * channels;
+    return count;
+  }
+  void Rewind() override { position_ = 0; }
+
+ private:
+  std::vector<float> samples_;
+  AudioInfo info_;
+  std::size_t position_ = 0;
+};
+
+// A model written as a function of one batch entry: mix [C, T] → estimates [S, C, T].
+class FunctionRuntime : public Runtime {
+ public:
+  using Function = std::function<void(const float* mix, std::int64_t frames, float* estimates)>;
+  FunctionRuntime(Manifest manifest, Function function)
+      : manifest_(std::move(manifest)), function_(std::move(function)) {}
+  const Manifest& manifest() const override { return manifest_; }
+  std::string description() const override { return "a function"; }
+  void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
+    ASSERT_EQ(batch, 1);
+    runs.push_back(frames);
+    function_(mix, frames, estimates);
+  }
+  std::vector<std::int64_t> runs;
+
+ private:
+  Manifest manifest_;
+  Function function_;
+};
+
+std::vector<float> Noise(std::size_t count) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<float> value(-0.5f, 0.5f);
+  std::vector<float> samples(count);
+  for (float& sample : samples) sample = value(random);
+  return samples;
+}
+
+// A tone per channel, faded in and out so that nothing lies above any of the rates used here.
+std::vector<float> Tones(std::size_t frames, int channels, int rate) {
+  std::vector<float> samples;
+  for (std::size_t t = 0; t < frames; ++t) {
+    const double window = std::pow(
+        std::sin(std::numbers::pi * (static_cast<double>(t) + 0.5) / static_cast<double>(frames)),
+        2);
+    for (int c = 0; c < channels; ++c) {
+      const double hz = 200.0 + 90.0 * c;
+      samples.push_back(static_cast<float>(
+          0.4 * window * std::sin(2 * std::numbers::pi * hz * static_cast<double>(t) / rate)));
+    }
+  }
+  return samples;
+}
+
+// All of every stem, read in blocks of `block` frames.
+std::vector<std::vector<float>> ReadStems(StemStream& stream, std::size_t block = 3000) {
+  std::vector<std::vector<float>> stems(stream.stems().size()), blocks;
+  while (const std::size_t count = stream.Read(block, blocks)) {
+    EXPECT_LE(count, block);
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      EXPECT_EQ(blocks[s].size(), count * static_cast<std::size_t>(stream.info().channels));
+      stems[s].insert(stems[s].end(), blocks[s].begin(), blocks[s].end());
+    }
+  }
+  return stems;
+}
+
+float LargestDifference(const std::vector<float>& stem, const std::vector<float>& mix, float gain) {
+  float largest = 0;
+  for (std::size_t i = 0; i < mix.size(); ++i) {
+    largest = std::max(largest, std::abs(stem[i] - gain * mix[i]));
+  }
+  return largest;
+}
+
+// Segments of 0.1 s, so that a second is ten of them.
+Manifest ShortSegments(int stems = 2) {
+  Manifest manifest = TinyManifest(stems);
+  manifest.segment_frames = 4410;
+  return manifest;
+}
+
+struct StreamCase {
+  int channels, rate;
+  std::size_t frames;
+};
+void PrintTo(const StreamCase& c, std::ostream* out) {
+  *out << c.channels << " channels, " << c.rate << " Hz, " << c.frames << " frames";
+}
+
+class StemStreamLayout : public ::testing::TestWithParam<StreamCase> {};
+
+TEST_P(StemStreamLayout, GivesTheKnownStemsAtTheInputsRateChannelsAndLength) {
+  const auto [channels, rate, frames] = GetParam();
+  testing::TemporaryFolder folder;
+  testing::WriteGainOnnx(folder / "model.onnx", ShortSegments(), {0.5f, -0.25f});
+  const auto runtime = Runtime::Open(folder / "model.onnx", {.device = "cpu", .threads = 1});
+  const std::vector<float> mix = Tones(frames, channels, rate);
+  for (const bool says_length : {true, false}) {
+    StemStream stream(*runtime, std::make_unique<MemoryReader>(mix, channels, rate, says_length));
+    EXPECT_EQ(stream.info().sample_rate_hz, rate);
+    EXPECT_EQ(stream.info().channels, channels);
+    const auto stems = ReadStems(stream);
+    // Rounding at the model's rate; two resamplings elsewhere, which for a handful of frames are
+    // all edge.
+    const float tolerance = rate == 44100 ? 1e-6f : frames > 1000 ? 1e-4f : 0.3f;
+    ASSERT_EQ(stems[0].size(), mix.size());
+    ASSERT_EQ(stems[1].size(), mix.size());
+    EXPECT_LT(LargestDifference(stems[0], mix, 0.5f), tolerance);
+    EXPECT_LT(LargestDifference(stems[1], mix, -0.25f), tolerance);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, StemStreamLayout,
+                         ::testing::Values(StreamCase{2, 44100, 1}, StreamCase{2, 44100, 2},
+                                           StreamCase{2, 44100, 4409}, StreamCase{2, 44100, 4410},
+                                           StreamCase{2, 44100, 4411}, StreamCase{2, 44100, 44100},
+                                           StreamCase{1, 44100, 10000}, StreamCase{3, 44100, 10000},
+                                           StreamCase{8, 44100, 10000}, StreamCase{1, 8000, 1},
+                                           StreamCase{2, 8000, 8001}, StreamCase{8, 8000, 4000},
+                                           StreamCase{2, 48000, 1}, StreamCase{2, 48000, 48001},
+                                           StreamCase{1, 96000, 50000}, StreamCase{2, 22050, 7}));
+
+TEST(StemStream, LengthIsExactForManyLengthsAtAnotherRate) {
+  FunctionRuntime runtime(ShortSegments(1), [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  for (const int rate : {8000, 11025, 48000, 96000, 192000}) {
+    for (std::size_t frames = 1; frames < 20000; frames = frames * 3 + 1) {
+      StemStream stream(runtime, std::make_unique<MemoryReader>(Noise(frames), 1, rate));
+      EXPECT_EQ(ReadStems(stream, 1000)[0].size(), frames) << rate << " Hz";
+    }
+  }
+}
+
+TEST(StemStream, BlockSizeOfTheReaderChangesNothing) {
+  FunctionRuntime runtime(ShortSegments(1), [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  const std::vector<float> mix = Noise(2 * 15000);
+  std::vector<std::vector<float>> results;
+  for (const std::size_t block : {1u, 777u, 100000u}) {
+    StemStream stream(runtime, std::make_unique<MemoryReader>(mix, 2, 32000));
+    results.push_back(ReadStems(stream, block)[0]);
+  }
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
+}
+
+TEST(StemStream, ChannelsOfAWideInputDoNotMix) {
+  // A model that swaps left and right: pairs must be (0, 1), (2, 3) and a lone channel 4.
+  FunctionRuntime runtime(ShortSegments(1), [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, frames, out + frames);
+    std::copy_n(mix + frames, frames, out);
+  });
+  constexpr std::size_t kFrames = 100;
+  std::vector<float> mix;
+  for (std::size_t t = 0; t < kFrames; ++t) {
+    for (int c = 0; c < 5; ++c) mix.push_back(0.1f * static_cast<float>(c + 1));
+  }
+  StemStream stream(runtime, std::make_unique<MemoryReader>(mix, 5, 44100));
+  const auto stems = ReadStems(stream);
+  const float expected[] = {0.2f, 0.1f, 0.4f, 0.3f, 0.5f};
+  for (std::size_t c = 0; c < 5; ++c) EXPECT_NEAR(stems[0][50 * 5 + c], expected[c], 1e-6);
+}
+
+TEST(StemStream, AMonoResultIsTheMeanOfTheModelsChannels) {
+  FunctionRuntime runtime(ShortSegments(1), [](const float* mix, std::int64_t frames, float* out) {
+    for (std::int64_t t = 0; t < frames; ++t)
+      out[t] = mix[t], out[frames + t] = 3 * mix[frames + t];
+  });
+  StemStream stream(runtime,
+                    std::make_unique<MemoryReader>(std::vector<float>(64, 0.25f), 1, 44100));
+  EXPECT_NEAR(ReadStems(stream)[0][32], 0.5f, 1e-6);
+}
+
+TEST(StemStream, AMonoModelTakesEachChannelByItself) {
+  Manifest manifest = ShortSegments(1);
+  manifest.channels = 1;
+  FunctionRuntime runtime(manifest, [](const float* mix, std::int64_t frames, float* out) {
+    for (std::int64_t t = 0; t < frames; ++t) out[t] = 2 * mix[t];
+  });
+  const std::vector<float> mix = Noise(2 * 6000);
+  StemStream stream(runtime, std::make_unique<MemoryReader>(mix, 2, 44100));
+  EXPECT_LT(LargestDifference(ReadStems(stream)[0], mix, 2.0f), 1e-6f);
+}
+
+TEST(StemStream, GivesTheChosenStemsInTheChosenOrder) {
+  testing::TemporaryFolder folder;
+  testing::WriteGainOnnx(folder / "model.onnx", ShortSegments(4), {1, 2, 3, 4});
+  const auto runtime = Runtime::Open(folder / "model.onnx", {.device = "cpu", .threads = 1});
+  const std::vector<float> mix = Noise(2 * 9000);
+  StemStream stream(*runtime, std::make_unique<MemoryReader>(mix, 2, 44100),
+                    {.stems = {"vocals", "bass"}});
+  const auto stems = ReadStems(stream);
+  ASSERT_EQ(stems.size(), 2u);
+  EXPECT_LT(LargestDifference(stems[0], mix, 4), 4e-6f);
+  EXPECT_LT(LargestDifference(stems[1], mix, 2), 2e-6f);
+}
+
+TEST(StemStream, NormalisesByTheWholeSongAndUndoesIt) {
+  Manifest manifest = ShortSegments(1);
+  manifest.song_normalization = "mean_std";
+  double sum = 0, squares = 0, count = 0;
+  FunctionRuntime runtime(manifest, [&](const float* mix, std::int64_t frames, float* out) {
+    for (std::int64_t t = 0; t < frames; ++t) {
+      const double mono = (mix[t] + mix[frames + t]) / 2.0;
+      sum += mono, squares += mono * mono, count += 1;
+    }
+    std::copy_n(mix, 2 * frames, out);
+  });
+  std::vector<float> mix = Noise(2 * 4 * 4410);  // four whole segments, no padding in the sums
+  for (std::size_t i = 0; i < mix.size(); ++i) mix[i] = 0.3f * mix[i] + 0.2f;
+  StemStream stream(runtime, std::make_unique<MemoryReader>(mix, 2, 44100), {.overlap = 0});
+  EXPECT_LT(LargestDifference(ReadStems(stream)[0], mix, 1), 1e-6f);
+  EXPECT_NEAR(sum / count, 0, 1e-5);
+  EXPECT_NEAR(std::sqrt(squares / count), 1, 1e-4);
+}
+
+TEST(StemStream, SilenceStaysFiniteUnderNormalisation) {
+  Manifest manifest = ShortSegments(1);
+  manifest.song_normalization = "mean_std";
+  FunctionRuntime runtime(manifest, [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  StemStream stream(runtime,
+                    std::make_unique<MemoryReader>(std::vector<float>(2000, 0.0f), 2, 44100));
+  const auto stems = ReadStems(stream);
+  for (const float sample : stems[0]) ASSERT_EQ(sample, 0.0f);
+}
+
+TEST(StemStream, AShortInputTakesAShortSegmentThatFitsTheRule) {
+  Manifest manifest = TinyManifest(1);
+  manifest.segment_frames = 300 + 20 * 100;
+  manifest.length = {.dynamic = true, .offset_frames = 300, .multiple_frames = 100};
+  FunctionRuntime runtime(manifest, [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  const auto lengths = [&](std::size_t frames) {
+    runtime.runs.clear();
+    StemStream stream(runtime, std::make_unique<MemoryReader>(Noise(2 * frames), 2, 44100));
+    ReadStems(stream);
+    return runtime.runs;
+  };
+  EXPECT_EQ(lengths(1001), std::vector<std::int64_t>{1100});
+  EXPECT_EQ(lengths(1), std::vector<std::int64_t>{600});  // a quarter of the segment, rounded up
+  EXPECT_EQ(lengths(2299), std::vector<std::int64_t>{2300});
+  for (const std::int64_t run : lengths(9000)) EXPECT_EQ(run, 2300);
+  manifest.length.dynamic = false;
+  FunctionRuntime fixed(manifest, [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  StemStream stream(fixed, std::make_unique<MemoryReader>(Noise(2 * 50), 2, 44100));
+  ReadStems(stream);
+  EXPECT_EQ(fixed.runs, std::vector<std::int64_t>{2300});
+}
+
+TEST(StemStream, RefusesUnknownStemsOverlapsAndValuesThatAreNotFinite) {
+  FunctionRuntime runtime(ShortSegments(2), [](const float*, std::int64_t frames, float* out) {
+    std::fill_n(out, 4 * frames, std::nanf(""));
+  });
+  const auto reader = [] { return std::make_unique<MemoryReader>(Noise(200), 2, 44100); };
+  const auto message = [&](const StemStreamOptions& options) -> std::string {
+    try {
+      StemStream stream(runtime, reader(), options);
+      ReadStems(stream);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(message({.stems = {"drumz"}}).find("did you mean 'drums'?"), std::string::npos);
+  EXPECT_NE(message({.overlap = 1.0}).find("overlap"), std::string::npos);
+  EXPECT_NE(message({}).find("not finite"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace stemsmith

@@ -1,0 +1,265 @@
+#include "datasets/synth/synth.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "datasets/synth/composer.h"
+#include "datasets/synth/fluid.h"
+#include "datasets/synth/layouts.h"
+#include "datasets/synth/renderer.h"
+
+namespace stemsmith::synth {
+namespace {
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Raised whenever the same settings give other songs than before.
+constexpr int kSongsVersion = 1;
+constexpr char kStateFile[] = "synth.json";
+constexpr double kShortest = 5, kLongest = 1800;
+constexpr int kMostSongs = 100000;
+
+void CheckOptions(const SynthOptions& options) {
+  if (options.songs < 1 || options.songs > kMostSongs) {
+    throw Error::Usage("cannot make " + std::to_string(options.songs) + " songs", "--songs",
+                       "give a number from 1 to " + std::to_string(kMostSongs));
+  }
+  if (!(options.seconds >= kShortest && options.seconds <= kLongest)) {
+    char text[64];
+    std::snprintf(text, sizeof text, "cannot make songs of %g seconds", options.seconds);
+    throw Error::Usage(text, "--seconds", "give a length from 5 to 1800 seconds");
+  }
+  if ((options.valid_songs < 0) != (options.test_songs < 0)) {
+    throw Error::Usage("only one of two splits is given", "--valid-songs, --test-songs",
+                       "give both, or neither for about 70, 15 and 15 percent");
+  }
+  if (options.threads < 0)
+    throw Error::Usage("a negative number of threads", "--threads", "0 stands for all cores");
+}
+
+// What decides the content of the songs; their number does not.
+json SettingsOf(const SynthOptions& options, const fs::path& sound_font) {
+  return {{"songs_version", kSongsVersion},
+          {"seed", options.seed},
+          {"seconds", options.seconds},
+          {"layout", options.layout},
+          {"valid_songs", std::max(-1, options.valid_songs)},
+          {"test_songs", std::max(-1, options.test_songs)},
+          {"fluidsynth", FluidSynthVersion()},
+          {"sound_font", sound_font.filename().string()},
+          {"sound_font_hash", HexHash(HashFile(sound_font))}};
+}
+
+// Null where the folder has none.
+json ReadState(const fs::path& out) {
+  const fs::path path = out / kStateFile;
+  if (!fs::exists(path)) return nullptr;
+  json state = json::parse(ReadFile(path), nullptr, false);
+  const bool valid = state.is_object() && state.contains("settings") &&
+                     state["settings"].is_object() && state.contains("songs") &&
+                     state["songs"].is_array();
+  if (!valid) {
+    throw Error::Input("this file does not describe demo songs", path.string(),
+                       "choose another folder, or remove the file");
+  }
+  return state;
+}
+
+std::string FirstDifference(const json& before, const json& now) {
+  for (const auto& [key, value] : now.items()) {
+    if (!before.contains(key)) return key;
+    if (before[key] != value) return key + " was " + before[key].dump() + ", is " + value.dump();
+  }
+  return "";
+}
+
+bool HoldsSongs(const fs::path& out) {
+  for (const char* split : {"train", "valid", "test"}) {
+    std::error_code ignored;
+    if (fs::is_directory(out / split, ignored) && !fs::is_empty(out / split, ignored)) return true;
+  }
+  return false;
+}
+
+// Only what the state file lists, and only names that stay inside the folder.
+void RemoveSongs(const fs::path& out, const json& state) {
+  const LayoutRow& layout = FindLayout(state["settings"].value("layout", std::string("folders")));
+  for (const auto& song : state["songs"]) {
+    const std::string name = song.value("name", std::string());
+    const std::string split = song.value("split", std::string());
+    const bool safe = name.starts_with("song_") && name.find('/') == std::string::npos &&
+                      (split == "train" || split == "valid" || split == "test");
+    if (!safe) continue;
+    const fs::path place = layout.place(out, split, name);
+    std::error_code error;
+    fs::remove_all(place, error);
+    if (error) throw Error::Input("cannot remove: " + error.message(), place.string());
+  }
+}
+
+json DescribeSong(const Song& song, const std::string& split) {
+  return {{"name", song.name},   {"split", split},
+          {"key", song.key},     {"mode", song.mode},
+          {"style", song.style}, {"tempo_bpm", std::round(song.tempo_bpm * 100) / 100}};
+}
+
+// The songs from 0 to `songs`, those of an earlier and larger call included.
+void WriteState(const SynthOptions& options, const json& settings, int songs) {
+  json list = json::array();
+  for (int i = 0; i < songs; ++i)
+    list.push_back(
+        DescribeSong(ComposeSong(options.seed, i, options.seconds), SplitOf(i, options)));
+  const json state = {{"settings", settings}, {"songs", list}};
+  WriteFileAtomically(options.out / kStateFile, state.dump(1) + "\n");
+}
+
+// Renders under a temporary name, then renames: a song is there whole or not at all.
+void MakeSong(const Song& song, const LayoutRow& layout, const fs::path& place,
+              const fs::path& sound_font) {
+  const RenderedSong audio = RenderSong(song, sound_font);
+  const fs::path temporary =
+      place.parent_path() / ("." + place.stem().string() + ".part" + place.extension().string());
+  std::error_code error;
+  fs::create_directories(place.parent_path(), error);
+  if (error) {
+    throw Error::Input("cannot create the folder: " + error.message(), place.parent_path().string(),
+                       "choose a folder that this user may write");
+  }
+  fs::remove_all(temporary, error);  // of a call that was killed
+  try {
+    layout.write(temporary, song, audio);
+    fs::rename(temporary, place, error);
+    if (error)
+      throw Error::Input("cannot put the song in place: " + error.message(), place.string());
+  } catch (...) {
+    fs::remove_all(temporary, error);
+    throw;
+  }
+}
+
+int ThreadCount(const SynthOptions& options, std::size_t work) {
+  int threads = options.threads;
+  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+  // A song in the making holds about 64 bytes a frame; long songs take turns.
+  constexpr double kMemoryBytes = 2e9;
+  const double song_bytes = options.seconds * kSampleRateHz * 64;
+  threads = std::min(threads, std::max(1, static_cast<int>(kMemoryBytes / song_bytes)));
+  return std::min<int>(threads, static_cast<int>(std::max<std::size_t>(1, work)));
+}
+
+// Calls `work` for 0 … count-1 on threads; the first exception ends the others' work and is thrown.
+void InParallel(int threads, std::size_t count, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> stop{false};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto run = [&] {
+    while (!stop && InterruptSignal() == 0) {
+      const std::size_t i = next++;
+      if (i >= count) return;
+      try {
+        work(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        stop = true;
+      }
+    }
+  };
+  std::vector<std::jthread> workers;
+  for (int i = 1; i < threads; ++i) workers.emplace_back(run);
+  run();
+  workers.clear();  // joins
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+std::string SplitOf(int index, const SynthOptions& options) {
+  if (options.valid_songs >= 0 && options.test_songs >= 0) {
+    if (index < options.test_songs) return "test";
+    return index < options.test_songs + options.valid_songs ? "valid" : "train";
+  }
+  switch (index % 20) {
+    case 1:
+    case 8:
+    case 14:
+      return "valid";
+    case 2:
+    case 9:
+    case 15:
+      return "test";
+    default:
+      return "train";
+  }
+}
+
+SynthResult MakeSongs(const SynthOptions& options) {
+  CheckOptions(options);
+  const LayoutRow& layout = FindLayout(options.layout);
+  const fs::path sound_font = FindSoundFont(options.sound_font);
+  CheckSoundFont(sound_font);
+  EnsureWritableFolder(options.out);
+
+  const json settings = SettingsOf(options, sound_font);
+  json state = ReadState(options.out);
+  const std::string advice = "choose another folder, or replace the songs with --force";
+  if (state.is_null() && HoldsSongs(options.out) && !options.force)
+    throw Error::Input("the folder holds songs that are not ours", options.out.string(),
+                       "choose another folder, or add to it with --force");
+  if (!state.is_null() && state["settings"] != settings) {
+    if (!options.force) {
+      throw Error::Input("the folder holds songs made with other settings (" +
+                             FirstDifference(state["settings"], settings) + ")",
+                         options.out.string(), advice);
+    }
+    RemoveSongs(options.out, state);
+    state = nullptr;
+  }
+  const int listed = state.is_null() ? 0 : static_cast<int>(state["songs"].size());
+  WriteState(options, settings, std::max(options.songs, listed));
+  if (listed > options.songs) {
+    Warn(options.out.string() + " keeps " + std::to_string(listed - options.songs) +
+         " more songs of an earlier call");
+  }
+
+  SynthResult result;
+  std::vector<int> missing;
+  for (int i = 0; i < options.songs; ++i) {
+    const Song song = ComposeSong(options.seed, i, options.seconds);
+    std::error_code ignored;
+    if (fs::exists(layout.place(options.out, SplitOf(i, options), song.name), ignored))
+      ++result.kept;
+    else
+      missing.push_back(i);
+  }
+
+  Progress progress({"synth", options.songs, "songs", options.output});
+  std::mutex mutex;
+  InParallel(ThreadCount(options, missing.size()), missing.size(), [&](std::size_t i) {
+    const Song song = ComposeSong(options.seed, missing[i], options.seconds);
+    const std::string split = SplitOf(song.index, options);
+    MakeSong(song, layout, layout.place(options.out, split, song.name), sound_font);
+    const std::lock_guard lock(mutex);
+    ++result.rendered;
+    progress.Update(result.kept + result.rendered, song.name,
+                    {{"song", song.name}, {"split", split}});
+  });
+  progress.Finish();
+  if (result.kept + result.rendered < options.songs) result.signal = InterruptSignal();
+  return result;
+}
+
+}  // namespace stemsmith::synth

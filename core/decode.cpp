@@ -103,10 +103,10 @@ void CheckIsReadable(const fs::path& path) {
 void CheckNotCutOff(const AudioInfo& info, const fs::path& path) {
   const DataChunk data = FindDataChunk(path);
   if (data.promised_bytes <= data.present_bytes || info.frames < 0) return;
-  const double share =
-      static_cast<double>(data.present_bytes) / static_cast<double>(data.promised_bytes);
-  const double missing = static_cast<double>(info.frames) * (1.0 / std::max(share, 1e-9) - 1.0);
-  if (info.frames > 0 && missing < 1.0) return;
+  // Less than a frame may be missing: present_bytes / frames is the size of one.
+  const auto missing_bytes = static_cast<double>(data.promised_bytes - data.present_bytes);
+  const auto frames = static_cast<double>(info.frames);
+  if (frames > 0 && missing_bytes * frames < static_cast<double>(data.present_bytes)) return;
   throw Error::Input("truncated: audio can be read up to " +
                          Seconds(info.frames, info.sample_rate_hz) + ", " +
                          std::to_string(data.promised_bytes - data.present_bytes) + " of " +

@@ -1,1 +1,123 @@
-// placeholder
+#include "export/onnx/model_writer.h"
+
+#include <onnx/onnx_pb.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+// What the structure around the weights may take of protobuf's 2 GiB.
+constexpr std::uint64_t kRoomForStructure = 16u << 20;
+
+onnx::TensorProto::DataType ProtoType(OnnxType type) {
+  switch (type) {
+    case OnnxType::kFloat32:
+      return onnx::TensorProto::FLOAT;
+    case OnnxType::kFloat64:
+      return onnx::TensorProto::DOUBLE;
+    case OnnxType::kInt32:
+      return onnx::TensorProto::INT32;
+    case OnnxType::kInt64:
+      return onnx::TensorProto::INT64;
+    case OnnxType::kBool:
+      return onnx::TensorProto::BOOL;
+  }
+  return onnx::TensorProto::UNDEFINED;
+}
+
+void FillValueInfo(const OnnxValueInfo& info, onnx::ValueInfoProto* proto) {
+  proto->set_name(info.name);
+  auto* tensor = proto->mutable_type()->mutable_tensor_type();
+  tensor->set_elem_type(ProtoType(info.type));
+  for (const OnnxDimension& dimension : info.shape) {
+    auto* dim = tensor->mutable_shape()->add_dim();
+    if (const auto* size = std::get_if<std::int64_t>(&dimension)) {
+      dim->set_dim_value(*size);
+    } else {
+      dim->set_dim_param(std::get<std::string>(dimension));
+    }
+  }
+}
+
+void FillAttribute(const std::string& name, const OnnxAttribute& value,
+                   onnx::AttributeProto* proto) {
+  proto->set_name(name);
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    proto->set_type(onnx::AttributeProto::INT);
+    proto->set_i(*integer);
+  } else if (const auto* number = std::get_if<float>(&value)) {
+    proto->set_type(onnx::AttributeProto::FLOAT);
+    proto->set_f(*number);
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    proto->set_type(onnx::AttributeProto::STRING);
+    proto->set_s(*text);
+  } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value)) {
+    proto->set_type(onnx::AttributeProto::INTS);
+    for (const std::int64_t item : *integers) proto->add_ints(item);
+  } else {
+    proto->set_type(onnx::AttributeProto::FLOATS);
+    for (const float item : std::get<std::vector<float>>(value)) proto->add_floats(item);
+  }
+}
+
+void FillNode(const OnnxNode& node, onnx::NodeProto* proto) {
+  proto->set_op_type(node.op);
+  if (!node.outputs.empty()) proto->set_name(node.outputs.front());
+  for (const std::string& input : node.inputs) proto->add_input(input);
+  for (const std::string& output : node.outputs) proto->add_output(output);
+  for (const auto& [name, value] : node.attributes) {
+    FillAttribute(name, value, proto->add_attribute());
+  }
+}
+
+}  // namespace
+
+void WriteOnnxModel(const OnnxGraph& graph, const OnnxModelInfo& info,
+                    const std::filesystem::path& path, const std::string& where) {
+  std::uint64_t bytes = kRoomForStructure;
+  for (const OnnxTensor& constant : graph.constants) bytes += constant.bytes.size();
+  if (bytes > std::uint64_t{1} << 31) {
+    throw Error::Input("the model has " + std::to_string(bytes >> 20) +
+                           " MiB of weights, an .onnx file holds 2 GiB",
+                       where, "export it with --format torchscript");
+  }
+
+  onnx::ModelProto model;
+  model.set_ir_version(kOnnxIrVersion);
+  model.set_producer_name("stemsmith");
+  model.set_producer_version(info.producer_version);
+  auto* opset = model.add_opset_import();
+  opset->set_domain("");
+  opset->set_version(kOnnxOpset);
+  for (const auto& [key, value] : info.metadata) {
+    auto* entry = model.add_metadata_props();
+    entry->set_key(key);
+    entry->set_value(value);
+  }
+  onnx::GraphProto* proto = model.mutable_graph();
+  proto->set_name(graph.name);
+  for (const OnnxValueInfo& input : graph.inputs) FillValueInfo(input, proto->add_input());
+  for (const OnnxValueInfo& output : graph.outputs) FillValueInfo(output, proto->add_output());
+  for (const OnnxNode& node : graph.nodes) FillNode(node, proto->add_node());
+  for (const OnnxTensor& constant : graph.constants) {
+    onnx::TensorProto* tensor = proto->add_initializer();
+    tensor->set_name(constant.name);
+    tensor->set_data_type(ProtoType(constant.type));
+    for (const std::int64_t size : constant.shape) tensor->add_dims(size);
+    tensor->set_raw_data(constant.bytes);
+  }
+
+  errno = 0;
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  if (!out || !model.SerializeToOstream(&out) || !out.flush()) {
+    throw Error::System("the ONNX model cannot be written", path.string(),
+                        "free space on the disk or choose another folder");
+  }
+}
+
+}  // namespace stemsmith

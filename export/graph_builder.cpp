@@ -1,0 +1,204 @@
+#include <cstring>
+#include <limits>
+
+#include "export/lowering.h"
+
+namespace stemsmith {
+namespace {
+
+// Constants up to this size are compared with those already there.
+constexpr std::size_t kSharedConstantBytes = 1 << 16;
+
+OnnxType OnnxTypeOf(torch::ScalarType type) {
+  switch (type) {
+    case torch::kFloat64:
+      return OnnxType::kFloat64;
+    case torch::kInt32:
+      return OnnxType::kInt32;
+    case torch::kInt64:
+      return OnnxType::kInt64;
+    case torch::kBool:
+      return OnnxType::kBool;
+    default:
+      return OnnxType::kFloat32;
+  }
+}
+
+// The numbers of TensorProto.DataType, which Cast names types by.
+std::int64_t CastCode(torch::ScalarType type) {
+  switch (OnnxTypeOf(type)) {
+    case OnnxType::kFloat64:
+      return 11;
+    case OnnxType::kInt32:
+      return 6;
+    case OnnxType::kInt64:
+      return 7;
+    case OnnxType::kBool:
+      return 9;
+    default:
+      return 1;
+  }
+}
+
+std::string LowerCase(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> GraphBuilder::EmitMany(const std::string& op,
+                                                const std::vector<std::string>& inputs,
+                                                std::size_t outputs,
+                                                const OnnxAttributes& attributes) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < outputs; ++i) {
+    names.push_back(LowerCase(op) + "_" + std::to_string(counters_[op]++));
+  }
+  graph_.nodes.push_back({op, inputs, names, attributes});
+  return names;
+}
+
+std::string GraphBuilder::Emit(const std::string& op, const std::vector<std::string>& inputs,
+                               const OnnxAttributes& attributes) {
+  return EmitMany(op, inputs, 1, attributes).front();
+}
+
+std::string GraphBuilder::AddConstant(OnnxType type, const std::vector<std::int64_t>& shape,
+                                      std::string bytes) {
+  std::string key;
+  if (bytes.size() <= kSharedConstantBytes) {
+    key = std::to_string(static_cast<int>(type)) + ":";
+    for (const std::int64_t size : shape) key += std::to_string(size) + ",";
+    key += ":" + bytes;
+    if (const auto known = constants_.find(key); known != constants_.end()) return known->second;
+  }
+  const std::string name = "constant_" + std::to_string(graph_.constants.size());
+  if (!key.empty()) constants_.emplace(std::move(key), name);
+  graph_.constants.push_back({name, type, shape, std::move(bytes)});
+  return name;
+}
+
+std::string GraphBuilder::Tensor(const torch::Tensor& value) {
+  torch::Tensor plain = value.detach().to(torch::kCPU);
+  if (plain.is_complex()) plain = torch::view_as_real(plain.resolve_conj());
+  if (OnnxTypeOf(plain.scalar_type()) == OnnxType::kFloat32) plain = plain.to(torch::kFloat32);
+  plain = plain.contiguous();
+  return AddConstant(OnnxTypeOf(plain.scalar_type()), plain.sizes().vec(),
+                     std::string(static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()));
+}
+
+std::string GraphBuilder::Ints(const std::vector<std::int64_t>& values) {
+  return AddConstant(OnnxType::kInt64, {static_cast<std::int64_t>(values.size())},
+                     std::string(reinterpret_cast<const char*>(values.data()),
+                                 values.size() * sizeof(std::int64_t)));
+}
+
+std::string GraphBuilder::Number(double value, torch::ScalarType type) {
+  return Tensor(torch::scalar_tensor(value, torch::TensorOptions().dtype(type)));
+}
+
+std::string GraphBuilder::IntName(const LoweredInt& value) {
+  return value.known ? Ints({*value.known}) : value.name;
+}
+
+std::string GraphBuilder::IntList(const std::vector<LoweredInt>& values) {
+  std::vector<std::string> parts;
+  std::vector<std::int64_t> run;  // known ones in a row are one constant
+  const auto flush = [&] {
+    if (!run.empty()) parts.push_back(Ints(run));
+    run.clear();
+  };
+  for (const LoweredInt& value : values) {
+    if (value.known) {
+      run.push_back(*value.known);
+    } else {
+      flush();
+      parts.push_back(value.name);
+    }
+  }
+  flush();
+  if (parts.empty()) return Ints({});
+  return parts.size() == 1 ? parts.front() : Concat(parts, 0);
+}
+
+LoweredInt GraphBuilder::Dimension(const LoweredTensor& tensor, int dim) {
+  const std::int64_t size = tensor.shape[static_cast<std::size_t>(dim)];
+  if (size != TracedTensor::kVaries) return size;
+  return LoweredInt(Emit("Gather", {Emit("Shape", {tensor.name}), Ints({dim})}));
+}
+
+LoweredInt GraphBuilder::Arithmetic(const char* op, const LoweredInt& a, const LoweredInt& b) {
+  return LoweredInt(Emit(op, {IntName(a), IntName(b)}));
+}
+
+LoweredInt GraphBuilder::Add(const LoweredInt& a, const LoweredInt& b) {
+  return a.known && b.known ? LoweredInt(*a.known + *b.known) : Arithmetic("Add", a, b);
+}
+
+LoweredInt GraphBuilder::Subtract(const LoweredInt& a, const LoweredInt& b) {
+  return a.known && b.known ? LoweredInt(*a.known - *b.known) : Arithmetic("Sub", a, b);
+}
+
+LoweredInt GraphBuilder::Multiply(const LoweredInt& a, const LoweredInt& b) {
+  return a.known && b.known ? LoweredInt(*a.known * *b.known) : Arithmetic("Mul", a, b);
+}
+
+LoweredInt GraphBuilder::FloorDivide(const LoweredInt& a, const LoweredInt& b) {
+  if (a.known && b.known && *b.known != 0) {
+    return (*a.known - ((*a.known % *b.known) + *b.known) % *b.known) / *b.known;
+  }
+  // ONNX divides towards zero; without the remainder (of the divisor's sign) nothing is left to
+  // round.
+  return Arithmetic("Div", Subtract(a, Arithmetic("Mod", a, b)), b);
+}
+
+std::string GraphBuilder::Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,
+                                const LoweredInt& end, const LoweredInt& step) {
+  const bool whole = start.known == 0 && step.known == 1 &&
+                     end.known.value_or(0) == std::numeric_limits<std::int64_t>::max();
+  if (whole) return x;
+  return Emit("Slice", {x, IntName(start), IntName(end), Ints({dim}), IntName(step)});
+}
+
+std::string GraphBuilder::Reshape(const std::string& x, const std::vector<LoweredInt>& shape) {
+  return Emit("Reshape", {x, IntList(shape)});
+}
+
+std::string GraphBuilder::Unsqueeze(const std::string& x, std::vector<std::int64_t> dims) {
+  return Emit("Unsqueeze", {x, Ints(dims)});
+}
+
+std::string GraphBuilder::Squeeze(const std::string& x, std::vector<std::int64_t> dims) {
+  return Emit("Squeeze", {x, Ints(dims)});
+}
+
+std::string GraphBuilder::Transpose(const std::string& x, std::vector<std::int64_t> order) {
+  return Emit("Transpose", {x}, {{"perm", std::move(order)}});
+}
+
+std::string GraphBuilder::Concat(const std::vector<std::string>& parts, std::int64_t dim) {
+  return Emit("Concat", parts, {{"axis", dim}});
+}
+
+std::vector<std::string> GraphBuilder::Split(const std::string& x, std::int64_t dim,
+                                             std::size_t parts) {
+  return EmitMany("Split", {x}, parts, {{"axis", dim}});
+}
+
+std::string GraphBuilder::Cast(const std::string& x, torch::ScalarType from, torch::ScalarType to) {
+  if (OnnxTypeOf(from) == OnnxTypeOf(to)) return x;
+  return Emit("Cast", {x}, {{"to", CastCode(to)}});
+}
+
+std::string GraphBuilder::ReduceMean(const std::string& x, std::vector<std::int64_t> dims,
+                                     bool keep) {
+  return Emit("ReduceMean", {x}, {{"axes", std::move(dims)}, {"keepdims", std::int64_t{keep}}});
+}
+
+std::string GraphBuilder::ReduceSum(const std::string& x, std::vector<std::int64_t> dims,
+                                    bool keep) {
+  return Emit("ReduceSum", {x, Ints(dims)}, {{"keepdims", std::int64_t{keep}}});
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,190 @@
+// STFT, ISTFT and what is particular to complex tensors.
+#include <limits>
+#include <numeric>
+
+#include "export/complex.h"
+#include "export/dft.h"
+#include "export/lowering.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+// More pieces than this per frame would make the graph longer than it is worth.
+constexpr std::int64_t kMaximumPieces = 128;
+
+// The sizes that stft and istft share.
+struct SpectralSizes {
+  std::int64_t n_fft, hop;
+  torch::Tensor window;  // [n_fft], as applied
+
+  explicit SpectralSizes(Call& call) {
+    n_fft = call.Int("n_fft");
+    hop = call.Int("hop_length", n_fft / 4);
+    const std::int64_t length = call.Int("win_length", n_fft);
+    window = call.Has("window") ? call.ConstantTensor("window").to(torch::kFloat32)
+                                : torch::ones({length});
+    const std::int64_t left = (n_fft - length) / 2;
+    window = torch::constant_pad_nd(window, {left, n_fft - length - left});
+    if (!call.Bool("onesided", true)) call.Unsupported("onesided is false");
+  }
+};
+
+// [B, L] → frames [B, N, n_fft]. The signal is cut into blocks of g = gcd(hop, n_fft); a frame is
+// n_fft / g of them side by side, and starts hop / g after the last.
+std::string Frames(Call& call, const std::string& signal, const LoweredInt& length,
+                   const SpectralSizes& sizes) {
+  GraphBuilder& b = call.b();
+  const std::int64_t block = std::gcd(sizes.hop, sizes.n_fft);
+  const std::int64_t pieces = sizes.n_fft / block;
+  if (pieces > kMaximumPieces) call.Unsupported("its hop and n_fft share too small a factor");
+  std::string whole = signal;
+  if (!length.known || *length.known % block != 0) {
+    whole = b.Slice(signal, 1, 0, b.Multiply(b.FloorDivide(length, block), block));
+  }
+  const std::string blocks = b.Reshape(whole, {0, -1, block});
+  std::vector<std::string> parts;
+  for (std::int64_t k = 0; k < pieces; ++k) {
+    const std::int64_t end = k + 1 - pieces;  // counted from the end
+    parts.push_back(b.Slice(blocks, 1, k, end == 0 ? kEnd : end, sizes.hop / block));
+  }
+  return parts.size() == 1 ? parts.front() : b.Concat(parts, 2);
+}
+
+void Stft(Call& call) {
+  GraphBuilder& b = call.b();
+  const LoweredTensor x = call.Tensor("self");
+  const SpectralSizes sizes(call);
+  if (x.complex()) call.Unsupported("its input is complex");
+  if (!c10::isComplexType(call.Out().type)) call.Unsupported("return_complex is false");
+  if (call.Bool("align_to_window", false)) call.Unsupported("align_to_window is true");
+
+  std::string signal = x.rank() == 1 ? b.Unsqueeze(x.name, {0}) : x.name;
+  LoweredInt length = b.Dimension(x, x.rank() - 1);
+  if (call.Bool("center", false)) {
+    const std::int64_t half = sizes.n_fft / 2;
+    const std::string mode = call.String("pad_mode", "reflect");
+    if (mode != "reflect" && mode != "constant") call.Unsupported("pad_mode " + mode);
+    signal = b.Emit("Pad", {signal, b.Ints({0, half, 0, half})}, {{"mode", mode}});
+    length = b.Add(length, 2 * half);
+  }
+  torch::Tensor window = sizes.window;
+  if (call.Bool("normalized", false)) {
+    window = window / std::sqrt(static_cast<double>(sizes.n_fft));
+  }
+  const std::string windowed =
+      b.Emit("Mul", {Frames(call, signal, length, sizes), b.Tensor(window)});
+  const std::string spectrum = FactoredDft(sizes.n_fft).Forward(b, windowed);
+  call.Return(x.rank() == 1 ? b.Squeeze(spectrum, {0}) : spectrum);
+}
+
+// Frames [B, N, n_fft] → their sum at distances of hop, [B, (N + K - 1) · hop] with K = n_fft /
+// hop. As [B, K, N, hop] with K empty blocks behind each row, read on as rows that are one block
+// shorter: row k has moved by k blocks.
+std::string ShiftedSum(GraphBuilder& b, const std::string& frames, const LoweredInt& count,
+                       const SpectralSizes& sizes) {
+  const std::int64_t pieces = sizes.n_fft / sizes.hop;
+  if (pieces == 1) return b.Reshape(frames, {0, -1});
+  const std::string rows = b.Transpose(b.Reshape(frames, {0, 0, pieces, sizes.hop}), {0, 2, 1, 3});
+  const std::string padded = b.Emit("Pad", {rows, b.Ints({0, 0, 0, 0, 0, 0, pieces, 0})});
+  const std::string flat = b.Reshape(padded, {0, -1, sizes.hop});  // K · (N + K) blocks
+  const std::string shorter = b.Slice(flat, 1, 0, -pieces);        // K · (N + K - 1) blocks
+  const std::string moved = b.Reshape(shorter, {0, pieces, b.Add(count, pieces - 1), sizes.hop});
+  return b.Reshape(b.ReduceSum(moved, {1}, /*keep=*/false), {0, -1});
+}
+
+void Istft(Call& call) {
+  GraphBuilder& b = call.b();
+  const LoweredTensor x = call.Tensor("self");  // [B, F, N] complex
+  const SpectralSizes sizes(call);
+  const auto frames_dim = static_cast<std::size_t>(x.rank()) - 1;
+  if (!x.complex()) call.Unsupported("its input is not complex");
+  if (call.Bool("return_complex", false)) call.Unsupported("return_complex is true");
+  if (sizes.n_fft % sizes.hop != 0) call.Unsupported("its hop does not divide n_fft");
+
+  const std::string spectrum = x.rank() == 2 ? b.Unsqueeze(x.name, {0}) : x.name;
+  const LoweredInt count = b.Dimension(x, static_cast<int>(frames_dim));
+  const std::string frames = FactoredDft(sizes.n_fft).Inverse(b, spectrum);
+  const bool normalized = call.Bool("normalized", false);
+  const torch::Tensor window =
+      normalized ? sizes.window * std::sqrt(static_cast<double>(sizes.n_fft)) : sizes.window;
+  std::string signal = ShiftedSum(b, b.Emit("Mul", {frames, b.Tensor(window)}), count, sizes);
+  // What the windows add up to: the same sum of as many squared windows.
+  const std::string squares = b.Tensor(sizes.window.square());
+  const std::string all =
+      b.Emit("Expand", {squares, b.IntList({LoweredInt(1), count, LoweredInt(sizes.n_fft)})});
+  std::string envelope = ShiftedSum(b, all, count, sizes);
+
+  // The division comes after the slice: outside of it the envelope may be 0.
+  const std::int64_t start = call.Bool("center", true) ? sizes.n_fft / 2 : 0;
+  LoweredInt end = kEnd;
+  if (call.Has("length")) {
+    end = b.Add(call.DynamicInt("length"), start);
+    const std::int64_t traced_frames = x.shape[frames_dim];
+    const bool known = end.known && traced_frames != TracedTensor::kVaries;
+    if (known && *end.known > sizes.n_fft + sizes.hop * (traced_frames - 1)) {
+      call.Unsupported("its length goes beyond the last frame");
+    }
+  } else if (start > 0) {
+    end = -start;
+  }
+  signal = b.Slice(signal, 1, start, end);
+  envelope = b.Slice(envelope, 1, start, end);
+  const std::string result = b.Emit("Div", {signal, envelope});
+  call.Return(x.rank() == 2 ? b.Squeeze(result, {0}) : result);
+}
+
+void ViewAsReal(Call& call) { call.Return(call.Tensor("self").name); }
+
+std::string Part(Call& call, std::int64_t index) {
+  GraphBuilder& b = call.b();
+  return b.Emit("Gather", {call.Tensor("self").name, b.Tensor(torch::tensor(index))},
+                {{"axis", std::int64_t{-1}}});
+}
+
+void Real(Call& call) {
+  if (!call.Tensor("self").complex()) return call.ReturnArgument("self");
+  call.Return(Part(call, 0));
+}
+void Imaginary(Call& call) { call.Return(Part(call, 1)); }
+
+void Conjugate(Call& call) {
+  if (!call.Tensor("self").complex()) return call.ReturnArgument("self");
+  const std::string signs = call.b().Tensor(torch::tensor({1.0f, -1.0f}));
+  call.Return(call.b().Emit("Mul", {call.Tensor("self").name, signs}));
+}
+
+std::string Joined(GraphBuilder& b, const std::string& real, const std::string& imaginary) {
+  return b.Concat({b.Unsqueeze(real, {-1}), b.Unsqueeze(imaginary, {-1})}, -1);
+}
+
+void Complex(Call& call) {
+  call.Return(Joined(call.b(), call.Tensor("real").name, call.Tensor("imag").name));
+}
+
+void Polar(Call& call) {
+  GraphBuilder& b = call.b();
+  const std::string magnitude = call.Tensor("abs").name, angle = call.Tensor("angle").name;
+  call.Return(Joined(b, b.Emit("Mul", {magnitude, b.Emit("Cos", {angle})}),
+                     b.Emit("Mul", {magnitude, b.Emit("Sin", {angle})})));
+}
+
+}  // namespace
+
+const RuleTable& SpectralRules() {
+  static const RuleTable table = {
+      {"aten::stft", Stft},
+      {"aten::istft", Istft},
+      {"aten::view_as_real", ViewAsReal},
+      {"aten::view_as_complex", ViewAsReal},
+      {"aten::real", Real},
+      {"aten::imag", Imaginary},
+      {"aten::conj", Conjugate},
+      {"aten::_conj", Conjugate},
+      {"aten::complex", Complex},
+      {"aten::polar", Polar},
+  };
+  return table;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,173 @@
+// Lowers a traced graph to ONNX by one rule per operator. A rule is a function over a Call: it
+// reads the operator's arguments by the names of their schema, emits ONNX nodes, and returns
+// values. Rules are grouped in lower_*.cpp; each file gives its table, lowering.cpp joins them.
+// What the graph computes from constants alone needs no rule: it is computed here, once.
+//
+// Complex tensors are real ones with a last dimension of 2 in ONNX. Integers that are known only
+// when the graph runs are [1] int64 tensors. Single thread.
+#pragma once
+
+#include <torch/script.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "export/onnx/graph.h"
+#include "export/trace.h"
+
+namespace stemsmith {
+
+// The graph of `trace` as ONNX with the input "mix" and the output "estimates"; varying dimensions
+// of these are named "batch" and "frames". Throws Error where an operator has no rule (`where`
+// names the model).
+OnnxGraph LowerToOnnx(const Trace& trace, const std::string& where);
+
+// --- for the rules ---
+
+// A tensor of the graph: its ONNX name with torch's type and shape (TracedTensor::kVaries where it
+// varies).
+struct LoweredTensor {
+  std::string name;
+  torch::ScalarType type = torch::kFloat32;
+  std::vector<std::int64_t> shape;
+
+  bool complex() const { return c10::isComplexType(type); }
+  int rank() const { return static_cast<int>(shape.size()); }
+};
+
+// An integer: known, or the name of a [1] int64 tensor.
+struct LoweredInt {
+  std::optional<std::int64_t> known;
+  std::string name;
+
+  LoweredInt(std::int64_t value) : known(value) {}  // NOLINT: numbers are meant to convert
+  explicit LoweredInt(std::string tensor) : name(std::move(tensor)) {}
+};
+
+// What a value of the traced graph became: a constant of any kind, a tensor (integers of the graph
+// are tensors of rank 0), or a list of such.
+struct LoweredValue {
+  std::optional<c10::IValue> constant;
+  std::optional<LoweredTensor> tensor;
+  std::vector<LoweredValue> items;  // of a list that is not wholly constant
+};
+
+using OnnxAttributes = std::map<std::string, OnnxAttribute>;
+
+// The graph in the making.
+class GraphBuilder {
+ public:
+  // Appends a node; gives the name of its first output, or of all.
+  std::string Emit(const std::string& op, const std::vector<std::string>& inputs,
+                   const OnnxAttributes& attributes = {});
+  std::vector<std::string> EmitMany(const std::string& op, const std::vector<std::string>& inputs,
+                                    std::size_t outputs, const OnnxAttributes& attributes = {});
+  // Constants; equal ones are stored once. `Tensor` keeps the shape, complex becomes real.
+  std::string Tensor(const torch::Tensor& value);
+  std::string Ints(const std::vector<std::int64_t>& values);                   // [n] int64
+  std::string Number(double value, torch::ScalarType type = torch::kFloat32);  // rank 0
+
+  // Integers at run time.
+  std::string IntName(const LoweredInt& value);                // as [1] int64
+  std::string IntList(const std::vector<LoweredInt>& values);  // as [n] int64
+  LoweredInt Dimension(const LoweredTensor& tensor, int dim);  // known where the traces agree
+  LoweredInt Add(const LoweredInt& a, const LoweredInt& b);
+  LoweredInt Subtract(const LoweredInt& a, const LoweredInt& b);
+  LoweredInt Multiply(const LoweredInt& a, const LoweredInt& b);
+  LoweredInt FloorDivide(const LoweredInt& a, const LoweredInt& b);
+
+  // Common pieces; `dim` counts ONNX dimensions, from 0 or from the end.
+  std::string Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,
+                    const LoweredInt& end, const LoweredInt& step = 1);
+  std::string Reshape(const std::string& x, const std::vector<LoweredInt>& shape);
+  std::string Unsqueeze(const std::string& x, std::vector<std::int64_t> dims);
+  std::string Squeeze(const std::string& x, std::vector<std::int64_t> dims);
+  std::string Transpose(const std::string& x, std::vector<std::int64_t> order);
+  std::string Concat(const std::vector<std::string>& parts, std::int64_t dim);
+  std::vector<std::string> Split(const std::string& x, std::int64_t dim, std::size_t parts);
+  std::string Cast(const std::string& x, torch::ScalarType from, torch::ScalarType to);
+  std::string ReduceMean(const std::string& x, std::vector<std::int64_t> dims, bool keep);
+  std::string ReduceSum(const std::string& x, std::vector<std::int64_t> dims, bool keep);
+
+  OnnxGraph& graph() { return graph_; }
+
+ private:
+  LoweredInt Arithmetic(const char* op, const LoweredInt& a, const LoweredInt& b);
+  std::string AddConstant(OnnxType type, const std::vector<std::int64_t>& shape, std::string bytes);
+
+  OnnxGraph graph_;
+  std::map<std::string, int> counters_;
+  std::map<std::string, std::string> constants_;  // small ones, by type, shape and content
+};
+
+// One operator of the traced graph, as its rule sees it.
+class Call {
+ public:
+  Call(GraphBuilder& builder, const torch::jit::Node* node, const Trace& trace,
+       std::vector<LoweredValue> inputs, const std::string& where);
+
+  GraphBuilder& b() { return builder_; }
+  const torch::jit::Node* node() const { return node_; }
+
+  // Arguments by schema name; absent names throw Error as an unsupported form of the operator.
+  bool Has(const char* name) const;  // the schema has it and it is not None
+  bool IsConstant(const char* name) const;
+  LoweredTensor Tensor(const char* name);  // constants become initialisers
+  std::vector<LoweredTensor> Tensors(const char* name);
+  const c10::IValue& Constant(const char* name) const;
+  torch::Tensor ConstantTensor(const char* name) const;
+  std::int64_t Int(const char* name) const;
+  std::int64_t Int(const char* name, std::int64_t fallback) const;  // where missing or None
+  double Double(const char* name, double fallback) const;
+  bool Bool(const char* name, bool fallback) const;
+  std::string String(const char* name, const std::string& fallback) const;
+  std::vector<std::int64_t> Ints(const char* name) const;  // one number counts as a list of one
+  LoweredInt DynamicInt(const char* name);
+  std::vector<LoweredInt> DynamicInts(const char* name);
+  // An operand of arithmetic, tensor or number, as an ONNX value of `type` (not complex).
+  std::string Operand(const char* name, torch::ScalarType type);
+  // The dimension argument, from 0 on; `extra` for operators that add a dimension.
+  int Dim(const char* name, const LoweredTensor& tensor, int extra = 0) const;
+  std::vector<std::int64_t> Dims(const char* name, const LoweredTensor& tensor) const;
+
+  // The outputs as traced. A list's items count as outputs.
+  const TracedTensor& Out(std::size_t index = 0) const;
+  std::size_t OutCount() const { return outs_.size(); }
+  // What the operator gives, in order: tensors by name, integers, or an argument as it came.
+  void Return(const std::string& name);
+  void Return(const LoweredInt& value);
+  void ReturnArgument(const char* name) { results_.push_back(Get(name)); }
+  std::vector<LoweredValue> TakeResults() { return std::move(results_); }
+
+  // Throws Error: this operator with these arguments has no ONNX form here.
+  [[noreturn]] void Unsupported(const std::string& why) const;
+
+ private:
+  const LoweredValue* Find(const char* name) const;
+  const LoweredValue& Get(const char* name) const;
+  LoweredTensor AsTensor(const LoweredValue& value, const char* name);
+  LoweredInt AsInt(const LoweredValue& value, const char* name);
+
+  GraphBuilder& builder_;
+  const torch::jit::Node* node_;
+  std::vector<LoweredValue> inputs_;
+  std::vector<const TracedTensor*> outs_;
+  std::vector<LoweredValue> results_;
+  const std::string& where_;
+};
+
+using Rule = void (*)(Call& call);
+using RuleTable = std::map<std::string, Rule>;  // by the operator's name, "aten::relu"
+
+const RuleTable& ElementwiseRules();  // lower_elementwise.cpp
+const RuleTable& ReductionRules();    // lower_reduction.cpp
+const RuleTable& ShapeRules();        // lower_shape.cpp
+const RuleTable& LayerRules();      // lower_layers.cpp: convolution, normalisation, matrix products
+const RuleTable& RecurrentRules();  // lower_recurrent.cpp
+const RuleTable& SpectralRules();   // lower_spectral.cpp: STFT, ISTFT, complex numbers
+
+}  // namespace stemsmith

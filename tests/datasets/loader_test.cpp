@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -359,14 +360,17 @@ TEST_F(LoaderTest, ThrowsWhatAWorkerThrewInPlaceOfTheBatch) {
 }
 
 TEST_F(LoaderTest, ReportsADamagedCacheWithItsTrack) {
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache.h5.d"))
-    std::filesystem::resize_file(entry.path(), std::filesystem::file_size(entry.path()) / 2);
+  const auto path = CacheTrackFolder(folder_ / "cache.h5") / CacheTrackFileName("a");
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 2));
+  file << "this is not audio";
+  file.close();
   Loader loader = Make(Options());
   try {
     for (int k = 0; k < 6; ++k) loader.Next();
-    FAIL() << "a cache cut in half was read";
+    FAIL() << "damaged audio was given out";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("cache.h5.d"));
+    EXPECT_THAT(error.what(), HasSubstr("song \"a\""));
   }
 }
 

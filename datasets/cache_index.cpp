@@ -122,4 +122,34 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   return index;
 }
 
+std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::is_empty(path, error)) {
+    if (std::filesystem::is_directory(path, error)) {
+      throw Error::Usage("the output is a folder", path.string(), "name a file: --out cache.h5");
+    }
+    return std::nullopt;
+  }
+  const bool other = std::filesystem::is_directory(path, error) || !IsHdf5File(path);
+  if (other) {
+    throw Error::Usage("the output exists and is no cache", path.string(),
+                       "give another name, or delete it");
+  }
+  {
+    Hdf5Lock lock;
+    Hdf5Handle file;
+    try {
+      file = OpenHdf5File(path, "cache");
+    } catch (const Error&) {
+      return std::nullopt;  // cut off
+    }
+    CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
+  }
+  try {
+    return ReadCacheIndex(path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace stemsmith

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,5 +37,8 @@ std::string CacheTrackFileName(const std::string& track_name);
 void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index);
 // Throws Error: missing, no cache, cut off, newer version.
 CacheIndex ReadCacheIndex(const std::filesystem::path& path);
+// The index that is about to be written anew: none where the file is missing or a damaged cache.
+// Throws Error for what must not be overwritten: other files, and caches of a newer version.
+std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path);
 
 }  // namespace stemsmith

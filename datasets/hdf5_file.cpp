@@ -115,6 +115,13 @@ Hdf5Handle CreateHdf5File(const std::filesystem::path& path,
   return file;
 }
 
+bool IsHdf5File(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::array<char, 8> head{};
+  stream.read(head.data(), head.size());
+  return stream.gcount() == 8 && std::memcmp(head.data(), "\x89HDF\r\n\x1a\n", 8) == 0;
+}
+
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind) {
   std::ifstream stream(path, std::ios::binary);
   std::error_code ignored;

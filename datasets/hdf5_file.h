@@ -56,6 +56,8 @@ Error Hdf5WriteError(const std::filesystem::path& where);
 // A new file (an old one of this name is overwritten).
 Hdf5Handle CreateHdf5File(const std::filesystem::path& path,
                           const std::filesystem::path& final_name);
+// Whether the file starts as HDF5 files do.
+bool IsHdf5File(const std::filesystem::path& path);
 // Opens for reading. Throws Error: missing, no HDF5 file, cut off. `kind` is what was expected
 // ("cache").
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind);

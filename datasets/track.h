@@ -1,11 +1,15 @@
 // A song as a reader finds it: named source stems and the files they come from.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
+#include "core/error.h"
 
 namespace stemsmith {
 
@@ -18,15 +22,22 @@ struct SourceStem {
 };
 
 struct Track {
-  std::string name;   // unique in a dataset, fit for a file name
+  std::string name;   // unique among tracks without a problem, fit for a file name, UTF-8
   std::string split;  // "train", "valid", "test"
   std::vector<SourceStem> sources;
   std::filesystem::path mixture;  // empty where there is none
   int mixture_stream = 0;
+  // Why this song cannot be used. The others can: who prepares the dataset reports it and goes on.
+  std::optional<Error> problem;
 };
 
 struct ReaderOptions {
   std::filesystem::path root;
+  // Share of the songs for validation, where the dataset has no split of its own: a song belongs to
+  // it when the hash of its name and the seed is below the share, so that new songs do not move old
+  // ones.
+  double valid_fraction = 0.0;
+  std::uint64_t seed = 0;
 };
 
 // One row of the table in readers/registry.cpp; scan lists tracks without decoding, sorted by split

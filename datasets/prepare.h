@@ -1,0 +1,47 @@
+// `stemsmith prepare`: folders of audio → the cache. docs/cache_format.md says what is kept, redone
+// and removed when a cache is prepared again.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/progress.h"
+#include "datasets/prepare_track.h"
+#include "datasets/track.h"
+
+namespace stemsmith {
+
+struct PrepareOptions {
+  std::string kind = "folders";  // row of the reader table
+  ReaderOptions reader;          // where the songs lie
+  std::filesystem::path out;     // the index, cache.h5
+  std::filesystem::path recipe;  // empty: every source stem is a target
+  int sample_rate_hz = 44100;
+  int channels = 2;
+  CacheFormat format = CacheFormat::kAuto;
+  int threads = 0;  // songs decoded side by side; 0: one per core
+  OutputMode mode = OutputMode::kAuto;
+};
+
+struct SongFailure {
+  std::string song;
+  Error error;
+};
+
+struct PrepareResult {
+  std::size_t made = 0, kept = 0, removed = 0;
+  std::vector<SongFailure> failures;  // by song
+  double hours = 0;                   // of audio in the cache
+  double bytes = 0;                   // of its track files
+  bool wrote_index = false;  // false when no song could be used; an older cache is then untouched
+  int interrupted = 0;       // the signal that stopped it: finished songs are kept, no new index
+};
+
+// Songs that fail are reported (as `error: …` on stderr) and left out of the index. Throws Error
+// when nothing can be done at all: no songs, recipe wrong, disk full, another prepare at work,
+// `out` is something else.
+PrepareResult PrepareCache(const PrepareOptions& options);
+
+}  // namespace stemsmith

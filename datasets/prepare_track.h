@@ -1,0 +1,59 @@
+// One song on its way into the cache: its sources are decoded as streams, converted, summed to
+// target stems and written, with memory bound by a block per source.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "datasets/cache_track.h"
+#include "datasets/recipe.h"
+#include "datasets/track.h"
+
+namespace stemsmith {
+
+enum class CacheFormat { kAuto, kInt16, kFloat32 };
+
+struct PrepareTrackOptions {
+  std::filesystem::path root;      // source paths are remembered relative to it
+  std::vector<std::string> stems;  // S names, as many as the mix has targets
+  int sample_rate_hz = 44100;
+  int channels = 2;
+  // kAuto: int16 where every source has at most 16 bits, else float32.
+  CacheFormat format = CacheFormat::kAuto;
+};
+
+// Sources of a song may differ in length by this much; shorter ones end in silence.
+inline constexpr double kLengthToleranceSeconds = 0.1;
+
+// The cache's own file cannot be written (disk full): no song after this one will do better.
+struct CacheWriteFailed {
+  Error error;
+};
+
+// Thrown when `stop` of PrepareTrack says so.
+struct PrepareStopped {};
+
+// Hash of all that decides the samples besides the content of the sources. Comments in a recipe do
+// not count.
+std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
+                            const PrepareTrackOptions& options);
+
+// Writes the track file. `progress` is told the share of the song that was newly done (sums to at
+// most 1) and says whether to stop. Throws Error for sources that cannot be used, CacheWriteFailed,
+// PrepareStopped.
+TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
+                         const PrepareTrackOptions& options, const std::filesystem::path& file,
+                         const std::function<bool(double share)>& progress);
+
+// Whether `file` holds this song as it would be written now: then its record, with the sources'
+// times of now. `indexed` is what the index remembers of the song (may be null).
+std::optional<TrackRecord> FreshTrack(const Track& track, const TrackMix& mix,
+                                      const PrepareTrackOptions& options,
+                                      const std::filesystem::path& file,
+                                      const TrackRecord* indexed);
+
+}  // namespace stemsmith

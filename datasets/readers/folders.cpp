@@ -1,0 +1,129 @@
+// Reader `folders`: a folder per song, an audio file per stem. docs/datasets.md shows the tree.
+#include <algorithm>
+
+#include "core/decode.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "datasets/readers/readers.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kExpected[] =
+    "expected ROOT/<song>/<stem>.<wav, flac, mp3 …>, or the songs in ROOT/train, ROOT/valid and "
+    "ROOT/test";
+
+bool Hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+// Entries of a folder by name; hidden ones left out. What a link in circles points to is no folder
+// and no file, and so is passed over by the callers.
+std::vector<fs::path> Entries(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (!Hidden(it->path())) entries.push_back(it->path());
+  }
+  if (error) {
+    throw Error::Input("cannot list the folder: " + error.message(), folder.string(),
+                       "make it readable");
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+bool IsFolder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool IsAudioFile(const fs::path& path) {
+  std::error_code ignored;
+  return HasAudioExtension(path) && fs::is_regular_file(path, ignored);
+}
+
+void AddSource(const fs::path& file, Track& track) {
+  bool changed = false;
+  const std::string name = AsUtf8(file.stem().string(), &changed);
+  if (changed && !track.problem) {
+    track.problem = Error::Input("the file name is not UTF-8 text", name,
+                                 "rename it; the song is \"" + track.name + "\"");
+  }
+  if (IsMixtureName(name)) {
+    track.mixture = file;
+    return;
+  }
+  for (const SourceStem& other : track.sources) {
+    if (other.name == name && !track.problem) {
+      track.problem = Error::Input("two files for the stem \"" + name + "\" of song \"" +
+                                       track.name + "\": " + other.path.filename().string() +
+                                       " and " + file.filename().string(),
+                                   file.parent_path().string(), "keep one of them");
+    }
+  }
+  track.sources.push_back({name, file, 0, {}});
+}
+
+// The songs in one folder. Folders without any audio file are not songs.
+void ScanSongs(const fs::path& folder, const std::string& split, std::vector<Track>& tracks) {
+  for (const fs::path& song : Entries(folder)) {
+    if (!IsFolder(song)) continue;
+    Track track;
+    bool changed = false;
+    track.name = AsUtf8(song.filename().string(), &changed);
+    track.split = split;
+    if (changed) {
+      track.problem = Error::Input("the folder's name is not UTF-8 text", track.name, "rename it");
+    }
+    try {
+      for (const fs::path& file : Entries(song)) {
+        if (IsAudioFile(file)) AddSource(file, track);
+      }
+    } catch (const Error& error) {
+      track.problem = error;
+    }
+    if (!track.sources.empty() || !track.mixture.empty() || track.problem) {
+      tracks.push_back(std::move(track));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Track> ScanFolders(const ReaderOptions& options) {
+  RequireFolder(options.root);
+  const char* const kSplits[] = {"train", "valid", "test"};
+  std::vector<Track> tracks;
+  bool has_splits = false;
+  for (const char* split : kSplits) {
+    if (!IsFolder(options.root / split)) continue;
+    // A song called "test" has audio files in it; a split has folders.
+    const std::vector<fs::path> inside = Entries(options.root / split);
+    if (std::any_of(inside.begin(), inside.end(), IsAudioFile)) continue;
+    has_splits = true;
+    ScanSongs(options.root / split, split, tracks);
+  }
+  if (has_splits) {
+    std::vector<Track> beside;
+    ScanSongs(options.root, "", beside);
+    for (const Track& track : beside) {
+      Warn("the song \"" + track.name + "\" lies beside the splits of " + options.root.string() +
+           " and is passed over; move it into train, valid or test");
+    }
+    if (options.valid_fraction > 0 && IsFolder(options.root / "valid")) {
+      throw Error::Usage("a share for validation contradicts the folder valid",
+                         (options.root / "valid").string(), "leave out --valid-fraction");
+    }
+  } else {
+    ScanSongs(options.root, "train", tracks);
+  }
+  if (tracks.empty()) {
+    throw Error::Input("no songs found", options.root.string(), kExpected);
+  }
+  SplitOffValidation(options, tracks);
+  SortAndMarkDuplicates(tracks);
+  return tracks;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <tuple>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/random.h"
+#include "datasets/readers/readers.h"
+
+namespace stemsmith {
+
+const std::vector<ReaderRow>& ReaderTable() {
+  static const std::vector<ReaderRow> table = {
+      {"folders", "ROOT/[train|valid|test/]<song>/<stem>.<any audio format>", ScanFolders},
+  };
+  return table;
+}
+
+std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options) {
+  std::vector<std::string> names;
+  std::string known;
+  for (const ReaderRow& row : ReaderTable()) {
+    if (kind == row.name) return row.scan(options);
+    names.emplace_back(row.name);
+    known += (known.empty() ? "" : ", ") + names.back();
+  }
+  const std::string near = NearestName(kind, names);
+  throw Error::Usage("unknown kind of dataset '" + kind + "'", "",
+                     (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + known);
+}
+
+bool IsMixtureName(const std::string& name) {
+  std::string lower = name;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower == "mixture" || lower == "mix";
+}
+
+namespace {
+
+// Length of the UTF-8 sequence at `at`, 0 when there is none (RFC 3629: no surrogates, no overlong
+// forms).
+std::size_t Utf8Length(const std::string& text, std::size_t at) {
+  const auto byte = [&](std::size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const unsigned first = byte(at);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return tail(at + 1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    const unsigned second = byte(at + 1);
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
+    return tail(at + 1) && tail(at + 2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const unsigned second = byte(at + 1);
+    if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
+    return tail(at + 1) && tail(at + 2) && tail(at + 3) ? 4 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string AsUtf8(const std::string& bytes, bool* changed) {
+  std::string text;
+  *changed = false;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = Utf8Length(bytes, at);
+    if (length == 0) {
+      char hex[8];
+      std::snprintf(hex, sizeof hex, "\\x%02X", static_cast<unsigned char>(bytes[at]));
+      text += hex;
+      *changed = true;
+      ++at;
+    } else {
+      text.append(bytes, at, length);
+      at += length;
+    }
+  }
+  return text;
+}
+
+void RequireFolder(const std::filesystem::path& root) {
+  std::error_code error;
+  if (std::filesystem::is_directory(root, error)) return;
+  throw Error::Input(std::filesystem::exists(root, error) ? "not a folder" : "no such folder",
+                     root.string(), "give the folder that holds the songs");
+}
+
+void SplitOffValidation(const ReaderOptions& options, std::vector<Track>& tracks) {
+  if (options.valid_fraction <= 0) return;
+  Track* lowest = nullptr;
+  std::uint64_t lowest_hash = 0;
+  std::size_t songs = 0, moved = 0;
+  for (Track& track : tracks) {
+    if (track.split != "train") continue;
+    const std::uint64_t hash = MixBits(HashBytes(track.name, options.seed));
+    if (lowest == nullptr || hash < lowest_hash) lowest = &track, lowest_hash = hash;
+    ++songs;
+    if (static_cast<double>(hash) * 0x1.0p-64 >= options.valid_fraction) continue;
+    track.split = "valid";
+    ++moved;
+  }
+  if (moved == 0 && songs > 1) lowest->split = "valid";
+}
+
+void SortAndMarkDuplicates(std::vector<Track>& tracks) {
+  std::stable_sort(tracks.begin(), tracks.end(), [](const Track& a, const Track& b) {
+    return std::tie(a.split, a.name) < std::tie(b.split, b.name);
+  });
+  std::map<std::string, std::string> split_of;
+  for (Track& track : tracks) {
+    const auto [first, is_new] = split_of.emplace(track.name, track.split);
+    if (is_new || track.problem) continue;
+    track.problem =
+        Error::Input("two songs are called \"" + track.name + "\"",
+                     first->second + "/ and " + track.split + "/", "give one of them another name");
+  }
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,113 @@
+// stemsmith prepare: folders of audio → the cache.
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "datasets/prepare.h"
+#include "tools/stemsmith/commands.h"
+
+namespace stemsmith {
+namespace {
+
+struct Arguments {
+  PrepareOptions options;
+  std::string format = "auto";
+};
+
+std::string Summary(const PrepareOptions& options, const PrepareResult& result) {
+  char text[160];
+  std::snprintf(text, sizeof text, ": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
+                result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
+                result.made, result.kept, result.removed);
+  return options.out.string() + text;
+}
+
+int Run(Arguments& arguments) {
+  PrepareOptions& options = arguments.options;
+  options.format = arguments.format == "int16"     ? CacheFormat::kInt16
+                   : arguments.format == "float32" ? CacheFormat::kFloat32
+                                                   : CacheFormat::kAuto;
+  CatchInterrupts();
+  const PrepareResult result = PrepareCache(options);
+
+  nlohmann::json failed = nlohmann::json::array();
+  for (const SongFailure& failure : result.failures) {
+    failed.push_back({{"song", failure.song},
+                      {"what", failure.error.problem()},
+                      {"where", failure.error.where()},
+                      {"advice", failure.error.advice()}});
+  }
+  const nlohmann::json fields = {{"cache", options.out.string()},
+                                 {"prepared", result.made},
+                                 {"kept", result.kept},
+                                 {"removed", result.removed},
+                                 {"failed", failed},
+                                 {"hours", result.hours},
+                                 {"bytes", result.bytes},
+                                 {"complete", result.wrote_index && failed.empty()}};
+  if (result.interrupted != 0) {
+    PrintResult(options.mode,
+                "stopped: " + std::to_string(result.made) +
+                    " songs were prepared and are kept; run the command again to go on",
+                fields);
+    return 128 + result.interrupted;
+  }
+  if (result.wrote_index) {
+    PrintResult(options.mode, Summary(options, result), fields);
+  } else {
+    PrintResult(options.mode, "", fields);
+  }
+  if (result.failures.empty()) return 0;
+  const std::string count = std::to_string(result.failures.size()) + " of " +
+                            std::to_string(result.failures.size() + result.made + result.kept) +
+                            " songs could not be used";
+  throw Error::Input(count, options.reader.root.string(),
+                     result.wrote_index
+                         ? "the cache holds the others; mend these and run the command again"
+                         : "no cache was written");
+}
+
+}  // namespace
+
+void AddPrepareCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  PrepareOptions& options = arguments->options;
+  CLI::App* command =
+      app.add_subcommand("prepare", "Decode a dataset once into the cache that training reads");
+  std::string kinds = "Layout of the dataset:";
+  for (const ReaderRow& row : ReaderTable()) {
+    kinds += std::string("\n") + row.name + ": " + row.summary;
+  }
+  command->add_option("KIND", options.kind, kinds)->required();
+  command->add_option("ROOT", options.reader.root, "Folder of the dataset")->required();
+  command->add_option("--out", options.out, "The cache: an index, with a folder FILE.d beside it")
+      ->required();
+  command->add_option("--recipe", options.recipe,
+                      "Which source stems make which stems (YAML); default: each is a stem");
+  command
+      ->add_option("--sample-rate", options.sample_rate_hz,
+                   "Hz; sources of other rates are resampled")
+      ->check(CLI::Range(1000, 768'000))
+      ->capture_default_str();
+  command->add_option("--channels", options.channels, "Channels of each stem")
+      ->check(CLI::Range(1, 32))
+      ->capture_default_str();
+  command
+      ->add_option("--format", arguments->format,
+                   "Samples: int16, float32, or auto (int16 where all sources have 16 bits)")
+      ->check(CLI::IsMember({"auto", "int16", "float32"}))
+      ->capture_default_str();
+  command
+      ->add_option("--valid-fraction", options.reader.valid_fraction,
+                   "Share of the training songs for validation, where ROOT has no folder valid")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--seed", options.reader.seed, "Of that choice")->capture_default_str();
+  command->add_option("--threads", options.threads, "Songs decoded side by side; 0: one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  AddOutputFlags(*command, options.mode);
+  command->callback([arguments] {
+    if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

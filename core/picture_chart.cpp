@@ -111,6 +111,24 @@ std::vector<Point> Thin(const std::vector<Point>& points) {
   return thin;
 }
 
+// Where there are very many points, the eye wants their trend: the mean over one part in a hundred.
+constexpr std::size_t kManyPoints = 400;
+std::vector<Point> Trend(const std::vector<Point>& points) {
+  const std::size_t reach = points.size() / 200;  // to either side
+  std::vector<Point> trend;
+  double sum = 0;
+  std::size_t begin = 0, end = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    // Near the ends the window shrinks on both sides, so that it stays centred.
+    const std::size_t near = std::min({reach, i, points.size() - 1 - i});
+    while (end < i + near + 1) sum += points[end++].y;
+    while (begin < i - near) sum -= points[begin++].y;
+    while (end > i + near + 1) sum -= points[--end].y;
+    trend.push_back({points[i].x, sum / static_cast<double>(end - begin)});
+  }
+  return trend;
+}
+
 struct Tick {
   double position;  // on the axis, log10 where that is logarithmic
   std::string label;
@@ -251,6 +269,14 @@ std::string LineChartSvg(const std::vector<ChartSeries>& series, const ChartOpti
     svg += "<text x=\"" + x + "\" y=\"" + y + "\" text-anchor=\"middle\" transform=\"rotate(-90 " +
            x + " " + y + ")\" " + label_style + ">" + Escape(options.y_label) + "</text>\n";
   }
+  const auto polyline = [&](const std::vector<Point>& points, const std::string& colour,
+                            const std::string& width) {
+    std::string line = "<polyline fill=\"none\" stroke=\"" + colour + "\" stroke-width=\"" + width +
+                       "\" stroke-linejoin=\"round\" stroke-linecap=\"round\" points=\"";
+    for (const Point& point : points) line += Number(px(point.x)) + "," + Number(py(point.y)) + " ";
+    line.back() = '"';
+    return line + "/>\n";
+  };
   for (const Entry& entry : entries) {
     for (const auto& piece : entry.pieces) {
       if (piece.size() == 1) {
@@ -258,12 +284,9 @@ std::string LineChartSvg(const std::vector<ChartSeries>& series, const ChartOpti
                "\" r=\"3\" fill=\"" + entry.colour + "\"/>\n";
         continue;
       }
-      svg += "<polyline fill=\"none\" stroke=\"" + entry.colour +
-             "\" stroke-width=\"1.8\" stroke-linejoin=\"round\" stroke-linecap=\"round\" points=\"";
-      for (const Point& point : Thin(piece))
-        svg += Number(px(point.x)) + "," + Number(py(point.y)) + " ";
-      svg.back() = '"';
-      svg += "/>\n";
+      const bool many = piece.size() > kManyPoints;
+      if (many) svg += polyline(Thin(piece), entry.colour, "1\" stroke-opacity=\"0.28");
+      svg += polyline(Thin(many ? Trend(piece) : piece), entry.colour, "1.8");
     }
   }
   return svg + "</svg>\n";

@@ -1,0 +1,198 @@
+#include "export/export.h"
+
+#include <csignal>
+#include <cstdio>
+#include <numbers>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "export/lowering.h"
+#include "export/onnx/model_writer.h"
+#include "export/trace.h"
+#include "separate/runtime.h"
+#include "stemsmith_version.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Format {
+  const char* name;
+  const char* file;
+  double tolerance;
+  void (*write)(const Trace& trace, const Manifest& manifest, const fs::path& path,
+                const std::string& where);
+};
+
+void WriteTorchScript(const Trace& trace, const Manifest& manifest, const fs::path& path,
+                      const std::string& where) {
+  const torch::jit::ExtraFilesMap extra = {{kManifestExtraFile, manifest.ToJson().dump()}};
+  try {
+    trace.module.save(path.string(), extra);
+  } catch (const c10::Error& error) {
+    const std::string reason = error.what_without_backtrace();
+    throw Error::Input("LibTorch cannot write the model: " + reason.substr(0, reason.find('\n')),
+                       where, "is the disk full?");
+  }
+}
+
+void WriteOnnx(const Trace& trace, const Manifest& manifest, const fs::path& path,
+               const std::string& where) {
+  WriteOnnxModel(LowerToOnnx(trace, where),
+                 {STEMSMITH_VERSION, {{kManifestMetadataKey, manifest.ToJson().dump()}}}, path,
+                 where);
+}
+
+constexpr Format kFormats[] = {
+    {"torchscript", "model.ts", kTorchScriptTolerance, WriteTorchScript},
+    {"onnx", "model.onnx", kOnnxTolerance, WriteOnnx},
+};
+
+const Format& FindFormat(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Format& format : kFormats) {
+    if (format.name == name) return format;
+    names.emplace_back(format.name);
+  }
+  const std::string nearest = NearestName(name, names);
+  throw Error::Usage("unknown format '" + name + "'", "--format",
+                     nearest.empty() ? "use torchscript, onnx" : "did you mean '" + nearest + "'?");
+}
+
+void StopIfInterrupted() {
+  const int signal = InterruptSignal();
+  if (signal == 0) return;
+  throw Error(signal == SIGTERM ? ExitCode::kTerminated : ExitCode::kInterrupted,
+              "the export was interrupted", "", "no file was written");
+}
+
+// One input for the check, with the model's own result.
+struct Probe {
+  torch::Tensor mix;        // [B, C, T]
+  torch::Tensor estimates;  // [B, S, C, T]
+};
+
+// Tones and noise that no trace has seen.
+torch::Tensor ProbeInput(std::int64_t batch, std::int64_t channels, std::int64_t frames) {
+  auto generator =
+      at::detail::createCPUGenerator(static_cast<std::uint64_t>(1000 + 10 * batch + channels));
+  const torch::Tensor frequency = 0.002 + 0.05 * torch::rand({batch, channels, 1}, generator);
+  const torch::Tensor time = torch::arange(frames, torch::kFloat32);
+  return 0.4 * torch::sin(2 * std::numbers::pi * frequency * time) +
+         0.1 * torch::randn({batch, channels, frames}, generator);
+}
+
+std::vector<Probe> MakeProbes(SeparationModel& model, const std::vector<std::int64_t>& batches,
+                              const std::vector<std::int64_t>& lengths, const std::string& where) {
+  std::vector<Probe> probes;
+  for (const std::int64_t frames : lengths) {
+    for (const std::int64_t batch : batches) {
+      const torch::Tensor mix = ProbeInput(batch, model.setting().channels, frames);
+      const torch::Tensor estimates = model.forward(mix).contiguous();
+      if (!torch::isfinite(estimates).all().item<bool>()) {
+        throw Error::Input("the model's result is not a number", where,
+                           "its weights are damaged or training diverged; use another checkpoint");
+      }
+      probes.push_back({mix, estimates});
+    }
+  }
+  return probes;
+}
+
+double LargestError(const fs::path& path, const std::vector<Probe>& probes) {
+  const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = "cpu"});
+  double largest = 0;
+  for (const Probe& probe : probes) {
+    torch::Tensor estimates = torch::empty_like(probe.estimates);
+    runtime->Run(probe.mix.const_data_ptr<float>(), probe.mix.size(0), probe.mix.size(2),
+                 estimates.mutable_data_ptr<float>());
+    const double peak = probe.estimates.abs().max().item<double>();
+    const double error = (estimates - probe.estimates).abs().max().item<double>();
+    // Silence is compared with the input's peak, which is near 1.
+    largest = std::max(largest, error / (peak > 0 ? peak : 1.0));
+    if (!std::isfinite(error)) return INFINITY;
+  }
+  return largest;
+}
+
+std::string Scientific(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1e", value);
+  return text;
+}
+
+// Lengths to trace and to check with: the segment, and where time is dynamic one about half as
+// long.
+std::vector<std::int64_t> Lengths(const SeparationModel& model, const Manifest& manifest) {
+  if (!manifest.length.dynamic) return {manifest.segment_frames};
+  std::int64_t other = model.ValidLength((manifest.segment_frames + 1) / 2);
+  if (other == manifest.segment_frames) other += manifest.length.multiple_frames;
+  return {manifest.segment_frames, other};
+}
+
+}  // namespace
+
+ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
+                         const std::string& where, const ExportOptions& options) {
+  std::vector<const Format*> formats;
+  for (const std::string& name : options.formats) {
+    const Format* format = &FindFormat(name);
+    if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
+      formats.push_back(format);
+    }
+  }
+  if (formats.empty()) throw Error::Usage("no format is given", "--format", "use torchscript,onnx");
+  EnsureWritableFolder(options.out);
+
+  const torch::NoGradGuard no_grad;
+  const std::vector<std::int64_t> lengths = Lengths(*model, manifest);
+  ExportResult result{manifest, 0, {1, 3}, lengths, {}};
+  for (const torch::Tensor& parameter : model->parameters()) {
+    result.parameters += parameter.numel();
+  }
+  Progress progress({.label = "export",
+                     .total = static_cast<std::int64_t>(1 + 2 * formats.size()),
+                     .unit = "steps",
+                     .mode = options.output});
+  std::int64_t done = 0;
+  progress.Update(done++, "tracing");
+  const Trace trace = TraceForward(
+      *model, [&](const torch::Tensor& mix) { return model->forward(mix); },
+      GuardExamples(manifest.channels, lengths), where);
+
+  std::vector<std::unique_ptr<PendingFile>> pending;
+  for (const Format* format : formats) {
+    StopIfInterrupted();
+    progress.Update(done++, std::string("writing ") + format->file);
+    pending.push_back(std::make_unique<PendingFile>(options.out / format->file));
+    format->write(trace, manifest, pending.back()->path(), where);
+  }
+  const std::vector<Probe> probes = MakeProbes(*model, result.checked_batches, lengths, where);
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    StopIfInterrupted();
+    progress.Update(done++, std::string("checking ") + formats[i]->file);
+    ExportedFile file{formats[i]->name, pending[i]->target(), fs::file_size(pending[i]->path()),
+                      LargestError(pending[i]->path(), probes), formats[i]->tolerance};
+    if (file.largest_error > file.tolerance) {
+      throw Error::Input(std::string(formats[i]->file) + " differs from the model by " +
+                             Scientific(file.largest_error) + " of the peak, allowed are " +
+                             Scientific(file.tolerance),
+                         where, "no file was written; export the other format with --format");
+    }
+    result.files.push_back(std::move(file));
+  }
+  for (const auto& file : pending) file->Commit();
+  progress.Finish();
+  return result;
+}
+
+ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
+                              const ExportOptions& options) {
+  const std::shared_ptr<SeparationModel> model = ModelFromCheckpoint(checkpoint);
+  const Manifest manifest = ManifestFor(checkpoint, *model, options.segment_seconds, where);
+  return ExportModel(model, manifest, where, options);
+}
+
+}  // namespace stemsmith

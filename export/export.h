@@ -1,0 +1,61 @@
+// Exports a checkpoint: one trace of the model becomes model.ts and model.onnx, each with the
+// manifest. Both are run against the model itself before they get their names; where one differs by
+// more than the tolerance, or anything else fails, no file is left. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/manifest.h"
+#include "core/progress.h"
+#include "models/checkpoint.h"
+#include "models/separation_model.h"
+
+namespace stemsmith {
+
+struct ExportOptions {
+  std::filesystem::path out;  // the folder for model.ts and model.onnx
+  std::vector<std::string> formats = {"torchscript", "onnx"};
+  double segment_seconds = 0;  // length that the manifest advises; 0: as in training
+  OutputMode output = OutputMode::kAuto;
+};
+
+// Largest difference from the model's own result allowed, as a share of the peak. ONNX Runtime
+// orders its sums differently, and does so in every layer.
+inline constexpr double kTorchScriptTolerance = 1e-5;
+inline constexpr double kOnnxTolerance = 1e-4;
+
+struct ExportedFile {
+  std::string format;
+  std::filesystem::path path;
+  std::uintmax_t bytes = 0;
+  double largest_error = 0;  // of all checks, as a share of the peak
+  double tolerance = 0;
+};
+
+struct ExportResult {
+  Manifest manifest;
+  std::int64_t parameters = 0;
+  std::vector<std::int64_t> checked_batches;
+  std::vector<std::int64_t> checked_frames;
+  std::vector<ExportedFile> files;
+};
+
+// Throws Error (`where` names the checkpoint): see the file's head.
+ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
+                              const ExportOptions& options);
+
+// The same for a model at hand, in eval mode on the CPU. `manifest` says which length is used, and
+// whether others are possible (length.dynamic).
+ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
+                         const std::string& where, const ExportOptions& options);
+
+// What the manifest of a checkpoint says, but for `segment_seconds` (0: as in training), which
+// picks the nearest length that the model takes.
+Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
+                     double segment_seconds, const std::string& where);
+
+}  // namespace stemsmith

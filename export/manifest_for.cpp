@@ -1,0 +1,59 @@
+#include <torch/version.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "export/export.h"
+#include "export/onnx/model_writer.h"
+#include "stemsmith_version.h"
+
+namespace stemsmith {
+namespace {
+
+// The length of the rule that is nearest to `frames`.
+std::int64_t NearestLength(const SeparationModel& model, std::int64_t frames) {
+  const std::int64_t above = model.ValidLength(std::max<std::int64_t>(frames, 1));
+  const LengthRule rule = model.length_rule();
+  const std::int64_t below = above - rule.multiple_frames;
+  const bool possible = below >= rule.offset_frames && below > 0;
+  return possible && frames - below < above - frames ? below : above;
+}
+
+nlohmann::json TrainingSummary(const nlohmann::json& state) {
+  if (!state.is_object()) return nullptr;
+  nlohmann::json summary;
+  for (const char* key : {"step", "seconds", "best"}) {
+    if (state.contains(key)) summary[key] = state[key];
+  }
+  return summary;
+}
+
+}  // namespace
+
+Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
+                     double segment_seconds, const std::string& where) {
+  constexpr double kLongestSegmentSeconds = 3600;
+  if (!(segment_seconds >= 0 && segment_seconds <= kLongestSegmentSeconds)) {
+    throw Error::Usage("the segment must be between 0 and 3600 seconds", "--segment-seconds",
+                       "leave it out to use the length trained with");
+  }
+  const std::string name = Config::Parse(checkpoint.model_config, where).RequiredString("name");
+  const std::int64_t wanted =
+      segment_seconds > 0 ? std::llround(segment_seconds * checkpoint.setting.sample_rate_hz)
+                          : checkpoint.segment_frames;
+  Manifest manifest;
+  manifest.model_name = name;
+  manifest.stems = checkpoint.setting.stems;
+  manifest.sample_rate_hz = checkpoint.setting.sample_rate_hz;
+  manifest.channels = checkpoint.setting.channels;
+  manifest.segment_frames = NearestLength(model, wanted);
+  manifest.length = model.length_rule();
+  manifest.length.dynamic = FindModelRow(name, where).dynamic_time;
+  manifest.stft = model.stft();
+  manifest.training = TrainingSummary(checkpoint.training_state);
+  manifest.versions = {
+      {"stemsmith", STEMSMITH_VERSION}, {"libtorch", TORCH_VERSION}, {"opset", kOnnxOpset}};
+  return manifest;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,172 @@
+#include "export/export.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "separate/runtime.h"
+#include "tests/models/tiny_models.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith::testing {
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(Table, ModelTableTest, AllModels(),
+                         [](const auto& info) { return info.param; });
+
+Checkpoint TinyCheckpoint(const std::string& name, std::int64_t segment_frames = 9000) {
+  Checkpoint checkpoint;
+  const auto model = TinyModel(name);
+  checkpoint.model_config = TinyConfig(name).Dump();
+  checkpoint.setting = model->setting();
+  checkpoint.segment_frames = segment_frames;
+  checkpoint.weights = model->StateDict();
+  checkpoint.training_state = {
+      {"step", 12}, {"seconds", 3.5}, {"best", {{"step", 8}}}, {"config", "…"}};
+  return checkpoint;
+}
+
+ExportOptions Quiet(const TemporaryFolder& folder) {
+  ExportOptions options;
+  options.out = folder / "out";
+  options.output = OutputMode::kQuiet;
+  return options;
+}
+
+bool IsEmpty(const std::filesystem::path& folder) {
+  return !std::filesystem::exists(folder) || std::filesystem::is_empty(folder);
+}
+
+TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
+  TemporaryFolder folder;
+  const Checkpoint checkpoint = TinyCheckpoint(GetParam());
+  const ExportResult result = ExportCheckpoint(checkpoint, "tiny", Quiet(folder));
+  ASSERT_EQ(result.files.size(), 2u);
+  const auto model = ModelFromCheckpoint(checkpoint);
+  const torch::NoGradGuard no_grad;
+  for (const ExportedFile& file : result.files) {
+    EXPECT_LE(file.largest_error, file.format == "onnx" ? 1e-5 : 1e-6) << file.path;
+    const auto runtime = Runtime::Open(file.path, {.device = "cpu"});
+    const Manifest& manifest = runtime->manifest();
+    EXPECT_EQ(manifest.ToJson(), result.manifest.ToJson());
+    std::int64_t frames = manifest.segment_frames;
+    if (manifest.length.dynamic) frames += 2 * manifest.length.multiple_frames;
+    const torch::Tensor mix = torch::randn({4, 2, frames});
+    const torch::Tensor expected = model->forward(mix);
+    torch::Tensor actual = torch::full_like(expected, NAN).contiguous();
+    runtime->Run(mix.const_data_ptr<float>(), 4, frames, actual.mutable_data_ptr<float>());
+    EXPECT_LE((actual - expected).abs().max().item<double>(),
+              1e-5 * expected.abs().max().item<double>())
+        << file.path;
+  }
+}
+
+TEST_P(ModelTableTest, TheManifestTellsTheCheckpointsStory) {
+  const Checkpoint checkpoint = TinyCheckpoint(GetParam());
+  const auto model = ModelFromCheckpoint(checkpoint);
+  const Manifest manifest = ManifestFor(checkpoint, *model, 0, "tiny");
+  EXPECT_EQ(manifest.model_name, GetParam());
+  EXPECT_EQ(manifest.stems, checkpoint.setting.stems);
+  EXPECT_EQ(manifest.training["step"], 12);
+  EXPECT_FALSE(manifest.training.contains("config"));
+  // The nearest length of the rule, above or below.
+  const std::int64_t multiple = manifest.length.multiple_frames;
+  EXPECT_EQ(model->ValidLength(manifest.segment_frames), manifest.segment_frames);
+  EXPECT_LE(std::abs(manifest.segment_frames - checkpoint.segment_frames), (multiple + 1) / 2);
+  const Manifest longer = ManifestFor(checkpoint, *model, 2.0, "tiny");
+  EXPECT_LE(std::abs(longer.segment_frames - 2 * 44100), (multiple + 1) / 2);
+  EXPECT_THROW(ManifestFor(checkpoint, *model, -1, "tiny"), Error);
+}
+
+// Gives its input for every stem, times a number that a test can change behind the exporter's back.
+class Fickle : public SeparationModel {
+ public:
+  Fickle() : SeparationModel({.stems = {"a", "b"}, .sample_rate_hz = 8000, .channels = 2}) {}
+  torch::Tensor Separate(const torch::Tensor& mix) override {
+    const double gain = calls++ < steady_calls ? 1.0 : 1.001;
+    return torch::stack({mix * gain, mix * 0.5}, 1);
+  }
+  LengthRule length_rule() const override { return {true, 0, 4}; }
+  int calls = 0, steady_calls = 1 << 30;
+};
+
+Manifest FickleManifest() {
+  Manifest manifest;
+  manifest.model_name = "fickle";
+  manifest.stems = {"a", "b"};
+  manifest.sample_rate_hz = 8000;
+  manifest.segment_frames = 64;
+  manifest.length = {true, 0, 4};
+  return manifest;
+}
+
+std::shared_ptr<Fickle> MakeFickle() {
+  auto model = std::make_shared<Fickle>();
+  model->eval();
+  return model;
+}
+
+TEST(Export, LeavesNoFileWhenTheResultIsNotTheModels) {
+  TemporaryFolder folder;
+  auto model = MakeFickle();
+  model->steady_calls = 4;  // as long as it is traced
+  try {
+    ExportModel(model, FickleManifest(), "fickle", Quiet(folder));
+    FAIL() << "an export that is wrong by 1e-3 went through";
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("differs from the model"), std::string::npos) << error.what();
+    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
+  }
+  EXPECT_TRUE(IsEmpty(folder / "out"));
+}
+
+TEST(Export, KeepsTheFormerFilesWhenItFails) {
+  TemporaryFolder folder;
+  WriteFileAtomically(folder / "out" / "model.ts", "former");
+  auto model = MakeFickle();
+  model->steady_calls = 4;
+  EXPECT_THROW(ExportModel(model, FickleManifest(), "fickle", Quiet(folder)), Error);
+  EXPECT_EQ(ReadFile(folder / "out" / "model.ts"), "former");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / "model.onnx"));
+}
+
+TEST(Export, WritesOnlyTheFormatsAskedFor) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.formats = {"onnx", "onnx"};
+  const ExportResult result = ExportModel(MakeFickle(), FickleManifest(), "fickle", options);
+  EXPECT_EQ(result.files.size(), 1u);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out" / "model.onnx"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / "model.ts"));
+}
+
+TEST(Export, RefusesUnknownFormatsWithTheNearestName) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.formats = {"onxx"};
+  try {
+    ExportModel(MakeFickle(), FickleManifest(), "fickle", options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
+    EXPECT_NE(std::string(error.what()).find("'onnx'"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Export, RefusesWeightsThatAreNotNumbers) {
+  TemporaryFolder folder;
+  Checkpoint checkpoint = TinyCheckpoint("unet");
+  for (auto& [name, tensor] : checkpoint.weights) {
+    tensor = tensor.is_floating_point() ? torch::full_like(tensor, NAN) : tensor;
+  }
+  try {
+    ExportCheckpoint(checkpoint, "tiny", Quiet(folder));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("not a number"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(IsEmpty(folder / "out"));
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

@@ -1,0 +1,183 @@
+#include <gtest/gtest.h>
+
+#include "tests/export/onnx_check.h"
+
+namespace stemsmith::testing {
+namespace {
+
+namespace F = torch::nn::functional;
+using torch::Tensor;
+
+// A module around one layer and what to do with it.
+template <typename Layer>
+double LayerError(Layer layer, const std::function<Tensor(Layer&, const Tensor&)>& forward,
+                  const OnnxCheckOptions& options) {
+  torch::nn::Module module;
+  module.register_module("layer", layer);
+  return OnnxError(
+      module, [&](const Tensor& x) { return forward(layer, x); }, options);
+}
+
+template <typename Layer>
+double LayerError(Layer layer, const OnnxCheckOptions& options = {}) {
+  return LayerError<Layer>(
+      layer, [](Layer& l, const Tensor& x) { return l->forward(x); }, options);
+}
+
+constexpr double kTolerance = 3e-6;
+
+TEST(ConvolutionRule, OneDimension) {
+  using O = torch::nn::Conv1dOptions;
+  EXPECT_LT(LayerError(torch::nn::Conv1d(O(2, 5, 8).stride(4).padding(2))), kTolerance);
+  EXPECT_LT(LayerError(torch::nn::Conv1d(O(2, 4, 3).dilation(3).groups(2).bias(false))),
+            kTolerance);
+  EXPECT_LT(LayerError(torch::nn::Conv1d(O(2, 3, 4).padding(torch::kSame))), kTolerance);
+}
+
+TEST(ConvolutionRule, OneDimensionTransposed) {
+  using O = torch::nn::ConvTranspose1dOptions;
+  EXPECT_LT(LayerError(torch::nn::ConvTranspose1d(O(2, 5, 8).stride(4))), kTolerance);
+  EXPECT_LT(LayerError(torch::nn::ConvTranspose1d(
+                O(2, 4, 5).stride(3).padding(1).output_padding(2).groups(2).bias(false))),
+            kTolerance);
+}
+
+// [B, 4, T] as [B, 2, 2, T] pictures or the like.
+template <typename Layer>
+double PictureError(Layer layer) {
+  return LayerError<Layer>(layer,
+                           [](Layer& l, const Tensor& x) {
+                             return l->forward(x.unflatten(1, {2, -1}));
+                           },
+                           {.channels = 12});
+}
+
+TEST(ConvolutionRule, TwoDimensions) {
+  EXPECT_LT(PictureError(torch::nn::Conv2d(
+                torch::nn::Conv2dOptions(2, 5, {4, 3}).stride({2, 1}).padding({1, 2}))),
+            kTolerance);
+  EXPECT_LT(PictureError(torch::nn::ConvTranspose2d(
+                torch::nn::ConvTranspose2dOptions(2, 3, 4).stride(2).padding(1).bias(false))),
+            kTolerance);
+}
+
+TEST(PoolingRule, MaximumAndAverage) {
+  EXPECT_LT(LayerError(torch::nn::MaxPool1d(torch::nn::MaxPool1dOptions(3).stride(2).padding(1))),
+            kTolerance);
+  EXPECT_LT(LayerError(torch::nn::AvgPool1d(torch::nn::AvgPool1dOptions(4).stride(2).padding(1))),
+            kTolerance);
+  EXPECT_LT(PictureError(torch::nn::AvgPool2d(torch::nn::AvgPool2dOptions({2, 3}))), kTolerance);
+}
+
+TEST(NormRule, BatchNormUsesItsRunningStatistics) {
+  torch::manual_seed(1);
+  torch::nn::BatchNorm1d norm(2);
+  const torch::NoGradGuard no_grad;
+  norm->running_mean.normal_();
+  norm->running_var.uniform_(0.5, 2);
+  norm->weight.normal_();
+  norm->bias.normal_();
+  EXPECT_LT(LayerError(norm), kTolerance);
+  EXPECT_LT(LayerError(torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(2).affine(false))),
+            kTolerance);
+}
+
+TEST(NormRule, GroupsChannelsAndFeatures) {
+  torch::manual_seed(2);
+  const OnnxCheckOptions options{.channels = 6};
+  for (const int groups : {1, 3, 6}) {
+    torch::nn::GroupNorm norm(groups, 6);
+    const torch::NoGradGuard no_grad;
+    norm->weight.normal_();
+    norm->bias.normal_();
+    EXPECT_LT(LayerError(norm, options), 1e-5);
+  }
+  EXPECT_LT(LayerError(torch::nn::InstanceNorm1d(torch::nn::InstanceNorm1dOptions(6).affine(true)),
+                       options),
+            1e-5);
+  torch::nn::LayerNorm layer_norm(torch::nn::LayerNormOptions({6}));
+  EXPECT_LT(
+      LayerError<torch::nn::LayerNorm>(
+          layer_norm,
+          [](torch::nn::LayerNorm& l, const Tensor& x) { return l->forward(x.transpose(1, 2)); },
+          options),
+      1e-5);
+}
+
+TEST(MatrixRule, LinearLayersAndProducts) {
+  torch::manual_seed(3);
+  const OnnxCheckOptions options{.channels = 6};
+  const std::function<Tensor(torch::nn::Linear&, const Tensor&)> forward =
+      [](torch::nn::Linear& l, const Tensor& x) { return l->forward(x.transpose(1, 2)); };
+  EXPECT_LT(LayerError<torch::nn::Linear>(torch::nn::Linear(6, 4), forward, options), kTolerance);
+  EXPECT_LT(LayerError<torch::nn::Linear>(
+                torch::nn::Linear(torch::nn::LinearOptions(6, 4).bias(false)), forward, options),
+            kTolerance);
+  EXPECT_LT(OnnxError([](const Tensor& x) { return x.matmul(x.transpose(1, 2)); }, options),
+            kTolerance);
+  EXPECT_LT(OnnxError([](const Tensor& x) { return torch::bmm(x.transpose(1, 2), x); }, options),
+            kTolerance);
+  EXPECT_LT(OnnxError(
+                [](const Tensor& x) {
+                  return torch::einsum("bct,bdt->bcd", {x, 2 * x});
+                },
+                options),
+            kTolerance);
+  EXPECT_LT(OnnxError(
+                [](const Tensor& x) {
+                  const Tensor q = x.unflatten(1, {2, 3}).transpose(2, 3);  // [B, heads, T, 3]
+                  return torch::scaled_dot_product_attention(q, 2 * q, q + 1);
+                },
+                options),
+            kTolerance);
+}
+
+// A state of zeros whose batch size is the input's: [layers, B, width] for x [B, C, T].
+Tensor ZeroState(const Tensor& x, std::int64_t layers, std::int64_t width) {
+  return torch::zeros_like(x.select(1, 0).select(1, 0))
+      .unsqueeze(0)
+      .unsqueeze(-1)
+      .expand({layers, -1, width});
+}
+
+TEST(RecurrentRule, LstmOfAllShapes) {
+  torch::manual_seed(4);
+  for (const bool both : {false, true}) {
+    for (const int layers : {1, 2}) {
+      for (const bool batch_first : {false, true}) {
+        torch::nn::LSTM lstm(torch::nn::LSTMOptions(3, 5)
+                                 .num_layers(layers)
+                                 .bidirectional(both)
+                                 .batch_first(batch_first)
+                                 .bias(layers == 2));
+        const std::int64_t states = layers * (both ? 2 : 1);
+        const double error = LayerError<torch::nn::LSTM>(
+            lstm,
+            [=](torch::nn::LSTM& l, const Tensor& x) {
+              const Tensor state = ZeroState(x, states, 5) + 0.1;
+              const Tensor in = batch_first ? x.permute({0, 2, 1}) : x.permute({2, 0, 1});
+              const auto [out, final_states] = l->forward(in, std::make_tuple(state, 2 * state));
+              const auto& [h, c] = final_states;
+              return out * (h.sum() + c.mean());
+            },
+            {.channels = 3});
+        EXPECT_LT(error, 1e-5) << both << layers << batch_first;
+      }
+    }
+  }
+}
+
+TEST(RecurrentRule, Gru) {
+  torch::manual_seed(5);
+  torch::nn::GRU gru(torch::nn::GRUOptions(3, 4).num_layers(2).bidirectional(true));
+  const double error = LayerError<torch::nn::GRU>(
+      gru,
+      [](torch::nn::GRU& l, const Tensor& x) {
+        return std::get<0>(l->forward(x.permute({2, 0, 1}), ZeroState(x, 4, 4) - 0.2));
+      },
+      {.channels = 3});
+  EXPECT_LT(error, 1e-5);
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

@@ -1,0 +1,147 @@
+"""The exported files in Python: torch.jit and onnxruntime run them, agree with each other and with `separate`.
+
+The whole road is walked once with each model: songs, cache, two training steps, export. Then Python opens model.ts and
+model.onnx by themselves, as another app would.
+"""
+
+import json
+import os
+import subprocess
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import soundfile
+import torch
+
+BIN = os.environ["STEMSMITH_BIN_DIR"]
+STEMS = ["drums", "bass", "other", "vocals"]
+MODELS = {
+    "unet": "{name: unet, n_fft: 1024, hop: 256, channels: 4, depth: 3}",
+    "demucs_v2": "{name: demucs_v2, channels: 4, depth: 4}",
+}
+
+
+def run(program, *arguments, status=0):
+    result = subprocess.run([os.path.join(BIN, program), *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == status, f"{program} {arguments}: {result.stdout}\n{result.stderr}"
+    return result
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    run("stemsmith", "synth", folder / "songs", "--songs", 3, "--seconds", 4, "--seed", 5,
+        "--valid-songs", 1, "--test-songs", 1, "--quiet")
+    run("stemsmith", "prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
+    return folder / "cache.h5"
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def exported(request, cache, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    config = folder / "train.yaml"
+    config.write_text(f"dataset: {{cache: '{cache}', segment_seconds: 1.0}}\n"
+                      f"model: {MODELS[request.param]}\n"
+                      "train: {steps: 2, batch_size: 2, seed: 1}\n")
+    run("stemsmith", "train", config, "--run", folder / "run", "--device", "cpu", "--quiet")
+    result = run("stemsmith", "export", folder / "run", "--out", folder, "--json")
+    report = json.loads(result.stdout.strip().splitlines()[-1])
+    return request.param, folder, report
+
+
+def noise(*shape):
+    return (0.2 * np.random.default_rng(7).standard_normal(shape)).astype(np.float32)
+
+
+def error(a, b):
+    return float(np.abs(a - b).max() / np.abs(a).max())
+
+
+def session(folder):
+    return onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+
+
+def script(folder):
+    extra = {"manifest.json": ""}
+    module = torch.jit.load(str(folder / "model.ts"), _extra_files=extra)
+    return module.eval(), json.loads(extra["manifest.json"])
+
+
+def test_both_files_hold_the_same_manifest(exported):
+    name, folder, report = exported
+    manifest = json.loads(session(folder).get_modelmeta().custom_metadata_map["stemsmith.manifest"])
+    assert manifest == script(folder)[1] == report["manifest"]
+    assert manifest["model"] == name
+    assert manifest["stems"] == STEMS
+    assert manifest["sample_rate_hz"] == 44100
+    assert manifest["training"]["step"] == 2
+
+
+def test_the_onnx_file_is_valid(exported):
+    _, folder, _ = exported
+    model = onnx.load(folder / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [(item.domain, item.version) for item in model.opset_import] == [("", 17)]
+    assert model.ir_version == 8
+    mix, = model.graph.input
+    estimates, = model.graph.output
+    dimensions = lambda value: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+    assert (mix.name, estimates.name) == ("mix", "estimates")
+    assert dimensions(mix) == ["batch", 2, "frames"]
+    assert dimensions(estimates) == ["batch", len(STEMS), 2, "frames"]
+
+
+def test_python_runs_both_alike_at_other_sizes(exported):
+    _, folder, report = exported
+    manifest = report["manifest"]
+    onnx_session, (module, _) = session(folder), script(folder)
+    assert manifest["length"]["dynamic"]
+    for batch, steps in [(1, 0), (4, 0), (2, 3)]:
+        mix = noise(batch, 2, manifest["segment_frames"] + steps * manifest["length"]["multiple_frames"])
+        with torch.no_grad():
+            expected = module(torch.from_numpy(mix)).numpy()
+        actual, = onnx_session.run(None, {"mix": mix})
+        assert expected.shape == (batch, len(STEMS), *mix.shape[1:])
+        assert error(expected, actual) < 1e-5
+
+
+def test_the_report_states_the_errors(exported):
+    _, _, report = exported
+    assert {file["format"] for file in report["files"]} == {"torchscript", "onnx"}
+    for file in report["files"]:
+        assert 0 <= file["largest_error"] <= file["tolerance"]
+        assert os.path.getsize(file["path"]) == file["bytes"]
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "model.ts"])
+def test_separate_gives_what_python_gives_for_one_segment(exported, file, tmp_path):
+    _, folder, report = exported
+    manifest = report["manifest"]
+    mix = noise(1, 2, manifest["segment_frames"])
+    soundfile.write(tmp_path / "noise.wav", mix[0].T, manifest["sample_rate_hz"], subtype="FLOAT")
+    run("separate", folder / file, tmp_path / "noise.wav", "-o", tmp_path / "stems", "--bits", "32f", "--quiet",
+        "--device", "cpu")
+    if file == "model.onnx":
+        expected, = session(folder).run(None, {"mix": mix})
+    else:
+        with torch.no_grad():
+            expected = script(folder)[0](torch.from_numpy(mix)).numpy()
+    for index, stem in enumerate(STEMS):
+        actual, rate = soundfile.read(tmp_path / "stems" / "noise" / f"{stem}.wav", dtype="float32")
+        assert rate == manifest["sample_rate_hz"]
+        assert np.abs(actual.T - expected[0, index]).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_parameters_keep_their_names(exported):
+    name, folder, _ = exported
+    names = {key for key, _ in script(folder)[0].named_parameters()}
+    assert ("encoder.0.conv.weight" if name == "unet" else "encoder.0.0.weight") in names
+
+
+def test_nothing_is_left_where_the_source_is_no_checkpoint(tmp_path):
+    (tmp_path / "text.safetensors").write_text("not a checkpoint")
+    result = run("stemsmith", "export", tmp_path / "text.safetensors", "--out", tmp_path / "out", status=1)
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out" / "model.ts").exists() and not (tmp_path / "out" / "model.onnx").exists()

@@ -1,0 +1,89 @@
+// stemsmith export: a run or a checkpoint → model.ts and model.onnx.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "core/interrupt.h"
+#include "export/export.h"
+#include "tools/stemsmith/commands.h"
+
+namespace stemsmith {
+namespace {
+
+struct Arguments {
+  std::filesystem::path source;
+  ExportOptions options;
+};
+
+std::string Joined(const std::vector<std::int64_t>& numbers, const char* between) {
+  std::string text;
+  for (const std::int64_t number : numbers) {
+    text += (text.empty() ? "" : between) + std::to_string(number);
+  }
+  return text;
+}
+
+std::string Summary(const ExportResult& result) {
+  const Manifest& manifest = result.manifest;
+  char line[256];
+  std::snprintf(line, sizeof line, "%s: %.2f million parameters, segment %.2f s (%lld frames)\n",
+                manifest.model_name.c_str(), static_cast<double>(result.parameters) / 1e6,
+                static_cast<double>(manifest.segment_frames) / manifest.sample_rate_hz,
+                static_cast<long long>(manifest.segment_frames));
+  std::string text = line;
+  for (const ExportedFile& file : result.files) {
+    std::snprintf(line, sizeof line, "%s  %s, largest error %.1e of the peak (allowed %.0e)\n",
+                  file.path.c_str(), FormatBytes(static_cast<double>(file.bytes)).c_str(),
+                  file.largest_error, file.tolerance);
+    text += line;
+  }
+  return text + "checked with batches of " + Joined(result.checked_batches, " and ") + ", " +
+         Joined(result.checked_frames, " and ") + " frames";
+}
+
+nlohmann::json Fields(const ExportResult& result) {
+  nlohmann::json files = nlohmann::json::array();
+  for (const ExportedFile& file : result.files) {
+    files.push_back({{"format", file.format},
+                     {"path", file.path.string()},
+                     {"bytes", file.bytes},
+                     {"largest_error", file.largest_error},
+                     {"tolerance", file.tolerance}});
+  }
+  return {{"parameters", result.parameters},
+          {"checked_batches", result.checked_batches},
+          {"checked_frames", result.checked_frames},
+          {"files", files},
+          {"manifest", result.manifest.ToJson()}};
+}
+
+void RunExport(const Arguments& arguments) {
+  CatchInterrupts();
+  const std::filesystem::path path = ResolveCheckpoint(arguments.source);
+  const ExportResult result =
+      ExportCheckpoint(LoadCheckpoint(path), path.string(), arguments.options);
+  PrintResult(arguments.options.output, Summary(result), Fields(result));
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  ExportOptions& options = arguments->options;
+  CLI::App* command =
+      app.add_subcommand("export", "Write a trained model as TorchScript and ONNX, and check both");
+  command->add_option("source", arguments->source, "Run folder or checkpoint")->required();
+  command->add_option("--out", options.out, "Folder for model.ts and model.onnx")->required();
+  command->add_option("--format", options.formats, "Which files: torchscript,onnx")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--segment-seconds", options.segment_seconds,
+                   "Length the model is used with; the nearest it takes is chosen "
+                   "(default: as trained)")
+      ->check(CLI::PositiveNumber);
+  AddOutputFlags(*command, options.output);
+  command->callback([arguments] { RunExport(*arguments); });
+}
+
+}  // namespace stemsmith

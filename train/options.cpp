@@ -22,15 +22,15 @@ void ReadDataset(const Config& dataset, TrainOptions& options) {
 }
 
 void ReadTrain(const Config& train, TrainOptions& options) {
-  if (train.Has("steps") && train.Has("epochs")) {
+  options.epochs = train.IntegerIn("epochs", 0, 0, kMany);
+  options.steps = train.IntegerIn("steps", options.epochs > 0 ? 0 : options.steps, 0, kMany);
+  if (options.steps > 0 && options.epochs > 0) {
     throw Error::Usage("train.steps and train.epochs contradict each other", train.Where("epochs"),
-                       "keep one of them");
+                       "keep one of them, or set the other to 0");
   }
-  if (train.Has("epochs")) {
-    options.epochs = train.IntegerIn("epochs", 0, 1, kMany);
-    options.steps = 0;
-  } else {
-    options.steps = train.IntegerIn("steps", options.steps, 1, kMany);
+  if (options.steps == 0 && options.epochs == 0) {
+    throw Error::Usage("neither train.steps nor train.epochs says how long to train",
+                       train.Where("steps"), "set one of them");
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));

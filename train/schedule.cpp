@@ -44,19 +44,18 @@ const std::vector<ScheduleRow>& ScheduleTable() {
   return table;
 }
 
-LearningRate::LearningRate(const Config& config, double base_rate, std::int64_t total_steps)
-    : base_rate_(base_rate), total_steps_(total_steps) {
+LearningRate::LearningRate(const Config& config, double base_rate) : base_rate_(base_rate) {
   const ScheduleRow& row =
       FindRow(ScheduleTable(), config.String("name", "constant"), "schedule", config);
   warmup_steps_ = config.IntegerIn("warmup_steps", 0, 0, 1LL << 40);
   schedule_ = row.make(config);
 }
 
-double LearningRate::At(std::int64_t step) const {
+double LearningRate::At(std::int64_t step, std::int64_t total_steps) const {
   if (step < warmup_steps_) {
     return base_rate_ * static_cast<double>(step + 1) / static_cast<double>(warmup_steps_);
   }
-  const double span = static_cast<double>(std::max<std::int64_t>(1, total_steps_ - warmup_steps_));
+  const double span = static_cast<double>(std::max<std::int64_t>(1, total_steps - warmup_steps_));
   const double progress = static_cast<double>(step - warmup_steps_) / span;
   return base_rate_ * schedule_->Factor(std::clamp(progress, 0.0, 1.0));
 }

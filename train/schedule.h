@@ -28,13 +28,12 @@ const std::vector<ScheduleRow>& ScheduleTable();
 class LearningRate {
  public:
   // `config` is the `schedule` node. Throws Error for unknown names (with the nearest one).
-  LearningRate(const Config& config, double base_rate, std::int64_t total_steps);
-  // For the step with number `step` (from 0).
-  double At(std::int64_t step) const;
+  LearningRate(const Config& config, double base_rate);
+  // For the step with number `step` (from 0) of a run of `total_steps`.
+  double At(std::int64_t step, std::int64_t total_steps) const;
 
  private:
   double base_rate_;
-  std::int64_t total_steps_;
   std::int64_t warmup_steps_ = 0;
   std::unique_ptr<Schedule> schedule_;
 };

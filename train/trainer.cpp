@@ -121,6 +121,8 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));
   if (options_.ema_decay > 0)
     average_ = std::make_unique<WeightAverage>(*model_, options_.ema_decay);
+  learning_rate_ = std::make_unique<LearningRate>(config.Child("schedule"), options_.learning_rate);
+  config.CheckAllRead();
   segment_frames_ = ChooseSegmentFrames(*cache_, *model_, options_, config);
 
   LoaderOptions loader;
@@ -133,9 +135,6 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
   total_steps_ =
       options_.epochs > 0 ? options_.epochs * loader_->batches_per_epoch() : options_.steps;
-  learning_rate_ = std::make_unique<LearningRate>(config.Child("schedule"), options_.learning_rate,
-                                                  total_steps_);
-  config.CheckAllRead();
 
   if (options_.validate_every > 0) {
     ValidationOptions validation;
@@ -266,7 +265,7 @@ void Trainer::TrainStep() {
                        "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
                            folder_->last().string());
   }
-  optimizer_->Step(learning_rate_->At(state_.step));
+  optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
   if (average_) average_->Update(*model_, state_.step);
 
   ++state_.step;
@@ -282,7 +281,7 @@ void Trainer::Log() {
                 {"step", state_.step},
                 {"epoch", state_.position.epoch},
                 {"loss", loss},
-                {"learning_rate", learning_rate_->At(state_.step - 1)},
+                {"learning_rate", learning_rate_->At(state_.step - 1, total_steps_)},
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
@@ -301,7 +300,7 @@ void Trainer::ShowProgress(double loss) {
                     {"data_wait", shown_.wait_share(waited)}};
     shown_.Reset(waited);
   }
-  const double rate = learning_rate_->At(state_.step - 1);
+  const double rate = learning_rate_->At(state_.step - 1, total_steps_);
   nlohmann::json fields = rate_fields_;
   fields["loss"] = loss;
   fields["learning_rate"] = rate;

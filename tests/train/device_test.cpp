@@ -1,0 +1,40 @@
+#include "train/device.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+TEST(Device, CpuIsAlwaysThere) { EXPECT_TRUE(SelectDevice("cpu").is_cpu()); }
+
+TEST(Device, UnknownNameIsWrongUse) {
+  try {
+    SelectDevice("gpu");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
+  }
+}
+
+TEST(Device, CudaIsThereOrTheReasonIsGiven) {
+  try {
+    const torch::Device device = SelectDevice("cuda");
+    EXPECT_TRUE(device.is_cuda());
+    EXPECT_EQ(torch::ones({3}, device).sum().item<float>(), 3.0f);
+    EXPECT_TRUE(SelectDevice("auto").is_cuda());
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("cuda asked for but"));
+    EXPECT_TRUE(SelectDevice("auto").is_cpu());
+  }
+}
+
+TEST(Device, ThreadsAreSet) {
+  EXPECT_EQ(PrepareTorch(torch::kCPU, 2), 2);
+  EXPECT_EQ(PrepareTorch(torch::kCPU, 1), 1);
+}
+
+}  // namespace
+}  // namespace stemsmith

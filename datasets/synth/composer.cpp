@@ -25,12 +25,17 @@ std::array<StemMix, 4> MakeMix(RandomStream random) {
     mix[i].reverb_level = random.Uniform(0.3, 0.8);
     mix[i].reverb_width = random.Uniform(0.4, 1.0);
   }
+  // General MIDI kits are heavy on the kick drum.
   mix[kDrums].drive = random.Uniform(0.3, 1.0);
+  mix[kDrums].low_shelf_db = random.Uniform(-6, 0);
+  mix[kDrums].high_shelf_db = random.Uniform(0, 8);
+  mix[kOther].drive = random.Uniform(0.2, 0.8);
   mix[kBass].drive = random.Uniform(0.0, 0.6);
   mix[kBass].low_shelf_db = random.Uniform(0, 4);
   mix[kBass].high_shelf_db = random.Uniform(-9, 0);
   mix[kVocals].drive = random.Uniform(0.0, 0.4);
-  mix[kVocals].low_shelf_db = random.Uniform(-4, 0);
+  mix[kVocals].low_shelf_db = random.Uniform(-6, 0);
+  mix[kVocals].high_shelf_db = random.Uniform(0, 6);
   return mix;
 }
 

@@ -85,6 +85,25 @@ void LimitSoftly(AudioBuffer& audio, double threshold) {
   }
 }
 
+void LimitWidth(AudioBuffer& audio, double side_to_mid_db) {
+  float* left = audio.channel(0);
+  float* right = audio.channel(1);
+  double mid_energy = 0, side_energy = 0;
+  for (std::size_t t = 0; t < audio.frames(); ++t) {
+    const double mid = left[t] + right[t], side = left[t] - right[t];
+    mid_energy += mid * mid;
+    side_energy += side * side;
+  }
+  const double allowed = mid_energy * FromDb(2 * side_to_mid_db);
+  if (side_energy <= allowed) return;
+  const auto gain = static_cast<float>(std::sqrt(allowed / side_energy));
+  for (std::size_t t = 0; t < audio.frames(); ++t) {
+    const float mid = 0.5f * (left[t] + right[t]), side = 0.5f * gain * (left[t] - right[t]);
+    left[t] = mid + side;
+    right[t] = mid - side;
+  }
+}
+
 void FadeEnds(AudioBuffer& audio, int sample_rate_hz, double in_seconds, double out_seconds) {
   const auto frames_of = [&](double seconds) {
     return std::min(audio.frames(), static_cast<std::size_t>(seconds * sample_rate_hz));

@@ -21,6 +21,10 @@ void Equalize(AudioBuffer& audio, int sample_rate_hz, double low_shelf_db, doubl
 // Rounds off peaks above `threshold`, which is never exceeded by more than a factor of two.
 void LimitSoftly(AudioBuffer& audio, double threshold);
 
+// Makes the sides quieter where they are louder than `side_to_mid_db` relative to the middle: some
+// patches of sound fonts are close to antiphase and would vanish in mono.
+void LimitWidth(AudioBuffer& audio, double side_to_mid_db);
+
 // Short fades so that the song starts and ends at zero.
 void FadeEnds(AudioBuffer& audio, int sample_rate_hz, double in_seconds, double out_seconds);
 

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <memory>
+#include <system_error>
 
 #include "core/error.h"
 
@@ -16,6 +19,14 @@ namespace fs = std::filesystem;
 constexpr int kDrumChannel = 9;
 constexpr int kDrumBank = 128;
 constexpr int kVolume = 7, kPan = 10, kReverbSend = 91, kChorusSend = 93;
+
+constexpr char kAdvice[] =
+    "install the Debian package timgm6mb-soundfont, or give a General MIDI .sf2 file with "
+    "--soundfont or STEMSMITH_SOUNDFONT";
+
+Error NoSoundFont(const fs::path& path) {
+  return Error::Input("this is no sound font that FluidSynth can load", path.string(), kAdvice);
+}
 
 struct SettingsDeleter {
   void operator()(fluid_settings_t* settings) const { delete_fluid_settings(settings); }
@@ -59,8 +70,7 @@ class Synthesizer {
     if (!synth_) throw Error::Input("FluidSynth does not start", sound_font.string());
     font_ = fluid_synth_sfload(synth_.get(), sound_font.c_str(), 1);
     if (font_ == FLUID_FAILED) {
-      throw Error::Input("this is no sound font that FluidSynth can load", sound_font.string(),
-                         "give a General MIDI .sf2 file with --soundfont");
+      throw NoSoundFont(sound_font);
     }
   }
 
@@ -145,9 +155,6 @@ void Send(fluid_synth_t* fluid, const Event& event) {
 std::string FluidSynthVersion() { return fluid_version_str(); }
 
 fs::path FindSoundFont(const fs::path& given) {
-  const char* advice =
-      "install the Debian package timgm6mb-soundfont, or give a General MIDI .sf2 file with "
-      "--soundfont or STEMSMITH_SOUNDFONT";
   fs::path wanted = given;
   if (wanted.empty()) {
     if (const char* from_environment = std::getenv("STEMSMITH_SOUNDFONT"))
@@ -156,7 +163,7 @@ fs::path FindSoundFont(const fs::path& given) {
   std::error_code ignored;
   if (!wanted.empty()) {
     if (!fs::is_regular_file(wanted, ignored))
-      throw Error::Input("no sound font here", wanted.string(), advice);
+      throw Error::Input("no sound font here", wanted.string(), kAdvice);
     return wanted;
   }
   for (const char* path :
@@ -164,10 +171,26 @@ fs::path FindSoundFont(const fs::path& given) {
         "/usr/share/sounds/sf2/default-GM.sf2", "/usr/share/soundfonts/default.sf2"}) {
     if (fs::is_regular_file(path, ignored)) return path;
   }
-  throw Error::Input("no sound font", "/usr/share/sounds/sf2/TimGM6mb.sf2", advice);
+  throw Error::Input("no sound font", "/usr/share/sounds/sf2/TimGM6mb.sf2", kAdvice);
 }
 
-void CheckSoundFont(const fs::path& sound_font) { Synthesizer check(sound_font, StemMix{}); }
+void CheckSoundFont(const fs::path& sound_font) {
+  // RIFF, size, sfbk: looked at here first, because the loaders behind FluidSynth complain on
+  // standard error about files that are something else or cut short.
+  std::ifstream in(sound_font, std::ios::binary);
+  unsigned char header[12] = {};
+  in.read(reinterpret_cast<char*>(header), sizeof header);
+  std::uintmax_t claimed = 8;
+  for (int i = 0; i < 4; ++i) claimed += static_cast<std::uintmax_t>(header[4 + i]) << (8 * i);
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(sound_font, error);
+  if (!in || error || std::memcmp(header, "RIFF", 4) != 0 ||
+      std::memcmp(header + 8, "sfbk", 4) != 0)
+    throw NoSoundFont(sound_font);
+  if (claimed > size)
+    throw Error::Input("this sound font is cut short", sound_font.string(), kAdvice);
+  Synthesizer check(sound_font, StemMix{});
+}
 
 AudioBuffer RenderParts(const std::vector<const Part*>& parts, const StemMix& mix,
                         double tuning_cents, std::size_t frames, const fs::path& sound_font) {

@@ -66,6 +66,7 @@ AudioBuffer RenderStem(const Song& song, StemIndex stem, std::size_t frames,
         "give a General MIDI .sf2 file with drum kits, or install the Debian package "
         "timgm6mb-soundfont");
   }
+  LimitWidth(audio, -3.0);
   if (mix.drive > 0) LimitSoftly(audio, rms * (6.0 - 3.0 * mix.drive));
   FadeEnds(audio, kSampleRateHz, 0.002, std::min(0.5, 0.1 * song.seconds));
   Scale(audio, FromDb(mix.level_db) / std::max(Rms(audio), 1e-9));

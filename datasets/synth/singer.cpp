@@ -265,7 +265,9 @@ void RenderSungLine(const SungLine& line, double tuning_cents, int sample_rate_h
   double phase = 0, vibrato_phase = random.Uniform(), note_seconds = 0;
   double jitter = 0, jitter_target = 0, shimmer = 1;
   int jitter_ticks = 0;
-  float darkness = 0;
+  float darkness = 0, low_band = 0;
+  const auto air = static_cast<float>(singer.air);
+  const auto air_filter = static_cast<float>(1.0 - std::exp(-kTwoPi * 4500.0 / rate));
   std::size_t at = 0;
   std::uint64_t noise_state = random.Bits() | 1;
   float voice_now = 0, aspiration_now = 0, noise_now = 0;
@@ -314,13 +316,14 @@ void RenderSungLine(const SungLine& line, double tuning_cents, int sample_rate_h
     tables.Choose(hz, &table, &fade);
     const double step = hz / rate;
 
-    // High notes open the mouth: the first formant does not fall below the pitch.
-    resonators[0].Tune(std::max(formants[0], 1.05 * hz), kBandwidths[0], rate);
+    // High notes open the mouth: the first formant does not fall below the pitch, and is wider, so
+    // that no harmonic on top of it shouts.
+    resonators[0].Tune(std::max(formants[0], 1.05 * hz), kBandwidths[0] - 20 + 0.2 * hz, rate);
     for (int i = 1; i < kFormants; ++i) resonators[i].Tune(formants[i], kBandwidths[i], rate);
     burst.Tune(target.noise_hz, target.noise_bandwidth_hz, rate);
     // Louder is brighter.
     const auto bright = static_cast<float>(
-        1.0 - std::exp(-kTwoPi * (900.0 + 5200.0 * std::min(1.0, voice)) / rate));
+        1.0 - std::exp(-kTwoPi * (2000.0 + 7000.0 * std::min(1.0, voice)) / rate));
     const double tremble = shimmer * (1.0 + 0.06 * onset * vibrato);
 
     const int frames = static_cast<int>(std::min<std::size_t>(kControlFrames, out.size() - frame));
@@ -339,8 +342,12 @@ void RenderSungLine(const SungLine& line, double tuning_cents, int sample_rate_h
       darkness += bright * (tables.At(table, fade, phase) - darkness);
       // Breath is strongest while the glottis is open.
       const auto open = static_cast<float>(0.4 + 1.2 * std::min(phase, 1.0 - phase));
-      float x = voice_now * darkness + aspiration_now * open * white;
+      const float source = voice_now * darkness + aspiration_now * open * white;
+      float x = source;
       for (auto& resonator : resonators) x = resonator.Next(x);
+      // Five resonators leave nothing above 5 kHz, where voices still have air.
+      low_band += air_filter * (source - low_band) + 1e-18f;
+      x += air * (source - low_band);
       out[frame + i] += static_cast<float>(gain) * (0.25f * x + noise_now * burst.Next(white));
       phase += step;
       if (phase >= 1.0) phase -= 1.0;

@@ -61,6 +61,7 @@ struct Syllable {
 struct Singer {
   double tract_scale = 1.0;  // formant frequencies relative to a tenor's; above 1 a shorter tract
   double tilt = 1.1;         // harmonic h has amplitude h^-tilt; more is darker
+  double air = 0.15;         // share of the source that passes above the formants
   double breath = 0.02;      // aspiration noise relative to the voice
   double vibrato_hz = 5.5, vibrato_cents = 35;
   double glide_seconds = 0.04;    // time constant between notes

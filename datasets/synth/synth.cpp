@@ -67,9 +67,14 @@ json ReadState(const fs::path& out) {
   const fs::path path = out / kStateFile;
   if (!fs::exists(path)) return nullptr;
   json state = json::parse(ReadFile(path), nullptr, false);
-  const bool valid = state.is_object() && state.contains("settings") &&
-                     state["settings"].is_object() && state.contains("songs") &&
-                     state["songs"].is_array();
+  bool valid = state.is_object() && state.contains("settings") && state["settings"].is_object() &&
+               state.contains("songs") && state["songs"].is_array();
+  if (valid) {
+    for (const auto& song : state["songs"])
+      valid &= song.is_object() && song.contains("name") && song["name"].is_string() &&
+               song.contains("split") && song["split"].is_string();
+    valid &= state["settings"].contains("layout") && state["settings"]["layout"].is_string();
+  }
   if (!valid) {
     throw Error::Input("this file does not describe demo songs", path.string(),
                        "choose another folder, or remove the file");
@@ -95,10 +100,10 @@ bool HoldsSongs(const fs::path& out) {
 
 // Only what the state file lists, and only names that stay inside the folder.
 void RemoveSongs(const fs::path& out, const json& state) {
-  const LayoutRow& layout = FindLayout(state["settings"].value("layout", std::string("folders")));
+  const LayoutRow& layout = FindLayout(state["settings"]["layout"].get<std::string>());
   for (const auto& song : state["songs"]) {
-    const std::string name = song.value("name", std::string());
-    const std::string split = song.value("split", std::string());
+    const auto name = song["name"].get<std::string>();
+    const auto split = song["split"].get<std::string>();
     const bool safe = name.starts_with("song_") && name.find('/') == std::string::npos &&
                       (split == "train" || split == "valid" || split == "test");
     if (!safe) continue;
@@ -129,8 +134,9 @@ void WriteState(const SynthOptions& options, const json& settings, int songs) {
 void MakeSong(const Song& song, const LayoutRow& layout, const fs::path& place,
               const fs::path& sound_font) {
   const RenderedSong audio = RenderSong(song, sound_font);
-  const fs::path temporary =
-      place.parent_path() / ("." + place.stem().string() + ".part" + place.extension().string());
+  std::string hidden = ".";
+  hidden.append(place.stem().string()).append(".part").append(place.extension().string());
+  const fs::path temporary = place.parent_path() / hidden;
   std::error_code error;
   fs::create_directories(place.parent_path(), error);
   if (error) {

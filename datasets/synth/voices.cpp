@@ -19,13 +19,14 @@ constexpr std::array<Register, 4> kRegisters{
 Singer MakeSinger(const Register& voice, RandomStream& random) {
   Singer singer;
   singer.tract_scale = voice.tract_scale * random.Uniform(0.95, 1.06);
-  singer.tilt = random.Uniform(0.85, 1.4);
+  singer.tilt = random.Uniform(0.8, 1.25);
+  singer.air = random.Uniform(0.05, 0.35);
   singer.breath = random.Uniform(0.005, 0.06);
   singer.vibrato_hz = random.Uniform(4.6, 6.4);
   singer.vibrato_cents = random.Uniform(10, 55);
   singer.glide_seconds = random.Uniform(0.015, 0.05);
   singer.scoop_semitones = random.Uniform(0.0, 1.5);
-  singer.consonant_level = random.Uniform(0.06, 0.22);
+  singer.consonant_level = random.Uniform(0.12, 0.5);
   return singer;
 }
 
@@ -129,12 +130,14 @@ void AssignVoices(const Plan& plan, RandomStream random, Song& song) {
   constexpr int kChoirAahs = 52, kVoiceOohs = 53, kSynthVoice = 54, kLeadVoice = 85;
   constexpr std::array<int, 4> kLeads{kChoirAahs, kVoiceOohs, kSynthVoice, kLeadVoice};
   constexpr std::array<int, 3> kChoirs{kChoirAahs, kVoiceOohs, kSynthVoice};
-  const Register& voice = Pick(kRegisters, random);
+  const bool formants = random.Chance(0.62);
+  Register voice = Pick(kRegisters, random);
+  if (!formants && voice.low < 53) voice.low += 12, voice.high += 12;  // patches growl down there
   const auto melody = ComposeMelody(plan, voice.low, voice.high, random.Fork(1));
   const bool above = random.Chance(0.6);
   const auto harmony = Harmony(plan, melody, above);
 
-  if (random.Chance(0.62)) {
+  if (formants) {
     SungLine lead{MakeSinger(voice, random), 0, random.Uniform(-0.06, 0.06),
                   MakeSyllables(plan, melody, random.Fork(2))};
     song.sung.push_back(lead);

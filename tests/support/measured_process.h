@@ -1,0 +1,17 @@
+// A program run without a shell, with what it used.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace stemsmith::testing {
+
+struct MeasuredProcess {
+  int status = 0;                // exit code, 128 + signal when killed
+  double cpu_seconds = 0;        // user and system, so that a busy machine does not count
+  double peak_memory_bytes = 0;  // resident
+};
+// Output goes to /dev/null.
+MeasuredProcess RunMeasured(const std::vector<std::string>& arguments);
+
+}  // namespace stemsmith::testing

@@ -70,7 +70,8 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       "--json", [&arguments] { arguments.mode = OutputMode::kJson; },
       "Progress and results as JSON lines on standard output");
   app.add_flag_callback(
-         "--quiet", [&arguments] { arguments.mode = OutputMode::kQuiet; }, "Only errors")
+         "--quiet", [&arguments] { arguments.mode = OutputMode::kQuiet; },
+         "Only errors and warnings")
       ->excludes(json_flag);
   app.footer(kFooter);
 }

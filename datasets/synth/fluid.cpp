@@ -39,7 +39,7 @@ void Ignore(int, const char*, void*) {}
 
 class Synthesizer {
  public:
-  Synthesizer(const fs::path& sound_font, const StemMix& mix) {
+  Synthesizer(const fs::path& sound_font, const StemMix& mix, bool chorus) {
     // What FluidSynth has to say (missing presets, stolen voices) is checked for here instead.
     for (const int level : {FLUID_PANIC, FLUID_ERR, FLUID_WARN, FLUID_INFO, FLUID_DBG})
       fluid_set_log_function(level, Ignore, nullptr);
@@ -61,7 +61,7 @@ class Synthesizer {
     fluid_settings_setnum(settings, "synth.reverb.damp", mix.reverb_damp);
     fluid_settings_setnum(settings, "synth.reverb.width", mix.reverb_width);
     fluid_settings_setnum(settings, "synth.reverb.level", mix.reverb_level);
-    fluid_settings_setint(settings, "synth.chorus.active", 1);
+    fluid_settings_setint(settings, "synth.chorus.active", chorus ? 1 : 0);
     fluid_settings_setint(settings, "synth.chorus.nr", 3);
     fluid_settings_setnum(settings, "synth.chorus.level", 2.0);
     fluid_settings_setnum(settings, "synth.chorus.speed", 0.3);
@@ -189,14 +189,16 @@ void CheckSoundFont(const fs::path& sound_font) {
     throw NoSoundFont(sound_font);
   if (claimed > size)
     throw Error::Input("this sound font is cut short", sound_font.string(), kAdvice);
-  Synthesizer check(sound_font, StemMix{});
+  Synthesizer check(sound_font, StemMix{}, false);
 }
 
 AudioBuffer RenderParts(const std::vector<const Part*>& parts, const StemMix& mix,
                         double tuning_cents, std::size_t frames, const fs::path& sound_font) {
   AudioBuffer audio(2, frames);
   if (parts.empty()) return audio;
-  Synthesizer synth(sound_font, mix);
+  const bool chorus = std::any_of(parts.begin(), parts.end(),
+                                  [](const Part* part) { return part->chorus_send > 0; });
+  Synthesizer synth(sound_font, mix, chorus);
   std::vector<Event> events;
   int next_channel = 0;
   for (const Part* part : parts) {

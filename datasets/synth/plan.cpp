@@ -171,7 +171,7 @@ Plan MakePlan(RandomStream random, double seconds, std::string* key_name, std::s
 
   // The tempo gives way a little so that whole bars and a ringing last chord fill the length.
   const double wanted = random.Uniform(plan.style->tempo_low, plan.style->tempo_high);
-  const double tail = std::min(2.2, 0.08 * seconds);
+  const double tail = std::min(3.0, seconds * random.Uniform(0.03, 0.1));
   const double bar_seconds = plan.beats_per_bar * 60.0 / wanted;
   plan.bars = std::max(2, static_cast<int>(std::lround((seconds - tail) / bar_seconds)));
   plan.tempo_bpm = plan.bars * plan.beats_per_bar * 60.0 / (seconds - tail);

@@ -95,7 +95,7 @@ TEST(Singer, FricativesAreNoiseAheadOfTheVowel) {
 }
 
 TEST(Singer, StaysFiniteAndBoundedAtExtremes) {
-  for (const int key : {24, 60, 96, 108}) {
+  for (const int key : {24, 48, 72, 90}) {
     SungLine line;
     line.singer.tract_scale = 1.3;
     line.singer.vibrato_cents = 100;
@@ -104,7 +104,7 @@ TEST(Singer, StaysFiniteAndBoundedAtExtremes) {
                                     static_cast<Consonant>(i % kConsonants)));
     for (const float sample : Render(line, 1.2)) {
       ASSERT_TRUE(std::isfinite(sample));
-      ASSERT_LT(std::abs(sample), 100.0f);  // stems are brought to a level later
+      ASSERT_LT(std::abs(sample), 30.0f);  // stems are brought to a level later
     }
   }
 }

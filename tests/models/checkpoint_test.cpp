@@ -1,0 +1,84 @@
+#include "models/checkpoint.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/models/tiny_models.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith::testing {
+namespace {
+
+class EveryModelStored : public ModelTableTest {};
+INSTANTIATE_TEST_SUITE_P(Table, EveryModelStored, AllModels(),
+                         [](const auto& info) { return info.param; });
+
+Checkpoint Describe(const std::string& name, const SeparationModel& model) {
+  Checkpoint checkpoint;
+  checkpoint.model_config = TinyConfig(name).Dump();
+  checkpoint.setting = model.setting();
+  checkpoint.segment_frames = 4096;
+  checkpoint.weights = model.StateDict();
+  return checkpoint;
+}
+
+TEST_P(EveryModelStored, ACheckpointGivesTheSameModelBack) {
+  TemporaryFolder folder;
+  const auto model = TinyModel(GetParam());
+  // Buffers (running averages) must travel too: move them off their initial values.
+  model->train();
+  model->forward(torch::randn({2, 2, 9001}));
+  model->eval();
+  Checkpoint checkpoint = Describe(GetParam(), *model);
+  checkpoint.training = {{"optimizer.step", torch::tensor(12)}, {"ema.x", torch::randn({3})}};
+  checkpoint.training_state = {{"step", 12}, {"best", {{"sdr_db", 3.5}}}};
+  SaveCheckpoint(folder / "c.safetensors", checkpoint);
+
+  const Checkpoint loaded = LoadCheckpoint(folder / "c.safetensors");
+  EXPECT_EQ(loaded.model_config, checkpoint.model_config);
+  EXPECT_EQ(loaded.setting.stems, checkpoint.setting.stems);
+  EXPECT_EQ(loaded.setting.sample_rate_hz, 44100);
+  EXPECT_EQ(loaded.setting.channels, 2);
+  EXPECT_EQ(loaded.segment_frames, 4096);
+  EXPECT_EQ(loaded.training_state, checkpoint.training_state);
+  ASSERT_EQ(loaded.training.size(), 2u);
+  EXPECT_EQ(loaded.training[1].first, "ema.x");
+  EXPECT_TRUE(torch::equal(loaded.training[1].second, checkpoint.training[1].second));
+
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(99);  // the weights come from the file alone
+  const auto again = ModelFromCheckpoint(loaded);
+  EXPECT_FALSE(again->is_training());
+  const auto mix = torch::randn({1, 2, 5001});
+  EXPECT_TRUE(torch::equal(again->forward(mix), model->forward(mix)));
+}
+
+TEST(Checkpoint, ForeignWeightsAndNewerVersionsAreRefused) {
+  TemporaryFolder folder;
+  SaveSafetensors(folder / "bare.safetensors", {{"a", torch::zeros({2})}}, {{"format", "pt"}});
+  EXPECT_THROW(LoadCheckpoint(folder / "bare.safetensors"), Error);
+  for (
+      const char* description :
+      {"", "nonsense", "[]", "{\"version\":1}", "{\"version\":\"x\"}",
+       R"({"version":2,"model_config":"name: unet","stems":["a"],"sample_rate_hz":44100,"channels":2,"segment_frames":9})",
+       R"({"version":1,"model_config":"name: unet","stems":[],"sample_rate_hz":44100,"channels":2,"segment_frames":9})",
+       R"({"version":1,"model_config":"name: unet","stems":["a"],"sample_rate_hz":44100,"channels":0,"segment_frames":9})"}) {
+    SaveSafetensors(folder / "c.safetensors", {}, {{"stemsmith.checkpoint", description}});
+    EXPECT_THROW(LoadCheckpoint(folder / "c.safetensors"), Error) << description;
+  }
+}
+
+TEST(Checkpoint, ARunMeansItsBestCheckpointElseItsLast) {
+  TemporaryFolder folder;
+  EXPECT_THROW(ResolveCheckpoint(folder / "absent"), Error);
+  EXPECT_THROW(ResolveCheckpoint(folder.path()), Error);
+  const auto last = folder / "checkpoints/last.safetensors",
+             best = folder / "checkpoints/best.safetensors";
+  WriteFileAtomically(last, "x");
+  EXPECT_EQ(ResolveCheckpoint(folder.path()), last);
+  WriteFileAtomically(best, "x");
+  EXPECT_EQ(ResolveCheckpoint(folder.path()), best);
+  EXPECT_EQ(ResolveCheckpoint(last), last);
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

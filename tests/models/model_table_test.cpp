@@ -1,0 +1,177 @@
+// What every model of the table promises.
+#include <set>
+
+#include "core/error.h"
+#include "tests/models/tiny_models.h"
+
+namespace stemsmith::testing {
+namespace {
+
+class EveryModel : public ModelTableTest {};
+INSTANTIATE_TEST_SUITE_P(Table, EveryModel, AllModels(),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(EveryModel, GivesEveryStemAtTheLengthOfTheMix) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  for (const std::int64_t frames : {1, 2, 777, 10007})
+    for (const std::int64_t batch : {1, 3}) {
+      const auto estimates = model->forward(torch::randn({batch, 2, frames}));
+      EXPECT_EQ(estimates.sizes(), (torch::IntArrayRef{batch, 3, 2, frames}));
+      EXPECT_TRUE(estimates.isfinite().all().item<bool>());
+    }
+}
+
+TEST_P(EveryModel, TakesAnyNumberOfStemsAndChannels) {
+  torch::NoGradGuard no_grad;
+  for (const int stems : {1, 2, 5})
+    for (const int channels : {1, 2, 3}) {
+      const auto model = TinyModel(GetParam(), Setting(stems, channels));
+      const auto estimates = model->forward(torch::randn({2, channels, 3001}));
+      EXPECT_EQ(estimates.sizes(), (torch::IntArrayRef{2, stems, channels, 3001}));
+    }
+}
+
+TEST_P(EveryModel, StaysFiniteOnSilenceAndOnFullScale) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  EXPECT_TRUE(model->forward(torch::zeros({1, 2, 5000})).isfinite().all().item<bool>());
+  EXPECT_TRUE(model->forward(torch::ones({1, 2, 5000})).isfinite().all().item<bool>());
+}
+
+TEST_P(EveryModel, SameSeedGivesTheSameModelAndTheSameEstimates) {
+  torch::NoGradGuard no_grad;
+  const auto mix = torch::randn({2, 2, 4001});
+  const auto first = TinyModel(GetParam()), second = TinyModel(GetParam());
+  EXPECT_TRUE(torch::equal(first->forward(mix), second->forward(mix)));
+  EXPECT_TRUE(torch::equal(first->forward(mix), first->forward(mix)));
+}
+
+TEST_P(EveryModel, ItemsOfABatchDoNotTouchEachOther) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  const auto mix = torch::randn({3, 2, 4001});
+  const auto together = model->forward(mix);
+  const double peak = together.abs().max().item<double>();
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto alone = model->forward(mix.slice(0, i, i + 1));
+    EXPECT_LE((alone[0] - together[i]).abs().max().item<double>(), 1e-5 * peak);
+  }
+}
+
+TEST_P(EveryModel, AGradientReachesEveryParameter) {
+  for (const int stems : {1, 3}) {
+    const auto model = TinyModel(GetParam(), Setting(stems));
+    model->train();
+    const auto estimates = model->forward(torch::randn({3, 2, 9001}));
+    (estimates * torch::randn_like(estimates)).sum().backward();
+    for (const auto& item : model->named_parameters()) {
+      ASSERT_TRUE(item.value().grad().defined()) << item.key();
+      EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
+    }
+  }
+}
+
+TEST_P(EveryModel, ValidLengthIsTheNextOfTheRuleAndSeparateTakesIt) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  const LengthRule rule = model->length_rule();
+  EXPECT_GE(rule.offset_frames, 0);
+  ASSERT_GE(rule.multiple_frames, 1);
+  for (std::int64_t frames = 1; frames < 3 * rule.multiple_frames; frames += 37) {
+    const std::int64_t valid = model->ValidLength(frames);
+    ASSERT_GE(valid, frames);
+    ASSERT_EQ((valid - rule.offset_frames) % rule.multiple_frames, 0);
+    // Nothing shorter would do.
+    ASSERT_TRUE(valid == rule.offset_frames || valid - rule.multiple_frames < frames);
+    ASSERT_EQ(model->ValidLength(valid), valid);
+  }
+  for (int k = 0; k < 3; ++k) {
+    const std::int64_t frames = model->ValidLength(1) + k * rule.multiple_frames;
+    EXPECT_EQ(model->Separate(torch::randn({1, 2, frames})).size(-1), frames);
+  }
+}
+
+TEST_P(EveryModel, NamesOfTheStateAreUniqueAndHoldNoTransientBuffers) {
+  const auto model = TinyModel(GetParam());
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : model->StateDict()) {
+    EXPECT_TRUE(names.insert(name).second) << name;
+    EXPECT_EQ(name.find("transient"), std::string::npos) << name;
+  }
+  for (const auto& item : model->named_parameters()) EXPECT_EQ(names.count(item.key()), 1u);
+}
+
+TEST_P(EveryModel, LoadStateDictSaysWhatDoesNotFit) {
+  const auto model = TinyModel(GetParam());
+  auto state = model->StateDict();
+  const std::string lost = state.front().first;
+  state.front().first = "stranger";
+  state.back().second = torch::zeros({7, 7, 7});
+  try {
+    model->LoadStateDict(state, "file.safetensors");
+    FAIL() << "weights that do not fit were taken";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("1 missing: " + lost), std::string::npos) << text;
+    EXPECT_NE(text.find("1 unexpected: stranger"), std::string::npos) << text;
+    EXPECT_NE(text.find("1 of another shape: " + state.back().first), std::string::npos) << text;
+    EXPECT_NE(text.find("file.safetensors"), std::string::npos) << text;
+  }
+}
+
+TEST_P(EveryModel, AnUnknownOptionIsAnErrorThatNamesTheNearest) {
+  const auto config =
+      Config::Parse("name: " + GetParam() + "\nchanels: 4\nchannels: 4\n", "m.yaml");
+  try {
+    MakeModel(config, Setting());
+    FAIL() << "an unknown option was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
+    EXPECT_NE(std::string(error.what()).find("m.yaml:2"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("channels"), std::string::npos) << error.what();
+  }
+}
+
+// The file under configs/models/ names every option with the default that the code has.
+TEST_P(EveryModel, ItsConfigurationFileDocumentsEveryDefault) {
+  const auto path =
+      std::filesystem::path(STEMSMITH_SOURCE_DIR) / "configs/models" / (GetParam() + ".yaml");
+  const Config documented = Config::Load(path).Child("model");
+  const Config bare = Config::Parse("name: " + GetParam(), "bare");
+  MakeModel(documented, Setting(4));
+  MakeModel(bare, Setting(4));
+  // Dump() fills in the defaults that were asked for.
+  const Config defaults = Config::Parse(bare.Dump(), "defaults");
+  for (const std::string& key : defaults.Keys()) {
+    ASSERT_TRUE(documented.Has(key)) << path << " lacks " << key;
+    const auto text = defaults.String(key, ""), given = documented.String(key, "");
+    char *end = nullptr, *given_end = nullptr;
+    const double number = std::strtod(text.c_str(), &end),
+                 other = std::strtod(given.c_str(), &given_end);
+    if (!text.empty() && *end == 0 && *given_end == 0) {
+      EXPECT_EQ(number, other) << key;
+    } else {
+      EXPECT_EQ(text, given) << key;
+    }
+  }
+}
+
+TEST(ModelTable, AnUnknownNameIsAnErrorThatNamesTheNearest) {
+  try {
+    MakeModel(Config::Parse("name: demucs_v3", "m.yaml"), Setting());
+    FAIL() << "an unknown model was built";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
+    EXPECT_NE(std::string(error.what()).find("'demucs_v2'"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("m.yaml:1"), std::string::npos) << error.what();
+  }
+}
+
+TEST(ModelTable, AModelWithoutStemsIsAnError) {
+  EXPECT_THROW(MakeModel(TinyConfig("unet"), Setting(0)), Error);
+  EXPECT_THROW(MakeModel(TinyConfig("unet"), Setting(2, 0)), Error);
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

@@ -1,0 +1,79 @@
+// Separate() must give the same graph for every batch size and every length of the rule: sizes and
+// devices that slip in as constants are found here, before any export.
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/passes/shape_analysis.h>
+
+#include "tests/models/tiny_models.h"
+
+namespace stemsmith::testing {
+namespace {
+
+class EveryModelTraced : public ModelTableTest {};
+INSTANTIATE_TEST_SUITE_P(Table, EveryModelTraced, AllModels(),
+                         [](const auto& info) { return info.param; });
+
+struct Traced {
+  std::shared_ptr<torch::jit::Graph> graph;
+  std::string text;  // without shapes and source lines
+};
+
+// The model's weights become constants of the graph.
+Traced Trace(SeparationModel& model, const torch::Tensor& example) {
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : model.parameters()) parameter.requires_grad_(false);
+  const auto [state, output] = torch::jit::tracer::trace(
+      {example},
+      [&](torch::jit::Stack stack) -> torch::jit::Stack {
+        return {model.Separate(stack.front().toTensor())};
+      },
+      [](const torch::autograd::Variable&) { return std::string(); }, /*strict=*/true,
+      /*force_outplace=*/false, /*self=*/nullptr, {"mix"});
+  torch::jit::EraseShapeInformation(state->graph);
+  return {state->graph, state->graph->toString(/*print_source_locations=*/false)};
+}
+
+TEST_P(EveryModelTraced, TheGraphIsTheSameForEveryBatchSizeAndLength) {
+  const auto model = TinyModel(GetParam());
+  const std::int64_t shortest = model->ValidLength(1000);
+  const std::int64_t longer = shortest + 3 * model->length_rule().multiple_frames;
+  const Traced reference = Trace(*model, torch::randn({1, 2, shortest}));
+  EXPECT_EQ(reference.text, Trace(*model, torch::randn({3, 2, shortest})).text);
+  if (model->length_rule().dynamic) {
+    EXPECT_EQ(reference.text, Trace(*model, torch::randn({1, 2, longer})).text);
+    EXPECT_EQ(reference.text, Trace(*model, torch::randn({2, 2, longer})).text);
+  }
+  for (const auto* device : {"cpu", "cuda"})
+    EXPECT_EQ(reference.text.find(std::string("Device = prim::Constant[value=\"") + device),
+              std::string::npos)
+        << "a device is baked in";
+}
+
+TEST_P(EveryModelTraced, TheGraphGivesTheModelsNumbersAtOtherSizes) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  const std::int64_t shortest = model->ValidLength(1000);
+  const Traced traced = Trace(*model, torch::randn({1, 2, shortest}));
+  const bool dynamic = model->length_rule().dynamic;
+  const auto mix =
+      torch::randn({3, 2, shortest + (dynamic ? 2 * model->length_rule().multiple_frames : 0)});
+  torch::jit::GraphFunction function("forward", traced.graph, nullptr);
+  const auto expected = model->Separate(mix);
+  const auto result = function({mix}).toTensor();
+  EXPECT_LE((result - expected).abs().max().item<double>(),
+            1e-6 * expected.abs().max().item<double>());
+}
+
+TEST_P(EveryModelTraced, ForwardRecordsNoPaddingAtALengthOfTheRule) {
+  const auto model = TinyModel(GetParam());
+  const auto example = torch::randn({1, 2, model->ValidLength(1000)});
+  torch::NoGradGuard no_grad;
+  EXPECT_TRUE(torch::equal(model->forward(example), model->Separate(example)));
+}
+
+TEST(ModelTable, DynamicTimeOfTheRowIsWhatTheRuleSays) {
+  for (const ModelRow& row : ModelTable())
+    EXPECT_EQ(row.dynamic_time, TinyModel(row.name)->length_rule().dynamic) << row.name;
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

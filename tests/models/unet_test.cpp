@@ -1,0 +1,91 @@
+#include "core/error.h"
+#include "tests/models/tiny_models.h"
+
+namespace stemsmith::testing {
+namespace {
+
+std::shared_ptr<SeparationModel> Build(const std::string& options, int stems = 3,
+                                       int channels = 2) {
+  torch::manual_seed(5);
+  auto model = MakeModel(
+      Config::Parse("{name: unet, n_fft: 256, hop: 64, channels: 4, depth: 3" + options + "}",
+                    "test"),
+      Setting(stems, channels));
+  model->eval();
+  return model;
+}
+
+double Worst(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>() / b.abs().max().item<double>();
+}
+
+// Also the proof that STFT and ISTFT reconstruct up to the edges.
+TEST(Unet, StemsSumToTheMixtureWithSharedMasks) {
+  torch::NoGradGuard no_grad;
+  for (const char* mask : {"softmax", "ratio"})
+    for (const std::int64_t frames : {1, 100, 4000}) {
+      const auto mix = torch::randn({2, 2, frames});
+      const auto sum = Build(std::string(", mask: ") + mask)->forward(mix).sum(1);
+      EXPECT_LE(Worst(sum, mix), mask == std::string("softmax") ? 1e-5 : 1e-4)
+          << mask << " " << frames;
+    }
+}
+
+TEST(Unet, SigmoidMasksLeaveStemsFree) {
+  torch::NoGradGuard no_grad;
+  const auto mix = torch::randn({1, 2, 4096});
+  EXPECT_GT(Worst(Build(", mask: sigmoid")->forward(mix).sum(1), mix), 0.01);
+}
+
+TEST(Unet, LoudnessDoesNotMatter) {
+  torch::NoGradGuard no_grad;
+  const auto model = Build("");
+  const auto mix = torch::randn({1, 2, 4096});
+  for (const double gain : {1e-3, 20.0})
+    EXPECT_LE(Worst(model->forward(mix * gain), model->forward(mix) * gain), 1e-4) << gain;
+}
+
+// Above the bandwidth every bin has the mask of the topmost bin that the network sees: what a stem
+// holds there is the mixture there times one number per time.
+TEST(Unet, BinsAboveTheBandwidthShareAMask) {
+  torch::NoGradGuard no_grad;
+  const auto model = Build(", bandwidth_hz: 5000", 2, 1);  // 32 of 129 bins are seen
+  const auto mix = torch::randn({1, 1, 4096});
+  const auto window = torch::hann_window(256);
+  auto spectrum = [&](const torch::Tensor& wave) {
+    return torch::stft(wave.reshape({1, -1}), 256, 64, 256, window, /*normalized=*/false, true,
+                       true);
+  };
+  // A stationary mask in the middle of the signal would be needed for exactness; energies per bin
+  // suffice.
+  const auto stem = spectrum(model->forward(mix)[0][0]).abs().square().mean(-1);
+  const auto whole = spectrum(mix).abs().square().mean(-1);
+  const auto gain = (stem / whole).flatten();
+  const auto above = gain.slice(0, 40, 120), below = gain.slice(0, 0, 32);
+  EXPECT_LT(above.std().item<double>(), 0.1 * above.mean().item<double>());
+  EXPECT_GT(below.std().item<double>(), above.std().item<double>());
+}
+
+TEST(Unet, DefaultHasTheStatedSize) {
+  const auto model = MakeModel(Config::Parse("name: unet", "test"), Setting(4));
+  std::int64_t count = 0;
+  for (const auto& parameter : model->parameters()) count += parameter.numel();
+  EXPECT_GT(count, 1'500'000);
+  EXPECT_LT(count, 1'800'000);
+  EXPECT_EQ(model->length_rule().multiple_frames, 32768);
+  EXPECT_EQ(model->stft()["n_fft"], 4096);
+}
+
+TEST(Unet, ContradictoryOptionsAreErrors) {
+  for (const char* options :
+       {"n_fft: 256, hop: 100", "n_fft: 255, hop: 51", "n_fft: 256, hop: 256",
+        "n_fft: 256, hop: 64, depth: 9", "mask: hard", "growth: -1", "channels: 0"})
+    EXPECT_THROW(
+        MakeModel(Config::Parse(std::string("{name: unet, ") + options + "}", "test"), Setting()),
+        Error)
+        << options;
+  EXPECT_THROW(MakeModel(Config::Parse("{name: unet, mask: softmax}", "test"), Setting(1)), Error);
+}
+
+}  // namespace
+}  // namespace stemsmith::testing

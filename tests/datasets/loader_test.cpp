@@ -359,6 +359,25 @@ TEST_F(LoaderTest, ThrowsWhatAWorkerThrewInPlaceOfTheBatch) {
   EXPECT_THAT(codes[0], ::testing::Contains(::testing::Gt(0)));
 }
 
+TEST_F(LoaderTest, ThrowsTheFirstErrorOfABatchWhicheverComesFirst) {
+  LoaderOptions options = Options(4);
+  float first = 0;
+  {
+    Loader loader = Make(options);
+    first = loader.Next()->stem_audio[0];
+  }
+  Loader loader = Make(options, ChainOf([&](StemBlock& block, RandomStream&) {
+                         if (block.data[0] == first) Sleep(30);
+                         throw Broken(static_cast<int>(block.data[0]), "");
+                       }));
+  try {
+    loader.Next();
+    FAIL() << "no sample could be made";
+  } catch (const Broken& error) {
+    EXPECT_EQ(error.code, static_cast<int>(first));
+  }
+}
+
 TEST_F(LoaderTest, ReportsADamagedCacheWithItsTrack) {
   const auto path = CacheTrackFolder(folder_ / "cache.h5") / CacheTrackFileName("a");
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);

@@ -84,22 +84,25 @@ TEST(Sampler, GivesEachRankItsShare) {
 }
 
 TEST(Sampler, VisitsEveryStretchOfTheAudioOnceAnEpoch) {
-  // 6000 and 4000 frames in 100 samples: each stretch of 100 frames of the joined tracks has one
-  // sample.
+  // 6000 and 4000 frames in 100 samples: each stretch of 100 frames of the joined tracks has one.
   const Sampler sampler =
       Make({6000, 4000}, {.segment_frames = 1, .batch_size = 10, .samples_per_epoch = 100});
+  std::set<std::vector<std::int64_t>> orders;
+  std::set<std::int64_t> places;  // in the stretch
   for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
-    std::set<std::int64_t> stretches;
     std::vector<std::int64_t> order;
     for (std::int64_t i = 0; i < 100; ++i) {
       const ReadPlan::Piece piece = sampler.Draw(epoch, i);
       const std::int64_t point = piece.start_frame + (piece.track == 1 ? 6000 : 0);
-      stretches.insert(point / 100);
-      order.push_back(point);
+      order.push_back(point / 100);
+      places.insert(point % 100);
     }
-    EXPECT_EQ(stretches.size(), 100u);
+    EXPECT_EQ(std::set(order.begin(), order.end()).size(), 100u);
     EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
+    orders.insert(order);
   }
+  EXPECT_EQ(orders.size(), 3u);   // another one each epoch
+  EXPECT_GT(places.size(), 80u);  // of 100; 300 draws reach 95
 }
 
 TEST(Sampler, DrawsStartsEvenlyOverATrack) {

@@ -50,7 +50,7 @@ void WriteLinks(hid_t file, const CacheIndex& index) {
   for (const TrackRecord& track : index.tracks) {
     if (H5Lcreate_external(track.file.c_str(), "/", group.id(), track.name.c_str(), properties.id(),
                            H5P_DEFAULT) < 0) {
-      throw Hdf5WriteError({});
+      throw Error::Input("cannot write", "");
     }
   }
 }
@@ -80,21 +80,19 @@ std::string CacheTrackFileName(const std::string& track_name) {
 }
 
 void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index) {
-  PendingFile pending(path);
+  Hdf5Output output(path);
   {
     Hdf5Lock lock;
-    Hdf5Handle file = CreateHdf5File(pending.path(), path);
     try {
-      WriteAttribute(file.id(), "format", std::string(kFormatName));
-      WriteAttribute(file.id(), "version", std::int64_t{kCacheFormatVersion});
-      WriteTextDataset(file.id(), "index", ToJson(index).dump());
-      WriteLinks(file.id(), index);
+      WriteAttribute(output.id(), "format", std::string(kFormatName));
+      WriteAttribute(output.id(), "version", std::int64_t{kCacheFormatVersion});
+      WriteTextDataset(output.id(), "index", ToJson(index).dump());
+      WriteLinks(output.id(), index);
     } catch (const Error&) {
-      throw Hdf5WriteError(path);
+      throw output.WriteFailed();
     }
-    if (H5Fflush(file.id(), H5F_SCOPE_LOCAL) < 0 || !file.Close()) throw Hdf5WriteError(path);
   }
-  pending.Commit();
+  output.Commit();
 }
 
 CacheIndex ReadCacheIndex(const std::filesystem::path& path) {

@@ -90,10 +90,14 @@ TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
 
 struct TrackWriter::Impl {
   Impl(const std::filesystem::path& path, const TrackFormat& format)
-      : pending(path), format(format), columns(format.columns()) {
+      : output(path), format(format), columns(format.columns()) {
     chunk_frames = ChunkFrames(columns * CacheSampleBytes(format.sample_type));
     chunk.resize(chunk_frames * columns * CacheSampleBytes(format.sample_type));
     square_sums.resize(format.stems.size());
+  }
+
+  ~Impl() {
+    if (!output.Flush()) dataset.Abandon();
   }
 
   void Create();
@@ -101,11 +105,11 @@ struct TrackWriter::Impl {
   void WriteChunk();
   void WriteMetadata(const TrackRecord& record);
 
-  PendingFile pending;  // declared before `file`: closed first, then removed
+  Hdf5Output output;
   TrackFormat format;
   int columns;
   std::int64_t chunk_frames;
-  Hdf5Handle file, dataset;
+  Hdf5Handle dataset;
   std::vector<char> chunk;  // the chunk that is being filled, as it will lie in the file
   std::int64_t filled = 0;  // frames in it
   std::int64_t frames = 0;  // frames in finished chunks
@@ -117,7 +121,6 @@ struct TrackWriter::Impl {
 
 void TrackWriter::Impl::Create() {
   Hdf5Lock lock;
-  file = CreateHdf5File(pending.path(), pending.target());
   // The length is not known before the end, so the dataset grows; chunks take room when they are
   // written.
   const hsize_t none[2] = {0, static_cast<hsize_t>(columns)};
@@ -128,10 +131,10 @@ void TrackWriter::Impl::Create() {
   const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_chunk(properties.id(), 2, chunk_shape);
   H5Pset_obj_track_times(properties.id(), false);
-  dataset = Hdf5Handle(H5Dcreate2(file.id(), "audio", StoredType(format.sample_type), space.id(),
+  dataset = Hdf5Handle(H5Dcreate2(output.id(), "audio", StoredType(format.sample_type), space.id(),
                                   H5P_DEFAULT, properties.id(), H5P_DEFAULT),
                        H5Dclose);
-  if (!dataset.valid()) throw Hdf5WriteError(pending.target());
+  if (!dataset.valid()) throw output.WriteFailed();
 }
 
 void TrackWriter::Impl::Encode(const float* interleaved, std::size_t count) {
@@ -175,7 +178,7 @@ void TrackWriter::Impl::WriteChunk() {
       // A chunk of silence takes no room: what was never written reads as zero.
       (!silent &&
        H5Dwrite_chunk(dataset.id(), H5P_DEFAULT, 0, offset, chunk.size(), chunk.data()) < 0)) {
-    throw Hdf5WriteError(pending.target());
+    throw output.WriteFailed();
   }
 }
 
@@ -183,21 +186,21 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   Hdf5Lock lock;
   nlohmann::json sources = nlohmann::json::array();
   for (const SourceFile& source : record.sources) sources.push_back(source.ToJson());
-  WriteAttribute(file.id(), "format", std::string(kFormatName));
-  WriteAttribute(file.id(), "version", std::int64_t{kTrackFormatVersion});
-  WriteAttribute(file.id(), "stems", nlohmann::json(format.stems).dump());
-  WriteAttribute(file.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
-  WriteAttribute(file.id(), "channels", std::int64_t{format.channels});
-  WriteAttribute(file.id(), "frames", record.frames);
-  WriteAttribute(file.id(), "sample_type", std::string(CacheSampleTypeName(format.sample_type)));
+  WriteAttribute(output.id(), "format", std::string(kFormatName));
+  WriteAttribute(output.id(), "version", std::int64_t{kTrackFormatVersion});
+  WriteAttribute(output.id(), "stems", nlohmann::json(format.stems).dump());
+  WriteAttribute(output.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
+  WriteAttribute(output.id(), "channels", std::int64_t{format.channels});
+  WriteAttribute(output.id(), "frames", record.frames);
+  WriteAttribute(output.id(), "sample_type", std::string(CacheSampleTypeName(format.sample_type)));
   WriteAttribute(
-      file.id(), "scale",
+      output.id(), "scale",
       std::vector<double>{format.sample_type == CacheSampleType::kInt16 ? format.scale : 1.0});
-  WriteAttribute(file.id(), "rms_db", record.rms_db);
-  WriteAttribute(file.id(), "checksum", record.checksum);
-  WriteAttribute(file.id(), "recipe_hash", record.recipe_hash);
-  WriteNumbersDataset(file.id(), "chunk_hashes", hashes);
-  WriteTextDataset(file.id(), "sources", sources.dump());
+  WriteAttribute(output.id(), "rms_db", record.rms_db);
+  WriteAttribute(output.id(), "checksum", record.checksum);
+  WriteAttribute(output.id(), "recipe_hash", record.recipe_hash);
+  WriteNumbersDataset(output.id(), "chunk_hashes", hashes);
+  WriteTextDataset(output.id(), "sources", sources.dump());
 }
 
 TrackWriter::TrackWriter(const std::filesystem::path& path, const TrackFormat& format)
@@ -227,7 +230,7 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
   Impl& impl = *impl_;
   if (impl.filled > 0) impl.WriteChunk();
   if (impl.frames == 0) {
-    throw Error::Input("the track holds no audio", impl.pending.target().string());
+    throw Error::Input("the track holds no audio", impl.output.target().string());
   }
   TrackRecord record;
   record.frames = impl.frames;
@@ -247,20 +250,15 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
   const std::uint64_t audio_hash =
       HashBytes({reinterpret_cast<const char*>(impl.hashes.data()), impl.hashes.size() * 8});
   record.checksum = HexHash(HashBytes(shape, audio_hash));
-  {
-    Hdf5Lock lock;
-    try {
-      impl.WriteMetadata(record);
-    } catch (const Error&) {
-      throw Hdf5WriteError(impl.pending.target());
-    }
-    if (!impl.dataset.Close() || H5Fflush(impl.file.id(), H5F_SCOPE_LOCAL) < 0 ||
-        !impl.file.Close()) {
-      throw Hdf5WriteError(impl.pending.target());
-    }
+  try {
+    impl.WriteMetadata(record);
+  } catch (const Error&) {
+    throw impl.output.WriteFailed();
   }
-  impl.pending.Commit();
-  record.bytes = std::filesystem::file_size(impl.pending.target());
+  if (!impl.output.Flush()) throw impl.output.WriteFailed();
+  impl.dataset.Close();
+  impl.output.Commit();
+  record.bytes = std::filesystem::file_size(impl.output.target());
   return record;
 }
 

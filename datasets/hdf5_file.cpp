@@ -23,7 +23,7 @@ Error Damaged(const std::filesystem::path& path, const std::string& part) {
 // For the writers: a failed call is thrown as a plain failure; the caller knows the file's final
 // name.
 void Check(bool ok) {
-  if (!ok) throw Hdf5WriteError({});
+  if (!ok) throw Error::Input("cannot write", "");
 }
 
 Hdf5Handle Space(hsize_t count) { return {H5Screate_simple(1, &count, nullptr), H5Sclose}; }
@@ -63,7 +63,12 @@ herr_t FindSystemReason(unsigned, const H5E_error2_t* entry, void* data) {
 
 }  // namespace
 
-Hdf5Lock::Hdf5Lock() : guard_(Mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+Hdf5Lock::Hdf5Lock() : guard_(Mutex()) {
+  // HDF5 must not try to finish abandoned files when the process ends.
+  static const bool no_exit_handler = H5dont_atexit() >= 0;
+  static_cast<void>(no_exit_handler);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 Hdf5Handle& Hdf5Handle::operator=(Hdf5Handle&& other) noexcept {
   if (this != &other) {
@@ -83,20 +88,15 @@ bool Hdf5Handle::Close() {
   return closed;
 }
 
-std::string Hdf5SystemReason() {
-  Hdf5Lock lock;
+namespace {
+
+// What the system said in the last failed call of this thread, or "".
+std::string SystemReason() {
   std::string reason;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, FindSystemReason, &reason);
   return reason;
 }
 
-Error Hdf5WriteError(const std::filesystem::path& where) {
-  const std::string reason = Hdf5SystemReason();
-  return Error::Input("cannot write" + (reason.empty() ? std::string() : ": " + reason),
-                      where.string(), "make room on the disk and run the command again");
-}
-
-namespace {
 Hdf5Handle AccessProperties() {
   Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_fclose_degree(access.id(), H5F_CLOSE_STRONG);
@@ -104,15 +104,46 @@ Hdf5Handle AccessProperties() {
   H5Pset_file_locking(access.id(), false, true);
   return access;
 }
+
 }  // namespace
 
-Hdf5Handle CreateHdf5File(const std::filesystem::path& path,
-                          const std::filesystem::path& final_name) {
+Hdf5Output::Hdf5Output(const std::filesystem::path& path) : pending_(path) {
   Hdf5Lock lock;
   const Hdf5Handle access = AccessProperties();
-  Hdf5Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose);
-  if (!file.valid()) throw Hdf5WriteError(final_name);
-  return file;
+  file_ = Hdf5Handle(H5Fcreate(pending_.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id()),
+                     H5Fclose);
+  if (!file_.valid()) throw WriteFailed();
+}
+
+Hdf5Output::~Hdf5Output() {
+  Flush();
+  if (!failed_) return;
+  file_.Abandon();
+  // The abandoned file stays open, and would keep its room on the disk after its removal.
+  std::error_code ignored;
+  std::filesystem::resize_file(pending_.path(), 0, ignored);
+}
+
+Error Hdf5Output::WriteFailed() {
+  Hdf5Lock lock;
+  failed_ = true;
+  const std::string reason = SystemReason();
+  return Error::Input("cannot write" + (reason.empty() ? std::string() : ": " + reason),
+                      target().string(), "make room on the disk and run the command again");
+}
+
+bool Hdf5Output::Flush() {
+  Hdf5Lock lock;
+  if (file_.valid() && !failed_ && H5Fflush(file_.id(), H5F_SCOPE_LOCAL) < 0) failed_ = true;
+  return !failed_;
+}
+
+void Hdf5Output::Commit() {
+  {
+    Hdf5Lock lock;
+    if (!Flush() || !file_.Close()) throw WriteFailed();
+  }
+  pending_.Commit();
 }
 
 bool IsHdf5File(const std::filesystem::path& path) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith {
 
@@ -40,22 +41,43 @@ class Hdf5Handle {
   bool valid() const { return id_ >= 0; }
   // False when closing failed (then data may not have reached the file). Closing twice is harmless.
   bool Close();
+  // Gives the identifier up without closing it.
+  void Abandon() { id_ = -1; }
 
  private:
   hid_t id_ = -1;
   herr_t (*close_)(hid_t) = nullptr;
 };
 
-// What the system said in the last failed HDF5 call of this thread ("No space left on device"), or
-// "".
-std::string Hdf5SystemReason();
-// An Error for a failed write, with the system's reason when there is one. `where` is the file's
-// final name.
-Error Hdf5WriteError(const std::filesystem::path& where);
+// A new HDF5 file that appears under its name in Commit(), and leaves nothing behind without it.
+//
+// HDF5 1.10 crashes when a file is closed, or the process ends, after a write to it has failed
+// (disk full). So a file with a failed write is emptied and removed, but never closed: its
+// identifiers are given up.
+class Hdf5Output {
+ public:
+  // Throws Error when the folder cannot be written or the disk is full, as does Commit.
+  explicit Hdf5Output(const std::filesystem::path& path);
+  ~Hdf5Output();
+  Hdf5Output(const Hdf5Output&) = delete;
+  Hdf5Output& operator=(const Hdf5Output&) = delete;
 
-// A new file (an old one of this name is overwritten).
-Hdf5Handle CreateHdf5File(const std::filesystem::path& path,
-                          const std::filesystem::path& final_name);
+  hid_t id() const { return file_.id(); }
+  const std::filesystem::path& target() const { return pending_.target(); }
+  // To be thrown after a failed write, with the system's reason ("No space left on device").
+  Error WriteFailed();
+  // Writes out what HDF5 holds back. False when that or any write before failed: then handles of
+  // objects in the file must be abandoned, not closed.
+  bool Flush();
+  // All handles of objects in the file must be closed before.
+  void Commit();
+
+ private:
+  PendingFile pending_;
+  Hdf5Handle file_;
+  bool failed_ = false;
+};
+
 // Whether the file starts as HDF5 files do.
 bool IsHdf5File(const std::filesystem::path& path);
 // Opens for reading. Throws Error: missing, no HDF5 file, cut off. `kind` is what was expected

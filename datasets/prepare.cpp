@@ -148,7 +148,8 @@ class Preparation {
 
 void Preparation::Fail(const std::string& song, const Error& error) {
   result_.failures.push_back({song, error});
-  const std::string line = std::string("error: song \"") + song + "\": " + error.what();
+  const std::string what = error.what(), name = "song \"" + song + "\"";
+  const std::string line = "error: " + (what.find(name) == what.npos ? name + ": " + what : what);
   // --quiet and --json silence the progress, not the errors.
   if (options_.mode == OutputMode::kAuto && progress_) {
     progress_->Message(line);
@@ -342,10 +343,15 @@ PrepareResult Preparation::Run() {
     RemoveLeftovers(folder_, ".");
     RemoveLeftovers(options_.out.has_parent_path() ? options_.out.parent_path() : fs::path("."),
                     "." + options_.out.filename().string() + ".tmp-");
-    FindFreshSongs();
-    MakeSongs();
-    result_.interrupted = InterruptSignal();
-    if (result_.interrupted == 0) WriteIndex();
+    try {
+      FindFreshSongs();
+      MakeSongs();
+      result_.interrupted = InterruptSignal();
+      if (result_.interrupted == 0) WriteIndex();
+    } catch (...) {
+      RemoveFolderIfUnused();
+      throw;
+    }
     if (!result_.wrote_index) RemoveFolderIfUnused();
   }
   std::sort(result_.failures.begin(), result_.failures.end(),

@@ -1,0 +1,166 @@
+#include "datasets/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string MessageOf(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "(no error)";
+}
+
+Track Song(const std::string& name, const std::vector<std::string>& sources) {
+  Track track;
+  track.name = name;
+  track.split = "train";
+  for (const std::string& source : sources)
+    track.sources.push_back({source, source + ".wav", 0, {}});
+  return track;
+}
+
+// "drums=a+b(-3) rest=c": targets with their sources and gains.
+std::string Applied(const Recipe& recipe, const Track& track) {
+  const TrackMix mix = ApplyRecipe(recipe, track);
+  std::string text;
+  for (std::size_t t = 0; t < mix.size(); ++t) {
+    text += (t == 0 ? "" : " ") + recipe.targets[t].name + "=";
+    for (std::size_t p = 0; p < mix[t].size(); ++p) {
+      text += (p == 0 ? "" : "+") + track.sources[mix[t][p].source].name;
+      if (mix[t][p].gain_db != 0) text += "(" + std::to_string(int(mix[t][p].gain_db)) + ")";
+    }
+  }
+  return text;
+}
+
+TEST(Recipe, SumsWhatIsLeftIntoRest) {
+  const Recipe recipe = ParseRecipe("stems: {drums: drums, accompaniment: rest}", "r.yaml");
+  EXPECT_THAT(recipe.stems(), ElementsAre("drums", "accompaniment"));
+  EXPECT_EQ(Applied(recipe, Song("s", {"bass", "drums", "other", "vocals"})),
+            "drums=drums accompaniment=bass+other+vocals");
+}
+
+TEST(Recipe, TakesListsGlobsAndGains) {
+  const Recipe recipe = ParseRecipe(
+      "stems:\n"
+      "  keys: [piano, {source: 'synth*', gain_db: -3}]\n"
+      "  voices: {source: [lead, 'backing ?'], gain_db: 2}\n"
+      "  rest of it: {source: rest, gain_db: -1}\n",
+      "r.yaml");
+  EXPECT_EQ(
+      Applied(recipe, Song("s", {"backing 1", "kick", "lead", "piano", "synth a", "synth b"})),
+      "keys=piano+synth a(-3)+synth b(-3) voices=backing 1(2)+lead(2) rest of it=kick(-1)");
+}
+
+TEST(Recipe, NamesSongAndSourceThatTwoStemsClaim) {
+  const Recipe recipe = ParseRecipe("stems: {a: 'dr*', b: drums}", "r.yaml");
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(recipe, Song("my song", {"drums"})); }),
+              AllOf(HasSubstr("\"drums\" is claimed by two stems: a and b"), HasSubstr("my song")));
+}
+
+TEST(Recipe, NamesSongAndSourceThatNoStemClaims) {
+  const Recipe recipe = ParseRecipe("stems: {drums: drums}", "r.yaml");
+  EXPECT_THAT(
+      MessageOf([&] {
+        ApplyRecipe(recipe, Song("my song", {"drums", "bass"}));
+      }),
+      AllOf(HasSubstr("\"bass\" belongs to no stem"), HasSubstr("my song"), HasSubstr("r.yaml")));
+}
+
+TEST(Recipe, NamesSongAndStemThatIsMissing) {
+  const Recipe recipe = ParseRecipe("stems: {drums: drums, o: rest}", "r.yaml");
+  EXPECT_THAT(
+      MessageOf([&] { ApplyRecipe(recipe, Song("my song", {"bass"})); }),
+      AllOf(HasSubstr("\"drums\" is missing"), HasSubstr("my song"), HasSubstr("has bass")));
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(recipe, Song("my song", {"drums"})); }),
+              HasSubstr("nothing is there for the stem \"o\""));
+  const Recipe glob = ParseRecipe("stems: {d: 'drum*', o: rest}", "r.yaml");
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(glob, Song("my song", {"bass"})); }),
+              HasSubstr("nothing is there for the stem \"d\""));
+}
+
+TEST(Recipe, OptionalStemsAreSilentWhereASongLacksThem) {
+  const Recipe recipe =
+      ParseRecipe("stems: {piano: {source: piano, optional: silence}, o: rest}", "r.yaml");
+  EXPECT_EQ(Applied(recipe, Song("s", {"bass"})), "piano= o=bass");
+  EXPECT_EQ(Applied(recipe, Song("s", {"bass", "piano"})), "piano=piano o=bass");
+}
+
+TEST(Recipe, GivesASongsOwnProblemFirst) {
+  Track song = Song("s", {"drums"});
+  song.problem = Error::Input("two files", "x");
+  const Recipe recipe = ParseRecipe("stems: {drums: drums}", "r.yaml");
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(recipe, song); }), HasSubstr("two files"));
+}
+
+TEST(Recipe, DefaultMakesEverySourceAStemInTheUsualOrder) {
+  const std::vector<Track> songs = {Song("a", {"bass", "banjo", "drums", "other", "vocals"}),
+                                    Song("b", {"bass", "banjo", "drums", "other", "vocals"})};
+  EXPECT_THAT(DefaultRecipe(songs).stems(),
+              ElementsAre("drums", "bass", "other", "vocals", "banjo"));
+}
+
+TEST(Recipe, DefaultNamesTheSongThatLacksAStemOrHasAStrayOne) {
+  const std::vector<Track> songs = {Song("a", {"bass", "drums"}), Song("b", {"bass", "drums"}),
+                                    Song("c", {"drums"}), Song("d", {"bass", "click", "drums"}),
+                                    Song("e", {"bass", "drums"})};
+  const Recipe recipe = DefaultRecipe(songs);
+  EXPECT_THAT(recipe.stems(), ElementsAre("drums", "bass"));
+  EXPECT_EQ(Applied(recipe, songs[0]), "drums=drums bass=bass");
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(recipe, songs[2]); }),
+              AllOf(HasSubstr("\"bass\" is missing"), HasSubstr("song \"c\"")));
+  EXPECT_THAT(MessageOf([&] { ApplyRecipe(recipe, songs[3]); }),
+              AllOf(HasSubstr("\"click\" belongs to no stem"), HasSubstr("song \"d\"")));
+}
+
+TEST(Recipe, DefaultTakesNamesThatLookLikeGlobsAsTheyAre) {
+  const std::vector<Track> songs = {Song("a", {"gtr[1]", "gtr1", "rest"})};
+  EXPECT_EQ(Applied(DefaultRecipe(songs), songs[0]), "gtr1=gtr1 gtr[1]=gtr[1] rest=rest");
+}
+
+TEST(Recipe, RefusesWhatIsWrongWithFileAndLine) {
+  const auto refuse = [](const std::string& text) {
+    return MessageOf([&] { ParseRecipe(text, "r.yaml"); });
+  };
+  EXPECT_THAT(
+      refuse("stems: {a: rest}\nmixtur: sum\n"),
+      AllOf(HasSubstr("unknown key 'mixtur'"), HasSubstr("r.yaml:2"), HasSubstr("'mixture'")));
+  EXPECT_THAT(refuse("stems: {a: rest, b: rest}"), HasSubstr("`rest` stands twice"));
+  EXPECT_THAT(refuse("stems:\n  a: x\n  mix: y\n"),
+              AllOf(HasSubstr("'mix'"), HasSubstr("r.yaml:3")));
+  EXPECT_THAT(refuse("stems: {a: {source: x, gain_db: loud}}"), HasSubstr("must be a number"));
+  EXPECT_THAT(refuse("stems: {a: {source: x, gain: 3}}"), HasSubstr("unknown key 'gain'"));
+  EXPECT_THAT(refuse("stems: {a: {gain_db: 3}}"), HasSubstr("'source' is missing"));
+  EXPECT_THAT(refuse("stems: {a: []}"), HasSubstr("no sources"));
+  EXPECT_THAT(refuse("stems: {}"), HasSubstr("no stems"));
+  EXPECT_THAT(refuse("stems: drums"), HasSubstr("must be a map"));
+  EXPECT_THAT(refuse("{}"), HasSubstr("'stems' is missing"));
+  EXPECT_THAT(refuse("stems: {a/b: x}"), HasSubstr("cannot be called"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\n"), HasSubstr("cannot be 'recorded'"));
+}
+
+TEST(Recipe, TheOnesShippedCoverTheFourUsualStems) {
+  const Track song = Song("s", {"bass", "drums", "other", "vocals"});
+  const auto applied = [&](const std::string& name) {
+    return Applied(LoadRecipe(STEMSMITH_SOURCE_DIR "/configs/recipes/" + name + ".yaml"), song);
+  };
+  EXPECT_EQ(applied("musdb4"), "drums=drums bass=bass other=other vocals=vocals");
+  EXPECT_EQ(applied("vocals-accompaniment"), "vocals=vocals accompaniment=bass+drums+other");
+  EXPECT_EQ(applied("drums-accompaniment"), "drums=drums accompaniment=bass+other+vocals");
+}
+
+}  // namespace
+}  // namespace stemsmith

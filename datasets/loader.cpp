@@ -7,97 +7,17 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "core/error.h"
+#include "datasets/batch_pool.h"
 #include "datasets/sampler.h"
 
 namespace stemsmith {
 namespace {
-
-struct BatchShape {
-  std::int64_t batch = 0, stems = 0, channels = 0, frames = 0;
-  std::int64_t mix_size() const { return channels * frames; }            // of one sample
-  std::int64_t stems_size() const { return stems * channels * frames; }  // of one sample
-};
-
-// Batches that go back and forth between the loader and its callers. Handed-out batches keep the
-// pool alive, so they may come back when the loader is gone.
-class BatchPool : public std::enable_shared_from_this<BatchPool> {
- public:
-  explicit BatchPool(const BatchShape& shape) : shape_(shape) {}
-
-  std::shared_ptr<Batch> Take() {
-    std::unique_ptr<Batch> batch;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!free_.empty()) {
-        batch = std::move(free_.back());
-        free_.pop_back();
-      } else {
-        free_.reserve(static_cast<std::size_t>(live_ + 1));  // so that PutBack cannot fail
-        ++live_;
-      }
-    }
-    if (batch == nullptr) {
-      try {
-        batch = Make();
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        --live_;
-        throw;
-      }
-    }
-    return {batch.release(), [pool = shared_from_this()](Batch* b) { pool->PutBack(b); }};
-  }
-
-  // Nothing is reused from now on.
-  void Close() {
-    std::vector<std::unique_ptr<Batch>> unused;
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    live_ -= static_cast<std::int64_t>(free_.size());
-    unused.swap(free_);
-  }
-
-  std::int64_t live() const {
-    const std::lock_guard lock(mutex_);
-    return live_;
-  }
-
- private:
-  std::unique_ptr<Batch> Make() const {
-    auto batch = std::make_unique<Batch>();
-    batch->batch = shape_.batch;
-    batch->stems = shape_.stems;
-    batch->channels = shape_.channels;
-    batch->frames = shape_.frames;
-    batch->mix.resize(static_cast<std::size_t>(shape_.batch * shape_.mix_size()));
-    batch->stem_audio.resize(static_cast<std::size_t>(shape_.batch * shape_.stems_size()));
-    batch->tracks.resize(static_cast<std::size_t>(shape_.batch));
-    return batch;
-  }
-
-  void PutBack(Batch* handed_back) {
-    std::unique_ptr<Batch> batch(handed_back);
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      --live_;
-      return;
-    }
-    free_.push_back(std::move(batch));
-  }
-
-  const BatchShape shape_;
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Batch>> free_;
-  std::int64_t live_ = 0;
-  bool closed_ = false;
-};
 
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
 

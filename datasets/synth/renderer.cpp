@@ -100,7 +100,7 @@ RenderedSong RenderSong(const Song& song, const std::filesystem::path& sound_fon
     for (int c = 0; c < 2; ++c) {
       const float* in = stems[s].channel(c);
       for (std::size_t t = 0; t < rendered.frames; ++t) {
-        const auto value = static_cast<std::int16_t>(std::lround(gain * in[t]));
+        const auto value = static_cast<std::int16_t>(std::lrint(gain * in[t]));
         rendered.stems[s][2 * t + c] = value;
         // Cannot overflow: peak_db leaves more room than four roundings need.
         rendered.mixture[2 * t + c] =

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -120,16 +121,6 @@ json DescribeSong(const Song& song, const std::string& split) {
           {"style", song.style}, {"tempo_bpm", std::round(song.tempo_bpm * 100) / 100}};
 }
 
-// The songs from 0 to `songs`, those of an earlier and larger call included.
-void WriteState(const SynthOptions& options, const json& settings, int songs) {
-  json list = json::array();
-  for (int i = 0; i < songs; ++i)
-    list.push_back(
-        DescribeSong(ComposeSong(options.seed, i, options.seconds), SplitOf(i, options)));
-  const json state = {{"settings", settings}, {"songs", list}};
-  WriteFileAtomically(options.out / kStateFile, state.dump(1) + "\n");
-}
-
 // Renders under a temporary name, then renames: a song is there whole or not at all.
 void MakeSong(const Song& song, const LayoutRow& layout, const fs::path& place,
               const fs::path& sound_font) {
@@ -234,23 +225,40 @@ SynthResult MakeSongs(const SynthOptions& options) {
     RemoveSongs(options.out, state);
     state = nullptr;
   }
-  const int listed = state.is_null() ? 0 : static_cast<int>(state["songs"].size());
-  WriteState(options, settings, std::max(options.songs, listed));
-  if (listed > options.songs) {
-    Warn(options.out.string() + " keeps " + std::to_string(listed - options.songs) +
-         " more songs of an earlier call");
-  }
 
   SynthResult result;
   std::vector<int> missing;
+  std::set<std::string> names;
+  json songs = json::array();
+  const auto exists = [&](const std::string& split, const std::string& name) {
+    std::error_code ignored;
+    return fs::exists(layout.place(options.out, split, name), ignored);
+  };
   for (int i = 0; i < options.songs; ++i) {
     const Song song = ComposeSong(options.seed, i, options.seconds);
-    std::error_code ignored;
-    if (fs::exists(layout.place(options.out, SplitOf(i, options), song.name), ignored))
+    const std::string split = SplitOf(i, options);
+    songs.push_back(DescribeSong(song, split));
+    names.insert(song.name);
+    if (exists(split, song.name))
       ++result.kept;
     else
       missing.push_back(i);
   }
+  // Songs of an earlier call that made more stay, and stay listed.
+  int beyond = 0;
+  if (!state.is_null()) {
+    for (const auto& song : state["songs"]) {
+      const auto name = song["name"].get<std::string>();
+      if (names.contains(name) || !exists(song["split"].get<std::string>(), name)) continue;
+      songs.push_back(song);
+      ++beyond;
+    }
+  }
+  if (beyond > 0 && options.output != OutputMode::kQuiet)
+    Warn(options.out.string() + " keeps " + std::to_string(beyond) +
+         " more songs of earlier calls");
+  WriteFileAtomically(options.out / kStateFile,
+                      json{{"settings", settings}, {"songs", songs}}.dump(1) + "\n");
 
   Progress progress({"synth", options.songs, "songs", options.output});
   std::mutex mutex;

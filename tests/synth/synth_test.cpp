@@ -117,6 +117,20 @@ TEST(Synth, AddsSongsToAFolder) {
   EXPECT_EQ(state["songs"].size(), 2u);
 }
 
+TEST(Synth, KeepsAndListsTheSongsOfALargerCall) {
+  const testing::TemporaryFolder folder;
+  MakeSongs(Small(folder / "songs", 3));
+  const auto before = Files(folder / "songs");
+  MakeSongs(Small(folder / "songs", 1));
+  EXPECT_EQ(Files(folder / "songs"), before);
+  const auto state = nlohmann::json::parse(ReadFile(folder / "songs" / "synth.json"));
+  EXPECT_EQ(state["songs"].size(), 3u);
+  fs::remove_all(folder / "songs" / "valid");
+  MakeSongs(Small(folder / "songs", 1));
+  const auto fewer = nlohmann::json::parse(ReadFile(folder / "songs" / "synth.json"));
+  EXPECT_EQ(fewer["songs"].size(), 2u);
+}
+
 TEST(Synth, RefusesAFolderOfOtherSettingsUnlessForced) {
   const testing::TemporaryFolder folder;
   SynthOptions options = Small(folder / "songs", 2);

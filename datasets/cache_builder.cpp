@@ -19,10 +19,11 @@ void CacheBuilder::AddTrack(const std::string& name, const std::string& split,
                             std::span<const float> stems) {
   const std::size_t frames = stems.size() / format_.columns();
   TrackFormat format = format_;
-  float peak = 0;
-  for (const float sample : stems) peak = std::max(peak, std::abs(sample));
-  format.scale = std::max(kInt16Step, peak / 32767.0);
-  if (peak <= 32767 * kInt16Step) format.scale = kInt16Step;
+  for (const float sample : stems) {
+    if (sample < -1.0f || sample > 32767 * kInt16Step) {
+      format.scale = std::max(format.scale, std::abs(sample) / 32767.0);
+    }
+  }
 
   std::vector<float> interleaved(stems.size());
   Interleave(stems.data(), format_.columns(), frames, interleaved.data());

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -40,6 +41,36 @@ CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::pat
   if (name == "int16") return CacheSampleType::kInt16;
   if (name == "float32") return CacheSampleType::kFloat32;
   throw Damaged(path, "unknown sample type \"" + name + "\"");
+}
+
+// The loops below are written for the compiler to vectorise without -ffast-math.
+
+// Adding and taking away 1.5 · 2^23 rounds a float of this size to the nearest integer.
+void RoundToInt16(const float* in, std::size_t count, float factor, std::int16_t* out) {
+  constexpr float kRound = 12'582'912.0f;
+  for (std::size_t i = 0; i < count; ++i) {
+    float steps = in[i] * factor;
+    steps = steps < 32767.0f ? steps : 32767.0f;
+    steps = steps > -32768.0f ? steps : -32768.0f;
+    out[i] = static_cast<std::int16_t>(static_cast<std::int32_t>((steps + kRound) - kRound));
+  }
+}
+
+// Floats as integers of the same order, and back: negative ones have their magnitude's bits
+// flipped.
+std::int32_t OrderedBits(std::int32_t bits) { return bits ^ ((bits >> 31) & 0x7FFFFFFF); }
+
+// Widens [lowest, highest] to hold all samples.
+void WidenRange(const float* in, std::size_t count, float& lowest, float& highest) {
+  std::int32_t low = OrderedBits(std::bit_cast<std::int32_t>(lowest));
+  std::int32_t high = OrderedBits(std::bit_cast<std::int32_t>(highest));
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int32_t value = OrderedBits(std::bit_cast<std::int32_t>(in[i]));
+    low = value < low ? value : low;
+    high = value > high ? value : high;
+  }
+  lowest = std::bit_cast<float>(OrderedBits(low));
+  highest = std::bit_cast<float>(OrderedBits(high));
 }
 
 }  // namespace
@@ -93,7 +124,7 @@ struct TrackWriter::Impl {
       : output(path), format(format), columns(format.columns()) {
     chunk_frames = ChunkFrames(columns * CacheSampleBytes(format.sample_type));
     chunk.resize(chunk_frames * columns * CacheSampleBytes(format.sample_type));
-    square_sums.resize(format.stems.size());
+    square_sums.resize(columns);
   }
 
   ~Impl() {
@@ -114,9 +145,8 @@ struct TrackWriter::Impl {
   std::int64_t filled = 0;  // frames in it
   std::int64_t frames = 0;  // frames in finished chunks
   std::vector<std::uint64_t> hashes;
-  std::vector<double> square_sums;  // per stem
-  float peak = 0;
-  bool clipped = false;
+  std::vector<double> square_sums;  // per column
+  float lowest = 0, highest = 0;    // sample
 };
 
 void TrackWriter::Impl::Create() {
@@ -139,28 +169,17 @@ void TrackWriter::Impl::Create() {
 
 void TrackWriter::Impl::Encode(const float* interleaved, std::size_t count) {
   const std::size_t samples = count * columns;
+  char* out = chunk.data() + filled * columns * CacheSampleBytes(format.sample_type);
   if (format.sample_type == CacheSampleType::kFloat32) {
-    std::memcpy(chunk.data() + filled * columns * sizeof(float), interleaved,
-                samples * sizeof(float));
+    std::memcpy(out, interleaved, samples * sizeof(float));
   } else {
-    auto* out = reinterpret_cast<std::int16_t*>(chunk.data()) + filled * columns;
-    const float factor = static_cast<float>(1.0 / format.scale);
-    for (std::size_t i = 0; i < samples; ++i) {
-      const float steps = std::nearbyint(interleaved[i] * factor);
-      clipped |= steps > 32767.0f || steps < -32768.0f;
-      out[i] = static_cast<std::int16_t>(std::clamp(steps, -32768.0f, 32767.0f));
-    }
+    RoundToInt16(interleaved, samples, static_cast<float>(1.0 / format.scale),
+                 reinterpret_cast<std::int16_t*>(out));
   }
-  for (std::size_t s = 0; s < square_sums.size(); ++s) {
-    double sum = 0;
-    for (std::size_t t = 0; t < count; ++t) {
-      const float* frame = interleaved + t * columns + s * format.channels;
-      for (int c = 0; c < format.channels; ++c) {
-        sum += double{frame[c]} * frame[c];
-        peak = std::max(peak, std::abs(frame[c]));
-      }
-    }
-    square_sums[s] += sum;
+  WidenRange(interleaved, samples, lowest, highest);
+  for (std::size_t t = 0; t < count; ++t) {
+    const float* frame = interleaved + t * columns;
+    for (int c = 0; c < columns; ++c) square_sums[c] += double{frame[c]} * frame[c];
   }
 }
 
@@ -222,8 +241,12 @@ void TrackWriter::Write(const float* interleaved, std::size_t frames) {
   }
 }
 
-float TrackWriter::peak() const { return impl_->peak; }
-bool TrackWriter::clipped() const { return impl_->clipped; }
+float TrackWriter::peak() const { return std::max(-impl_->lowest, impl_->highest); }
+bool TrackWriter::clipped() const {
+  const double step = impl_->format.scale;
+  return impl_->format.sample_type == CacheSampleType::kInt16 &&
+         (impl_->lowest < -32768.5 * step || impl_->highest > 32767.5 * step);
+}
 
 TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
                                 const std::vector<SourceFile>& sources) {
@@ -237,8 +260,10 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
   record.sample_type = impl.format.sample_type;
   record.recipe_hash = recipe_hash;
   record.sources = sources;
-  for (const double sum : impl.square_sums) {
-    record.rms_db.push_back(RmsDb(sum, static_cast<double>(impl.frames) * impl.format.channels));
+  const int channels = impl.format.channels;
+  for (auto sum = impl.square_sums.begin(); sum != impl.square_sums.end(); sum += channels) {
+    record.rms_db.push_back(RmsDb(std::accumulate(sum, sum + channels, 0.0),
+                                  static_cast<double>(impl.frames) * channels));
   }
   const std::string shape = nlohmann::json{impl.format.stems,
                                            impl.format.sample_rate_hz,

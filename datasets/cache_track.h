@@ -66,7 +66,7 @@ class TrackWriter {
 
   // Appends frames, interleaved [T, S · C], stem after stem. int16 rounds to nearest and clips.
   void Write(const float* interleaved, std::size_t frames);
-  // Largest magnitude written so far; beyond 32767 · scale, int16 has clipped.
+  // Largest magnitude given so far, and whether int16 could not hold it.
   float peak() const;
   bool clipped() const;
   // Closes and renames. `name` and `split` of the record are left to the caller. Throws Error when

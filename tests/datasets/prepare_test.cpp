@@ -137,6 +137,15 @@ TEST_F(PrepareTest, KeepsSixteenBitSourcesBitForBit) {
   EXPECT_EQ(Stem("b", "bass"), Samples(Noise(4)));
 }
 
+TEST_F(PrepareTest, KeepsSourcesAtBothEndsOfFullScaleBitForBit) {
+  AudioBuffer loud = Noise(1);
+  loud.channel(0)[7] = -1.0f;
+  loud.channel(1)[8] = 32767.0f / 32768.0f;
+  Write("s/a.wav", loud);
+  Prepare();
+  EXPECT_EQ(Stem("s", "a"), Samples(loud));
+}
+
 TEST_F(PrepareTest, SumsSourcesByTheRecipeWithGains) {
   Write("s/drums.wav", Noise(1));
   Write("s/bass.wav", Noise(2));

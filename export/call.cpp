@@ -169,8 +169,12 @@ const TracedTensor& Call::Out(std::size_t index) const {
 
 void Call::Return(const std::string& name) {
   const TracedTensor& out = Out(results_.size());
+  Return(LoweredTensor{name, out.type, out.shape});
+}
+
+void Call::Return(LoweredTensor tensor) {
   LoweredValue value;
-  value.tensor = LoweredTensor{name, out.type, out.shape};
+  value.tensor = std::move(tensor);
   results_.push_back(std::move(value));
 }
 

@@ -260,8 +260,7 @@ std::string Filled(Call& call, const std::string& value, const std::string& shap
   return call.b().Emit("Expand", {value, shape});
 }
 
-std::string FillValue(Call& call, double value) {
-  const torch::ScalarType type = call.Out().type;
+std::string FillValue(Call& call, double value, torch::ScalarType type) {
   if (c10::isComplexType(type)) {
     return call.b().Tensor(torch::tensor({value, 0.0}, torch::kFloat32));
   }
@@ -270,10 +269,14 @@ std::string FillValue(Call& call, double value) {
 
 void FillLike(Call& call, double value) {
   const LoweredTensor x = call.Tensor("self");
-  if (x.complex() != c10::isComplexType(call.Out().type)) {
+  // An in-place fill became full_like after the trace, which therefore does not know its result.
+  const torch::ScalarType type = call.KnowsOut() ? call.Out().type : x.type;
+  if (x.complex() != c10::isComplexType(type)) {
     call.Unsupported("it changes between real and complex");
   }
-  call.Return(Filled(call, FillValue(call, value), call.b().Emit("Shape", {x.name})));
+  const std::string filled =
+      Filled(call, FillValue(call, value, type), call.b().Emit("Shape", {x.name}));
+  call.Return(LoweredTensor{filled, type, x.shape});
 }
 void ZerosLike(Call& call) { FillLike(call, 0.0); }
 void OnesLike(Call& call) { FillLike(call, 1.0); }
@@ -282,10 +285,11 @@ void FullLike(Call& call) { FillLike(call, call.Double("fill_value", 0.0)); }
 void FillNew(Call& call, double value) {
   std::vector<LoweredInt> shape = call.DynamicInts("size");
   if (c10::isComplexType(call.Out().type)) shape.push_back(2);
-  call.Return(Filled(call, FillValue(call, value), call.b().IntList(shape)));
+  call.Return(Filled(call, FillValue(call, value, call.Out().type), call.b().IntList(shape)));
 }
 void Zeros(Call& call) { FillNew(call, 0.0); }
 void Ones(Call& call) { FillNew(call, 1.0); }
+void Fill(Call& call) { FillLike(call, call.Double("value", 0.0)); }
 void Full(Call& call) { FillNew(call, call.Double("fill_value", 0.0)); }
 
 // torch names the padding from the last dimension back, a pair each; ONNX all starts, then all
@@ -314,6 +318,14 @@ void Pad(Call& call) {
   if (mode == "reflect") return PadWith(call, "reflect", 0.0, "pad");
   if (mode == "replicate") return PadWith(call, "edge", 0.0, "pad");
   call.Unsupported("mode " + mode);
+}
+// F::pad in C++ names the mode by torch's enumeration.
+void PadByNumber(Call& call) {
+  const std::int64_t mode = call.Int("mode");
+  if (mode == 0) return PadWith(call, "reflect", 0.0, "pad");
+  if (mode == 1) return PadWith(call, "edge", 0.0, "pad");
+  if (mode == 3) return PadWith(call, "constant", call.Double("value", 0.0), "pad");
+  call.Unsupported("mode circular");
 }
 void ConstantPad(Call& call) { PadWith(call, "constant", call.Double("value", 0.0), "pad"); }
 void ReflectionPad(Call& call) { PadWith(call, "reflect", 0.0, "padding"); }
@@ -359,6 +371,8 @@ const RuleTable& ShapeRules() {
       {"aten::zeros_like", ZerosLike},
       {"aten::ones_like", OnesLike},
       {"aten::full_like", FullLike},
+      {"aten::fill", Fill},
+      {"aten::empty_like", ZerosLike},  // what is in it is filled by others
       {"aten::zeros", Zeros},
       {"aten::new_zeros", Zeros},
       {"aten::ones", Ones},
@@ -366,6 +380,7 @@ const RuleTable& ShapeRules() {
       {"aten::full", Full},
       {"aten::new_full", Full},
       {"aten::pad", Pad},
+      {"aten::_pad_enum", PadByNumber},
       {"aten::constant_pad_nd", ConstantPad},
       {"aten::reflection_pad1d", ReflectionPad},
       {"aten::reflection_pad2d", ReflectionPad},

@@ -28,6 +28,12 @@ bool PassesThrough(const std::string& op) {
   return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
 }
 
+// Questions about a tensor that only other operators' type arguments ask; ONNX has no use for the
+// answer.
+bool AsksForOptions(const std::string& op) {
+  return op == "prim::dtype" || op == "prim::device" || op == "prim::layout";
+}
+
 class Lowerer {
  public:
   Lowerer(const Trace& trace, const std::string& where) : trace_(trace), where_(where) {}
@@ -93,8 +99,37 @@ class Lowerer {
     }
   }
 
-  // Lists and tuples are taken together and apart here.
-  bool LowerStructure(const Node* node, const std::vector<LoweredValue>& inputs) {
+  // Puts a list or tuple together: constant where all of its items are.
+  void Pack(const Node* node, const std::vector<LoweredValue>& items, bool constant) {
+    LoweredValue& packed = values_[node->output()];
+    if (!constant) {
+      packed.items = items;
+    } else if (node->kind() == torch::jit::prim::ListConstruct) {
+      c10::impl::GenericList list(
+          node->output()->type()->expectRef<c10::ListType>().getElementType());
+      for (const LoweredValue& item : items) list.push_back(*item.constant);
+      packed.constant = c10::IValue(std::move(list));
+    } else {
+      std::vector<c10::IValue> elements;
+      for (const LoweredValue& item : items) elements.push_back(*item.constant);
+      packed.constant = c10::ivalue::Tuple::create(std::move(elements));
+    }
+  }
+
+  void Unpack(const Node* node, const LoweredValue& packed) {
+    for (std::size_t i = 0; i < node->outputs().size(); ++i) {
+      LoweredValue& item = values_[node->outputs()[i]];
+      if (!packed.constant) {
+        item = packed.items.at(i);
+      } else if (packed.constant->isTuple()) {
+        item.constant = packed.constant->toTupleRef().elements()[i];
+      } else {
+        item.constant = packed.constant->toListRef()[i];
+      }
+    }
+  }
+
+  bool LowerStructure(const Node* node, const std::vector<LoweredValue>& inputs, bool constant) {
     switch (node->kind()) {
       case torch::jit::prim::Constant:
         values_[node->output()].constant = torch::jit::toIValue(node->output());
@@ -105,13 +140,11 @@ class Lowerer {
         return true;
       case torch::jit::prim::ListConstruct:
       case torch::jit::prim::TupleConstruct:
-        values_[node->output()].items = inputs;
+        Pack(node, inputs, constant);
         return true;
       case torch::jit::prim::ListUnpack:
       case torch::jit::prim::TupleUnpack:
-        for (std::size_t i = 0; i < node->outputs().size(); ++i) {
-          values_[node->outputs()[i]] = inputs.at(0).items.at(i);
-        }
+        Unpack(node, inputs.at(0));
         return true;
       default:
         return false;
@@ -125,17 +158,19 @@ class Lowerer {
       inputs.push_back(values_.at(input));
       constant = constant && inputs.back().constant.has_value();
     }
-    const bool leaf =
-        node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::GetAttr;
-    if (!leaf && constant && !node->isNondeterministic() && !node->hasSideEffects()) {
+    if (LowerStructure(node, inputs, constant)) return;
+    if (constant && !node->isNondeterministic() && !node->hasSideEffects()) {
       Evaluate(node, inputs);
       return;
     }
-    if (LowerStructure(node, inputs)) return;
 
     const std::string op = node->kind().toQualString();
     if (PassesThrough(op)) {
       values_[node->output()] = inputs.at(0);
+      return;
+    }
+    if (AsksForOptions(op)) {
+      values_[node->output()].constant = c10::IValue();
       return;
     }
     const Rule rule = FindRule(op);

@@ -136,10 +136,12 @@ class Call {
 
   // The outputs as traced. A list's items count as outputs.
   const TracedTensor& Out(std::size_t index = 0) const;
+  bool KnowsOut() const { return !outs_.empty() && outs_[0] != nullptr; }
   std::size_t OutCount() const { return outs_.size(); }
   // What the operator gives, in order: tensors by name, integers, or an argument as it came.
   void Return(const std::string& name);
   void Return(const LoweredInt& value);
+  void Return(LoweredTensor tensor);
   void ReturnArgument(const char* name) { results_.push_back(Get(name)); }
   std::vector<LoweredValue> TakeResults() { return std::move(results_); }
 

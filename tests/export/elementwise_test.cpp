@@ -12,6 +12,8 @@ struct Case {
   Tensor (*function)(const Tensor& x);
 };
 
+void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
+
 // Functions of a tensor [B, 2, T] of normal noise. Real results only: the graph's output is
 // float32.
 const Case kCases[] = {

@@ -14,6 +14,8 @@ struct Case {
   Tensor (*function)(const Tensor& x);
 };
 
+void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
+
 // Functions of a tensor [B, 6, T].
 const Case kCases[] = {
     {"flatten", [](const Tensor& x) { return x.flatten(0, 1); }},
@@ -39,7 +41,6 @@ const Case kCases[] = {
     {"unsqueeze", [](const Tensor& x) { return x.unsqueeze(-1); }},
     {"squeeze",
      [](const Tensor& x) { return x.unsqueeze(1).unsqueeze(-1).squeeze(1).squeeze(-1); }},
-    {"squeeze_all", [](const Tensor& x) { return x.unsqueeze(1).squeeze(); }},
     {"slice", [](const Tensor& x) { return x.slice(2, 3, -4); }},
     {"slice_step",
      [](const Tensor& x) {

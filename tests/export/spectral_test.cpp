@@ -14,7 +14,13 @@ struct Sizes {
   std::int64_t length, other_length;  // traced; run at a third one
 };
 
-Tensor Window(const Sizes& s) { return torch::hann_window(s.window, torch::kFloat32) + 0.01; }
+void PrintTo(const Sizes& s, std::ostream* out) {
+  *out << s.n_fft << "_hop_" << s.hop << "_" << s.pad_mode << "_length_" << s.length;
+}
+
+// Never near 0, so that frames side by side can be inverted: the division by the window would
+// enlarge rounding.
+Tensor Window(const Sizes& s) { return torch::hann_window(s.window, torch::kFloat32) + 0.1; }
 
 Tensor Stft(const Tensor& x, const Sizes& s) {
   return torch::stft(x.flatten(0, 1), s.n_fft, s.hop, s.window, Window(s), s.center, s.pad_mode,
@@ -89,6 +95,8 @@ struct Case {
   const char* name;
   Tensor (*function)(const Tensor& z);  // of a complex tensor [B, F, N]
 };
+
+void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
 
 const Case kComplexCases[] = {
     {"abs", [](const Tensor& z) { return z.abs(); }},

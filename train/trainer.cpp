@@ -2,53 +2,16 @@
 
 #include <c10/util/Exception.h>
 
-#include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <limits>
-#include <map>
-#include <optional>
 
-#include "augment/augment.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/interrupt.h"
-#include "datasets/loader.h"
-#include "models/checkpoint.h"
 #include "train/device.h"
-#include "train/ema.h"
-#include "train/loss.h"
-#include "train/meter.h"
-#include "train/metrics_log.h"
-#include "train/optimizer.h"
-#include "train/options.h"
-#include "train/run_folder.h"
-#include "train/schedule.h"
 #include "train/segment.h"
-#include "train/train_state.h"
-#include "train/validation.h"
+#include "train/trainer_run.h"
 
 namespace stemsmith {
 namespace {
-
-constexpr char kOptimizerPrefix[] = "optimizer.";
-constexpr char kRawPrefix[] = "raw.";
-constexpr char kRandomPrefix[] = "random.";
-
-std::string Format(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-// What `tensors` holds under a prefix, without it.
-NamedTensors WithPrefix(const NamedTensors& tensors, const std::string& prefix) {
-  NamedTensors found;
-  for (const auto& [name, tensor] : tensors) {
-    if (name.starts_with(prefix)) found.emplace_back(name.substr(prefix.size()), tensor);
-  }
-  return found;
-}
 
 NamedTensors TrainableParameters(const SeparationModel& model) {
   NamedTensors parameters;
@@ -58,52 +21,7 @@ NamedTensors TrainableParameters(const SeparationModel& model) {
   return parameters;
 }
 
-class Trainer {
- public:
-  Trainer(const Config& config, const TrainRequest& request);
-  TrainResult Run();
-
- private:
-  void Start();
-  void Resume();
-  void TrainStep();
-  void Log();
-  void Validate();
-  bool IsBetter(const nlohmann::json& figures) const;
-  Checkpoint MakeCheckpoint(bool for_resuming) const;
-  void SaveBest();
-  void SaveLast();
-  void SavePeriodic();
-  void ShowProgress(double loss);
-  torch::Tensor ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
-                         const std::shared_ptr<const Batch>& owner) const;
-  double Elapsed() const { return state_.seconds + session_.seconds(); }
-
-  const Config& config_;
-  const TrainRequest& request_;
-  TrainOptions options_;
-  torch::Device device_;
-  int threads_;
-  AugmentChain augment_;
-  std::unique_ptr<CacheReader> cache_;
-  std::shared_ptr<SeparationModel> model_;
-  std::unique_ptr<WeightedLoss> loss_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<WeightAverage> average_;  // null without EMA
-  std::unique_ptr<Validation> validation_;  // null where nothing is validated
-  std::unique_ptr<LearningRate> learning_rate_;
-  std::int64_t segment_frames_ = 0, total_steps_ = 0;
-  std::optional<RunFolder> folder_;
-  std::unique_ptr<Loader> loader_;  // after the cache that it reads
-  std::unique_ptr<MetricsLog> log_;
-  std::unique_ptr<Progress> progress_;
-
-  TrainState state_;
-  double gradient_norm_ = 0.0;
-  Meter session_, record_, shown_;
-  std::string rate_text_;
-  nlohmann::json rate_fields_;
-};
+}  // namespace
 
 Trainer::Trainer(const Config& config, const TrainRequest& request)
     : config_(config),
@@ -156,76 +74,6 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   progress.unit = "steps";
   progress.mode = request.output;
   progress_ = std::make_unique<Progress>(progress);
-}
-
-void Trainer::Start() {
-  if (folder_->HoldsRun()) {
-    throw Error::Usage("this folder already holds a run", request_.run.string(),
-                       "continue it with --resume, or choose another --run");
-  }
-  std::int64_t parameters = 0;
-  for (const auto& [name, parameter] : optimizer_->parameters()) parameters += parameter.numel();
-  std::string stems;
-  for (const std::string& stem : cache_->stems()) stems += (stems.empty() ? "" : ", ") + stem;
-  const double rate = cache_->sample_rate_hz();
-  progress_->Message(Format("%.2f M parameters", static_cast<double>(parameters) / 1e6) + "; " +
-                     stems + "; " + device_.str() + ", " + std::to_string(threads_) + " threads; " +
-                     std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
-  const double seconds = static_cast<double>(segment_frames_) / rate;
-  if (std::llround(options_.segment_seconds * rate) != segment_frames_) {
-    progress_->Message("segments of " + Format("%.3f", seconds) + " s (" +
-                       std::to_string(segment_frames_) + " frames) instead of " +
-                       Format("%g", options_.segment_seconds) +
-                       " s: the nearest length that the model takes without padding");
-  }
-  WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
-  // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
-  SaveLast();
-}
-
-void Trainer::Resume() {
-  const Checkpoint checkpoint = folder_->LoadNewest();
-  const std::string where = request_.run.string();
-  TrainState saved = TrainState::FromJson(checkpoint.training_state, where);
-  if (const auto changes = ConfigChanges(saved.config, state_.config); !changes.empty()) {
-    std::string text;
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, changes.size()); ++i)
-      text += (i > 0 ? ", " : "") + changes[i];
-    if (changes.size() > 3) text += ", and " + std::to_string(changes.size() - 3) + " more";
-    throw Error::Usage("the configuration is not the one this run was started with: " + text, where,
-                       "take the change back, or choose another --run");
-  }
-  if (saved.cache_fingerprint != state_.cache_fingerprint ||
-      checkpoint.setting.stems != cache_->stems()) {
-    throw Error::Usage("the cache is not the one this run was started with",
-                       options_.cache.string(), "use the old cache, or choose another --run");
-  }
-  if (saved.threads != threads_ || saved.device != state_.device) {
-    Warn("resuming on " + state_.device + " with " + std::to_string(threads_) +
-         " threads what ran on " + saved.device + " with " + std::to_string(saved.threads) +
-         ": results differ by rounding");
-  }
-
-  const NamedTensors raw = WithPrefix(checkpoint.training, kRawPrefix);
-  model_->LoadStateDict(raw.empty() ? checkpoint.weights : raw, where);
-  if (average_) average_->Load(checkpoint.weights, where);
-  optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
-  for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
-    if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;
-    const torch::Device generator = name == "cuda" ? device_ : torch::Device(torch::kCPU);
-    at::Generator target = at::globalContext().defaultGenerator(generator);
-    std::lock_guard<std::mutex> lock(target.mutex());
-    target.set_state(random);
-  }
-  saved.config = state_.config;
-  saved.threads = threads_;
-  saved.device = state_.device;
-  state_ = std::move(saved);
-  loader_->Seek(state_.position);
-  WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
-  progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 
 torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
@@ -345,55 +193,14 @@ void Trainer::Validate() {
   figures["event"] = "validation";
   figures["best"] = better;
   log_->Append(figures);
-  WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
+  DrawChart();
 }
 
-Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
-  Checkpoint checkpoint;
-  checkpoint.model_config = config_.Child("model").Dump();
-  checkpoint.setting = model_->setting();
-  checkpoint.segment_frames = segment_frames_;
-  // `weights` are those to use: the averaged ones where there is an average.
-  checkpoint.weights = average_ ? average_->state() : model_->StateDict();
-  TrainState state = state_;
-  state.seconds = Elapsed();
-  checkpoint.training_state = state.ToJson();
-  if (!for_resuming) return checkpoint;
-
-  if (average_) {
-    for (const auto& [name, tensor] : model_->StateDict())
-      checkpoint.training.emplace_back(kRawPrefix + name, tensor);
-  }
-  for (const auto& [name, tensor] : optimizer_->State())
-    checkpoint.training.emplace_back(kOptimizerPrefix + name, tensor);
-  std::vector<torch::Device> generators = {torch::kCPU};
-  if (device_.is_cuda()) generators.push_back(device_);
-  for (const torch::Device& device : generators) {
-    at::Generator generator = at::globalContext().defaultGenerator(device);
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    checkpoint.training.emplace_back(kRandomPrefix + std::string(device.is_cuda() ? "cuda" : "cpu"),
-                                     generator.get_state());
-  }
-  return checkpoint;
-}
-
-void Trainer::SaveBest() {
+void Trainer::DrawChart() {
   try {
-    folder_->SaveBest(MakeCheckpoint(false));
+    WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
   } catch (const Error& error) {
     Warn(std::string(error.what()) + "; training goes on");
-  }
-}
-
-void Trainer::SaveLast() { folder_->SaveLast(MakeCheckpoint(true)); }
-
-// A disk that fills up in the middle does not cost the training: the checkpoint before stays.
-void Trainer::SavePeriodic() {
-  try {
-    SaveLast();
-    folder_->KeepStep(state_.step, options_.keep);
-  } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");
   }
 }
 
@@ -430,8 +237,7 @@ TrainResult Trainer::Run() {
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();
-  if (state_.step > 0)
-    WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
+  DrawChart();
   progress_->Finish();
 
   TrainResult result;
@@ -443,8 +249,6 @@ TrainResult Trainer::Run() {
   result.checkpoint = std::filesystem::exists(folder_->best()) ? folder_->best() : folder_->last();
   return result;
 }
-
-}  // namespace
 
 TrainResult Train(const Config& config, const TrainRequest& request) {
   try {

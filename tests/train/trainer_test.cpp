@@ -136,6 +136,25 @@ TEST_F(Trainer, FallsBackWhenTheLastCheckpointIsDamaged) {
   }
 }
 
+TEST_F(Trainer, GoesOnWhenACheckpointCannotBeWritten) {
+  RunTraining("whole");
+  // From step 2 to 6 the folder cannot be written, as on a full disk.
+  const fs::path checkpoints = folder_ / "run/checkpoints", aside = folder_ / "aside";
+  ::testing::internal::CaptureStderr();
+  RunTraining("run", {}, false, [&](std::int64_t step) {
+    if (step == 2) {
+      fs::rename(checkpoints, aside);
+      WriteFile(checkpoints, "in the way");
+    } else if (step == 6) {
+      EXPECT_EQ(LoadCheckpoint(aside / "last.safetensors").training_state["step"], 0);
+      fs::remove(checkpoints);
+      fs::rename(aside, checkpoints);
+    }
+  });
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("training goes on"));
+  ExpectSameCheckpoint(CheckpointPath("whole", "last"), CheckpointPath("run", "last"));
+}
+
 TEST_F(Trainer, RefusesAFolderThatHoldsARun) {
   RunTraining("run", {"train.steps=1"});
   EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.steps=1"}); }), HasSubstr("--resume"));

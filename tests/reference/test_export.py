@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import torch
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
 BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["drums", "bass", "other", "vocals"]
 MODELS = {
@@ -32,7 +33,7 @@ def run(program, *arguments, status=0):
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    run("stemsmith", "synth", folder / "songs", "--songs", 3, "--seconds", 4, "--seed", 5,
+    run("stemsmith", "synth", folder / "songs", "--songs", 3, "--seconds", 6, "--seed", 5,
         "--valid-songs", 1, "--test-songs", 1, "--quiet")
     run("stemsmith", "prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
     return folder / "cache.h5"

@@ -81,7 +81,7 @@ void AddExportCommand(CLI::App& app) {
       ->add_option("--segment-seconds", options.segment_seconds,
                    "Length the model is used with; the nearest it takes is chosen "
                    "(default: as trained)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(0.001, 3600.0));
   AddOutputFlags(*command, options.output);
   command->callback([arguments] { RunExport(*arguments); });
 }

@@ -1,0 +1,33 @@
+// The kinds of file that `stemsmith inspect` shows: one file inspect_KIND.cpp each, one row in
+// inspect_command.cpp.
+#pragma once
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "core/progress.h"
+
+namespace stemsmith {
+
+struct InspectArguments {
+  std::filesystem::path file;
+  bool songs = false;  // caches: a line per song
+  OutputMode mode = OutputMode::kAuto;
+};
+
+// Each throws Error for files that look like its kind but cannot be read.
+void InspectCache(const InspectArguments& arguments);
+void InspectCheckpoint(const InspectArguments& arguments);  // a .safetensors file or a run folder
+void InspectModel(const InspectArguments& arguments);       // .ts or .onnx
+
+// One line of the text, by printf's rules; up to 511 bytes.
+template <typename... Values>
+std::string InspectLine(const char* format, Values... values) {
+  std::array<char, 512> text{};
+  std::snprintf(text.data(), text.size(), format, values...);
+  return text.data();
+}
+
+}  // namespace stemsmith

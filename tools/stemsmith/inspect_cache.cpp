@@ -1,0 +1,83 @@
+// stemsmith inspect: caches.
+#include <cmath>
+#include <map>
+
+#include "datasets/cache_index.h"
+#include "tools/stemsmith/inspect.h"
+
+namespace stemsmith {
+namespace {
+
+struct SplitSummary {
+  std::size_t songs = 0;
+  double hours = 0;
+};
+
+}  // namespace
+
+void InspectCache(const InspectArguments& arguments) {
+  const CacheIndex index = ReadCacheIndex(arguments.file);
+  std::map<std::string, SplitSummary> splits;
+  std::vector<double> power(index.stems.size());  // summed over frames
+  double hours = 0, bytes = 0, frames = 0, int16_songs = 0;
+  for (const TrackRecord& track : index.tracks) {
+    const double track_hours = static_cast<double>(track.frames) / index.sample_rate_hz / 3600;
+    splits[track.split].songs += 1;
+    splits[track.split].hours += track_hours;
+    hours += track_hours;
+    bytes += static_cast<double>(track.bytes);
+    frames += static_cast<double>(track.frames);
+    int16_songs += track.sample_type == CacheSampleType::kInt16;
+    for (std::size_t s = 0; s < power.size(); ++s) {
+      if (track.rms_db[s] <= kLowestRmsDb) continue;
+      power[s] += std::pow(10.0, track.rms_db[s] / 10) * static_cast<double>(track.frames);
+    }
+  }
+  const auto level = [&](std::size_t s) {
+    return power[s] > 0 ? 10 * std::log10(power[s] / frames) : kLowestRmsDb;
+  };
+
+  nlohmann::json fields = {{"kind", "cache"},
+                           {"file", arguments.file.string()},
+                           {"version", kCacheFormatVersion},
+                           {"sample_rate_hz", index.sample_rate_hz},
+                           {"channels", index.channels},
+                           {"songs", index.tracks.size()},
+                           {"hours", hours},
+                           {"bytes", bytes},
+                           {"dataset", {{"kind", index.kind}, {"root", index.root}}},
+                           {"recipe", index.recipe},
+                           {"command", index.command},
+                           {"fingerprint", index.Fingerprint()},
+                           {"stems", nlohmann::json::array()},
+                           {"splits", nlohmann::json::object()}};
+  std::string text = InspectLine("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
+                                 arguments.file.c_str(), index.tracks.size(), hours,
+                                 FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
+  text += InspectLine("  samples      %.0f songs int16, %.0f float32\n", int16_songs,
+                      static_cast<double>(index.tracks.size()) - int16_songs);
+  for (const auto& [name, split] : splits) {
+    text += InspectLine("  split        %-8s %5zu songs %8.2f h\n", name.c_str(), split.songs,
+                        split.hours);
+    fields["splits"][name] = {{"songs", split.songs}, {"hours", split.hours}};
+  }
+  for (std::size_t s = 0; s < index.stems.size(); ++s) {
+    text += InspectLine("  stem         %-20s %7.1f dB RMS\n", index.stems[s].c_str(), level(s));
+    fields["stems"].push_back({{"name", index.stems[s]}, {"rms_db", level(s)}});
+  }
+  text += "  fingerprint  " + index.Fingerprint() + '\n';
+  if (!index.command.empty()) text += "  made by      " + index.command + '\n';
+  if (arguments.songs) {
+    fields["tracks"] = nlohmann::json::array();
+    for (const TrackRecord& track : index.tracks) {
+      fields["tracks"].push_back(track.ToJson());
+      text += InspectLine("  %-6s %8.1f s", track.split.c_str(),
+                          static_cast<double>(track.frames) / index.sample_rate_hz);
+      for (const double rms_db : track.rms_db) text += InspectLine(" %7.1f dB", rms_db);
+      text += "  " + track.name + '\n';
+    }
+  }
+  PrintResult(arguments.mode, text, fields);
+}
+
+}  // namespace stemsmith

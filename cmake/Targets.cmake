@@ -8,7 +8,8 @@ function(stemsmith_library name)
   target_link_libraries(stemsmith_${name} PUBLIC stemsmith::flags ${arg_LINK} PRIVATE ${arg_PRIVATE_LINK})
 endfunction()
 
-# The one precompiled torch header; whoever sees torch calls stemsmith_uses_torch(TARGET).
+# The one precompiled torch header; whoever sees torch calls stemsmith_uses_torch(TARGET). Even so a translation unit
+# costs about 15 s before its own first line, so the sources of a target are compiled several at a time.
 add_library(stemsmith_torch_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
 target_link_libraries(stemsmith_torch_pch PUBLIC stemsmith::flags torch::torch)
 target_compile_options(stemsmith_torch_pch PRIVATE -Wno-all -Wno-extra)
@@ -16,4 +17,5 @@ target_precompile_headers(stemsmith_torch_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/
 function(stemsmith_uses_torch target)
   target_link_libraries(${target} PUBLIC torch::torch)
   target_precompile_headers(${target} REUSE_FROM stemsmith_torch_pch)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
 endfunction()

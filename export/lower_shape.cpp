@@ -7,8 +7,6 @@
 namespace stemsmith {
 namespace {
 
-constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
-
 // The ONNX shape of the result: where at most one dimension varies, -1 stands for it; else `wanted`
 // is used.
 std::vector<LoweredInt> TargetShape(Call& call, const std::vector<LoweredInt>& wanted) {

@@ -9,7 +9,6 @@
 namespace stemsmith {
 namespace {
 
-constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 // More pieces than this per frame would make the graph longer than it is worth.
 constexpr std::int64_t kMaximumPieces = 128;
 

@@ -10,6 +10,7 @@
 #include <torch/script.h>
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ namespace stemsmith {
 OnnxGraph LowerToOnnx(const Trace& trace, const std::string& where);
 
 // --- for the rules ---
+
+// "To the end" in a slice.
+constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
 // A tensor of the graph: its ONNX name with torch's type and shape (TracedTensor::kVaries where it
 // varies).

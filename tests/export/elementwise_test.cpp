@@ -2,7 +2,7 @@
 
 #include "tests/export/onnx_check.h"
 
-namespace stemsmith::testing {
+namespace stemsmith::testing::elementwise_test {
 namespace {
 
 using torch::Tensor;
@@ -106,4 +106,4 @@ INSTANTIATE_TEST_SUITE_P(Onnx, ElementwiseRule, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace stemsmith::testing
+}  // namespace stemsmith::testing::elementwise_test

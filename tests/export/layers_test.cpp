@@ -2,7 +2,7 @@
 
 #include "tests/export/onnx_check.h"
 
-namespace stemsmith::testing {
+namespace stemsmith::testing::layers_test {
 namespace {
 
 namespace F = torch::nn::functional;
@@ -180,4 +180,4 @@ TEST(RecurrentRule, Gru) {
 }
 
 }  // namespace
-}  // namespace stemsmith::testing
+}  // namespace stemsmith::testing::layers_test

@@ -2,7 +2,7 @@
 
 #include "tests/export/onnx_check.h"
 
-namespace stemsmith::testing {
+namespace stemsmith::testing::shape_test {
 namespace {
 
 namespace F = torch::nn::functional;
@@ -139,4 +139,4 @@ INSTANTIATE_TEST_SUITE_P(Onnx, ShapeRule, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace stemsmith::testing
+}  // namespace stemsmith::testing::shape_test

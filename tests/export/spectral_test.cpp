@@ -2,7 +2,7 @@
 
 #include "tests/export/onnx_check.h"
 
-namespace stemsmith::testing {
+namespace stemsmith::testing::spectral_test {
 namespace {
 
 using torch::Tensor;
@@ -159,4 +159,4 @@ INSTANTIATE_TEST_SUITE_P(Onnx, ComplexRule, ::testing::ValuesIn(kComplexCases),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
-}  // namespace stemsmith::testing
+}  // namespace stemsmith::testing::spectral_test

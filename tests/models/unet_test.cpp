@@ -1,7 +1,7 @@
 #include "core/error.h"
 #include "tests/models/tiny_models.h"
 
-namespace stemsmith::testing {
+namespace stemsmith::testing::unet_test {
 namespace {
 
 std::shared_ptr<SeparationModel> Build(const std::string& options, int stems = 3,
@@ -88,4 +88,4 @@ TEST(Unet, ContradictoryOptionsAreErrors) {
 }
 
 }  // namespace
-}  // namespace stemsmith::testing
+}  // namespace stemsmith::testing::unet_test

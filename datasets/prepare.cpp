@@ -172,6 +172,7 @@ void Preparation::Plan() {
     throw Error::Input("no stem is common to half of the songs", options_.reader.root.string(),
                        "write a recipe and give it with --recipe");
   }
+  AddRecordedMixtures(recipe_, tracks_);
   track_options_ = {DatasetFolder(options_.reader),
                     recipe_.stems(),
                     options_.sample_rate_hz,

@@ -33,7 +33,7 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
     nlohmann::json parts = nlohmann::json::array();
     for (const MixPart& part : mix[t]) {
       const SourceStem& source = track.sources[part.source];
-      parts.push_back({source.name, source.stream, part.gain_db});
+      parts.push_back({source.name, source.stream, part.gain_db, part.inverted});
     }
     targets.push_back({options.stems[t], parts});
   }

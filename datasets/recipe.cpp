@@ -116,10 +116,34 @@ SplitChannels ChannelsOf(const Config& config) {
   return {all, all, all};
 }
 
+void CheckStemName(const std::string& name, const std::string& where) {
+  if (!name.empty() && !IsMixtureName(name) && name.find('/') == name.npos &&
+      !name.starts_with('.')) {
+    return;
+  }
+  throw Error::Usage("a stem cannot be called '" + name + "'", where,
+                     "mixture and mix are reserved, and a stem's name becomes a file's");
+}
+
+// The stem that takes up the difference: one of the recipe's, or one of its own behind them.
+void ReadResidual(const Config& config, Recipe& recipe) {
+  if (!config.Has("residual")) {
+    throw Error::Usage("`mixture: recorded` needs a stem for what the sources do not explain",
+                       config.Where("mixture"),
+                       "write `residual: STEM`, one of the stems or another name");
+  }
+  recipe.residual = config.RequiredString("residual");
+  CheckStemName(recipe.residual, config.Where("residual"));
+  const std::vector<std::string> stems = recipe.stems();
+  if (std::find(stems.begin(), stems.end(), recipe.residual) == stems.end()) {
+    recipe.targets.push_back({recipe.residual, {}});
+  }
+}
+
 Recipe FromConfig(const Config& config, const std::string& where) {
   Recipe recipe;
   recipe.where = where;
-  config.Choice("mixture", "sum", {"sum"});
+  const bool recorded = config.Choice("mixture", "sum", {"sum", "recorded"}) == "recorded";
   recipe.source_channels = ChannelsOf(config);
   const Config stems = config.Value("stems");
   if (!stems.IsMap()) throw Error::Usage("'stems' must be a map: target: sources", stems.Where());
@@ -127,11 +151,7 @@ Recipe FromConfig(const Config& config, const std::string& where) {
   for (const std::string& name : stems.Keys()) {
     RecipeTarget target;
     target.name = name;
-    if (name.empty() || IsMixtureName(name) || name.find('/') != name.npos ||
-        name.starts_with('.')) {
-      throw Error::Usage("a stem cannot be called '" + name + "'", stems.Where(name),
-                         "mixture and mix are reserved, and a stem's name becomes a file's");
-    }
+    CheckStemName(name, stems.Where(name));
     const Config value = stems.Value(name);
     const std::vector<Config> items = value.IsList() ? value.Items() : std::vector<Config>{value};
     for (const Config& item : items) AddEntries(item, target);
@@ -146,40 +166,10 @@ Recipe FromConfig(const Config& config, const std::string& where) {
     recipe.targets.push_back(std::move(target));
   }
   if (recipe.targets.empty()) throw Error::Usage("the recipe has no stems", config.Where());
+  if (recorded) ReadResidual(config, recipe);
   config.CheckAllRead();
   recipe.text = config.Dump();
   return recipe;
-}
-
-bool Matches(const RecipeEntry& entry, const SourceStem& source) {
-  if (!entry.attributes.empty()) return entry.attributes.Holds(source);
-  if (entry.pattern == source.name) return true;
-  return entry.glob && fnmatch(entry.pattern.c_str(), source.name.c_str(), 0) == 0;
-}
-
-// "S03" (Guitar, program 30)
-std::string Described(const SourceStem& source) {
-  std::string text = "\"" + source.name + "\"";
-  if (const std::string* inst_class = source.Attribute("inst_class")) {
-    text += " (" + *inst_class;
-    if (const std::string* program = source.Attribute("program")) text += ", program " + *program;
-    text += ")";
-  }
-  return text;
-}
-
-std::string NamesOf(const Track& track) {
-  std::string names;
-  for (const SourceStem& source : track.sources) names += (names.empty() ? "" : ", ") + source.name;
-  return names.empty() ? "no stems" : names;
-}
-
-Error Missing(const Recipe& recipe, const Track& track, const std::string& what) {
-  const std::string where = "song \"" + track.name + "\" has " + NamesOf(track);
-  return Error::Input(what, where,
-                      recipe.where.empty()
-                          ? "add the file, or write a recipe and give it with --recipe"
-                          : "add the file, or write `optional: silence` in " + recipe.where);
 }
 
 // A target for every class of instrument that a source has; none where sources do not say theirs.
@@ -279,68 +269,6 @@ Recipe DefaultRecipe(const std::vector<Track>& tracks) {
   Recipe recipe;
   for (const std::string& name : names) recipe.targets.push_back({name, {{name}}});
   return recipe;
-}
-
-TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
-  if (track.problem) throw *track.problem;
-  const std::string song = "song \"" + track.name + "\"";
-  TrackMix mix(recipe.targets.size());
-  std::vector<int> owner(track.sources.size(), -1);
-  const auto claim = [&](std::size_t source, std::size_t target, double gain_db) {
-    mix[target].push_back({source, gain_db});
-    owner[source] = static_cast<int>(target);
-  };
-
-  int rest_target = -1;
-  const RecipeEntry* rest = nullptr;
-  for (std::size_t t = 0; t < recipe.targets.size(); ++t) {
-    for (const RecipeEntry& entry : recipe.targets[t].entries) {
-      if (entry.rest) {
-        rest_target = static_cast<int>(t);
-        rest = &entry;
-        continue;
-      }
-      bool found = false;
-      for (std::size_t s = 0; s < track.sources.size(); ++s) {
-        const SourceStem& source = track.sources[s];
-        if (!Matches(entry, source)) continue;
-        found = true;
-        if (owner[s] == static_cast<int>(t)) continue;  // by an earlier entry of this target
-        if (owner[s] >= 0) {
-          throw Error::Input("the source " + Described(source) + " is claimed by two stems: " +
-                                 recipe.targets[owner[s]].name + " and " + recipe.targets[t].name,
-                             song, "let one stem of " + recipe.where + " name it");
-        }
-        claim(s, t, entry.gain_db);
-      }
-      if (!found && !entry.optional && !entry.glob && entry.attributes.empty()) {
-        throw Missing(recipe, track, "the stem \"" + entry.pattern + "\" is missing");
-      }
-    }
-  }
-  for (std::size_t s = 0; s < track.sources.size(); ++s) {
-    if (owner[s] >= 0) continue;
-    if (rest != nullptr) {
-      claim(s, static_cast<std::size_t>(rest_target), rest->gain_db);
-      continue;
-    }
-    throw Error::Input("the source " + Described(track.sources[s]) + " belongs to no stem", song,
-                       recipe.where.empty()
-                           ? "most songs have no such file: remove it, or write a recipe"
-                           : "name it in " + recipe.where + ", or give one stem `rest`");
-  }
-  for (std::size_t t = 0; t < mix.size(); ++t) {
-    const std::vector<RecipeEntry>& entries = recipe.targets[t].entries;
-    const bool optional = std::all_of(entries.begin(), entries.end(),
-                                      [](const RecipeEntry& entry) { return entry.optional; });
-    if (mix[t].empty() && !optional) {
-      throw Missing(recipe, track,
-                    "nothing is there for the stem \"" + recipe.targets[t].name + "\"");
-    }
-    std::sort(mix[t].begin(), mix[t].end(),
-              [](const MixPart& a, const MixPart& b) { return a.source < b.source; });
-  }
-  return mix;
 }
 
 }  // namespace stemsmith

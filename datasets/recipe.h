@@ -58,6 +58,9 @@ struct Recipe {
   std::string text;                   // YAML with every default filled in
   std::string where;                  // file, or "" for the default recipe
   SplitChannels source_channels;
+  // `mixture: recorded`: the stem that is the recorded mixture without all other stems, so that all
+  // of them together are the recorded mixture. Empty: `mixture: sum`.
+  std::string residual;
 
   std::vector<std::string> stems() const;
 };
@@ -75,8 +78,14 @@ Recipe DefaultRecipe(const std::vector<Track>& tracks);
 struct MixPart {
   std::size_t source = 0;  // number in Track::sources
   double gain_db = 0;
+  bool inverted = false;  // subtracted
 };
 using TrackMix = std::vector<std::vector<MixPart>>;
+
+// For a recipe with a residual: puts each song's mixture behind its sources, under the name
+// kMixtureSource, from where ApplyRecipe takes it. Songs without one get a problem.
+inline constexpr char kMixtureSource[] = "mixture";
+void AddRecordedMixtures(const Recipe& recipe, std::vector<Track>& tracks);
 
 // Throws Error naming song and source: the song's own problem, a source claimed by two targets or
 // by none, a name that the song lacks or a target that gets nothing where that is not optional.

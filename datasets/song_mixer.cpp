@@ -201,8 +201,9 @@ struct SongMixer::Impl {
   }
 
   void Add(const MixPart& part, std::size_t target, std::size_t frames) {
-    const float gain =
+    const float magnitude =
         part.gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, part.gain_db / 20));
+    const float gain = part.inverted ? -magnitude : magnitude;
     const SourcePlace& place = places[part.source];
     const OpenFile& file = files[place.file];
     const int step = file.columns();

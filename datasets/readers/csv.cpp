@@ -131,6 +131,10 @@ Columns ReadHeader(const Row& row, const fs::path& file) {
     if (name.empty()) {
       throw Error::Input("column " + std::to_string(c + 1) + " has no name", where, kExpected);
     }
+    if (name.find('/') != name.npos || name.starts_with('.')) {
+      throw Error::Input("a stem cannot be called \"" + name + "\"", where,
+                         "a stem's name becomes a file's");
+    }
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
       throw Error::Input("two columns are called \"" + name + "\"", where, "keep one of them");
     }
@@ -211,24 +215,32 @@ Track TrackOf(const Row& row, const Columns& columns, const fs::path& file,
   return track;
 }
 
+// ROOT itself, or the one table in it.
+fs::path TableOf(const fs::path& root) {
+  if (IsFile(root)) return root;
+  if (!IsFolder(root)) throw Error::Input("no such file", root.string(), "give the CSV file");
+  std::vector<fs::path> tables = Entries(root);
+  std::erase_if(tables,
+                [](const fs::path& path) { return path.extension() != ".csv" || !IsFile(path); });
+  if (tables.size() == 1) return tables.front();
+  throw Error::Input(tables.empty() ? "a folder without a table" : "a folder with several tables",
+                     root.string(), "give the CSV file");
+}
+
 }  // namespace
 
 std::vector<Track> ScanCsv(const ReaderOptions& options) {
-  if (!IsFile(options.root)) {
-    throw Error::Input(IsFolder(options.root) ? "a folder, not a table" : "no such file",
-                       options.root.string(), "give the CSV file");
-  }
-  const std::string text = ReadFile(options.root);
-  const std::vector<Row> rows = Parser(options.root, text).Rows();
-  if (rows.empty()) throw Error::Input("the table is empty", options.root.string(), kExpected);
-  const Columns columns = ReadHeader(rows.front(), options.root);
+  const fs::path file = TableOf(options.root);
+  const std::string text = ReadFile(file);
+  const std::vector<Row> rows = Parser(file, text).Rows();
+  if (rows.empty()) throw Error::Input("the table is empty", file.string(), kExpected);
+  const Columns columns = ReadHeader(rows.front(), file);
   std::vector<Track> tracks;
   for (std::size_t r = 1; r < rows.size(); ++r) {
-    tracks.push_back(TrackOf(rows[r], columns, options.root, DatasetFolder(options)));
+    tracks.push_back(TrackOf(rows[r], columns, file, DatasetFolder(options)));
   }
   if (tracks.empty()) {
-    throw Error::Input("no songs found", options.root.string(),
-                       "the table has only its first line");
+    throw Error::Input("no songs found", file.string(), "the table has only its first line");
   }
   AssignSplits(options, tracks);
   SortAndMarkDuplicates(tracks);

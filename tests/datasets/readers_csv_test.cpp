@@ -48,6 +48,13 @@ TEST_F(Csv, NamesSongsByTheirFolderOrTheirFirstFile) {
               ElementsAre("train/a", "train/one"));
 }
 
+TEST_F(Csv, FindsTheOneTableOfAFolder) {
+  options_.root = root_.path();
+  EXPECT_THAT(Names(Table("drums,bass\na/drums.wav,a/bass.wav\n")), ElementsAre("train/a"));
+  Touch("other.csv");
+  EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("several tables"));
+}
+
 TEST_F(Csv, TakesAnyLineEndsAByteOrderMarkAndOtherSeparators) {
   const std::vector<std::string> expected = {"train/a", "train/b"};
   for (const std::string end : {"\n", "\r\n", "\r"}) {
@@ -108,10 +115,11 @@ TEST_F(Csv, RefusesTablesThatAreNone) {
   EXPECT_THAT(Refused("drums,bass\n"), HasSubstr("no songs found"));
   EXPECT_THAT(Refused("name,split,mixture\nx,train,a/mix.wav\n"), HasSubstr("no column is a stem"));
   EXPECT_THAT(Refused("drums,drums\na/drums.wav,a/drums.wav\n"), HasSubstr("two columns"));
+  EXPECT_THAT(Refused("a/drums.wav,a/bass.wav\n"), HasSubstr("cannot be called \"a/drums.wav\""));
   EXPECT_THAT(Refused("drums,,bass\n"), HasSubstr("column 2 has no name"));
   EXPECT_THAT(Refused(std::string("dru\0ms\n", 7)), HasSubstr("zero bytes"));
-  options_.root = root_.path();
-  EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("a folder, not a table"));
+  options_.root = root_ / "a";
+  EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("a folder without a table"));
   options_.root = root_ / "none.csv";
   EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("no such file"));
 }

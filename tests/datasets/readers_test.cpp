@@ -4,7 +4,9 @@
 #include <fstream>
 #include <functional>
 
+#include "augment/augment.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "datasets/track.h"
 #include "tests/support/temporary_folder.h"
 
@@ -217,6 +219,19 @@ TEST_F(FoldersReader, SaysWhatItLookedForWhereThereIsNoSong) {
   Touch("a file");
   EXPECT_THAT(MessageOf([&] { ScanDataset("folders", {root_ / "a file"}); }),
               HasSubstr("not a folder"));
+}
+
+TEST(ReaderTableTest, HasAConfigurationForEveryKind) {
+  for (const ReaderRow& row : ReaderTable()) {
+    const fs::path file =
+        fs::path(STEMSMITH_SOURCE_DIR) / "configs/datasets" / (std::string(row.name) + ".yaml");
+    const Config config = Config::Load(file);
+    EXPECT_THAT(config.Child("dataset").RequiredString("cache"), HasSubstr(row.name));
+    config.Child("dataset").Number("segment_seconds", 0);
+    EXPECT_FALSE(AugmentChain(config.List("augment")).empty());
+    config.CheckAllRead();
+    EXPECT_THAT(ReadFile(file), HasSubstr("stemsmith prepare " + std::string(row.name) + " "));
+  }
 }
 
 TEST(ReaderTableTest, NamesTheNearestKindForAnUnknownOne) {

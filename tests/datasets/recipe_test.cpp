@@ -149,7 +149,11 @@ TEST(Recipe, RefusesWhatIsWrongWithFileAndLine) {
   EXPECT_THAT(refuse("stems: drums"), HasSubstr("must be a map"));
   EXPECT_THAT(refuse("{}"), HasSubstr("'stems' is missing"));
   EXPECT_THAT(refuse("stems: {a/b: x}"), HasSubstr("cannot be called"));
-  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\n"), HasSubstr("cannot be 'recorded'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: loud\n"), HasSubstr("cannot be 'loud'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\n"), HasSubstr("write `residual: STEM`"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\nresidual: mix\n"),
+              HasSubstr("cannot be called 'mix'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nresidual: b\n"), HasSubstr("unknown key 'residual'"));
 }
 
 // As slakh describes its stems.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "core/encode.h"
@@ -50,6 +51,15 @@ void WriteFolder(const Paths& paths, const SongOrder& order) {
 // MUSDB18 knows two folders. Its validation songs lie among those for training, and a list of names
 // says which they are.
 std::string MusdbFolder(const std::string& split) { return split == "test" ? "test" : "train"; }
+
+// Which they are of ours, for readers that take a list of splits.
+std::string SplitsJson(const std::vector<ListedSong>& songs) {
+  nlohmann::json splits = {{"train", nlohmann::json::array()},
+                           {"valid", nlohmann::json::array()},
+                           {"test", nlohmann::json::array()}};
+  for (const ListedSong& song : songs) splits[song.split].push_back(song.name);
+  return splits.dump(1) + "\n";
+}
 
 Paths PlaceInMusdbHq(const fs::path& root, const std::string& split, const std::string& song) {
   return {root / MusdbFolder(split) / song};
@@ -130,9 +140,10 @@ std::string SongsCsv(const std::vector<ListedSong>& songs) {
 const std::vector<LayoutRow>& LayoutTable() {
   static const std::vector<LayoutRow> table = {
       {"folders", "OUT/SPLIT/SONG/STEM.wav, with mixture.wav", PlaceInFolders, WriteFolder},
-      {"musdb18", "OUT/{train,test}/SONG.stem.mp4, five AAC streams", PlaceInMusdb, WriteStemMp4},
-      {"musdb18hq", "OUT/{train,test}/SONG/STEM.wav, with mixture.wav", PlaceInMusdbHq,
-       WriteFolder},
+      {"musdb18", "OUT/{train,test}/SONG.stem.mp4, five AAC streams", PlaceInMusdb, WriteStemMp4,
+       "splits.json", SplitsJson},
+      {"musdb18hq", "OUT/{train,test}/SONG/STEM.wav, with mixture.wav", PlaceInMusdbHq, WriteFolder,
+       "splits.json", SplitsJson},
       {"slakh", "OUT/{train,validation,test}/TrackNNNNN, an instrument a stem, mono flac",
        PlaceInSlakh, WriteSlakhTrack},
       {"stem_pools", "OUT/STEM/take_NNN.wav, takes that do not belong together", PlaceInPools,

@@ -59,10 +59,15 @@ Part Effects(const Song& song) {
   return part;
 }
 
+// One channel at a peak of 0.8, as the published generator has them before it measures loudness.
 std::vector<float> ToMono(const AudioBuffer& stereo) {
   std::vector<float> mono(stereo.frames());
   for (std::size_t t = 0; t < mono.size(); ++t)
     mono[t] = 0.5f * (stereo.channel(0)[t] + stereo.channel(1)[t]);
+  float peak = 0;
+  for (const float sample : mono) peak = std::max(peak, std::abs(sample));
+  if (peak < 1e-6f) return {};  // the font has no such sound
+  for (float& sample : mono) sample *= 0.8f / peak;
   return mono;
 }
 

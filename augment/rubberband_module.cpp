@@ -20,11 +20,13 @@ using Stretcher = std::unique_ptr<std::remove_pointer_t<RubberBandState>, Delete
 
 constexpr std::int64_t kBlock = 4096;
 
-// Offline: all input is studied first. No threads of its own: the loader has them.
+// Offline: all input is studied first. No threads of its own: the loader has them. Crisp
+// transients, the default, start the phases anew where a steady tone beats as well, and shift it by
+// up to 30 cents.
 Stretcher MakeStretcher(const StretchRequest& request) {
-  constexpr RubberBandOptions kOptions = RubberBandOptionProcessOffline |
-                                         RubberBandOptionThreadingNever |
-                                         RubberBandOptionPitchHighQuality;
+  constexpr RubberBandOptions kOptions =
+      RubberBandOptionProcessOffline | RubberBandOptionThreadingNever |
+      RubberBandOptionPitchHighQuality | RubberBandOptionTransientsMixed;
   Stretcher stretcher(rubberband_new(static_cast<unsigned>(request.sample_rate_hz),
                                      static_cast<unsigned>(request.channels), kOptions,
                                      request.time_ratio, request.pitch_scale));

@@ -16,7 +16,7 @@
 
 namespace stemsmith {
 
-// One sample's stems [S, C, T], planar, in place.
+// One sample's stems [S, C, T], planar and packed, in place.
 struct StemBlock {
   float* data = nullptr;
   int stems = 0;
@@ -28,6 +28,8 @@ struct StemBlock {
   }
 };
 
+class EpochSamples;
+
 // Where each stem of one sample is read from. A start may lie before 0 or past the end: read as
 // silence.
 struct ReadPlan {
@@ -36,8 +38,31 @@ struct ReadPlan {
     std::int64_t start_frame = 0;
     bool operator==(const Piece&) const = default;
   };
+  // More of the same stem from elsewhere, added to it when it is read.
+  struct Extra {
+    std::size_t stem = 0;
+    Piece piece;
+    float factor = 1.0f;
+    bool operator==(const Extra&) const = default;
+  };
   std::vector<Piece> stems;
-  std::int64_t frames = 0;  // T
+  // T. An augmentation that gives fewer frames than it takes (faster tempo) raises it here.
+  std::int64_t frames = 0;
+  std::vector<Extra> extras;
+  // Which sample of which epoch this is; without an epoch the sample stands alone.
+  const EpochSamples* epoch = nullptr;
+  std::int64_t index = 0;
+};
+
+// The samples of an epoch over all ranks, for plans that trade with their neighbours. Immutable.
+class EpochSamples {
+ public:
+  virtual ~EpochSamples() = default;
+  virtual std::int64_t size() const = 0;
+  // Where a stem of sample `index` in [0, size) is read from before any augmentation.
+  virtual ReadPlan::Piece PieceOf(std::int64_t index, std::size_t stem) const = 0;
+  // A stream that all samples of the epoch have in common.
+  virtual RandomStream SharedStream() const = 0;
 };
 
 // What a plan may know of the tracks it draws from: the tracks of one split, in the order of the
@@ -71,6 +96,9 @@ class TrackTable {
   int sample_rate_hz_ = 44100;
 };
 
+// An augmentation that has both a plan and audio is given the same `random` in both, so that it can
+// draw its decision twice. Apply may lower block.frames, with the audio packed anew, where its plan
+// asked for more.
 class Augmentation {
  public:
   virtual ~Augmentation() = default;
@@ -103,7 +131,7 @@ class AugmentChain {
 
   // The k-th link draws from random.Fork(k) for its plan and its audio, so links do not disturb
   // each other. Whether it acts is drawn once per sample: Plan and Apply given the same `random`
-  // agree on it.
+  // agree on it. Apply leaves at least the frames that Plan found in `plan`.
   void Plan(ReadPlan& plan, const TrackTable& tracks, const RandomStream& random) const;
   void Apply(StemBlock& block, const RandomStream& random) const;
 

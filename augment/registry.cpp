@@ -11,6 +11,18 @@ std::unique_ptr<Augmentation> MakeChannelSwap(const Config& config);
 std::unique_ptr<Augmentation> MakePolarity(const Config& config);
 std::unique_ptr<Augmentation> MakeShift(const Config& config);
 std::unique_ptr<Augmentation> MakeRemix(const Config& config);
+std::unique_ptr<Augmentation> MakeRemixBatch(const Config& config);
+std::unique_ptr<Augmentation> MakeMixup(const Config& config);
+std::unique_ptr<Augmentation> MakePitchTempo(const Config& config);
+std::unique_ptr<Augmentation> MakeEq(const Config& config);
+std::unique_ptr<Augmentation> MakeFilter(const Config& config);
+std::unique_ptr<Augmentation> MakeReverb(const Config& config);
+std::unique_ptr<Augmentation> MakeCompression(const Config& config);
+std::unique_ptr<Augmentation> MakeDrive(const Config& config);
+std::unique_ptr<Augmentation> MakeCodec(const Config& config);
+std::unique_ptr<Augmentation> MakeNoise(const Config& config);
+std::unique_ptr<Augmentation> MakeWidth(const Config& config);
+std::unique_ptr<Augmentation> MakeStemDropout(const Config& config);
 
 const std::vector<AugmentationRow>& AugmentationTable() {
   static const std::vector<AugmentationRow> table = {
@@ -19,14 +31,26 @@ const std::vector<AugmentationRow>& AugmentationTable() {
       {"polarity", "turns the sign of a stem", MakePolarity},
       {"shift", "moves stems in time against each other", MakeShift},
       {"remix", "takes stems from other songs", MakeRemix},
+      {"remix_batch", "trades stems among the samples of a group", MakeRemixBatch},
+      {"mixup", "adds the same stem of another song", MakeMixup},
+      {"pitch_tempo", "changes pitch and tempo of all stems alike", MakePitchTempo},
+      {"eq", "boosts and cuts bands of a stem", MakeEq},
+      {"filter", "low or high pass over a stem", MakeFilter},
+      {"reverb", "puts a stem into a synthetic room", MakeReverb},
+      {"compression", "evens out the loudness of a stem", MakeCompression},
+      {"drive", "saturates a stem", MakeDrive},
+      {"codec", "sends a stem through mp3 and back", MakeCodec},
+      {"noise", "adds a noise floor to a stem", MakeNoise},
+      {"width", "narrows or widens a stem's stereo image", MakeWidth},
+      {"stem_dropout", "silences stems", MakeStemDropout},
   };
   return table;
 }
 
 namespace {
 
-// The streams of one link: whether it acts, its plan, its audio.
-enum LinkStream : std::uint64_t { kActs, kPlan, kApply };
+// The streams of one link: whether it acts; what it draws, in its plan and again in its audio.
+enum LinkStream : std::uint64_t { kActs, kDraws };
 
 const AugmentationRow& RowFor(const Config& item) {
   const std::string name = item.RequiredString("name");
@@ -63,7 +87,7 @@ void AugmentChain::Plan(ReadPlan& plan, const TrackTable& tracks,
   for (std::size_t k = 0; k < links_.size(); ++k) {
     const RandomStream link = random.Fork(k);
     if (!link.Fork(kActs).Chance(links_[k].probability)) continue;
-    RandomStream draws = link.Fork(kPlan);
+    RandomStream draws = link.Fork(kDraws);
     links_[k].augmentation->Plan(plan, tracks, draws);
   }
 }
@@ -72,7 +96,7 @@ void AugmentChain::Apply(StemBlock& block, const RandomStream& random) const {
   for (std::size_t k = 0; k < links_.size(); ++k) {
     const RandomStream link = random.Fork(k);
     if (!link.Fork(kActs).Chance(links_[k].probability)) continue;
-    RandomStream draws = link.Fork(kApply);
+    RandomStream draws = link.Fork(kDraws);
     links_[k].augmentation->Apply(block, draws);
   }
 }

@@ -1,5 +1,6 @@
 option(STEMSMITH_TESTS "Build the tests and benchmarks" ON)
 option(STEMSMITH_LIBAV "Build the module that decodes mp4, m4a, aac (libav)" ON)
+option(STEMSMITH_RUBBERBAND "Build the module that changes pitch and tempo (Rubber Band, GPL)" ON)
 set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
 set(STEMSMITH_TORCH_DIR "${CMAKE_SOURCE_DIR}/.deps/torch" CACHE PATH "LibTorch, or an installed torch package: holds lib/ and include/")
 set(ONNXRUNTIME_ROOT "${CMAKE_SOURCE_DIR}/.deps/onnxruntime" CACHE PATH "ONNX Runtime: holds lib/ and include/")

@@ -136,10 +136,12 @@ std::unique_ptr<AudioReader> OpenAudio(const fs::path& path, const DecodeOptions
   SndfileResult sndfile = OpenSndfile(path);
   std::unique_ptr<AudioReader> reader = std::move(sndfile.reader);
   if (reader != nullptr) {
-    if (!options.all_streams && options.stream != 0) {
-      throw Error::Input(
-          "holds one audio stream, there is no stream " + std::to_string(options.stream),
-          path.string(), "streams are counted from 0");
+    std::vector<int> streams = options.streams;
+    if (streams.empty() && !options.all_streams) streams = {options.stream};
+    for (const int stream : streams) {
+      if (stream == 0) continue;
+      throw Error::Input("holds one audio stream, there is no stream " + std::to_string(stream),
+                         path.string(), "streams are counted from 0");
     }
     CheckNotCutOff(reader->info(), path);
   } else {

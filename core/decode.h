@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/audio.h"
 
@@ -18,16 +19,18 @@ struct AudioInfo {
   int sample_rate_hz = 0;
   int channels = 0;          // of what Read() gives
   std::int64_t frames = -1;  // length; -1 where the container does not say exactly
-  std::int64_t expected_frames = -1;  // = frames, or an estimate for progress bars; -1 where there is none
-  int streams = 1;           // audio streams in the file
-  int bits = 16;             // 16 or 24 for integer sources, 32 for float and for lossy codecs
-  std::string format;        // "wav", "flac", "mp3", "mp4", …
+  std::int64_t expected_frames =
+      -1;              // = frames, or an estimate for progress bars; -1 where there is none
+  int streams = 1;     // audio streams in the file
+  int bits = 16;       // 16 or 24 for integer sources, 32 for float and for lossy codecs
+  std::string format;  // "wav", "flac", "mp3", "mp4", …
 };
 
 struct DecodeOptions {
   int stream = 0;  // which audio stream
   bool all_streams =
       false;  // all streams at once, their channels one after another (decoded in one pass)
+  std::vector<int> streams;  // the same of these streams, in this order; empty: as above
 };
 
 class AudioReader {

@@ -1,6 +1,6 @@
 // The module libstemsmith_libav.so: decoding of what libsndfile does not know (mp4, m4a, aac,
-// .stem.mp4, mkv, wma …) with libav. Every call of libav is in this file. Errors leave as
-// stemsmith::Error.
+// .stem.mp4, mkv, wma …) with libav. Every call of libav is in this file and in the module's other
+// one, libav_encoder.cpp. Errors leave as stemsmith::Error.
 //
 // Encoder delay at the start and padding at the end are taken out by libav itself (skip-samples
 // side data), so that the result equals `ffmpeg -i FILE -f f32le`.
@@ -123,15 +123,19 @@ class LibavReader : public AudioReader {
     }
     if (audio_streams.empty()) Fail("holds no audio stream");
     const int count = static_cast<int>(audio_streams.size());
-    if (!options_.all_streams && (options_.stream < 0 || options_.stream >= count)) {
+    std::vector<int> wanted = options_.streams;
+    if (wanted.empty() && !options_.all_streams) wanted = {options_.stream};
+    for (const int stream : wanted) {
+      if (stream >= 0 && stream < count) continue;
       Fail("holds " + std::to_string(count) + (count == 1 ? " audio stream" : " audio streams") +
-               ", there is no stream " + std::to_string(options_.stream),
+               ", there is no stream " + std::to_string(stream),
            "streams are counted from 0");
     }
-    if (!options_.all_streams) {
-      audio_streams = {audio_streams[static_cast<std::size_t>(options_.stream)]};
+    if (wanted.empty()) {
+      for (const int index : audio_streams) OpenTrack(index);
+    } else {
+      for (const int stream : wanted) OpenTrack(audio_streams[static_cast<std::size_t>(stream)]);
     }
-    for (const int index : audio_streams) OpenTrack(index);
     FillInfo(count);
     packet_.reset(av_packet_alloc());
     frame_.reset(av_frame_alloc());

@@ -14,6 +14,9 @@ struct BatchShape {
   std::int64_t batch = 0, stems = 0, channels = 0, frames = 0;
   std::int64_t mix_size() const { return channels * frames; }            // of one sample
   std::int64_t stems_size() const { return stems * channels * frames; }  // of one sample
+  std::int64_t bytes() const {                                           // of a batch
+    return static_cast<std::int64_t>(sizeof(float)) * batch * (mix_size() + stems_size());
+  }
 };
 
 // Lives in a shared_ptr: batches that were handed out keep it alive, so they may come back when the

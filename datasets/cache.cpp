@@ -11,11 +11,13 @@
 #include <list>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/cache_index.h"
+#include "datasets/deinterleave.h"
 
 namespace stemsmith {
 namespace {
@@ -74,23 +76,19 @@ struct OpenTrack {
   std::vector<std::atomic<bool>> verified;
 };
 
-// Columns [first, first + count) of `frames` frames, [T, W] → planar rows that are `row` samples
-// apart.
-template <typename Sample>
-void ConvertColumns(const Sample* in, int columns, int first, int count, std::int64_t frames,
-                    float scale, float* out, std::int64_t row) {
-  // Blocks that stay in the first-level cache while each column of them is picked.
-  constexpr std::int64_t kBlock = 512;
-  for (std::int64_t begin = 0; begin < frames; begin += kBlock) {
-    const std::int64_t n = std::min(kBlock, frames - begin);
-    for (int c = 0; c < count; ++c) {
-      const Sample* from = in + begin * columns + first + c;
-      float* to = out + c * row + begin;
-      for (std::int64_t t = 0; t < n; ++t) {
-        to[t] = static_cast<float>(from[t * columns]) * scale;
-      }
-    }
-  }
+// Neighbouring columns that are read from one place, into rows `frames` apart.
+struct Run {
+  int first = 0, count = 0;         // columns
+  std::int64_t start = 0;           // of row 0, may lie outside the track
+  std::int64_t begin = 0, end = 0;  // frames of the track
+  float* out = nullptr;
+};
+
+// Frames [from, to) of the track.
+void Silence(const Run& run, std::int64_t from, std::int64_t to, std::int64_t row) {
+  if (from >= to) return;
+  for (int c = 0; c < run.count; ++c)
+    std::fill(run.out + c * row + (from - run.start), run.out + c * row + (to - run.start), 0.0f);
 }
 
 }  // namespace
@@ -100,9 +98,16 @@ struct CacheReader::Impl {
   CacheIndex index;
   std::vector<CachedTrack> tracks;
   std::string fingerprint;
-  std::unique_ptr<std::once_flag[]> opened;
-  std::vector<std::unique_ptr<OpenTrack>> open_tracks;
+  // Null until the track is read for the first time.
+  std::vector<std::atomic<OpenTrack*>> open_tracks;
+  std::mutex opening;  // held while one is opened: HDF5 lets in one at a time anyway
   DescriptorPool descriptors;
+
+  explicit Impl(const std::filesystem::path& given)
+      : path(given), index(ReadCacheIndex(given)), open_tracks(index.tracks.size()) {}
+  ~Impl() {
+    for (const std::atomic<OpenTrack*>& open : open_tracks) delete open.load();
+  }
 
   std::filesystem::path FileOf(std::size_t track) const {
     return path.parent_path() / index.tracks[track].file;
@@ -113,8 +118,9 @@ struct CacheReader::Impl {
   void CheckTrackFiles() const;
   void CheckSources() const;
   OpenTrack& Open(std::size_t track);
-  void ReadColumns(std::size_t track, int first, int count, std::int64_t start, std::int64_t frames,
-                   float* out);
+  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames);
+  void ReadChunkOfRuns(OpenTrack& open, std::size_t track, int descriptor, std::int64_t chunk,
+                       std::span<const Run> runs, std::int64_t row);
   const char* ReadChunk(OpenTrack& open, std::size_t track, int descriptor, std::int64_t chunk,
                         std::int64_t skip, std::int64_t count);
 };
@@ -158,18 +164,24 @@ void CacheReader::Impl::CheckSources() const {
 }
 
 OpenTrack& CacheReader::Impl::Open(std::size_t track) {
-  std::call_once(opened[track], [&] {
-    const std::filesystem::path file = FileOf(track);
-    auto open = std::make_unique<OpenTrack>(ReadTrackLayout(file));
-    const TrackRecord& record = index.tracks[track];
-    if (open->layout.checksum != record.checksum || open->layout.frames != record.frames ||
-        open->layout.columns != static_cast<int>(index.stems.size()) * index.channels) {
-      throw Error::Input("a track of the cache does not belong to its index", file.string(),
-                         PrepareAdvice());
-    }
-    open_tracks[track] = std::move(open);
-  });
-  return *open_tracks[track];
+  if (OpenTrack* open = open_tracks[track].load(std::memory_order_acquire)) return *open;
+  const std::lock_guard guard(opening);
+  if (OpenTrack* open = open_tracks[track].load(std::memory_order_relaxed)) return *open;
+  const std::filesystem::path file = FileOf(track);
+  std::unique_ptr<OpenTrack> open;
+  try {
+    open = std::make_unique<OpenTrack>(ReadTrackLayout(file));
+  } catch (const Error& error) {
+    throw DamagedAudio(error);
+  }
+  const TrackRecord& record = index.tracks[track];
+  if (open->layout.checksum != record.checksum || open->layout.frames != record.frames ||
+      open->layout.columns != static_cast<int>(index.stems.size()) * index.channels) {
+    throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
+                                    file.string(), PrepareAdvice()));
+  }
+  open_tracks[track].store(open.get(), std::memory_order_release);
+  return *open.release();
 }
 
 const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int descriptor,
@@ -184,14 +196,15 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   const std::size_t bytes = (whole ? layout.chunk_frames : count) * width;
 
   thread_local std::vector<char> buffer;
-  if (buffer.size() < bytes) buffer.resize(bytes);
+  if (buffer.size() < bytes + kDeinterleaveSlackBytes)
+    buffer.resize(bytes + kDeinterleaveSlackBytes);
   const auto damaged = [&](const std::string& what) {
     const double second = static_cast<double>(chunk * layout.chunk_frames) / index.sample_rate_hz;
     char position[64];
     std::snprintf(position, sizeof position, " at %.1f s", second);
-    return Error::Input(what,
-                        FileOf(track).string() + ", song \"" + tracks[track].name + "\"" + position,
-                        "delete this file, then " + PrepareAdvice());
+    return DamagedAudio(Error::Input(
+        what, FileOf(track).string() + ", song \"" + tracks[track].name + "\"" + position,
+        "delete this file, then " + PrepareAdvice()));
   };
   std::size_t done = 0;
   const std::uint64_t place = layout.offsets[chunk] + from * width;
@@ -212,44 +225,74 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   return buffer.data() + (skip - from) * width;
 }
 
-void CacheReader::Impl::ReadColumns(std::size_t track, int first, int count, std::int64_t start,
-                                    std::int64_t frames, float* out) {
+void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames) {
   OpenTrack& open = Open(track);
   const TrackLayout& layout = open.layout;
-  const auto silence = [&](std::int64_t from, std::int64_t n) {
-    for (int c = 0; c < count; ++c) std::fill_n(out + c * frames + from, n, 0.0f);
-  };
-  const std::int64_t begin = std::clamp<std::int64_t>(start, 0, layout.frames);
-  const std::int64_t end = std::clamp<std::int64_t>(start + frames, begin, layout.frames);
-  if (begin >= end) return silence(0, frames);
-  silence(0, begin - start);
-  silence(end - start, start + frames - end);
-
-  const auto descriptor = descriptors.Get(track, FileOf(track));
-  for (std::int64_t at = begin; at < end;) {
-    const std::int64_t chunk = at / layout.chunk_frames;
-    const std::int64_t skip = at % layout.chunk_frames;
-    const std::int64_t n = std::min(layout.chunk_frames - skip, end - at);
-    if (layout.offsets[chunk] == kSilentChunk) {
-      silence(at - start, n);
-    } else {
-      const char* bytes = ReadChunk(open, track, descriptor->number(), chunk, skip, n);
-      float* to = out + (at - start);
-      if (layout.sample_type == CacheSampleType::kInt16) {
-        ConvertColumns(reinterpret_cast<const std::int16_t*>(bytes), layout.columns, first, count,
-                       n, static_cast<float>(layout.scale), to, frames);
-      } else {
-        ConvertColumns(reinterpret_cast<const float*>(bytes), layout.columns, first, count, n, 1.0f,
-                       to, frames);
-      }
+  std::int64_t first = layout.frames, end = 0;
+  for (Run& run : runs) {
+    run.begin = std::clamp<std::int64_t>(run.start, 0, layout.frames);
+    run.end = std::clamp<std::int64_t>(run.start + frames, run.begin, layout.frames);
+    if (run.begin >= run.end) {
+      run.begin = run.end = run.start + frames;
+      Silence(run, run.start, run.end, frames);
+      continue;
     }
-    at += n;
+    Silence(run, run.start, run.begin, frames);
+    Silence(run, run.end, run.start + frames, frames);
+    first = std::min(first, run.begin);
+    end = std::max(end, run.end);
+  }
+  if (first >= end) return;
+  const auto descriptor = descriptors.Get(track, FileOf(track));
+  for (std::int64_t chunk = first / layout.chunk_frames; chunk * layout.chunk_frames < end; ++chunk)
+    ReadChunkOfRuns(open, track, descriptor->number(), chunk, runs, frames);
+}
+
+void CacheReader::Impl::ReadChunkOfRuns(OpenTrack& open, std::size_t track, int descriptor,
+                                        std::int64_t chunk, std::span<const Run> runs,
+                                        std::int64_t row) {
+  const TrackLayout& layout = open.layout;
+  const std::int64_t chunk_begin = chunk * layout.chunk_frames;
+  const std::int64_t chunk_end = chunk_begin + layout.chunk_frames;
+  // What is needed of the chunk: from `low` to `high`, in pieces of so many frames together.
+  std::int64_t low = chunk_end, high = chunk_begin, together = 0;
+  const auto part = [&](const Run& run) {
+    return std::pair{std::max(run.begin, chunk_begin), std::min(run.end, chunk_end)};
+  };
+  for (const Run& run : runs) {
+    const auto [from, to] = part(run);
+    if (from >= to) continue;
+    low = std::min(low, from);
+    high = std::max(high, to);
+    together += to - from;
+  }
+  if (low >= high) return;
+  if (layout.offsets[chunk] == kSilentChunk) {
+    for (const Run& run : runs) Silence(run, part(run).first, part(run).second, row);
+    return;
+  }
+  // One read for all runs, unless that takes in more than it saves.
+  const bool once = high - low <= together;
+  const char* bytes = nullptr;
+  if (once) bytes = ReadChunk(open, track, descriptor, chunk, low - chunk_begin, high - low);
+  for (const Run& run : runs) {
+    const auto [from, to] = part(run);
+    if (from >= to) continue;
+    const char* in = once
+                         ? bytes + (from - low) * layout.bytes_per_frame()
+                         : ReadChunk(open, track, descriptor, chunk, from - chunk_begin, to - from);
+    float* out = run.out + (from - run.start);
+    if (layout.sample_type == CacheSampleType::kInt16) {
+      Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, run.count,
+                   to - from, static_cast<float>(layout.scale), out, row);
+    } else {
+      Deinterleave(reinterpret_cast<const float*>(in), layout.columns, run.first, run.count,
+                   to - from, out, row);
+    }
   }
 }
 
-CacheReader::CacheReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>()) {
-  impl_->path = path;
-  impl_->index = ReadCacheIndex(path);
+CacheReader::CacheReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {
   const CacheIndex& index = impl_->index;
   impl_->fingerprint = index.Fingerprint();
   for (const TrackRecord& record : index.tracks) {
@@ -257,8 +300,6 @@ CacheReader::CacheReader(const std::filesystem::path& path) : impl_(std::make_un
   }
   impl_->CheckTrackFiles();
   impl_->CheckSources();
-  impl_->opened = std::make_unique<std::once_flag[]>(index.tracks.size());
-  impl_->open_tracks.resize(index.tracks.size());
 }
 
 CacheReader::~CacheReader() = default;
@@ -279,14 +320,60 @@ std::vector<std::size_t> CacheReader::TracksOf(const std::string& split) const {
 
 void CacheReader::ReadStem(std::size_t track, std::size_t stem, std::int64_t start,
                            std::int64_t frames, float* out) const {
-  const int first = static_cast<int>(stem) * channels();
-  impl_->ReadColumns(track, first, channels(), start, frames, out);
+  Run run{static_cast<int>(stem) * channels(), channels(), start, 0, 0, out};
+  impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
 void CacheReader::ReadStems(std::size_t track, std::int64_t start, std::int64_t frames,
                             float* out) const {
-  const int columns = static_cast<int>(stems().size()) * channels();
-  impl_->ReadColumns(track, 0, columns, start, frames, out);
+  Run run{0, static_cast<int>(stems().size()) * channels(), start, 0, 0, out};
+  impl_->ReadRuns(track, {&run, 1}, frames);
+}
+
+void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems,
+                            std::int64_t frames) const {
+  std::vector<Run> runs;
+  for (const StemRead& stem : stems) {
+    const int first = static_cast<int>(stem.stem) * channels();
+    if (!runs.empty()) {
+      Run& last = runs.back();
+      if (last.start == stem.start && last.first + last.count == first &&
+          last.out + last.count * frames == stem.out) {
+        last.count += channels();
+        continue;
+      }
+    }
+    runs.push_back({first, channels(), stem.start, 0, 0, stem.out});
+  }
+  impl_->ReadRuns(track, runs, frames);
+}
+
+std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
+  const std::filesystem::path file = impl_->FileOf(track);
+  std::vector<float> levels;
+  try {
+    levels = ReadTrackLevels(file);
+  } catch (const Error& error) {
+    throw DamagedAudio(error);
+  }
+  const std::int64_t seconds = (tracks()[track].frames + sample_rate_hz() - 1) / sample_rate_hz();
+  if (levels.size() != static_cast<std::size_t>(seconds) * stems().size()) {
+    throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
+                                    file.string(), impl_->PrepareAdvice()));
+  }
+  return levels;
+}
+
+std::int64_t CacheReader::table_bytes() const {
+  // Of a chunk its place, its hash, and whether it was verified.
+  constexpr std::int64_t kPerChunk = 8 + 8 + 1;
+  std::int64_t bytes = 0;
+  for (const TrackRecord& track : impl_->index.tracks) {
+    const std::int64_t chunk_frames =
+        ChunkFrames(stems().size() * channels() * CacheSampleBytes(track.sample_type));
+    bytes += kPerChunk * ((track.frames + chunk_frames - 1) / chunk_frames);
+  }
+  return bytes;
 }
 
 }  // namespace stemsmith

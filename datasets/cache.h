@@ -7,16 +7,34 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/error.h"
+
 namespace stemsmith {
+
+// Audio of the cache that cannot be used: a chunk that is not what was written, a file cut off.
+// Names file, song and second. Training may go on with other audio.
+class DamagedAudio : public Error {
+ public:
+  explicit DamagedAudio(Error error) : Error(std::move(error)) {}
+};
 
 struct CachedTrack {
   std::string name;
   std::string split;
   std::int64_t frames = 0;
   std::vector<double> rms_db;  // per stem
+};
+
+// One stem of a read: from `start` on, into `out`, planar [C, frames].
+struct StemRead {
+  std::size_t stem = 0;
+  std::int64_t start = 0;
+  float* out = nullptr;
 };
 
 class CacheReader {
@@ -37,11 +55,19 @@ class CacheReader {
   std::string fingerprint() const;
 
   // Reads frames [start, start + frames) of one stem, planar [C, frames], into `out`; what lies
-  // outside the track is silence. Throws Error naming track and second when a chunk is damaged.
+  // outside the track is silence. Throws DamagedAudio, as do the others.
   void ReadStem(std::size_t track, std::size_t stem, std::int64_t start, std::int64_t frames,
                 float* out) const;
   // All stems at once, planar [S, C, frames]: one read of the chunks.
   void ReadStems(std::size_t track, std::int64_t start, std::int64_t frames, float* out) const;
+  // Stems of one track from places of their own. What several of them need of a chunk is read once.
+  void ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames) const;
+  // Level of each stem in each second, dB relative to full scale, [seconds, S]; the last second may
+  // be shorter. Read from the track's file. Throws DamagedAudio.
+  std::vector<float> ReadLevels(std::size_t track) const;
+
+  // Memory that the reader takes once every track was read: where the chunks of all tracks lie.
+  std::int64_t table_bytes() const;
 
  private:
   struct Impl;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -125,6 +126,7 @@ struct TrackWriter::Impl {
     chunk_frames = ChunkFrames(columns * CacheSampleBytes(format.sample_type));
     chunk.resize(chunk_frames * columns * CacheSampleBytes(format.sample_type));
     square_sums.resize(columns);
+    second_begins.resize(columns);
   }
 
   ~Impl() {
@@ -133,6 +135,7 @@ struct TrackWriter::Impl {
 
   void Create();
   void Encode(const float* interleaved, std::size_t frames);
+  void EndSecond();
   void WriteChunk();
   void WriteMetadata(const TrackRecord& record);
 
@@ -146,7 +149,11 @@ struct TrackWriter::Impl {
   std::int64_t frames = 0;  // frames in finished chunks
   std::vector<std::uint64_t> hashes;
   std::vector<double> square_sums;  // per column
-  float lowest = 0, highest = 0;    // sample
+  // The second that is being filled: the sums where it began, and its frames so far.
+  std::vector<double> second_begins;
+  int second_frames = 0;
+  std::vector<float> levels_db;   // [seconds, S]
+  float lowest = 0, highest = 0;  // sample
 };
 
 void TrackWriter::Impl::Create() {
@@ -180,7 +187,19 @@ void TrackWriter::Impl::Encode(const float* interleaved, std::size_t count) {
   for (std::size_t t = 0; t < count; ++t) {
     const float* frame = interleaved + t * columns;
     for (int c = 0; c < columns; ++c) square_sums[c] += double{frame[c]} * frame[c];
+    if (++second_frames == format.sample_rate_hz) EndSecond();
   }
+}
+
+void TrackWriter::Impl::EndSecond() {
+  for (int c = 0; c < columns; c += format.channels) {
+    double sum = 0;
+    for (int k = c; k < c + format.channels; ++k)
+      sum += square_sums[k] - std::exchange(second_begins[k], square_sums[k]);
+    levels_db.push_back(
+        static_cast<float>(RmsDb(sum, static_cast<double>(second_frames) * format.channels)));
+  }
+  second_frames = 0;
 }
 
 void TrackWriter::Impl::WriteChunk() {
@@ -219,6 +238,7 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   WriteAttribute(output.id(), "checksum", record.checksum);
   WriteAttribute(output.id(), "recipe_hash", record.recipe_hash);
   WriteNumbersDataset(output.id(), "chunk_hashes", hashes);
+  WriteFloatsDataset(output.id(), "levels_db", levels_db);
   WriteTextDataset(output.id(), "sources", sources.dump());
 }
 
@@ -252,6 +272,7 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
                                 const std::vector<SourceFile>& sources) {
   Impl& impl = *impl_;
   if (impl.filled > 0) impl.WriteChunk();
+  if (impl.second_frames > 0) impl.EndSecond();
   if (impl.frames == 0) {
     throw Error::Input("the track holds no audio", impl.output.target().string());
   }
@@ -381,6 +402,17 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
     throw Damaged(path, "its list of sources cannot be read");
   }
   return record;
+}
+
+std::vector<float> ReadTrackLevels(const std::filesystem::path& path) {
+  Hdf5Lock lock;
+  const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
+  CheckHdf5Format(file.id(), kFormatName, kTrackFormatVersion, path);
+  if (H5Lexists(file.id(), "levels_db", H5P_DEFAULT) <= 0) {
+    throw Error::Input("the track of the cache holds no levels: an older stemsmith wrote it",
+                       path.string(), "delete this file and prepare the cache again");
+  }
+  return ReadFloatsDataset(file.id(), "levels_db", path);
 }
 
 }  // namespace stemsmith

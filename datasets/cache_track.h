@@ -102,5 +102,8 @@ inline constexpr std::uint64_t kSilentChunk = ~std::uint64_t{0};
 TrackLayout ReadTrackLayout(const std::filesystem::path& path);
 // What the file says of itself (everything but name and split). Throws Error as above.
 TrackRecord ReadTrackRecord(const std::filesystem::path& path);
+// Level of each stem in each second from the start, dB relative to full scale, [seconds, S]. Throws
+// Error as above.
+std::vector<float> ReadTrackLevels(const std::filesystem::path& path);
 
 }  // namespace stemsmith

@@ -35,7 +35,7 @@ SourceFile FingerprintSource(const std::filesystem::path& root, const std::files
   SourceFile source;
   const std::filesystem::path relative = path.lexically_relative(root);
   const bool below = !relative.empty() && *relative.begin() != "..";
-  source.path = (below ? relative : path).string();
+  source.path = (below ? relative : std::filesystem::absolute(path).lexically_normal()).string();
   if (!Look(path, &source.size, &source.mtime_ns)) {
     throw Error::System("cannot read", path.string(), "check that the file is there");
   }

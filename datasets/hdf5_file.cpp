@@ -299,31 +299,58 @@ std::string ReadTextDataset(hid_t file, const char* name, const std::filesystem:
   return text;
 }
 
-void WriteNumbersDataset(hid_t file, const char* name, const std::vector<std::uint64_t>& values) {
-  Hdf5Lock lock;
+namespace {
+
+template <typename Number>
+void WriteList(hid_t file, const char* name, const std::vector<Number>& values, hid_t stored,
+               hid_t native) {
   const Hdf5Handle space = Space(values.size());
   const Hdf5Handle properties = PlainDatasetProperties();
   const Hdf5Handle dataset(
-      H5Dcreate2(file, name, H5T_STD_U64LE, space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
+      H5Dcreate2(file, name, stored, space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT),
       H5Dclose);
-  Check(dataset.valid() && (values.empty() || H5Dwrite(dataset.id(), H5T_NATIVE_UINT64, H5S_ALL,
-                                                       H5S_ALL, H5P_DEFAULT, values.data()) >= 0));
+  Check(dataset.valid() && (values.empty() || H5Dwrite(dataset.id(), native, H5S_ALL, H5S_ALL,
+                                                       H5P_DEFAULT, values.data()) >= 0));
 }
 
-std::vector<std::uint64_t> ReadNumbersDataset(hid_t file, const char* name,
-                                              const std::filesystem::path& path) {
-  Hdf5Lock lock;
+template <typename Number>
+std::vector<Number> ReadList(hid_t file, const char* name, hid_t native,
+                             const std::filesystem::path& path) {
   const Hdf5Handle dataset(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
   if (!dataset.valid()) throw Damaged(path, name);
   const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
   const hssize_t count = H5Sget_simple_extent_npoints(space.id());
   if (count < 0 || count > 1 << 28) throw Damaged(path, name);
-  std::vector<std::uint64_t> values(static_cast<std::size_t>(count));
+  std::vector<Number> values(static_cast<std::size_t>(count));
   if (count > 0 &&
-      H5Dread(dataset.id(), H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+      H5Dread(dataset.id(), native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
     throw Damaged(path, name);
   }
   return values;
+}
+
+}  // namespace
+
+void WriteNumbersDataset(hid_t file, const char* name, const std::vector<std::uint64_t>& values) {
+  Hdf5Lock lock;  // also for the types, which are calls
+  WriteList(file, name, values, H5T_STD_U64LE, H5T_NATIVE_UINT64);
+}
+
+std::vector<std::uint64_t> ReadNumbersDataset(hid_t file, const char* name,
+                                              const std::filesystem::path& path) {
+  Hdf5Lock lock;  // also for the types, which are calls
+  return ReadList<std::uint64_t>(file, name, H5T_NATIVE_UINT64, path);
+}
+
+void WriteFloatsDataset(hid_t file, const char* name, const std::vector<float>& values) {
+  Hdf5Lock lock;  // also for the types, which are calls
+  WriteList(file, name, values, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT);
+}
+
+std::vector<float> ReadFloatsDataset(hid_t file, const char* name,
+                                     const std::filesystem::path& path) {
+  Hdf5Lock lock;  // also for the types, which are calls
+  return ReadList<float>(file, name, H5T_NATIVE_FLOAT, path);
 }
 
 }  // namespace stemsmith

@@ -98,11 +98,14 @@ std::int64_t ReadIntegerAttribute(hid_t object, const char* name,
 std::vector<double> ReadNumbersAttribute(hid_t object, const char* name,
                                          const std::filesystem::path& path);
 
-// A dataset that holds one UTF-8 text, and one that holds a list of 64-bit numbers.
+// Datasets that hold one UTF-8 text, a list of 64-bit numbers, a list of floats.
 void WriteTextDataset(hid_t file, const char* name, const std::string& text);
 std::string ReadTextDataset(hid_t file, const char* name, const std::filesystem::path& path);
 void WriteNumbersDataset(hid_t file, const char* name, const std::vector<std::uint64_t>& values);
 std::vector<std::uint64_t> ReadNumbersDataset(hid_t file, const char* name,
                                               const std::filesystem::path& path);
+void WriteFloatsDataset(hid_t file, const char* name, const std::vector<float>& values);
+std::vector<float> ReadFloatsDataset(hid_t file, const char* name,
+                                     const std::filesystem::path& path);
 
 }  // namespace stemsmith

@@ -3,29 +3,20 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstdio>
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "core/error.h"
 #include "datasets/batch_pool.h"
-#include "datasets/sampler.h"
+#include "datasets/sample_maker.h"
 
 namespace stemsmith {
 namespace {
-
-std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
 
 void CheckRange(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value >= low && value <= high) return;
@@ -42,56 +33,33 @@ void CheckOptions(const LoaderOptions& options) {
   CheckRange("prefetch_batches", options.prefetch_batches, 1, 65536);
   CheckRange("world_size", options.world_size, 1, 65536);
   CheckRange("rank", options.rank, 0, options.world_size - 1);
-}
-
-TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& numbers,
-                   const LoaderOptions& options) {
-  const std::string where = "split " + Quoted(options.split) + " of the cache";
-  if (numbers.empty()) {
-    std::vector<std::string> splits;
-    for (const CachedTrack& track : cache.tracks())
-      if (std::find(splits.begin(), splits.end(), track.split) == splits.end())
-        splits.push_back(track.split);
-    std::string advice = "the cache is empty: prepare it again from a dataset with songs";
-    for (std::size_t i = 0; i < splits.size(); ++i)
-      advice = (i == 0 ? "the cache has " : advice + ", ") + Quoted(splits[i]);
-    throw Error::Input("there is no track to draw from", where, advice);
+  CheckRange("memory_mb", options.memory_mb, 0, std::int64_t{1} << 30);
+  if (!(options.min_rms_db >= kAnyLevelDb && options.min_rms_db <= 0)) {
+    throw Error::Usage("min_rms_db is " + std::to_string(options.min_rms_db), "loader options",
+                       "give a level from -120 (any) to 0");
   }
-  std::vector<std::int64_t> frames;
-  for (const std::size_t number : numbers) frames.push_back(cache.tracks()[number].frames);
-  TrackTable table(std::move(frames), cache.sample_rate_hz());
-  if (table.longest_frames() < options.segment_frames)
-    throw Error::Input("no track is as long as a segment of " +
-                           Seconds(options.segment_frames, cache.sample_rate_hz()),
-                       where,
-                       "the longest has " +
-                           Seconds(table.longest_frames(), cache.sample_rate_hz()) +
-                           ": shorten the segment");
-  return table;
 }
 
-SamplerOptions SamplerOptionsOf(const LoaderOptions& options) {
-  return {.segment_frames = options.segment_frames,
-          .batch_size = options.batch_size,
-          .samples_per_epoch = options.samples_per_epoch,
-          .seed = options.seed,
-          .rank = options.rank,
-          .world_size = options.world_size};
-}
+// A chunk is read into a buffer per thread.
+constexpr std::int64_t kBytesPerThread = std::int64_t{512} << 10;
 
-// [S, count] → sum over S, always in the order of the stems; in pieces that stay in the processor's
-// cache.
-void SumStems(const float* stems, std::int64_t stem_count, std::int64_t count, float* mix) {
-  constexpr std::int64_t kPiece = 4096;
-  for (std::int64_t begin = 0; begin < count; begin += kPiece) {
-    const std::int64_t length = std::min(kPiece, count - begin);
-    float* out = mix + begin;
-    std::copy_n(stems + begin, length, out);
-    for (std::int64_t s = 1; s < stem_count; ++s) {
-      const float* in = stems + s * count + begin;
-      for (std::int64_t i = 0; i < length; ++i) out[i] += in[i];
-    }
+int PrefetchBatches(const LoaderOptions& options, const SampleMaker& maker) {
+  if (options.memory_mb == 0) return options.prefetch_batches;
+  const std::int64_t batch_bytes = maker.shape().bytes();
+  const std::int64_t rest =
+      (options.memory_mb << 20) - maker.table_bytes() - options.threads * kBytesPerThread;
+  const std::int64_t held_by_caller = 1;
+  const std::int64_t fitting = rest / batch_bytes - held_by_caller;
+  if (rest < 0 || fitting < 1) {
+    const std::int64_t least =
+        (options.memory_mb << 20) - rest + (1 + held_by_caller) * batch_bytes;
+    throw Error::Usage(
+        "memory_mb of " + std::to_string(options.memory_mb) + " does not hold two batches",
+        "loader options",
+        "give at least " + std::to_string((least + (1 << 20) - 1) >> 20) +
+            ", or make the batch or the segment smaller");
   }
+  return static_cast<int>(std::min<std::int64_t>(options.prefetch_batches, fitting));
 }
 
 }  // namespace
@@ -99,15 +67,11 @@ void SumStems(const float* stems, std::int64_t stem_count, std::int64_t count, f
 struct Loader::Impl {
  public:
   Impl(const CacheReader& cache, AugmentChain augment, const LoaderOptions& options)
-      : cache_(cache),
-        augment_(std::move(augment)),
-        options_((CheckOptions(options), options)),
-        numbers_(cache.TracksOf(options.split)),
-        sampler_(TableOf(cache, numbers_, options), SamplerOptionsOf(options)),
-        shape_{.batch = options.batch_size,
-               .stems = static_cast<std::int64_t>(cache.stems().size()),
-               .channels = cache.channels(),
-               .frames = options.segment_frames},
+      : options_((CheckOptions(options), options)),
+        maker_(cache, std::move(augment), options),
+        sampler_(maker_.sampler()),
+        shape_(maker_.shape()),
+        prefetch_batches_(PrefetchBatches(options, maker_)),
         pool_(std::make_shared<BatchPool>(shape_)) {
     try {
       for (int i = 0; i < options_.threads; ++i) workers_.emplace_back([this] { Work(); });
@@ -174,6 +138,8 @@ struct Loader::Impl {
   }
 
   std::int64_t live_batches() const { return pool_->live(); }
+  std::int64_t skipped_draws() const { return maker_.skipped_draws(); }
+  int prefetch_batches() const { return prefetch_batches_; }
 
  private:
   // A batch in work. Its samples are claimed one by one, so that all workers fill one batch
@@ -197,7 +163,7 @@ struct Loader::Impl {
     return !paused_ && !jobs_.empty() && jobs_.back().claimed < shape_.batch;
   }
   bool CanOpen() const {
-    return !paused_ && !opening_ && static_cast<int>(jobs_.size()) < options_.prefetch_batches;
+    return !paused_ && !opening_ && static_cast<int>(jobs_.size()) < prefetch_batches_;
   }
 
   void Work() {
@@ -223,7 +189,7 @@ struct Loader::Impl {
     lock.unlock();
     std::exception_ptr error;
     try {
-      FillSample(*job.batch, job.position, slot);
+      maker_.Fill(*job.batch, job.position, slot);
     } catch (...) {
       error = std::current_exception();
     }
@@ -254,44 +220,9 @@ struct Loader::Impl {
   }
 
   std::exception_ptr MemoryError() const {
-    const std::int64_t bytes = 4 * shape_.batch * (shape_.mix_size() + shape_.stems_size());
     return std::make_exception_ptr(
-        Error::Input("no memory for a batch of " + std::to_string(bytes >> 20) + " MiB", "loader",
-                     "lower the batch size, the segment length, or prefetch_batches"));
-  }
-
-  void FillSample(Batch& batch, const LoaderPosition& position, std::int64_t slot) const {
-    const std::int64_t index = sampler_.IndexOf(position.batch, slot);
-    const RandomStream random = sampler_.AugmentStream(position.epoch, index);
-    ReadPlan plan;
-    plan.frames = shape_.frames;
-    plan.stems.assign(static_cast<std::size_t>(shape_.stems), sampler_.Draw(position.epoch, index));
-    augment_.Plan(plan, sampler_.tracks(), random);
-
-    float* stems = batch.stem_audio.data() + slot * shape_.stems_size();
-    Read(plan, stems);
-    StemBlock block{.data = stems,
-                    .stems = static_cast<int>(shape_.stems),
-                    .channels = static_cast<int>(shape_.channels),
-                    .frames = shape_.frames,
-                    .sample_rate_hz = cache_.sample_rate_hz()};
-    augment_.Apply(block, random);
-    SumStems(stems, shape_.stems, shape_.mix_size(), batch.mix.data() + slot * shape_.mix_size());
-    batch.tracks[static_cast<std::size_t>(slot)] =
-        cache_.tracks()[numbers_[plan.stems.front().track]].name;
-  }
-
-  void Read(const ReadPlan& plan, float* out) const {
-    const ReadPlan::Piece& first = plan.stems.front();
-    const bool together = std::all_of(plan.stems.begin(), plan.stems.end(),
-                                      [&](const ReadPlan::Piece& piece) { return piece == first; });
-    if (together) {
-      cache_.ReadStems(numbers_[first.track], first.start_frame, plan.frames, out);
-      return;
-    }
-    for (std::size_t s = 0; s < plan.stems.size(); ++s)
-      cache_.ReadStem(numbers_[plan.stems[s].track], s, plan.stems[s].start_frame, plan.frames,
-                      out + static_cast<std::int64_t>(s) * shape_.mix_size());
+        Error::Input("no memory for a batch of " + std::to_string(shape_.bytes() >> 20) + " MiB",
+                     "loader", "lower the batch size, the segment length, or prefetch_batches"));
   }
 
   void Stop() {
@@ -304,12 +235,11 @@ struct Loader::Impl {
     workers_.clear();
   }
 
-  const CacheReader& cache_;
-  const AugmentChain augment_;
   const LoaderOptions options_;
-  const std::vector<std::size_t> numbers_;  // of the split's tracks in the cache
-  const Sampler sampler_;
-  const BatchShape shape_;
+  const SampleMaker maker_;
+  const Sampler& sampler_;
+  const BatchShape& shape_;
+  const int prefetch_batches_;
   const std::shared_ptr<BatchPool> pool_;
 
   mutable std::mutex mutex_;  // guards all below
@@ -332,5 +262,7 @@ LoaderPosition Loader::position() const { return impl_->position(); }
 void Loader::Seek(const LoaderPosition& position) { impl_->Seek(position); }
 double Loader::seconds_waited() const { return impl_->seconds_waited(); }
 std::int64_t Loader::live_batches() const { return impl_->live_batches(); }
+std::int64_t Loader::skipped_draws() const { return impl_->skipped_draws(); }
+int Loader::prefetch_batches() const { return impl_->prefetch_batches(); }
 
 }  // namespace stemsmith

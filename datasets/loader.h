@@ -16,6 +16,15 @@
 
 namespace stemsmith {
 
+// What becomes of a sample whose audio is damaged in the cache.
+enum class OnDamage {
+  kFail,  // Next() throws
+  kSkip,  // the sample is drawn again; each damaged place is warned of once
+};
+
+// min_rms_db that asks for nothing, and what a stem has to reach for balance_stems with it.
+inline constexpr double kAnyLevelDb = -120.0, kBalancedLevelDb = -60.0;
+
 struct LoaderOptions {
   std::string split = "train";
   std::int64_t segment_frames = 6 * 44100;  // T
@@ -25,8 +34,18 @@ struct LoaderOptions {
   std::int64_t samples_per_epoch = 0;
   std::uint64_t seed = 42;
   int threads = 2;
-  int prefetch_batches = 4;      // batches ready or in work; bounds the memory
+  int prefetch_batches = 4;  // batches ready or in work; bounds the memory
+  // Above 0: as few of them as make all memory of the loader fit into so many MiB, with one batch
+  // held by the caller and all tracks of the cache read. Not counted is what augmentations take.
+  std::int64_t memory_mb = 0;
   int rank = 0, world_size = 1;  // rank r takes the samples with index % world_size == r
+  // Samples are drawn again, a bounded number of times, until each stem has this level (dB relative
+  // to full scale) over the segment. Stems that do not reach it over their whole song are excused.
+  double min_rms_db = kAnyLevelDb;
+  // Instead of all stems, one of them has to sound: another one from sample to sample, all equally
+  // often.
+  bool balance_stems = false;
+  OnDamage on_damage = OnDamage::kFail;
 };
 
 // Pooled: handing a Batch back (its destruction) makes its buffers free for a later one. May
@@ -66,8 +85,12 @@ class Loader {
   void Seek(const LoaderPosition& position);
   // Seconds that Next() has waited so far.
   double seconds_waited() const;
+  // Draws so far that were given up because their audio is damaged (OnDamage::kSkip).
+  std::int64_t skipped_draws() const;
+  // What prefetch_batches came to.
+  int prefetch_batches() const;
   // Batches in memory: in work, ready, free for reuse, and held by callers. Never more than
-  // prefetch_batches plus the most that callers have held at one time.
+  // prefetch_batches() plus the most that callers have held at one time.
   std::int64_t live_batches() const;
 
  private:

@@ -22,6 +22,7 @@
 #include "core/interrupt.h"
 #include "datasets/cache_index.h"
 #include "datasets/readers/readers.h"
+#include "datasets/song_mixer.h"
 
 namespace stemsmith {
 namespace {
@@ -75,13 +76,17 @@ std::string CommandLine(const PrepareOptions& options) {
   if (!options.recipe.empty()) line += " --recipe " + absolute(options.recipe);
   if (options.sample_rate_hz != 44100)
     line += " --sample-rate " + std::to_string(options.sample_rate_hz);
-  if (options.channels != 2) line += " --channels " + std::to_string(options.channels);
+  if (options.channels != 0) line += " --channels " + std::to_string(options.channels);
   if (options.format != CacheFormat::kAuto) {
     line += options.format == CacheFormat::kInt16 ? " --format int16" : " --format float32";
   }
   if (options.reader.valid_fraction > 0) {
     line += " --valid-fraction " + nlohmann::json(options.reader.valid_fraction).dump();
-    if (options.reader.seed != 0) line += " --seed " + std::to_string(options.reader.seed);
+  }
+  if (options.reader.seed != 0) line += " --seed " + std::to_string(options.reader.seed);
+  if (!options.reader.splits.empty()) {
+    const bool word = options.reader.splits == "original";
+    line += " --splits " + (word ? std::string("original") : absolute(options.reader.splits));
   }
   return line;
 }
@@ -115,6 +120,7 @@ class Preparation {
 
  private:
   void Plan();
+  int ChannelsOfCache() const;
   void Fail(const std::string& song, const Error& error);
   void FindFreshSongs();
   void MakeSongs();
@@ -166,17 +172,22 @@ void Preparation::Plan() {
     throw Error::Input("no stem is common to half of the songs", options_.reader.root.string(),
                        "write a recipe and give it with --recipe");
   }
-  track_options_ = {options_.reader.root, recipe_.stems(), options_.sample_rate_hz,
-                    options_.channels, options_.format};
+  AddRecordedMixtures(recipe_, tracks_);
+  track_options_ = {DatasetFolder(options_.reader),
+                    recipe_.stems(),
+                    options_.sample_rate_hz,
+                    ChannelsOfCache(),
+                    options_.format,
+                    recipe_.source_channels};
   for (const Track& track : tracks_) {
     try {
       Song song;
       song.track = &track;
       song.mix = ApplyRecipe(recipe_, track);
       song.file = folder_ / CacheTrackFileName(track.name);
-      for (const SourceStem& source : track.sources) {
+      for (const SourceGroup& group : GroupByFile(track)) {
         std::error_code ignored;
-        const std::uintmax_t bytes = fs::file_size(source.path, ignored);
+        const std::uintmax_t bytes = fs::file_size(group.path, ignored);
         if (!ignored) song.megabytes += static_cast<double>(bytes) / 1e6;
       }
       songs_.push_back(std::move(song));
@@ -184,6 +195,11 @@ void Preparation::Plan() {
       Fail(track.name, error);
     }
   }
+}
+
+int Preparation::ChannelsOfCache() const {
+  if (options_.channels != 0) return options_.channels;
+  return recipe_.source_channels.AllOne() ? 1 : 2;
 }
 
 void Preparation::FindFreshSongs() {
@@ -284,10 +300,10 @@ void Preparation::WriteIndex() {
   CacheIndex index;
   index.stems = recipe_.stems();
   index.sample_rate_hz = options_.sample_rate_hz;
-  index.channels = options_.channels;
+  index.channels = track_options_.channels;
   index.kind = options_.kind;
   bool changed = false;  // paths that are not UTF-8 are only shown; their sources count as absent
-  index.root = AsUtf8(fs::absolute(options_.reader.root).lexically_normal().string(), &changed);
+  index.root = AsUtf8(fs::absolute(track_options_.root).lexically_normal().string(), &changed);
   index.recipe = recipe_.text;
   index.command = AsUtf8(CommandLine(options_), &changed);
   for (Song& song : songs_) {

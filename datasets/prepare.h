@@ -19,7 +19,7 @@ struct PrepareOptions {
   std::filesystem::path out;     // the index, cache.h5
   std::filesystem::path recipe;  // empty: every source stem is a target
   int sample_rate_hz = 44100;
-  int channels = 2;
+  int channels = 0;  // 0: two, or one where the recipe takes one channel of the sources
   CacheFormat format = CacheFormat::kAuto;
   int threads = 0;  // songs decoded side by side; 0: one per core
   OutputMode mode = OutputMode::kAuto;

@@ -24,10 +24,8 @@ struct PrepareTrackOptions {
   int channels = 2;
   // kAuto: int16 where every source has at most 16 bits, else float32.
   CacheFormat format = CacheFormat::kAuto;
+  SplitChannels source_channels;  // which channels of the sources are taken
 };
-
-// Sources of a song may differ in length by this much; shorter ones end in silence.
-inline constexpr double kLengthToleranceSeconds = 0.1;
 
 // The cache's own file cannot be written (disk full): no song after this one will do better.
 struct CacheWriteFailed {

@@ -1,8 +1,11 @@
 #include "datasets/recipe.h"
 
 #include <fnmatch.h>
+#include <strings.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 
 #include "core/error.h"
@@ -13,6 +16,19 @@ namespace {
 
 constexpr char kRest[] = "rest";
 constexpr double kLowestGainDb = -120, kHighestGainDb = 60;
+constexpr int kHighestProgram = 128;  // SLAKH's number for drums
+
+bool IsGlob(const std::string& pattern) {
+  return pattern.find_first_of("*?[") != std::string::npos;
+}
+
+// As a name, or where it is one as a glob; case does not matter.
+bool MatchesAny(const std::vector<std::string>& patterns, const std::string& value) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return strcasecmp(pattern.c_str(), value.c_str()) == 0 ||
+           (IsGlob(pattern) && fnmatch(pattern.c_str(), value.c_str(), FNM_CASEFOLD) == 0);
+  });
+}
 
 RecipeEntry EntryOf(const std::string& pattern, const std::string& where) {
   if (pattern.empty()) {
@@ -20,12 +36,44 @@ RecipeEntry EntryOf(const std::string& pattern, const std::string& where) {
   }
   RecipeEntry entry;
   entry.pattern = pattern;
-  entry.glob = pattern.find_first_of("*?[") != std::string::npos;
+  entry.glob = IsGlob(pattern);
   entry.rest = pattern == kRest;
   return entry;
 }
 
-// A name, or {source: name or list, gain_db: …, optional: silence}.
+// "32-39", "32" or a list of such.
+std::vector<std::pair<int, int>> ProgramsOf(const Config& config) {
+  std::vector<std::pair<int, int>> programs;
+  for (const std::string& text : config.Strings("program")) {
+    int first = 0, last = 0, used = 0;
+    const bool range = std::sscanf(text.c_str(), "%3d - %3d%n", &first, &last, &used) == 2 &&
+                       used == static_cast<int>(text.size());
+    if (!range) {
+      used = 0;
+      std::sscanf(text.c_str(), "%3d%n", &first, &used);
+      last = first;
+    }
+    if (used != static_cast<int>(text.size()) || text.empty() || first < 0 || last < first ||
+        last > kHighestProgram) {
+      throw Error::Usage("'program' must be a number or a range such as 32-39, not '" + text + "'",
+                         config.Where("program"), "programs are numbered 0 to 127, drums are 128");
+    }
+    programs.emplace_back(first, last);
+  }
+  return programs;
+}
+
+AttributeSelector SelectorOf(const Config& config) {
+  AttributeSelector selector;
+  if (config.Has("inst_class")) selector.inst_classes = config.Strings("inst_class");
+  if (config.Has("plugin")) selector.plugins = config.Strings("plugin");
+  if (config.Has("program")) selector.programs = ProgramsOf(config);
+  if (config.Has("is_drum")) selector.is_drum = config.Bool("is_drum", false);
+  return selector;
+}
+
+// A name, or {source: name or list, gain_db: …, optional: silence}, or the same with attributes in
+// the place of `source`.
 void AddEntries(const Config& value, RecipeTarget& target) {
   if (!value.IsMap()) {
     target.entries.push_back(EntryOf(value.AsString(), value.Where()));
@@ -33,31 +81,77 @@ void AddEntries(const Config& value, RecipeTarget& target) {
   }
   const double gain_db = value.NumberIn("gain_db", 0.0, kLowestGainDb, kHighestGainDb);
   const bool optional = value.Choice("optional", "no", {"no", "silence"}) == "silence";
-  const Config source = value.Value("source");
-  const std::vector<Config> names = source.IsList() ? source.Items() : std::vector<Config>{source};
-  for (const Config& name : names) {
-    RecipeEntry entry = EntryOf(name.AsString(), name.Where());
+  std::vector<RecipeEntry> entries;
+  const AttributeSelector selector = SelectorOf(value);
+  if (!selector.empty()) {
+    if (value.Has("source")) {
+      throw Error::Usage("an entry selects by 'source' or by attributes, not by both",
+                         value.Where("source"), "make it two entries of a list");
+    }
+    entries.emplace_back().attributes = selector;
+  } else {
+    const Config source = value.Value("source");
+    for (const Config& name : source.IsList() ? source.Items() : std::vector<Config>{source}) {
+      entries.push_back(EntryOf(name.AsString(), name.Where()));
+    }
+  }
+  for (RecipeEntry& entry : entries) {
     entry.gain_db = gain_db;
     entry.optional = optional;
     target.entries.push_back(std::move(entry));
   }
 }
 
+SplitChannels ChannelsOf(const Config& config) {
+  const std::vector<std::string> words = {"stereo", "mono", "left", "right"};
+  const auto one = [&](const Config& parent, const std::string& key) {
+    const std::string word = parent.Choice(key, "stereo", words);
+    return static_cast<SourceChannels>(std::find(words.begin(), words.end(), word) - words.begin());
+  };
+  if (config.Has("channels") && config.Value("channels").IsMap()) {
+    const Config splits = config.Child("channels");
+    return {one(splits, "train"), one(splits, "valid"), one(splits, "test")};
+  }
+  const SourceChannels all = one(config, "channels");
+  return {all, all, all};
+}
+
+void CheckStemName(const std::string& name, const std::string& where) {
+  if (!name.empty() && !IsMixtureName(name) && name.find('/') == name.npos &&
+      !name.starts_with('.')) {
+    return;
+  }
+  throw Error::Usage("a stem cannot be called '" + name + "'", where,
+                     "mixture and mix are reserved, and a stem's name becomes a file's");
+}
+
+// The stem that takes up the difference: one of the recipe's, or one of its own behind them.
+void ReadResidual(const Config& config, Recipe& recipe) {
+  if (!config.Has("residual")) {
+    throw Error::Usage("`mixture: recorded` needs a stem for what the sources do not explain",
+                       config.Where("mixture"),
+                       "write `residual: STEM`, one of the stems or another name");
+  }
+  recipe.residual = config.RequiredString("residual");
+  CheckStemName(recipe.residual, config.Where("residual"));
+  const std::vector<std::string> stems = recipe.stems();
+  if (std::find(stems.begin(), stems.end(), recipe.residual) == stems.end()) {
+    recipe.targets.push_back({recipe.residual, {}});
+  }
+}
+
 Recipe FromConfig(const Config& config, const std::string& where) {
   Recipe recipe;
   recipe.where = where;
-  config.Choice("mixture", "sum", {"sum"});
+  const bool recorded = config.Choice("mixture", "sum", {"sum", "recorded"}) == "recorded";
+  recipe.source_channels = ChannelsOf(config);
   const Config stems = config.Value("stems");
   if (!stems.IsMap()) throw Error::Usage("'stems' must be a map: target: sources", stems.Where());
   std::size_t rests = 0;
   for (const std::string& name : stems.Keys()) {
     RecipeTarget target;
     target.name = name;
-    if (name.empty() || name == kRest || IsMixtureName(name) || name.find('/') != name.npos ||
-        name.starts_with('.')) {
-      throw Error::Usage("a stem cannot be called '" + name + "'", stems.Where(name),
-                         "mixture, mix and rest are reserved, and a stem's name becomes a file's");
-    }
+    CheckStemName(name, stems.Where(name));
     const Config value = stems.Value(name);
     const std::vector<Config> items = value.IsList() ? value.Items() : std::vector<Config>{value};
     for (const Config& item : items) AddEntries(item, target);
@@ -72,31 +166,72 @@ Recipe FromConfig(const Config& config, const std::string& where) {
     recipe.targets.push_back(std::move(target));
   }
   if (recipe.targets.empty()) throw Error::Usage("the recipe has no stems", config.Where());
+  if (recorded) ReadResidual(config, recipe);
   config.CheckAllRead();
   recipe.text = config.Dump();
   return recipe;
 }
 
-bool Matches(const RecipeEntry& entry, const std::string& source) {
-  if (entry.pattern == source) return true;
-  return entry.glob && fnmatch(entry.pattern.c_str(), source.c_str(), 0) == 0;
-}
-
-std::string NamesOf(const Track& track) {
-  std::string names;
-  for (const SourceStem& source : track.sources) names += (names.empty() ? "" : ", ") + source.name;
-  return names.empty() ? "no stems" : names;
-}
-
-Error Missing(const Recipe& recipe, const Track& track, const std::string& what) {
-  const std::string where = "song \"" + track.name + "\" has " + NamesOf(track);
-  return Error::Input(what, where,
-                      recipe.where.empty()
-                          ? "add the file, or write a recipe and give it with --recipe"
-                          : "add the file, or write `optional: silence` in " + recipe.where);
+// A target for every class of instrument that a source has; none where sources do not say theirs.
+Recipe RecipeByClass(const std::vector<Track>& tracks) {
+  std::map<std::string, std::string> classes;  // by their name in lower case, which is the same
+  for (const Track& track : tracks) {
+    if (track.problem) continue;
+    for (const SourceStem& source : track.sources) {
+      const std::string* inst_class = source.Attribute("inst_class");
+      if (inst_class == nullptr) return {};
+      std::string lower = *inst_class;
+      for (char& c : lower) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+      }
+      classes.emplace(lower, *inst_class);
+    }
+  }
+  Recipe recipe;
+  for (const auto& [lower, inst_class] : classes) {
+    std::string name = inst_class;
+    std::replace(name.begin(), name.end(), '/', '-');  // a stem's name becomes a file's
+    RecipeEntry entry;
+    entry.optional = true;
+    entry.attributes.inst_classes = {inst_class};
+    recipe.targets.push_back({name, {entry}});
+  }
+  return recipe;
 }
 
 }  // namespace
+
+bool AttributeSelector::empty() const {
+  return inst_classes.empty() && programs.empty() && plugins.empty() && !is_drum;
+}
+
+bool AttributeSelector::Holds(const SourceStem& source) const {
+  const auto holds = [&](const char* name, const std::vector<std::string>& patterns) {
+    const std::string* value = source.Attribute(name);
+    return patterns.empty() || (value != nullptr && MatchesAny(patterns, *value));
+  };
+  if (!holds("inst_class", inst_classes) || !holds("plugin", plugins)) return false;
+  if (is_drum) {
+    const std::string* value = source.Attribute("is_drum");
+    if (value == nullptr || (*value == "true") != *is_drum) return false;
+  }
+  if (programs.empty()) return true;
+  const std::string* value = source.Attribute("program");
+  if (value == nullptr) return false;
+  const int program = std::atoi(value->c_str());
+  return std::any_of(programs.begin(), programs.end(), [&](const std::pair<int, int>& range) {
+    return program >= range.first && program <= range.second;
+  });
+}
+
+SourceChannels SplitChannels::Of(const std::string& split) const {
+  return split == "train" ? train : split == "valid" ? valid : test;
+}
+
+bool SplitChannels::AllOne() const {
+  return train != SourceChannels::kStereo && valid != SourceChannels::kStereo &&
+         test != SourceChannels::kStereo;
+}
 
 std::vector<std::string> Recipe::stems() const {
   std::vector<std::string> names;
@@ -113,6 +248,7 @@ Recipe ParseRecipe(const std::string& text, const std::string& name) {
 }
 
 Recipe DefaultRecipe(const std::vector<Track>& tracks) {
+  if (Recipe by_class = RecipeByClass(tracks); !by_class.targets.empty()) return by_class;
   std::map<std::string, std::size_t> counts;
   std::size_t songs = 0;
   for (const Track& track : tracks) {
@@ -133,69 +269,6 @@ Recipe DefaultRecipe(const std::vector<Track>& tracks) {
   Recipe recipe;
   for (const std::string& name : names) recipe.targets.push_back({name, {{name}}});
   return recipe;
-}
-
-TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
-  if (track.problem) throw *track.problem;
-  const std::string song = "song \"" + track.name + "\"";
-  TrackMix mix(recipe.targets.size());
-  std::vector<int> owner(track.sources.size(), -1);
-  const auto claim = [&](std::size_t source, std::size_t target, double gain_db) {
-    mix[target].push_back({source, gain_db});
-    owner[source] = static_cast<int>(target);
-  };
-
-  int rest_target = -1;
-  const RecipeEntry* rest = nullptr;
-  for (std::size_t t = 0; t < recipe.targets.size(); ++t) {
-    for (const RecipeEntry& entry : recipe.targets[t].entries) {
-      if (entry.rest) {
-        rest_target = static_cast<int>(t);
-        rest = &entry;
-        continue;
-      }
-      bool found = false;
-      for (std::size_t s = 0; s < track.sources.size(); ++s) {
-        const std::string& name = track.sources[s].name;
-        if (!Matches(entry, name)) continue;
-        found = true;
-        if (owner[s] == static_cast<int>(t)) continue;  // by an earlier entry of this target
-        if (owner[s] >= 0) {
-          throw Error::Input("the source \"" + name + "\" is claimed by two stems: " +
-                                 recipe.targets[owner[s]].name + " and " + recipe.targets[t].name,
-                             song, "let one stem of " + recipe.where + " name it");
-        }
-        claim(s, t, entry.gain_db);
-      }
-      if (!found && !entry.optional && !entry.glob) {
-        throw Missing(recipe, track, "the stem \"" + entry.pattern + "\" is missing");
-      }
-    }
-  }
-  for (std::size_t s = 0; s < track.sources.size(); ++s) {
-    if (owner[s] >= 0) continue;
-    if (rest != nullptr) {
-      claim(s, static_cast<std::size_t>(rest_target), rest->gain_db);
-      continue;
-    }
-    const std::string& name = track.sources[s].name;
-    throw Error::Input("the source \"" + name + "\" belongs to no stem", song,
-                       recipe.where.empty()
-                           ? "most songs have no such file: remove it, or write a recipe"
-                           : "name it in " + recipe.where + ", or give one stem `rest`");
-  }
-  for (std::size_t t = 0; t < mix.size(); ++t) {
-    const std::vector<RecipeEntry>& entries = recipe.targets[t].entries;
-    const bool optional = std::all_of(entries.begin(), entries.end(),
-                                      [](const RecipeEntry& entry) { return entry.optional; });
-    if (mix[t].empty() && !optional) {
-      throw Missing(recipe, track,
-                    "nothing is there for the stem \"" + recipe.targets[t].name + "\"");
-    }
-    std::sort(mix[t].begin(), mix[t].end(),
-              [](const MixPart& a, const MixPart& b) { return a.source < b.source; });
-  }
-  return mix;
 }
 
 }  // namespace stemsmith

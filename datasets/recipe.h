@@ -3,20 +3,49 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datasets/track.h"
 
 namespace stemsmith {
 
-// One entry of a target: sources by name or glob (* ? [abc]), or `rest` for what no target names.
+// Sources by what their dataset says of them (SourceStem::attributes). Of a list any item may hold;
+// what is empty does not matter; the rest must all hold. Upper and lower case are alike.
+struct AttributeSelector {
+  std::vector<std::string> inst_classes;      // names or globs
+  std::vector<std::pair<int, int>> programs;  // General MIDI numbers from 0, first and last
+  std::vector<std::string> plugins;           // names or globs
+  std::optional<bool> is_drum;
+
+  bool empty() const;
+  bool Holds(const SourceStem& source) const;
+};
+
+// One entry of a target: sources by name or glob (* ? [abc]), by attribute, or `rest` for what no
+// target names.
 struct RecipeEntry {
-  std::string pattern;
-  bool glob = false;  // `pattern` is one; else it is a name
+  std::string pattern;  // empty where sources are selected by attribute
+  bool glob = false;    // `pattern` is one; else it is a name
   bool rest = false;
   double gain_db = 0;
   bool optional = false;  // songs without it have silence there
+  AttributeSelector attributes;
+};
+
+// Which channels of the sources are taken: all, their mean, the first or the second (of a mono
+// source its only one).
+enum class SourceChannels { kStereo, kMono, kLeft, kRight };
+
+struct SplitChannels {
+  SourceChannels train = SourceChannels::kStereo;
+  SourceChannels valid = SourceChannels::kStereo;
+  SourceChannels test = SourceChannels::kStereo;
+
+  SourceChannels Of(const std::string& split) const;
+  bool AllOne() const;  // one channel in every split
 };
 
 struct RecipeTarget {
@@ -28,6 +57,10 @@ struct Recipe {
   std::vector<RecipeTarget> targets;  // in the file's order, which is the order of the stems
   std::string text;                   // YAML with every default filled in
   std::string where;                  // file, or "" for the default recipe
+  SplitChannels source_channels;
+  // `mixture: recorded`: the stem that is the recorded mixture without all other stems, so that all
+  // of them together are the recorded mixture. Empty: `mixture: sum`.
+  std::string residual;
 
   std::vector<std::string> stems() const;
 };
@@ -37,15 +70,22 @@ Recipe LoadRecipe(const std::filesystem::path& path);
 Recipe ParseRecipe(const std::string& text, const std::string& name);
 
 // What is used without a recipe: every source name that at least half the songs have is a target of
-// its own, drums, bass, other and vocals first, the rest by name.
+// its own, drums, bass, other and vocals first, the rest by name. Where the sources say their class
+// of instrument (slakh), every class is a target instead, silent in songs without it.
 Recipe DefaultRecipe(const std::vector<Track>& tracks);
 
 // A recipe applied to one song: per target the sources that are summed, in the song's order.
 struct MixPart {
   std::size_t source = 0;  // number in Track::sources
   double gain_db = 0;
+  bool inverted = false;  // subtracted
 };
 using TrackMix = std::vector<std::vector<MixPart>>;
+
+// For a recipe with a residual: puts each song's mixture behind its sources, under the name
+// kMixtureSource, from where ApplyRecipe takes it. Songs without one get a problem.
+inline constexpr char kMixtureSource[] = "mixture";
+void AddRecordedMixtures(const Recipe& recipe, std::vector<Track>& tracks);
 
 // Throws Error naming song and source: the song's own problem, a source claimed by two targets or
 // by none, a name that the song lacks or a target that gets nothing where that is not optional.

@@ -10,7 +10,7 @@ namespace stemsmith {
 namespace {
 
 // What the streams of one (seed, epoch, …) are for.
-enum Purpose : std::uint64_t { kOrder, kPlace, kAugment };
+enum Purpose : std::uint64_t { kOrder, kPlace, kAugment, kRetry, kTurn, kEpoch };
 
 }  // namespace
 
@@ -44,24 +44,46 @@ Sampler::Sampler(TrackTable tracks, const SamplerOptions& options)
   samples_ = batches_ * step;
 }
 
-ReadPlan::Piece Sampler::Draw(std::uint64_t epoch, std::int64_t index) const {
+ReadPlan::Piece Sampler::Draw(std::uint64_t epoch, std::int64_t index,
+                              std::uint64_t attempt) const {
   assert(index >= 0 && index < samples_);
+  if (attempt > 0) {
+    RandomStream place = SampleStream(epoch, index, attempt).Fork(kPlace);
+    return tracks_.Draw(options_.segment_frames, place);
+  }
   const RandomStream order = RandomStream({options_.seed, epoch}).Fork(kOrder);
   const auto stretch = static_cast<__int128>(PermutedIndex(
       static_cast<std::uint64_t>(index), static_cast<std::uint64_t>(samples_), order));
   const std::int64_t total = tracks_.total_frames();
   const auto begin = static_cast<std::int64_t>(stretch * total / samples_);
   const auto end = static_cast<std::int64_t>((stretch + 1) * total / samples_);
-  RandomStream place =
-      RandomStream({options_.seed, epoch, static_cast<std::uint64_t>(index)}).Fork(kPlace);
+  RandomStream place = SampleStream(epoch, index, attempt).Fork(kPlace);
   // More samples than frames leave stretches empty; their begin still lies in the audio.
   const auto length = static_cast<std::uint64_t>(std::max<std::int64_t>(1, end - begin));
   return tracks_.At(begin + static_cast<std::int64_t>(place.Below(length)),
                     options_.segment_frames);
 }
 
-RandomStream Sampler::AugmentStream(std::uint64_t epoch, std::int64_t index) const {
-  return RandomStream({options_.seed, epoch, static_cast<std::uint64_t>(index)}).Fork(kAugment);
+RandomStream Sampler::AugmentStream(std::uint64_t epoch, std::int64_t index,
+                                    std::uint64_t attempt) const {
+  return SampleStream(epoch, index, attempt).Fork(kAugment);
+}
+
+RandomStream Sampler::EpochStream(std::uint64_t epoch) const {
+  return RandomStream({options_.seed, epoch}).Fork(kEpoch);
+}
+
+std::int64_t Sampler::Turn(std::uint64_t epoch, std::int64_t index, std::int64_t kinds) const {
+  const RandomStream order = RandomStream({options_.seed, epoch}).Fork(kTurn);
+  return static_cast<std::int64_t>(PermutedIndex(static_cast<std::uint64_t>(index),
+                                                 static_cast<std::uint64_t>(samples_), order)) %
+         kinds;
+}
+
+RandomStream Sampler::SampleStream(std::uint64_t epoch, std::int64_t index,
+                                   std::uint64_t attempt) const {
+  const RandomStream sample({options_.seed, epoch, static_cast<std::uint64_t>(index)});
+  return attempt == 0 ? sample : sample.Fork(kRetry).Fork(attempt);
 }
 
 }  // namespace stemsmith

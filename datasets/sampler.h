@@ -38,12 +38,20 @@ class Sampler {
     return (batch * options_.batch_size + slot) * options_.world_size + options_.rank;
   }
 
-  // The segment of a sample, index in [0, N).
-  ReadPlan::Piece Draw(std::uint64_t epoch, std::int64_t index) const;
+  // The segment of a sample, index in [0, N). Attempt 0 is the one of the stretch; any later one,
+  // for when that does not do, is a segment from anywhere, uniform in time.
+  ReadPlan::Piece Draw(std::uint64_t epoch, std::int64_t index, std::uint64_t attempt = 0) const;
   // The stream that the sample's augmentation draws from; independent of the segment's.
-  RandomStream AugmentStream(std::uint64_t epoch, std::int64_t index) const;
+  RandomStream AugmentStream(std::uint64_t epoch, std::int64_t index,
+                             std::uint64_t attempt = 0) const;
+  // A stream that all samples of an epoch have in common.
+  RandomStream EpochStream(std::uint64_t epoch) const;
+  // One of `kinds` for each sample: all of them equally often in an epoch (± 1), in random order.
+  std::int64_t Turn(std::uint64_t epoch, std::int64_t index, std::int64_t kinds) const;
 
  private:
+  RandomStream SampleStream(std::uint64_t epoch, std::int64_t index, std::uint64_t attempt) const;
+
   TrackTable tracks_;
   SamplerOptions options_;
   std::int64_t samples_ = 0, batches_ = 0;

@@ -18,7 +18,11 @@ void ReadDataset(const Config& dataset, TrainOptions& options) {
   options.segment_seconds = dataset.NumberIn("segment_seconds", options.segment_seconds, 1e-3, 1e5);
   options.loader_threads = static_cast<int>(dataset.IntegerIn("threads", 2, 1, 1024));
   options.prefetch_batches = static_cast<int>(dataset.IntegerIn("prefetch_batches", 4, 1, 4096));
+  options.memory_mb = dataset.IntegerIn("memory_mb", 0, 0, std::int64_t{1} << 30);
   options.samples_per_epoch = dataset.IntegerIn("samples_per_epoch", 0, 0, kMany);
+  options.min_rms_db = dataset.NumberIn("min_rms_db", options.min_rms_db, -120.0, 0.0);
+  options.balance_stems = dataset.Bool("balance_stems", false);
+  options.on_error = dataset.Choice("on_error", options.on_error, {"fail", "skip"});
 }
 
 void ReadTrain(const Config& train, TrainOptions& options) {
@@ -54,8 +58,9 @@ void Flatten(const YAML::Node& node, const std::string& path,
 
 bool MayChange(const std::string& key) {
   static const std::vector<std::string> kKeys = {
-      "train.steps",   "train.epochs",    "train.max_seconds",        "train.log_every_steps",
-      "dataset.cache", "dataset.threads", "dataset.prefetch_batches",
+      "train.steps",      "train.epochs",    "train.max_seconds",        "train.log_every_steps",
+      "dataset.cache",    "dataset.threads", "dataset.prefetch_batches", "dataset.memory_mb",
+      "dataset.on_error",
   };
   return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
          std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();

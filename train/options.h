@@ -16,7 +16,11 @@ struct TrainOptions {
   double segment_seconds = 6.0;
   int loader_threads = 2;
   int prefetch_batches = 4;            // more smooths out slow reads and costs memory
+  std::int64_t memory_mb = 0;          // of the loader; above 0 it lowers prefetch_batches
   std::int64_t samples_per_epoch = 0;  // 0: the length of all songs over that of a segment
+  double min_rms_db = -120.0;          // level of each stem of a sample; -120: any
+  bool balance_stems = false;
+  std::string on_error = "fail";  // fail or skip: what damaged audio does
 
   // optimizer, gradient_clip:
   double learning_rate = 1e-3;

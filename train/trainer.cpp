@@ -50,6 +50,10 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.seed = options_.seed;
   loader.threads = options_.loader_threads;
   loader.prefetch_batches = options_.prefetch_batches;
+  loader.memory_mb = options_.memory_mb;
+  loader.min_rms_db = options_.min_rms_db;
+  loader.balance_stems = options_.balance_stems;
+  loader.on_damage = options_.on_error == "skip" ? OnDamage::kSkip : OnDamage::kFail;
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
   total_steps_ =
       options_.epochs > 0 ? options_.epochs * loader_->batches_per_epoch() : options_.steps;

@@ -15,34 +15,6 @@ constexpr char kExpected[] =
     "expected ROOT/<song>/<stem>.<wav, flac, mp3 …>, or the songs in ROOT/train, ROOT/valid and "
     "ROOT/test";
 
-bool Hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
-
-// Entries of a folder by name; hidden ones left out. What a link in circles points to is no folder
-// and no file, and so is passed over by the callers.
-std::vector<fs::path> Entries(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> entries;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (!Hidden(it->path())) entries.push_back(it->path());
-  }
-  if (error) {
-    throw Error::Input("cannot list the folder: " + error.message(), folder.string(),
-                       "make it readable");
-  }
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-bool IsFolder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-bool IsAudioFile(const fs::path& path) {
-  std::error_code ignored;
-  return HasAudioExtension(path) && fs::is_regular_file(path, ignored);
-}
-
 void AddSource(const fs::path& file, Track& track) {
   bool changed = false;
   const std::string name = AsUtf8(file.stem().string(), &changed);
@@ -70,12 +42,8 @@ void ScanSongs(const fs::path& folder, const std::string& split, std::vector<Tra
   for (const fs::path& song : Entries(folder)) {
     if (!IsFolder(song)) continue;
     Track track;
-    bool changed = false;
-    track.name = AsUtf8(song.filename().string(), &changed);
+    SetName(song.filename().string(), track);
     track.split = split;
-    if (changed) {
-      track.problem = Error::Input("the folder's name is not UTF-8 text", track.name, "rename it");
-    }
     try {
       for (const fs::path& file : Entries(song)) {
         if (IsAudioFile(file)) AddSource(file, track);
@@ -111,17 +79,13 @@ std::vector<Track> ScanFolders(const ReaderOptions& options) {
       Warn("the song \"" + track.name + "\" lies beside the splits of " + options.root.string() +
            " and is passed over; move it into train, valid or test");
     }
-    if (options.valid_fraction > 0 && IsFolder(options.root / "valid")) {
-      throw Error::Usage("a share for validation contradicts the folder valid",
-                         (options.root / "valid").string(), "leave out --valid-fraction");
-    }
   } else {
     ScanSongs(options.root, "train", tracks);
   }
   if (tracks.empty()) {
     throw Error::Input("no songs found", options.root.string(), kExpected);
   }
-  SplitOffValidation(options, tracks);
+  AssignSplits(options, tracks);
   SortAndMarkDuplicates(tracks);
   return tracks;
 }

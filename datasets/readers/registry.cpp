@@ -4,8 +4,6 @@
 #include <tuple>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/random.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -13,6 +11,13 @@ namespace stemsmith {
 const std::vector<ReaderRow>& ReaderTable() {
   static const std::vector<ReaderRow> table = {
       {"folders", "ROOT/[train|valid|test/]<song>/<stem>.<any audio format>", ScanFolders},
+      {"musdb18", "ROOT/{train,test}/<song>.stem.mp4", ScanMusdb18},
+      {"musdb18hq", "ROOT/{train,test}/<song>/{mixture,drums,bass,other,vocals}.wav",
+       ScanMusdb18Hq},
+      {"slakh", "ROOT/{train,validation,test}/TrackNNNNN/{metadata.yaml,mix.flac,stems/SNN.flac}",
+       ScanSlakh},
+      {"stem_pools", "ROOT/[train|valid|test/]<stem>/<take>.<any audio format>", ScanStemPools},
+      {"csv", "ROOT is a table: a column of files per stem, a row per song", ScanCsv},
   };
   return table;
 }
@@ -84,30 +89,6 @@ std::string AsUtf8(const std::string& bytes, bool* changed) {
   return text;
 }
 
-void RequireFolder(const std::filesystem::path& root) {
-  std::error_code error;
-  if (std::filesystem::is_directory(root, error)) return;
-  throw Error::Input(std::filesystem::exists(root, error) ? "not a folder" : "no such folder",
-                     root.string(), "give the folder that holds the songs");
-}
-
-void SplitOffValidation(const ReaderOptions& options, std::vector<Track>& tracks) {
-  if (options.valid_fraction <= 0) return;
-  Track* lowest = nullptr;
-  std::uint64_t lowest_hash = 0;
-  std::size_t songs = 0, moved = 0;
-  for (Track& track : tracks) {
-    if (track.split != "train") continue;
-    const std::uint64_t hash = MixBits(HashBytes(track.name, options.seed));
-    if (lowest == nullptr || hash < lowest_hash) lowest = &track, lowest_hash = hash;
-    ++songs;
-    if (static_cast<double>(hash) * 0x1.0p-64 >= options.valid_fraction) continue;
-    track.split = "valid";
-    ++moved;
-  }
-  if (moved == 0 && songs > 1) lowest->split = "valid";
-}
-
 void SortAndMarkDuplicates(std::vector<Track>& tracks) {
   std::stable_sort(tracks.begin(), tracks.end(), [](const Track& a, const Track& b) {
     return std::tie(a.split, a.name) < std::tie(b.split, b.name);
@@ -118,7 +99,10 @@ void SortAndMarkDuplicates(std::vector<Track>& tracks) {
     if (is_new || track.problem) continue;
     track.problem =
         Error::Input("two songs are called \"" + track.name + "\"",
-                     first->second + "/ and " + track.split + "/", "give one of them another name");
+                     first->second == track.split
+                         ? "both are in the split " + track.split
+                         : "one is in the split " + first->second + ", one in " + track.split,
+                     "give one of them another name");
   }
 }
 

@@ -19,7 +19,6 @@
 #include "datasets/synth/composer.h"
 #include "datasets/synth/fluid.h"
 #include "datasets/synth/layouts.h"
-#include "datasets/synth/renderer.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -91,12 +90,23 @@ std::string FirstDifference(const json& before, const json& now) {
   return "";
 }
 
+// What any layout puts into its folder.
 bool HoldsSongs(const fs::path& out) {
-  for (const char* split : {"train", "valid", "test"}) {
-    std::error_code ignored;
-    if (fs::is_directory(out / split, ignored) && !fs::is_empty(out / split, ignored)) return true;
+  std::error_code ignored;
+  for (const char* name :
+       {"train", "valid", "validation", "test", "songs", "drums", "bass", "other", "vocals"}) {
+    if (fs::is_directory(out / name, ignored) && !fs::is_empty(out / name, ignored)) return true;
   }
+  for (const LayoutRow& layout : LayoutTable())
+    if (layout.list != nullptr && fs::exists(out / layout.list_name, ignored)) return true;
   return false;
+}
+
+// Removes a file or folder, if it is there.
+void Remove(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw Error::Input("cannot remove: " + error.message(), path.string());
 }
 
 // Only what the state file lists, and only names that stay inside the folder.
@@ -108,11 +118,9 @@ void RemoveSongs(const fs::path& out, const json& state) {
     const bool safe = name.starts_with("song_") && name.find('/') == std::string::npos &&
                       (split == "train" || split == "valid" || split == "test");
     if (!safe) continue;
-    const fs::path place = layout.place(out, split, name);
-    std::error_code error;
-    fs::remove_all(place, error);
-    if (error) throw Error::Input("cannot remove: " + error.message(), place.string());
+    for (const fs::path& place : layout.places(out, split, name)) Remove(place);
   }
+  if (layout.list != nullptr) Remove(out / layout.list_name);
 }
 
 json DescribeSong(const Song& song, const std::string& split) {
@@ -121,27 +129,32 @@ json DescribeSong(const Song& song, const std::string& split) {
           {"style", song.style}, {"tempo_bpm", std::round(song.tempo_bpm * 100) / 100}};
 }
 
-// Renders under a temporary name, then renames: a song is there whole or not at all.
-void MakeSong(const Song& song, const LayoutRow& layout, const fs::path& place,
-              const fs::path& sound_font) {
-  const RenderedSong audio = RenderSong(song, sound_font);
-  std::string hidden = ".";
-  hidden.append(place.stem().string()).append(".part").append(place.extension().string());
-  const fs::path temporary = place.parent_path() / hidden;
+// Renders under temporary names, then renames: a song is there whole or not at all.
+void MakeSong(const LayoutRow& layout, const std::vector<fs::path>& places,
+              const SongOrder& order) {
+  std::vector<fs::path> temporaries;
   std::error_code error;
-  fs::create_directories(place.parent_path(), error);
-  if (error) {
-    throw Error::Input("cannot create the folder: " + error.message(), place.parent_path().string(),
-                       "choose a folder that this user may write");
+  for (const fs::path& place : places) {
+    std::string hidden = ".";
+    hidden.append(place.stem().string()).append(".part").append(place.extension().string());
+    temporaries.push_back(place.parent_path() / hidden);
+    fs::create_directories(place.parent_path(), error);
+    if (error) {
+      throw Error::Input("cannot create the folder: " + error.message(),
+                         place.parent_path().string(), "choose a folder that this user may write");
+    }
+    fs::remove_all(temporaries.back(), error);  // of a call that was killed
   }
-  fs::remove_all(temporary, error);  // of a call that was killed
   try {
-    layout.write(temporary, song, audio);
-    fs::rename(temporary, place, error);
-    if (error)
-      throw Error::Input("cannot put the song in place: " + error.message(), place.string());
+    layout.write(temporaries, order);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      fs::rename(temporaries[i], places[i], error);
+      if (error) {
+        throw Error::Input("cannot put the song in place: " + error.message(), places[i].string());
+      }
+    }
   } catch (...) {
-    fs::remove_all(temporary, error);
+    for (const fs::path& temporary : temporaries) fs::remove_all(temporary, error);
     throw;
   }
 }
@@ -232,7 +245,9 @@ SynthResult MakeSongs(const SynthOptions& options) {
   json songs = json::array();
   const auto exists = [&](const std::string& split, const std::string& name) {
     std::error_code ignored;
-    return fs::exists(layout.place(options.out, split, name), ignored);
+    const auto places = layout.places(options.out, split, name);
+    return std::all_of(places.begin(), places.end(),
+                       [&](const fs::path& place) { return fs::exists(place, ignored); });
   };
   for (int i = 0; i < options.songs; ++i) {
     const Song song = ComposeSong(options.seed, i, options.seconds);
@@ -265,13 +280,22 @@ SynthResult MakeSongs(const SynthOptions& options) {
   InParallel(ThreadCount(options, missing.size()), missing.size(), [&](std::size_t i) {
     const Song song = ComposeSong(options.seed, missing[i], options.seconds);
     const std::string split = SplitOf(song.index, options);
-    MakeSong(song, layout, layout.place(options.out, split, song.name), sound_font);
+    MakeSong(layout, layout.places(options.out, split, song.name),
+             {song, options.seed, sound_font});
     const std::lock_guard lock(mutex);
     ++result.rendered;
     progress.Update(result.kept + result.rendered, song.name,
                     {{"song", song.name}, {"split", split}});
   });
   progress.Finish();
+  if (layout.list != nullptr) {
+    std::vector<ListedSong> finished;
+    for (const auto& song : songs) {
+      ListedSong listed{song["name"].get<std::string>(), song["split"].get<std::string>()};
+      if (exists(listed.split, listed.name)) finished.push_back(std::move(listed));
+    }
+    WriteFileAtomically(options.out / layout.list_name, layout.list(finished));
+  }
   if (result.kept + result.rendered < options.songs) result.signal = InterruptSignal();
   return result;
 }

@@ -10,6 +10,7 @@
 namespace stemsmith {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class Lambda : public Augmentation {
@@ -160,11 +161,22 @@ TEST(AugmentChain, RefusesValuesOutOfRange) {
 }
 
 TEST(AugmentChain, TakesTheShippedPresets) {
-  const Config config =
-      Config::Load(std::string(STEMSMITH_SOURCE_DIR) + "/configs/augment/standard.yaml");
-  const AugmentChain chain(config.List("augment"));
-  config.CheckAllRead();
-  EXPECT_EQ(chain.size(), 5u);
+  const auto names = [](const std::string& preset) {
+    const Config config =
+        Config::Load(std::string(STEMSMITH_SOURCE_DIR) + "/configs/augment/" + preset);
+    const AugmentChain chain(config.List("augment"));
+    config.CheckAllRead();
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < chain.size(); ++i) names.push_back(chain.name(i));
+    return names;
+  };
+  EXPECT_THAT(names("standard.yaml"),
+              ElementsAre("remix", "shift", "gain", "channel_swap", "polarity"));
+  EXPECT_THAT(names("open-unmix.yaml"), ElementsAre("remix", "gain", "channel_swap"));
+#ifdef STEMSMITH_HAS_RUBBERBAND
+  EXPECT_THAT(names("demucs.yaml"), ElementsAre("remix_batch", "shift", "pitch_tempo",
+                                                "channel_swap", "polarity", "gain"));
+#endif
 }
 
 }  // namespace

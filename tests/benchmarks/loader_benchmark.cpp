@@ -1,4 +1,4 @@
-// The loader on 6 s × 4 stems stereo from int16, and what each augmentation costs.
+// The loader on 6 s × 4 stems stereo from int16.
 //   build/release/bin/bench_loader [--benchmark_filter=Loader]
 // The cache lies in the page cache: this measures conversion and augmentation, not the disk.
 #include <benchmark/benchmark.h>
@@ -94,51 +94,17 @@ void BM_LoaderNextStandard(benchmark::State& state) {
       "[{name: remix, probability: 0.5}, {name: shift}, {name: gain}, {name: channel_swap},"
       " {name: polarity}]");
 }
+// configs/augment/demucs.yaml without pitch_tempo, which bench_augment measures by itself.
+void BM_LoaderNextDemucs(benchmark::State& state) {
+  MeasureLoader(state,
+                "[{name: remix_batch}, {name: shift, max_seconds: 0.5}, {name: channel_swap},"
+                " {name: polarity}, {name: gain, factor: [0.25, 1.25]}]");
+}
 BENCHMARK(BM_LoaderNext)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_LoaderNextGain)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_LoaderNextShift)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_LoaderNextDemucs)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_LoaderNextStandard)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
-
-// One augmentation's plan and audio, without reading: µs per second of four stereo stems.
-void MeasureAugmentation(benchmark::State& state, const AugmentationRow& row) {
-  const auto augmentation = row.make(Config());
-  const TrackTable tracks(std::vector<std::int64_t>(100, 200 * kRate), kRate);
-  const std::vector<float> noise = Noise(kSegment * kStems * kChannels, 1);
-  std::vector<float> audio = noise;
-  ReadPlan plan{.stems = std::vector<ReadPlan::Piece>(kStems), .frames = kSegment};
-  StemBlock block{.data = audio.data(),
-                  .stems = kStems,
-                  .channels = kChannels,
-                  .frames = kSegment,
-                  .sample_rate_hz = kRate};
-  std::uint64_t seed = 0;
-  for (auto _ : state) {
-    // Fresh audio each time: gains would pile up to zero or infinity.
-    state.PauseTiming();
-    audio = noise;
-    state.ResumeTiming();
-    RandomStream random({seed++});
-    augmentation->Plan(plan, tracks, random);
-    augmentation->Apply(block, random);
-    benchmark::ClobberMemory();
-  }
-  // Shown with its prefix: 61us is 61 µs of work per second of audio.
-  const double seconds = static_cast<double>(state.iterations()) * kSegment / kRate;
-  state.counters["per_second_of_audio"] =
-      benchmark::Counter(seconds, static_cast<benchmark::Counter::Flags>(
-                                      benchmark::Counter::kIsRate | benchmark::Counter::kInvert));
-}
-
-const int kRegistered = [] {
-  for (const AugmentationRow& row : AugmentationTable()) {
-    benchmark::RegisterBenchmark(
-        (std::string("BM_Augment/") + row.name).c_str(),
-        [&row](benchmark::State& state) { MeasureAugmentation(state, row); })
-        ->Iterations(500)  // the fresh audio costs more than what is measured
-        ->Unit(benchmark::kMicrosecond);
-  }
-  return 0;
-}();
 
 }  // namespace
 }  // namespace stemsmith

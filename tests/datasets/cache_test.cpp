@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -91,6 +92,93 @@ TEST_F(CacheTest, GivesBackWhatWasWrittenAcrossChunksAndBeyondTheEnds) {
       }
     }
   }
+}
+
+TEST_F(CacheTest, ReadsStemsOfATrackFromPlacesOfTheirOwn) {
+  const std::size_t frames = 200'000;
+  for (const CacheSampleType type : {CacheSampleType::kInt16, CacheSampleType::kFloat32}) {
+    for (const int stems : {1, 3, 5, 9}) {  // 2 to 18 columns: less and more than a vector
+      TrackFormat format = Format(type);
+      format.stems.clear();
+      for (int s = 0; s < stems; ++s) format.stems.push_back("stem " + std::to_string(s));
+      const std::vector<float> audio = Noise(2 * stems, frames, 7);
+      CacheBuilder builder(path_, format);
+      builder.AddTrack("song", "train", audio);
+      builder.Finish();
+      const CacheReader cache(path_);
+      RandomStream random({static_cast<std::uint64_t>(stems)});
+      for (int round = 0; round < 12; ++round) {
+        const std::int64_t count = round % 3 == 0 ? 70'001 : 1 + random.Below(3000);
+        std::vector<float> got(2 * stems * count, 9.0f);
+        std::vector<StemRead> reads;
+        const std::int64_t base = static_cast<std::int64_t>(random.Below(frames)) - 1000;
+        for (int s = 0; s < stems; ++s) {
+          // Some together, some a little apart, some far or outside.
+          const std::int64_t shift[] = {0, 0, 900, 70'000, -250'000};
+          reads.push_back({.stem = static_cast<std::size_t>(s),
+                           .start = base + shift[random.Below(5)],
+                           .out = got.data() + 2 * s * count});
+        }
+        cache.ReadStems(0, reads, count);
+        for (int row = 0; row < 2 * stems; ++row) {
+          for (std::int64_t t = 0; t < count; ++t) {
+            const std::int64_t at = reads[row / 2].start + t;
+            const bool inside = at >= 0 && at < static_cast<std::int64_t>(frames);
+            ASSERT_EQ(got[row * count + t], inside ? audio[row * frames + at] : 0.0f)
+                << stems << " stems, row " << row << ", frame " << at;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CacheTest, KnowsTheLevelOfEachStemInEachSecond) {
+  TrackFormat format = Format();
+  format.sample_rate_hz = 1000;
+  // 2.5 s. Stem 0: left channel alone, half of the first second. Stem 1: the end.
+  std::vector<float> audio(4 * 2500, 0.0f);
+  std::fill_n(audio.begin(), 500, 0.5f);
+  std::fill_n(audio.begin() + 2 * 2500 + 2000, 500, 0.25f);
+  std::fill_n(audio.begin() + 3 * 2500 + 2000, 500, 0.25f);
+  CacheBuilder builder(path_, format);
+  builder.AddTrack("song", "train", audio);
+  builder.Finish();
+  const CacheReader cache(path_);
+  const std::vector<float> levels = cache.ReadLevels(0);
+  ASSERT_EQ(levels.size(), 6u);
+  EXPECT_NEAR(levels[0], 10 * std::log10(0.25 / 4), 1e-4);
+  EXPECT_NEAR(levels[5], 20 * std::log10(0.25), 1e-4);
+  for (const int silent : {1, 2, 3, 4}) EXPECT_EQ(levels[silent], kLowestRmsDb);
+}
+
+TEST_F(CacheTest, OpensATrackOnceForManyThreadsAndTriesAgainAfterAnError) {
+  CacheBuilder builder(path_, Format());
+  builder.AddTrack("song", "train", Noise(4, 1000, 1));
+  builder.Finish();
+  const auto file = CacheTrackFolder(path_) / "song.h5";
+  const std::string bytes = ReadFile(file);
+  const CacheReader cache(path_);
+  const auto read_by_all = [&] {
+    std::atomic<int> damaged = 0;
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 4; ++n) {
+      threads.emplace_back([&] {
+        std::vector<float> got(4 * 100);
+        try {
+          cache.ReadStems(0, 0, 100, got.data());
+        } catch (const DamagedAudio&) {
+          ++damaged;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return damaged.load();
+  };
+  WriteFileAtomically(file, bytes.substr(0, 100));
+  EXPECT_EQ(read_by_all(), 4);
+  WriteFileAtomically(file, bytes);
+  EXPECT_EQ(read_by_all(), 0);
 }
 
 TEST_F(CacheTest, ScalesTracksBeyondFullScaleInsteadOfClipping) {

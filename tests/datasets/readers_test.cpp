@@ -4,7 +4,9 @@
 #include <fstream>
 #include <functional>
 
+#include "augment/augment.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "datasets/track.h"
 #include "tests/support/temporary_folder.h"
 
@@ -182,6 +184,33 @@ TEST_F(FoldersReader, SurvivesLinksThatGoInCircles) {
   EXPECT_THAT(SourceNames(tracks[0]), ElementsAre("drums"));
 }
 
+TEST_F(FoldersReader, TakesSplitsFromAList) {
+  for (const char* song : {"a", "b", "c", "d"}) Touch(std::string(song) + "/x.wav");
+  const auto scan = [&](const std::string& list) {
+    std::ofstream(root_ / "list.yaml") << list;
+    ReaderOptions options;
+    options.root = root_.path();
+    options.splits = root_ / "list.yaml";
+    return ScanDataset("folders", options);
+  };
+  EXPECT_THAT(Names(scan("train: [a]\nvalidation: [c]\ntest: [b, d]\n")),
+              ElementsAre("test/b", "test/d", "train/a", "valid/c"));
+  EXPECT_THAT(Names(scan("{\"train\": [\"a\"], \"valid\": [\"c\"]}")),
+              ElementsAre("train/a", "valid/c"));  // what it does not name is left out
+  const auto refuse = [&](const std::string& list) { return MessageOf([&] { scan(list); }); };
+  EXPECT_THAT(refuse("train: [a]\nvalid: [a]\n"), HasSubstr("\"a\" is named twice"));
+  EXPECT_THAT(refuse("train: [a, none]\n"), HasSubstr("\"none\", which is not there"));
+  EXPECT_THAT(refuse("trian: [a]\n"), HasSubstr("\"trian\" is no split"));
+  EXPECT_THAT(refuse("- a\n"), HasSubstr("not a list of splits"));
+  EXPECT_THAT(refuse("train: []\n"), HasSubstr("names no song"));
+  EXPECT_THAT(refuse("train: a\n"), HasSubstr("must be a list"));
+  ReaderOptions both;
+  both.root = root_.path();
+  both.splits = root_ / "list.yaml";
+  both.valid_fraction = 0.5;
+  EXPECT_THAT(MessageOf([&] { ScanDataset("folders", both); }), HasSubstr("contradicts"));
+}
+
 TEST_F(FoldersReader, SaysWhatItLookedForWhereThereIsNoSong) {
   EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("no songs found"));
   EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("<song>/<stem>"));
@@ -190,6 +219,19 @@ TEST_F(FoldersReader, SaysWhatItLookedForWhereThereIsNoSong) {
   Touch("a file");
   EXPECT_THAT(MessageOf([&] { ScanDataset("folders", {root_ / "a file"}); }),
               HasSubstr("not a folder"));
+}
+
+TEST(ReaderTableTest, HasAConfigurationForEveryKind) {
+  for (const ReaderRow& row : ReaderTable()) {
+    const fs::path file =
+        fs::path(STEMSMITH_SOURCE_DIR) / "configs/datasets" / (std::string(row.name) + ".yaml");
+    const Config config = Config::Load(file);
+    EXPECT_THAT(config.Child("dataset").RequiredString("cache"), HasSubstr(row.name));
+    config.Child("dataset").Number("segment_seconds", 0);
+    EXPECT_FALSE(AugmentChain(config.List("augment")).empty());
+    config.CheckAllRead();
+    EXPECT_THAT(ReadFile(file), HasSubstr("stemsmith prepare " + std::string(row.name) + " "));
+  }
 }
 
 TEST(ReaderTableTest, NamesTheNearestKindForAnUnknownOne) {

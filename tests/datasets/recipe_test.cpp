@@ -149,7 +149,107 @@ TEST(Recipe, RefusesWhatIsWrongWithFileAndLine) {
   EXPECT_THAT(refuse("stems: drums"), HasSubstr("must be a map"));
   EXPECT_THAT(refuse("{}"), HasSubstr("'stems' is missing"));
   EXPECT_THAT(refuse("stems: {a/b: x}"), HasSubstr("cannot be called"));
-  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\n"), HasSubstr("cannot be 'recorded'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: loud\n"), HasSubstr("cannot be 'loud'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\n"), HasSubstr("write `residual: STEM`"));
+  EXPECT_THAT(refuse("stems: {a: x}\nmixture: recorded\nresidual: mix\n"),
+              HasSubstr("cannot be called 'mix'"));
+  EXPECT_THAT(refuse("stems: {a: x}\nresidual: b\n"), HasSubstr("unknown key 'residual'"));
+}
+
+// As slakh describes its stems.
+Track SlakhSong() {
+  Track track = Song("Track00001", {"S00", "S01", "S02", "S03"});
+  const auto describe = [&](int source, const char* inst_class, const char* program,
+                            const char* is_drum, const char* plugin) {
+    track.sources[source].attributes = {
+        {"inst_class", inst_class}, {"program", program}, {"is_drum", is_drum}, {"plugin", plugin}};
+  };
+  describe(0, "Guitar", "30", "false", "elektrik_guitar.nkm");
+  describe(1, "Bass", "33", "false", "scarbee_mm_bass.nkm");
+  describe(2, "Drums", "128", "true", "jazz_kit.nkm");
+  describe(3, "Strings (continued)", "48", "false", "strings.nkm");
+  return track;
+}
+
+TEST(Recipe, SelectsByAttribute) {
+  const auto applied = [](const std::string& entry) {
+    return Applied(
+        ParseRecipe("stems: {a: " + entry + ", b: {source: rest, optional: silence}}", "r.yaml"),
+        SlakhSong());
+  };
+  EXPECT_EQ(applied("{inst_class: Drums}"), "a=S02 b=S00+S01+S03");
+  EXPECT_EQ(applied("{inst_class: 'strings*', gain_db: -6}"), "a=S03(-6) b=S00+S01+S02");
+  EXPECT_EQ(applied("{inst_class: [Guitar, Bass]}"), "a=S00+S01 b=S02+S03");
+  EXPECT_EQ(applied("{program: 32-39}"), "a=S01 b=S00+S02+S03");
+  EXPECT_EQ(applied("{program: [24-31, 48]}"), "a=S00+S03 b=S01+S02");
+  EXPECT_EQ(applied("{program: 128}"), "a=S02 b=S00+S01+S03");
+  EXPECT_EQ(applied("{is_drum: true}"), "a=S02 b=S00+S01+S03");
+  EXPECT_EQ(applied("{is_drum: false}"), "a=S00+S01+S03 b=S02");
+  EXPECT_EQ(applied("{plugin: '*_bass.nkm'}"), "a=S01 b=S00+S02+S03");
+  EXPECT_EQ(applied("{inst_class: [Bass, Guitar], program: 0-31}"), "a=S00 b=S01+S02+S03");
+  EXPECT_EQ(applied("[{is_drum: true}, S03]"), "a=S02+S03 b=S00+S01");
+  EXPECT_EQ(applied("{inst_class: Organ, optional: silence}"), "a= b=S00+S01+S02+S03");
+  EXPECT_THAT(MessageOf([&] { applied("{inst_class: Organ}"); }),
+              HasSubstr("nothing is there for the stem \"a\""));
+}
+
+TEST(Recipe, SourcesWithoutAttributesAreSelectedByNone) {
+  const Recipe recipe =
+      ParseRecipe("stems: {a: {is_drum: false, optional: silence}, b: rest}", "r.yaml");
+  EXPECT_EQ(Applied(recipe, Song("s", {"drums"})), "a= b=drums");
+}
+
+TEST(Recipe, DescribesSourcesThatTwoStemsOrNoneClaim) {
+  const auto message = [](const std::string& text) {
+    return MessageOf([&] { ApplyRecipe(ParseRecipe(text, "r.yaml"), SlakhSong()); });
+  };
+  EXPECT_THAT(message("stems: {a: {program: 30}, b: {inst_class: Guitar}, c: rest}"),
+              AllOf(HasSubstr("\"S00\" (Guitar, program 30) is claimed by two stems: a and b"),
+                    HasSubstr("Track00001")));
+  EXPECT_THAT(message("stems: {a: {inst_class: [Guitar, Bass, Drums]}}"),
+              AllOf(HasSubstr("\"S03\" (Strings (continued), program 48) belongs to no stem"),
+                    HasSubstr("Track00001")));
+}
+
+TEST(Recipe, RefusesAttributesThatAreWrongWithFileAndLine) {
+  const auto refuse = [](const std::string& entry) {
+    return MessageOf([&] { ParseRecipe("stems:\n  a: " + entry + "\n", "r.yaml"); });
+  };
+  for (const char* program : {"39-32", "x", "1-", "-3", "129", "32 39", "'1 - 2 '", "1.5", "''"}) {
+    EXPECT_THAT(refuse("{program: " + std::string(program) + "}"),
+                AllOf(HasSubstr("'program' must be a number or a range"), HasSubstr("r.yaml:2")))
+        << program;
+  }
+  EXPECT_THAT(refuse("{is_drum: maybe}"), HasSubstr("must be true or false"));
+  EXPECT_THAT(refuse("{inst_class: Bass, source: x}"), HasSubstr("not by both"));
+  EXPECT_THAT(refuse("{inst_clas: Bass}"), HasSubstr("r.yaml:2"));
+}
+
+TEST(Recipe, SaysWhichChannelsAreTakenPerSplit) {
+  const auto channels = [](const std::string& value) {
+    return ParseRecipe("stems: {a: rest}\nchannels: " + value, "r.yaml").source_channels;
+  };
+  EXPECT_EQ(channels("mono").Of("test"), SourceChannels::kMono);
+  EXPECT_TRUE(channels("mono").AllOne());
+  const SplitChannels split = channels("{train: left, valid: right}");
+  EXPECT_EQ(split.Of("train"), SourceChannels::kLeft);
+  EXPECT_EQ(split.Of("valid"), SourceChannels::kRight);
+  EXPECT_EQ(split.Of("test"), SourceChannels::kStereo);
+  EXPECT_FALSE(split.AllOne());
+  EXPECT_THAT(MessageOf([&] { channels("middle"); }), HasSubstr("cannot be 'middle'"));
+  EXPECT_THAT(MessageOf([&] { channels("{trian: left}"); }), HasSubstr("unknown key 'trian'"));
+}
+
+TEST(Recipe, TheOneShippedForSlakhIsSilentWhereASongLacksAStem) {
+  const Recipe recipe =
+      LoadRecipe(STEMSMITH_SOURCE_DIR "/configs/recipes/slakh-bass-drums-guitar-piano-rest.yaml");
+  EXPECT_EQ(Applied(recipe, SlakhSong()), "bass=S01 drums=S02 guitar=S00 piano= rest=S03");
+}
+
+TEST(Recipe, DefaultMakesEveryClassOfInstrumentAStem) {
+  const Recipe recipe = DefaultRecipe({SlakhSong(), SlakhSong()});
+  EXPECT_THAT(recipe.stems(), ElementsAre("Bass", "Drums", "Guitar", "Strings (continued)"));
+  EXPECT_EQ(Applied(recipe, SlakhSong()), "Bass=S01 Drums=S02 Guitar=S00 Strings (continued)=S03");
 }
 
 TEST(Recipe, TheOnesShippedCoverTheFourUsualStems) {

@@ -140,6 +140,53 @@ TEST(Sampler, IsAFunctionOfSeedEpochAndIndex) {
   EXPECT_LT(same_epoch, 3);
 }
 
+TEST(Sampler, KeepsItsStreamFromVersionToVersion) {
+  // By tests/datasets/sampler_golden.py, which states the stream a second time.
+  const std::vector<ReadPlan::Piece> pieces = {{0, 1227}, {0, 2081}, {1, 459},  {0, 3584},
+                                               {0, 412},  {0, 1770}, {0, 2398}, {0, 4003}};
+  const std::vector<std::uint64_t> bits = {434405171096675527u, 13973835009401003965u,
+                                           12594349200757434606u};
+  const Sampler sampler =
+      Make({5000, 900, 150},
+           {.segment_frames = 400, .batch_size = 4, .samples_per_epoch = 24, .seed = 5});
+  for (std::int64_t i = 0; i < 8; ++i) EXPECT_EQ(sampler.Draw(1, i), pieces[i]);
+  for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(sampler.AugmentStream(1, i).Bits(), bits[i]);
+}
+
+TEST(Sampler, DrawsLaterAttemptsFromAnywhereAndEachAnew) {
+  const Sampler sampler =
+      Make({6000, 4000}, {.segment_frames = 1, .batch_size = 10, .samples_per_epoch = 10});
+  std::vector<int> histogram(10);
+  std::set<std::int64_t> points;
+  for (std::uint64_t attempt = 1; attempt <= 1000; ++attempt) {
+    const ReadPlan::Piece piece = sampler.Draw(0, 3, attempt);
+    EXPECT_EQ(piece, sampler.Draw(0, 3, attempt));
+    EXPECT_NE(sampler.AugmentStream(0, 3, attempt).Bits(),
+              sampler.AugmentStream(0, 3, attempt - 1).Bits());
+    const std::int64_t point = piece.start_frame + (piece.track == 1 ? 6000 : 0);
+    points.insert(point);
+    ++histogram[point / 1000];
+  }
+  EXPECT_GT(points.size(), 900u);  // 952 of 10000 are expected
+  for (const int count : histogram) EXPECT_NEAR(count, 100, 45);
+}
+
+TEST(Sampler, GivesEachKindItsTurn) {
+  const Sampler sampler =
+      Make({6000}, {.segment_frames = 1, .batch_size = 10, .samples_per_epoch = 100});
+  std::vector<std::vector<std::int64_t>> orders;
+  for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+    std::vector<int> turns(3);
+    orders.emplace_back();
+    for (std::int64_t i = 0; i < 100; ++i) {
+      orders.back().push_back(sampler.Turn(epoch, i, 3));
+      ++turns.at(orders.back().back());
+    }
+    EXPECT_THAT(turns, ::testing::ElementsAre(34, 33, 33));
+  }
+  EXPECT_NE(orders[0], orders[1]);
+}
+
 TEST(Sampler, CopesWithMoreSamplesThanFrames) {
   const Sampler sampler =
       Make({10}, {.segment_frames = 10, .batch_size = 1, .samples_per_epoch = 100});

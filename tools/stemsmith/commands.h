@@ -10,6 +10,7 @@ namespace stemsmith {
 // Each adds its subcommand with options and a callback that does the work and returns through
 // exceptions. The callback's exit status other than 0 is thrown as CLI::RuntimeError.
 void AddSynthCommand(CLI::App& app);
+void AddDoctorCommand(CLI::App& app);
 void AddPrepareCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);

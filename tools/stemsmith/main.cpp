@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
   app.require_subcommand(1);
   AddSynthCommand(app);
+  AddDoctorCommand(app);
   AddPrepareCommand(app);
   AddTrainCommand(app);
   AddExportCommand(app);

@@ -77,7 +77,8 @@ void AddPrepareCommand(CLI::App& app) {
     kinds += std::string("\n") + row.name + ": " + row.summary;
   }
   command->add_option("KIND", options.kind, kinds)->required();
-  command->add_option("ROOT", options.reader.root, "Folder of the dataset")->required();
+  command->add_option("ROOT", options.reader.root, "Folder of the dataset; for csv the file")
+      ->required();
   command->add_option("--out", options.out, "The cache: an index, with a folder FILE.d beside it")
       ->required();
   command->add_option("--recipe", options.recipe,
@@ -87,20 +88,25 @@ void AddPrepareCommand(CLI::App& app) {
                    "Hz; sources of other rates are resampled")
       ->check(CLI::Range(1000, 768'000))
       ->capture_default_str();
-  command->add_option("--channels", options.channels, "Channels of each stem")
-      ->check(CLI::Range(1, 32))
-      ->capture_default_str();
+  command
+      ->add_option("--channels", options.channels,
+                   "Channels of each stem; default: 2, or 1 where the recipe takes one channel")
+      ->check(CLI::Range(1, 32));
   command
       ->add_option("--format", arguments->format,
                    "Samples: int16, float32, or auto (int16 where all sources have 16 bits)")
       ->check(CLI::IsMember({"auto", "int16", "float32"}))
       ->capture_default_str();
   command
-      ->add_option("--valid-fraction", options.reader.valid_fraction,
-                   "Share of the training songs for validation, where ROOT has no folder valid")
+      ->add_option(
+          "--valid-fraction", options.reader.valid_fraction,
+          "Share of the training songs for validation, where the dataset has no such split")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--seed", options.reader.seed, "Of that choice")->capture_default_str();
+  command->add_option("--splits", options.reader.splits,
+                      "File that says which song belongs to which split: {train: [song, …], valid: "
+                      "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");
   command->add_option("--threads", options.threads, "Songs decoded side by side; 0: one per core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -1,0 +1,144 @@
+// codec: a stem goes through mp3 and back, in place: delay and padding of the encoder are taken
+// out. Stereo is encoded jointly, other channel counts channel by channel. (libsndfile, in memory.)
+#include <sndfile.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "augment/per_stem.h"
+#include "core/audio.h"
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+struct CodecOptions {
+  double per_stem_probability = 0.5;
+  // Lower: duller, and more of what mp3 smears. Rounded to a rate that mp3 has.
+  Range bitrate_kbps{64.0, 192.0};
+};
+
+constexpr std::array kMp3Rates = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};
+
+// A file in memory, for libsndfile's calls.
+struct MemoryFile {
+  std::vector<char> bytes;
+  sf_count_t position = 0;
+
+  static MemoryFile& Of(void* self) { return *static_cast<MemoryFile*>(self); }
+  static SF_VIRTUAL_IO Calls() {
+    SF_VIRTUAL_IO calls{};
+    calls.get_filelen = [](void* self) { return static_cast<sf_count_t>(Of(self).bytes.size()); };
+    calls.seek = [](sf_count_t offset, int whence, void* self) {
+      MemoryFile& file = Of(self);
+      if (whence == SEEK_CUR) offset += file.position;
+      if (whence == SEEK_END) offset += static_cast<sf_count_t>(file.bytes.size());
+      return file.position = std::max<sf_count_t>(0, offset);
+    };
+    calls.read = [](void* out, sf_count_t count, void* self) {
+      MemoryFile& file = Of(self);
+      const auto left = static_cast<sf_count_t>(file.bytes.size()) - file.position;
+      count = std::clamp<sf_count_t>(left, 0, count);
+      if (count > 0)
+        std::memcpy(out, file.bytes.data() + file.position, static_cast<std::size_t>(count));
+      file.position += count;
+      return count;
+    };
+    calls.write = [](const void* in, sf_count_t count, void* self) {
+      MemoryFile& file = Of(self);
+      const auto end = static_cast<std::size_t>(file.position + count);
+      if (file.bytes.size() < end) file.bytes.resize(end);
+      std::memcpy(file.bytes.data() + file.position, in, static_cast<std::size_t>(count));
+      file.position += count;
+      return count;
+    };
+    calls.tell = [](void* self) { return Of(self).position; };
+    return calls;
+  }
+};
+
+struct CloseFile {
+  void operator()(SNDFILE* file) const { sf_close(file); }
+};
+using File = std::unique_ptr<SNDFILE, CloseFile>;
+
+[[noreturn]] void Fail(const std::string& what) {
+  throw Error::Input("libsndfile's mp3 " + what, "augmentation codec",
+                     "is libsndfile 1.1 or newer built with LAME and mpg123? leave codec out else");
+}
+
+// libsndfile takes the bit rate as a point between the lowest and the highest of its family.
+double CompressionLevel(double kbps, int rate) {
+  const double low = rate >= 32000 ? 32.0 : 8.0;
+  const double high = rate >= 32000 ? 320.0 : rate >= 16000 ? 160.0 : 64.0;
+  return std::clamp((high - kbps) / (high - low), 0.0, 1.0);
+}
+
+// `interleaved` [T, C], C ≤ 2, is replaced by what the decoder gives.
+void ThroughMp3(std::vector<float>& interleaved, int channels, int rate, double kbps) {
+  const auto frames = static_cast<sf_count_t>(interleaved.size()) / channels;
+  MemoryFile memory;
+  SF_VIRTUAL_IO calls = MemoryFile::Calls();
+  SF_INFO format{};
+  format.samplerate = rate;
+  format.channels = channels;
+  format.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
+  {
+    const File file(sf_open_virtual(&calls, SFM_WRITE, &format, &memory));
+    if (file == nullptr) Fail("encoder does not start");
+    int mode = SF_BITRATE_MODE_CONSTANT;
+    sf_command(file.get(), SFC_SET_BITRATE_MODE, &mode, sizeof mode);
+    double level = CompressionLevel(kbps, rate);
+    sf_command(file.get(), SFC_SET_COMPRESSION_LEVEL, &level, sizeof level);
+    if (sf_writef_float(file.get(), interleaved.data(), frames) != frames) Fail("encoder fails");
+  }
+  memory.position = 0;
+  format = {};
+  const File file(sf_open_virtual(&calls, SFM_READ, &format, &memory));
+  if (file == nullptr || format.channels != channels || format.samplerate != rate)
+    Fail("decoder does not read what the encoder wrote");
+  const sf_count_t got =
+      std::max<sf_count_t>(0, sf_readf_float(file.get(), interleaved.data(), frames));
+  std::fill(interleaved.begin() + got * channels, interleaved.end(), 0.0f);
+}
+
+class Codec : public PerStemAugmentation {
+ public:
+  explicit Codec(const CodecOptions& options)
+      : PerStemAugmentation(options.per_stem_probability), options_(options) {}
+
+ protected:
+  void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
+    const int rate = stem.sample_rate_hz;
+    if (std::find(kMp3Rates.begin(), kMp3Rates.end(), rate) == kMp3Rates.end())
+      throw Error::Usage("mp3 has no sample rate of " + std::to_string(rate) + " Hz",
+                         "augmentation codec",
+                         "leave codec out, or prepare the cache at 44100 or 48000 Hz");
+    const double kbps = options_.bitrate_kbps.Draw(random);
+    const int together = stem.channels == 2 ? 2 : 1;
+    const auto frames = static_cast<std::size_t>(stem.frames);
+    std::vector<float> interleaved(frames * static_cast<std::size_t>(together));
+    if (interleaved.empty()) return;
+    for (int c = 0; c < stem.channels; c += together) {
+      Interleave(stem.channel(0, c), together, frames, interleaved.data());
+      ThroughMp3(interleaved, together, rate, kbps);
+      Deinterleave(interleaved.data(), together, frames, stem.channel(0, c));
+    }
+  }
+
+ private:
+  CodecOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Augmentation> MakeCodec(const Config& config) {
+  CodecOptions options;
+  options.per_stem_probability = PerStemProbability(config);
+  options.bitrate_kbps = RangeIn(config, "bitrate_kbps", options.bitrate_kbps, {8.0, 320.0});
+  return std::make_unique<Codec>(options);
+}
+
+}  // namespace stemsmith

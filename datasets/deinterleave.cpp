@@ -1,0 +1,94 @@
+#include "datasets/deinterleave.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace stemsmith {
+namespace {
+
+// Vectors of 16 bytes as GCC and Clang know them on every processor (SSE2, NEON).
+using Int16x8 = std::int16_t __attribute__((vector_size(16)));
+using Int32x4 = std::int32_t __attribute__((vector_size(16)));
+using Floatx4 = float __attribute__((vector_size(16)));
+
+Int16x8 InterleaveLow(Int16x8 a, Int16x8 b) {
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+Int16x8 InterleaveHigh(Int16x8 a, Int16x8 b) {
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+// One perfect shuffle of 64 samples. Three of them swap the halves of each sample's number (row,
+// column): they transpose.
+void PerfectShuffle(const Int16x8 (&in)[8], Int16x8 (&out)[8]) {
+  for (int i = 0; i < 4; ++i) {
+    out[2 * i] = InterleaveLow(in[i], in[i + 4]);
+    out[2 * i + 1] = InterleaveHigh(in[i], in[i + 4]);
+  }
+}
+
+// Eight samples in the upper halves of 32-bit numbers, that is times 2^16: `factor` takes that out
+// again (exactly, as it is a power of two).
+void StoreFloats(Int16x8 samples, Floatx4 factor, float* out) {
+  const Int16x8 zero = {};
+  const auto low = reinterpret_cast<Int32x4>(InterleaveLow(zero, samples));
+  const auto high = reinterpret_cast<Int32x4>(InterleaveHigh(zero, samples));
+  const Floatx4 first = __builtin_convertvector(low, Floatx4) * factor;
+  const Floatx4 second = __builtin_convertvector(high, Floatx4) * factor;
+  std::memcpy(out, &first, sizeof first);
+  std::memcpy(out + 4, &second, sizeof second);
+}
+
+// Up to eight columns; kAll: all eight of them.
+template <bool kAll>
+void DeinterleaveEight(const std::int16_t* in, int columns, int count, std::int64_t frames,
+                       float scale, float* out, std::int64_t row) {
+  const float factor = scale * 0x1p-16f;
+  const Floatx4 factors = {factor, factor, factor, factor};
+  std::int64_t t = 0;
+  for (; t + 8 <= frames; t += 8) {
+    Int16x8 a[8], b[8];
+    for (int i = 0; i < 8; ++i) std::memcpy(&a[i], in + (t + i) * columns, sizeof a[i]);
+    PerfectShuffle(a, b);
+    PerfectShuffle(b, a);
+    PerfectShuffle(a, b);
+    for (int c = 0; c < 8; ++c)
+      if (kAll || c < count) StoreFloats(b[c], factors, out + c * row + t);
+  }
+  for (; t < frames; ++t)
+    for (int c = 0; c < count; ++c)
+      out[c * row + t] = static_cast<float>(in[t * columns + c]) * scale;
+}
+
+}  // namespace
+
+void Deinterleave(const std::int16_t* in, int columns, int first, int count, std::int64_t frames,
+                  float scale, float* out, std::int64_t row) {
+  // Blocks that stay in the first-level cache while their columns are picked, eight at a time.
+  constexpr std::int64_t kBlock = 512;
+  for (std::int64_t begin = 0; begin < frames; begin += kBlock) {
+    const std::int64_t n = std::min(kBlock, frames - begin);
+    const std::int16_t* from = in + begin * columns + first;
+    float* to = out + begin;
+    int c = 0;
+    for (; c + 8 <= count; c += 8)
+      DeinterleaveEight<true>(from + c, columns, 8, n, scale, to + c * row, row);
+    if (c < count)
+      DeinterleaveEight<false>(from + c, columns, count - c, n, scale, to + c * row, row);
+  }
+}
+
+void Deinterleave(const float* in, int columns, int first, int count, std::int64_t frames,
+                  float* out, std::int64_t row) {
+  constexpr std::int64_t kBlock = 256;
+  for (std::int64_t begin = 0; begin < frames; begin += kBlock) {
+    const std::int64_t n = std::min(kBlock, frames - begin);
+    for (int c = 0; c < count; ++c) {
+      const float* from = in + begin * columns + first + c;
+      float* to = out + c * row + begin;
+      for (std::int64_t t = 0; t < n; ++t) to[t] = from[t * columns];
+    }
+  }
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,230 @@
+#include "datasets/sample_maker.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace stemsmith {
+namespace {
+
+// Draws of one sample until one sounds as asked for: of a stem that sounds a twentieth of the time,
+// one in a hundred and fifty samples is still without.
+constexpr std::uint64_t kMostDraws = 100;
+// Draws of one sample given up because of damage before that is an error after all.
+constexpr int kMostSkips = 100;
+
+std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
+
+std::string Seconds(std::int64_t frames, int sample_rate_hz) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
+  return text;
+}
+
+TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& numbers,
+                   const LoaderOptions& options) {
+  const std::string where = "split " + Quoted(options.split) + " of the cache";
+  if (numbers.empty()) {
+    std::vector<std::string> splits;
+    for (const CachedTrack& track : cache.tracks())
+      if (std::find(splits.begin(), splits.end(), track.split) == splits.end())
+        splits.push_back(track.split);
+    std::string advice = "the cache is empty: prepare it again from a dataset with songs";
+    for (std::size_t i = 0; i < splits.size(); ++i)
+      advice = (i == 0 ? "the cache has " : advice + ", ") + Quoted(splits[i]);
+    throw Error::Input("there is no track to draw from", where, advice);
+  }
+  std::vector<std::int64_t> frames;
+  for (const std::size_t number : numbers) frames.push_back(cache.tracks()[number].frames);
+  TrackTable table(std::move(frames), cache.sample_rate_hz());
+  if (table.longest_frames() < options.segment_frames)
+    throw Error::Input("no track is as long as a segment of " +
+                           Seconds(options.segment_frames, cache.sample_rate_hz()),
+                       where,
+                       "the longest has " +
+                           Seconds(table.longest_frames(), cache.sample_rate_hz()) +
+                           ": shorten the segment");
+  return table;
+}
+
+SamplerOptions SamplerOptionsOf(const LoaderOptions& options) {
+  return {.segment_frames = options.segment_frames,
+          .batch_size = options.batch_size,
+          .samples_per_epoch = options.samples_per_epoch,
+          .seed = options.seed,
+          .rank = options.rank,
+          .world_size = options.world_size};
+}
+
+std::unique_ptr<const Sounding> SoundingOf(const CacheReader& cache,
+                                           const std::vector<std::size_t>& numbers,
+                                           const LoaderOptions& options) {
+  const bool any_level = options.min_rms_db <= kAnyLevelDb;
+  if (any_level && !options.balance_stems) return nullptr;
+  return std::make_unique<Sounding>(cache, numbers,
+                                    any_level ? kBalancedLevelDb : options.min_rms_db);
+}
+
+// The epoch as augmentations see it that trade stems between samples.
+class SamplesOf : public EpochSamples {
+ public:
+  SamplesOf(const Sampler& sampler, std::uint64_t epoch) : sampler_(sampler), epoch_(epoch) {}
+  std::int64_t size() const override { return sampler_.samples_per_epoch(); }
+  ReadPlan::Piece PieceOf(std::int64_t index, std::size_t) const override {
+    return sampler_.Draw(epoch_, index);
+  }
+  RandomStream SharedStream() const override { return sampler_.EpochStream(epoch_); }
+
+ private:
+  const Sampler& sampler_;
+  const std::uint64_t epoch_;
+};
+
+// [S, count] → sum over S, always in the order of the stems; in pieces that stay in the processor's
+// cache.
+void SumStems(const float* stems, std::int64_t stem_count, std::int64_t count, float* mix) {
+  constexpr std::int64_t kPiece = 4096;
+  for (std::int64_t begin = 0; begin < count; begin += kPiece) {
+    const std::int64_t length = std::min(kPiece, count - begin);
+    float* out = mix + begin;
+    std::copy_n(stems + begin, length, out);
+    for (std::int64_t s = 1; s < stem_count; ++s) {
+      const float* in = stems + s * count + begin;
+      for (std::int64_t i = 0; i < length; ++i) out[i] += in[i];
+    }
+  }
+}
+
+}  // namespace
+
+SampleMaker::SampleMaker(const CacheReader& cache, AugmentChain augment,
+                         const LoaderOptions& options)
+    : cache_(cache),
+      augment_(std::move(augment)),
+      options_(options),
+      numbers_(cache.TracksOf(options.split)),
+      sampler_(TableOf(cache, numbers_, options), SamplerOptionsOf(options)),
+      shape_{.batch = options.batch_size,
+             .stems = static_cast<std::int64_t>(cache.stems().size()),
+             .channels = cache.channels(),
+             .frames = options.segment_frames},
+      sounding_(SoundingOf(cache, numbers_, options)) {}
+
+std::int64_t SampleMaker::table_bytes() const {
+  return cache_.table_bytes() + (sounding_ == nullptr ? 0 : sounding_->bytes());
+}
+
+SampleMaker::Planned SampleMaker::Plan(const EpochSamples& epoch, std::uint64_t epoch_number,
+                                       std::int64_t index, std::uint64_t attempt) const {
+  const auto at = [&](std::uint64_t k) {
+    Planned planned{.random = sampler_.AugmentStream(epoch_number, index, k), .attempt = k};
+    planned.plan.frames = shape_.frames;
+    planned.plan.stems.assign(static_cast<std::size_t>(shape_.stems),
+                              sampler_.Draw(epoch_number, index, k));
+    // Only the first attempt trades with its neighbours: what they hold does not change.
+    planned.plan.epoch = k == 0 ? &epoch : nullptr;
+    planned.plan.index = index;
+    augment_.Plan(planned.plan, sampler_.tracks(), planned.random);
+    return planned;
+  };
+  if (sounding_ == nullptr) return at(attempt);
+
+  std::optional<Planned> best;
+  int best_sounding = -1;
+  for (std::uint64_t k = attempt; k < attempt + kMostDraws; ++k) {
+    Planned planned = at(k);
+    const Sounding::Verdict verdict =
+        options_.balance_stems
+            ? sounding_->JudgeOne(planned.plan, static_cast<std::size_t>(sampler_.Turn(
+                                                    epoch_number, index, shape_.stems)))
+            : sounding_->JudgeAll(planned.plan);
+    if (verdict.enough) return planned;
+    if (verdict.sounding > best_sounding) {
+      best_sounding = verdict.sounding;
+      best = std::move(planned);
+    }
+  }
+  return std::move(*best);
+}
+
+void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_t slot) const {
+  const std::int64_t index = sampler_.IndexOf(position.batch, slot);
+  const SamplesOf epoch(sampler_, position.epoch);
+  float* stems = batch.stem_audio.data() + slot * shape_.stems_size();
+  std::uint64_t attempt = 0;
+  for (int skips = 0;; ++skips) {
+    const Planned planned = Plan(epoch, position.epoch, index, attempt);
+    try {
+      ReadAndAugment(planned, stems);
+      batch.tracks[static_cast<std::size_t>(slot)] =
+          cache_.tracks()[numbers_[planned.plan.stems.front().track]].name;
+      break;
+    } catch (const DamagedAudio& damage) {
+      if (options_.on_damage == OnDamage::kFail || skips == kMostSkips) throw;
+      ReportDamage(damage);
+      attempt = planned.attempt + 1;
+    }
+  }
+  SumStems(stems, shape_.stems, shape_.mix_size(), batch.mix.data() + slot * shape_.mix_size());
+}
+
+void SampleMaker::ReadAndAugment(const Planned& planned, float* stems) const {
+  StemBlock block{.data = stems,
+                  .stems = static_cast<int>(shape_.stems),
+                  .channels = static_cast<int>(shape_.channels),
+                  .frames = planned.plan.frames,
+                  .sample_rate_hz = cache_.sample_rate_hz()};
+  // What is longer than the sample until it is augmented goes through memory of its own.
+  const bool longer = planned.plan.frames != shape_.frames;
+  thread_local std::vector<float> scratch;
+  if (longer) {
+    scratch.resize(static_cast<std::size_t>(shape_.stems * shape_.channels * block.frames));
+    block.data = scratch.data();
+  }
+  Read(planned.plan, block.data);
+  augment_.Apply(block, planned.random);
+  if (!longer) return;
+  for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
+    std::copy_n(block.data + row * block.frames, shape_.frames, stems + row * shape_.frames);
+}
+
+void SampleMaker::Read(const ReadPlan& plan, float* out) const {
+  const std::int64_t stem_size = shape_.channels * plan.frames;
+  std::vector<StemRead> reads;
+  std::vector<bool> done(plan.stems.size());
+  for (std::size_t first = 0; first < plan.stems.size(); ++first) {
+    if (done[first]) continue;
+    const std::size_t track = plan.stems[first].track;
+    reads.clear();
+    for (std::size_t s = first; s < plan.stems.size(); ++s) {
+      if (plan.stems[s].track != track) continue;
+      done[s] = true;
+      reads.push_back(
+          {s, plan.stems[s].start_frame, out + static_cast<std::int64_t>(s) * stem_size});
+    }
+    cache_.ReadStems(numbers_[track], reads, plan.frames);
+  }
+  if (plan.extras.empty()) return;
+  thread_local std::vector<float> extra_audio;
+  extra_audio.resize(static_cast<std::size_t>(stem_size));
+  for (const ReadPlan::Extra& extra : plan.extras) {
+    cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame, plan.frames,
+                    extra_audio.data());
+    float* to = out + static_cast<std::int64_t>(extra.stem) * stem_size;
+    for (std::int64_t i = 0; i < stem_size; ++i)
+      to[i] += extra.factor * extra_audio[static_cast<std::size_t>(i)];
+  }
+}
+
+void SampleMaker::ReportDamage(const DamagedAudio& damage) const {
+  ++skipped_draws_;
+  const std::lock_guard lock(reported_mutex_);
+  if (reported_.insert(damage.where()).second)
+    Warn(std::string(damage.what()) + " (passed over in training)");
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,60 @@
+// stemsmith doctor: what of a dataset must be mended before training.
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "datasets/doctor.h"
+#include "datasets/doctor_report.h"
+#include "tools/stemsmith/commands.h"
+
+namespace stemsmith {
+namespace {
+
+struct Arguments {
+  DoctorOptions options;
+  bool all = false;
+};
+
+int Run(const Arguments& arguments) {
+  const DoctorOptions& options = arguments.options;
+  CatchInterrupts();
+  const DoctorResult result = ExamineDataset(options);
+  PrintResult(options.mode, DoctorText(options, result, arguments.all),
+              DoctorJson(options, result));
+  if (result.interrupted != 0) return 128 + result.interrupted;
+  return static_cast<int>(result.errors() == 0 ? ExitCode::kOk : ExitCode::kInputFailed);
+}
+
+}  // namespace
+
+void AddDoctorCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  DoctorOptions& options = arguments->options;
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Say what of a dataset must be mended before training (exit code 1 if anything)");
+  std::string kinds = "Layout of the dataset:";
+  for (const ReaderRow& row : ReaderTable()) {
+    kinds += std::string("\n") + row.name + ": " + row.summary;
+  }
+  command->add_option("KIND", options.kind, kinds)->required();
+  command->add_option("ROOT", options.reader.root, "Folder of the dataset; for csv the file")
+      ->required();
+  command->add_option("--recipe", options.recipe,
+                      "Which source stems make which stems (YAML); default: each is a stem");
+  command
+      ->add_option("--valid-fraction", options.reader.valid_fraction,
+                   "Share of the training songs for validation, as given to prepare")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--seed", options.reader.seed, "Of that choice")->capture_default_str();
+  command->add_option("--splits", options.reader.splits,
+                      "File that says which song belongs to which split, as given to prepare");
+  command->add_option("--threads", options.threads, "Songs examined side by side; 0: one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command->add_flag("--all", arguments->all, "Show every remark, not only the first of each kind");
+  AddOutputFlags(*command, options.mode);
+  command->callback([arguments] {
+    if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

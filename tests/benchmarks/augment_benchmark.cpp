@@ -78,7 +78,7 @@ const int kRegistered = [] {
   for (const AugmentationRow& row : AugmentationTable()) {
     const std::string name = row.name;
     // A fixed number: the fresh audio costs more than most of what is measured.
-    const int iterations = name == "pitch_tempo" ? 5 : name == "codec" ? 20 : 100;
+    const int iterations = name == "pitch_tempo" ? 5 : 20;
     benchmark::RegisterBenchmark(("BM_Augment/" + name).c_str(),
                                  [&row](benchmark::State& state) { Measure(state, row); })
         ->Iterations(iterations)

@@ -16,6 +16,7 @@ void AddTrainCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
+void AddAugmentPreviewCommand(CLI::App& app);
 
 // --json and --quiet, the same for every long command; `mode` must outlive the parse.
 void AddOutputFlags(CLI::App& command, OutputMode& mode);

@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   AddExportCommand(app);
   AddInspectCommand(app);
   AddModelsCommand(app);
+  AddAugmentPreviewCommand(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& status) {

@@ -87,7 +87,9 @@ TEST_F(CacheTest, GivesBackWhatWasWrittenAcrossChunksAndBeyondTheEnds) {
           const bool inside = at >= 0 && at < static_cast<std::int64_t>(frames);
           const float want = inside ? audio[row * frames + at] : 0.0f;
           ASSERT_EQ(got[row * count + t], want) << "row " << row << " frame " << at;
-          if (row >= 2) ASSERT_EQ(stem[(row - 2) * count + t], want) << "frame " << at;
+          if (row >= 2) {
+            ASSERT_EQ(stem[(row - 2) * count + t], want) << "frame " << at;
+          }
         }
       }
     }

@@ -1,5 +1,6 @@
 #include "evaluate/metrics.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -16,6 +17,14 @@ double SignalToDistortionDb(std::span<const float> reference, std::span<const fl
   }
   if (signal == 0) return std::numeric_limits<double>::quiet_NaN();
   return 10 * std::log10(signal / error);
+}
+
+double Median(std::vector<double> values) {
+  std::erase_if(values, [](double v) { return std::isnan(v); });
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
 }  // namespace stemsmith

@@ -5,6 +5,8 @@
 #include <limits>
 #include <map>
 
+#include "evaluate/metrics.h"
+
 namespace stemsmith {
 namespace {
 
@@ -19,14 +21,6 @@ double Decibel(double reference, double error) {
   if (reference <= 0.0) return kNaN;
   return error <= 0.0 ? std::numeric_limits<double>::infinity()
                       : 10.0 * std::log10(reference / error);
-}
-
-double Median(std::vector<double> values) {
-  std::erase_if(values, [](double v) { return std::isnan(v); });
-  if (values.empty()) return kNaN;
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : 0.5 * (values[half - 1] + values[half]);
 }
 
 nlohmann::json Finite(double value) {

@@ -27,5 +27,14 @@ TEST(SignalToDistortion, TellsExactEstimatesAndSilentReferencesApart) {
   EXPECT_TRUE(std::isnan(SignalToDistortionDb(silence, audio)));
 }
 
+TEST(Median, IsTheMiddleOfWhatIsANumber) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(Median({3, 1, 2}), 2);
+  EXPECT_EQ(Median({4, 1, 3, 2}), 2.5);
+  EXPECT_EQ(Median({nan, 5, nan, 1, 2}), 2);
+  EXPECT_TRUE(std::isnan(Median({nan})));
+  EXPECT_TRUE(std::isnan(Median({})));
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -18,6 +18,7 @@
 #include "datasets/synth/renderer.h"
 #include "datasets/synth/synth.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/synth/files_below.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -32,16 +33,6 @@ SynthOptions Small(const fs::path& out, const std::string& layout, int songs) {
   options.seed = 11;
   options.output = OutputMode::kQuiet;
   return options;
-}
-
-// Every file below a folder with its hash, the state file left out.
-std::map<std::string, std::uint64_t> Files(const fs::path& out) {
-  std::map<std::string, std::uint64_t> files;
-  for (const auto& entry : fs::recursive_directory_iterator(out)) {
-    if (entry.is_regular_file() && entry.path().filename() != "synth.json")
-      files[fs::relative(entry.path(), out).string()] = HashFile(entry.path());
-  }
-  return files;
 }
 
 std::set<std::string> Names(const fs::path& folder) {
@@ -71,10 +62,10 @@ TEST_P(EveryLayout, GivesTheSameBytesWithAnyThreadsAndAfterAnInterruption) {
   two.threads = 2;
   MakeSongs(one);
   MakeSongs(two);
-  auto both = Files(two.out);
+  auto both = FilesBelow(two.out);
   const LayoutRow& row = FindLayout(GetParam());
   int shared = 0;
-  for (const auto& [name, hash] : Files(one.out)) {
+  for (const auto& [name, hash] : FilesBelow(one.out)) {
     if (row.list != nullptr && name == row.list_name) continue;
     ASSERT_TRUE(both.contains(name)) << name;
     EXPECT_EQ(both.at(name), hash) << name;
@@ -90,7 +81,7 @@ TEST_P(EveryLayout, GivesTheSameBytesWithAnyThreadsAndAfterAnInterruption) {
   const SynthResult result = MakeSongs(two);
   EXPECT_EQ(result.rendered, 1);
   EXPECT_EQ(result.kept, 1);
-  EXPECT_EQ(Files(two.out), both);
+  EXPECT_EQ(FilesBelow(two.out), both);
 }
 
 TEST_P(EveryLayout, IsRemovedWholeByForce) {
@@ -101,7 +92,7 @@ TEST_P(EveryLayout, IsRemovedWholeByForce) {
   options.seed = 12;
   options.force = true;
   MakeSongs(options);
-  EXPECT_EQ(Files(options.out).size(), 5u);
+  EXPECT_EQ(FilesBelow(options.out).size(), 5u);
   options.force = false;
   fs::remove(options.out / "synth.json");
   EXPECT_THROW(MakeSongs(options), Error);  // songs that are not ours

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "datasets/synth/layouts.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/synth/files_below.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -25,16 +26,6 @@ SynthOptions Small(const fs::path& out, int songs) {
   options.seed = 3;
   options.output = OutputMode::kQuiet;
   return options;
-}
-
-// Every file below a folder with its hash, the state file left out.
-std::map<std::string, std::uint64_t> Files(const fs::path& out) {
-  std::map<std::string, std::uint64_t> files;
-  for (const auto& entry : fs::recursive_directory_iterator(out)) {
-    if (entry.is_regular_file() && entry.path().filename() != "synth.json")
-      files[fs::relative(entry.path(), out).string()] = HashFile(entry.path());
-  }
-  return files;
 }
 
 std::string ErrorOf(const SynthOptions& options) {
@@ -80,7 +71,7 @@ TEST(Synth, GivesTheSameBytesForAnyNumberOfThreadsAndSongs) {
   more.threads = 3;
   MakeSongs(one);
   MakeSongs(more);
-  const auto few = Files(folder / "one"), many = Files(folder / "more");
+  const auto few = FilesBelow(folder / "one"), many = FilesBelow(folder / "more");
   EXPECT_EQ(few.size(), 10u);
   EXPECT_EQ(many.size(), 20u);
   for (const auto& [name, hash] : few) {
@@ -93,7 +84,7 @@ TEST(Synth, GoesOnWhereItStopped) {
   const testing::TemporaryFolder folder;
   const SynthOptions options = Small(folder / "songs", 3);
   MakeSongs(options);
-  const auto before = Files(options.out);
+  const auto before = FilesBelow(options.out);
   const fs::path kept = options.out / fs::path(before.begin()->first).parent_path();
   const fs::path lost = options.out / fs::path(before.rbegin()->first).parent_path();
   const auto time = fs::last_write_time(kept / "mixture.wav");
@@ -103,7 +94,7 @@ TEST(Synth, GoesOnWhereItStopped) {
   const SynthResult result = MakeSongs(options);
   EXPECT_EQ(result.rendered, 1);
   EXPECT_EQ(result.kept, 2);
-  EXPECT_EQ(Files(options.out), before);
+  EXPECT_EQ(FilesBelow(options.out), before);
   EXPECT_EQ(fs::last_write_time(kept / "mixture.wav"), time);
 }
 
@@ -120,9 +111,9 @@ TEST(Synth, AddsSongsToAFolder) {
 TEST(Synth, KeepsAndListsTheSongsOfALargerCall) {
   const testing::TemporaryFolder folder;
   MakeSongs(Small(folder / "songs", 3));
-  const auto before = Files(folder / "songs");
+  const auto before = FilesBelow(folder / "songs");
   MakeSongs(Small(folder / "songs", 1));
-  EXPECT_EQ(Files(folder / "songs"), before);
+  EXPECT_EQ(FilesBelow(folder / "songs"), before);
   const auto state = nlohmann::json::parse(ReadFile(folder / "songs" / "synth.json"));
   EXPECT_EQ(state["songs"].size(), 3u);
   fs::remove_all(folder / "songs" / "valid");
@@ -135,7 +126,7 @@ TEST(Synth, RefusesAFolderOfOtherSettingsUnlessForced) {
   const testing::TemporaryFolder folder;
   SynthOptions options = Small(folder / "songs", 2);
   MakeSongs(options);
-  const auto before = Files(options.out);
+  const auto before = FilesBelow(options.out);
   WriteFileAtomically(options.out / "train" / "notes.txt", "mine");
   options.seed = 4;
   const std::string error = ErrorOf(options);
@@ -143,7 +134,7 @@ TEST(Synth, RefusesAFolderOfOtherSettingsUnlessForced) {
   EXPECT_NE(error.find("--force"), std::string::npos) << error;
   options.force = true;
   MakeSongs(options);
-  const auto after = Files(options.out);
+  const auto after = FilesBelow(options.out);
   EXPECT_EQ(after.size(), before.size() + 1);
   EXPECT_TRUE(after.contains("train/notes.txt"));
   for (const auto& [name, hash] : before) EXPECT_FALSE(after.contains(name)) << name;
@@ -153,7 +144,7 @@ TEST(Synth, DoesNotMixItsSongsWithForeignOnes) {
   const testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "songs" / "train" / "my song" / "drums.wav", "x");
   EXPECT_NE(ErrorOf(Small(folder / "songs", 1)).find("not ours"), std::string::npos);
-  EXPECT_EQ(Files(folder / "songs").size(), 1u);
+  EXPECT_EQ(FilesBelow(folder / "songs").size(), 1u);
 }
 
 TEST(Synth, ForceRemovesNothingOutsideTheFolder) {

@@ -27,13 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 AudioBuffer Load(const fs::path& path) { return ReadAll(*OpenAudio(path)); }
 
 void RequireSameShape(const AudioBuffer& a, const AudioBuffer& b, const fs::path& path) {

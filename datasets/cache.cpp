@@ -76,6 +76,10 @@ struct OpenTrack {
   std::vector<std::atomic<bool>> verified;
 };
 
+// So much is read and converted at a time: what is read is still in the processor's cache when it
+// is converted, and what was converted when it is used next.
+constexpr std::size_t kPieceBytes = 128 << 10;
+
 // Neighbouring columns that are read from one place, into rows `frames` apart.
 struct Run {
   int first = 0, count = 0;         // columns
@@ -118,9 +122,10 @@ struct CacheReader::Impl {
   void CheckTrackFiles() const;
   void CheckSources() const;
   OpenTrack& Open(std::size_t track);
-  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames);
-  void ReadChunkOfRuns(OpenTrack& open, std::size_t track, int descriptor, std::int64_t chunk,
-                       std::span<const Run> runs, std::int64_t row);
+  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
+                const FramesReady& ready = {});
+  void ReadPiece(OpenTrack& open, std::size_t track, int descriptor, std::int64_t begin,
+                 std::int64_t end, std::span<const Run> runs, std::int64_t row);
   const char* ReadChunk(OpenTrack& open, std::size_t track, int descriptor, std::int64_t chunk,
                         std::int64_t skip, std::int64_t count);
 };
@@ -225,7 +230,8 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   return buffer.data() + (skip - from) * width;
 }
 
-void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames) {
+void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
+                                 const FramesReady& ready) {
   OpenTrack& open = Open(track);
   const TrackLayout& layout = open.layout;
   std::int64_t first = layout.frames, end = 0;
@@ -242,22 +248,39 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
     first = std::min(first, run.begin);
     end = std::max(end, run.end);
   }
-  if (first >= end) return;
-  const auto descriptor = descriptors.Get(track, FileOf(track));
-  for (std::int64_t chunk = first / layout.chunk_frames; chunk * layout.chunk_frames < end; ++chunk)
-    ReadChunkOfRuns(open, track, descriptor->number(), chunk, runs, frames);
+  // Stems from different places are complete only at the end.
+  const bool side_by_side = std::all_of(
+      runs.begin(), runs.end(), [&](const Run& run) { return run.start == runs.front().start; });
+  std::int64_t told = 0;
+  if (first < end) {
+    const auto descriptor = descriptors.Get(track, FileOf(track));
+    const auto piece_frames = static_cast<std::int64_t>(kPieceBytes / layout.bytes_per_frame());
+    for (std::int64_t at = first, stop = at; at < end; at = stop) {
+      const std::int64_t chunk = at / layout.chunk_frames;
+      stop = std::min((chunk + 1) * layout.chunk_frames, end);
+      if (open.verified[chunk].load(std::memory_order_relaxed))
+        stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, 1));
+      ReadPiece(open, track, descriptor->number(), at, stop, runs, frames);
+      if (!ready || !side_by_side) continue;
+      const std::int64_t to = stop - runs.front().start;
+      ready(told, to);
+      told = to;
+    }
+  }
+  if (ready && told < frames) ready(told, frames);
 }
 
-void CacheReader::Impl::ReadChunkOfRuns(OpenTrack& open, std::size_t track, int descriptor,
-                                        std::int64_t chunk, std::span<const Run> runs,
-                                        std::int64_t row) {
+// Frames [begin, end) of the track, which lie in one chunk.
+void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descriptor,
+                                  std::int64_t begin, std::int64_t end, std::span<const Run> runs,
+                                  std::int64_t row) {
   const TrackLayout& layout = open.layout;
+  const std::int64_t chunk = begin / layout.chunk_frames;
   const std::int64_t chunk_begin = chunk * layout.chunk_frames;
-  const std::int64_t chunk_end = chunk_begin + layout.chunk_frames;
-  // What is needed of the chunk: from `low` to `high`, in pieces of so many frames together.
-  std::int64_t low = chunk_end, high = chunk_begin, together = 0;
+  // What is needed of it: from `low` to `high`, in parts of so many frames together.
+  std::int64_t low = end, high = begin, together = 0;
   const auto part = [&](const Run& run) {
-    return std::pair{std::max(run.begin, chunk_begin), std::min(run.end, chunk_end)};
+    return std::pair{std::max(run.begin, begin), std::min(run.end, end)};
   };
   for (const Run& run : runs) {
     const auto [from, to] = part(run);
@@ -330,8 +353,8 @@ void CacheReader::ReadStems(std::size_t track, std::int64_t start, std::int64_t 
   impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
-void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems,
-                            std::int64_t frames) const {
+void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
+                            const FramesReady& ready) const {
   std::vector<Run> runs;
   for (const StemRead& stem : stems) {
     const int first = static_cast<int>(stem.stem) * channels();
@@ -345,7 +368,7 @@ void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems,
     }
     runs.push_back({first, channels(), stem.start, 0, 0, stem.out});
   }
-  impl_->ReadRuns(track, runs, frames);
+  impl_->ReadRuns(track, runs, frames, ready);
 }
 
 std::vector<float> CacheReader::ReadLevels(std::size_t track) const {

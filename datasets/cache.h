@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,10 @@ struct StemRead {
   float* out = nullptr;
 };
 
+// Told of frames [from, to) of a read, counted from its first, once they lie complete in memory: of
+// neighbouring stretches in order, which together are all of it.
+using FramesReady = std::function<void(std::int64_t from, std::int64_t to)>;
+
 class CacheReader {
  public:
   // Throws Error for files that are no cache, of a newer version, cut off, or whose track files are
@@ -61,7 +66,9 @@ class CacheReader {
   // All stems at once, planar [S, C, frames]: one read of the chunks.
   void ReadStems(std::size_t track, std::int64_t start, std::int64_t frames, float* out) const;
   // Stems of one track from places of their own. What several of them need of a chunk is read once.
-  void ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames) const;
+  // `ready` may work on what has just been read while the processor's caches still hold it.
+  void ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
+                 const FramesReady& ready = {}) const;
   // Level of each stem in each second, dB relative to full scale, [seconds, S]; the last second may
   // be shorter. Read from the track's file. Throws DamagedAudio.
   std::vector<float> ReadLevels(std::size_t track) const;

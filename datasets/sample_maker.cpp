@@ -84,17 +84,26 @@ class SamplesOf : public EpochSamples {
   const std::uint64_t epoch_;
 };
 
-// [S, count] → sum over S, always in the order of the stems; in pieces that stay in the processor's
-// cache.
-void SumStems(const float* stems, std::int64_t stem_count, std::int64_t count, float* mix) {
-  constexpr std::int64_t kPiece = 4096;
-  for (std::int64_t begin = 0; begin < count; begin += kPiece) {
-    const std::int64_t length = std::min(kPiece, count - begin);
-    float* out = mix + begin;
-    std::copy_n(stems + begin, length, out);
-    for (std::int64_t s = 1; s < stem_count; ++s) {
-      const float* in = stems + s * count + begin;
-      for (std::int64_t i = 0; i < length; ++i) out[i] += in[i];
+// Rows [C, frames] of each stem → their sum over the stems, always in the order of the stems, for
+// frames [from, to).
+void SumStems(const float* stems, const BatchShape& shape, std::int64_t from, std::int64_t to,
+              float* mix) {
+  constexpr std::int64_t kBlock = 16;  // sums in registers until all stems are in
+  const std::int64_t stride = shape.mix_size();
+  for (std::int64_t row = 0; row < shape.channels; ++row) {
+    const float* in = stems + row * shape.frames;
+    float* out = mix + row * shape.frames;
+    std::int64_t i = from;
+    for (; i + kBlock <= to; i += kBlock) {
+      float sums[kBlock];
+      std::copy_n(in + i, kBlock, sums);
+      for (std::int64_t s = 1; s < shape.stems; ++s)
+        for (std::int64_t k = 0; k < kBlock; ++k) sums[k] += in[s * stride + i + k];
+      std::copy_n(sums, kBlock, out + i);
+    }
+    for (; i < to; ++i) {
+      out[i] = in[i];
+      for (std::int64_t s = 1; s < shape.stems; ++s) out[i] += in[s * stride + i];
     }
   }
 }
@@ -155,11 +164,12 @@ void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_
   const std::int64_t index = sampler_.IndexOf(position.batch, slot);
   const SamplesOf epoch(sampler_, position.epoch);
   float* stems = batch.stem_audio.data() + slot * shape_.stems_size();
+  float* mix = batch.mix.data() + slot * shape_.mix_size();
   std::uint64_t attempt = 0;
   for (int skips = 0;; ++skips) {
     const Planned planned = Plan(epoch, position.epoch, index, attempt);
     try {
-      ReadAndAugment(planned, stems);
+      Make(planned, stems, mix);
       batch.tracks[static_cast<std::size_t>(slot)] =
           cache_.tracks()[numbers_[planned.plan.stems.front().track]].name;
       break;
@@ -169,10 +179,15 @@ void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_
       attempt = planned.attempt + 1;
     }
   }
-  SumStems(stems, shape_.stems, shape_.mix_size(), batch.mix.data() + slot * shape_.mix_size());
 }
 
-void SampleMaker::ReadAndAugment(const Planned& planned, float* stems) const {
+void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
+  if (augment_.empty()) {
+    // Nothing comes between reading and summing: summed while it is at hand.
+    Read(planned.plan, stems,
+         [&](std::int64_t from, std::int64_t to) { SumStems(stems, shape_, from, to, mix); });
+    return;
+  }
   StemBlock block{.data = stems,
                   .stems = static_cast<int>(shape_.stems),
                   .channels = static_cast<int>(shape_.channels),
@@ -187,12 +202,14 @@ void SampleMaker::ReadAndAugment(const Planned& planned, float* stems) const {
   }
   Read(planned.plan, block.data);
   augment_.Apply(block, planned.random);
-  if (!longer) return;
-  for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
-    std::copy_n(block.data + row * block.frames, shape_.frames, stems + row * shape_.frames);
+  if (longer) {
+    for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
+      std::copy_n(block.data + row * block.frames, shape_.frames, stems + row * shape_.frames);
+  }
+  SumStems(stems, shape_, 0, shape_.frames, mix);
 }
 
-void SampleMaker::Read(const ReadPlan& plan, float* out) const {
+void SampleMaker::Read(const ReadPlan& plan, float* out, const FramesReady& ready) const {
   const std::int64_t stem_size = shape_.channels * plan.frames;
   std::vector<StemRead> reads;
   std::vector<bool> done(plan.stems.size());
@@ -206,9 +223,10 @@ void SampleMaker::Read(const ReadPlan& plan, float* out) const {
       reads.push_back(
           {s, plan.stems[s].start_frame, out + static_cast<std::int64_t>(s) * stem_size});
     }
-    cache_.ReadStems(numbers_[track], reads, plan.frames);
+    const bool all = reads.size() == plan.stems.size() && plan.extras.empty();
+    cache_.ReadStems(numbers_[track], reads, plan.frames, all ? ready : FramesReady{});
+    if (all) return;
   }
-  if (plan.extras.empty()) return;
   thread_local std::vector<float> extra_audio;
   extra_audio.resize(static_cast<std::size_t>(stem_size));
   for (const ReadPlan::Extra& extra : plan.extras) {
@@ -218,6 +236,7 @@ void SampleMaker::Read(const ReadPlan& plan, float* out) const {
     for (std::int64_t i = 0; i < stem_size; ++i)
       to[i] += extra.factor * extra_audio[static_cast<std::size_t>(i)];
   }
+  if (ready) ready(0, plan.frames);
 }
 
 void SampleMaker::ReportDamage(const DamagedAudio& damage) const {

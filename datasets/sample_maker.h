@@ -43,8 +43,9 @@ class SampleMaker {
   Planned Plan(const EpochSamples& epoch, std::uint64_t epoch_number, std::int64_t index,
                std::uint64_t attempt) const;
   // Reads all stems of the plan, [S, C, plan.frames].
-  void Read(const ReadPlan& plan, float* out) const;
-  void ReadAndAugment(const Planned& planned, float* stems) const;
+  void Read(const ReadPlan& plan, float* out, const FramesReady& ready = {}) const;
+  // The sample: augmented stems [S, C, T] and their sum [C, T].
+  void Make(const Planned& planned, float* stems, float* mix) const;
   void ReportDamage(const DamagedAudio& damage) const;
 
   const CacheReader& cache_;

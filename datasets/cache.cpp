@@ -308,6 +308,9 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descri
     if (layout.sample_type == CacheSampleType::kInt16) {
       Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, run.count,
                    to - from, static_cast<float>(layout.scale), out, row);
+    } else if (layout.sample_type == CacheSampleType::kFloat16) {
+      DeinterleaveHalves(reinterpret_cast<const std::uint16_t*>(in), layout.columns, run.first,
+                         run.count, to - from, static_cast<float>(layout.scale), out, row);
     } else {
       Deinterleave(reinterpret_cast<const float*>(in), layout.columns, run.first, run.count,
                    to - from, out, row);

@@ -19,9 +19,12 @@ void CacheBuilder::AddTrack(const std::string& name, const std::string& split,
                             std::span<const float> stems) {
   const std::size_t frames = stems.size() / format_.columns();
   TrackFormat format = format_;
+  const double step = CacheSampleStep(format.sample_type);
+  const double largest = CacheLargestSample(format.sample_type);
+  format.scale = std::max(format.scale, step);
   for (const float sample : stems) {
-    if (sample < -1.0f || sample > 32767 * kInt16Step) {
-      format.scale = std::max(format.scale, std::abs(sample) / 32767.0);
+    if (sample < -(largest + 1) * step || sample > largest * step) {
+      format.scale = std::max(format.scale, std::abs(sample) / largest);
     }
   }
 

@@ -14,7 +14,7 @@ namespace stemsmith {
 
 class CacheBuilder {
  public:
-  // `path` is the index (cache.h5). `format` gives stems, rate, channels and sample type; int16's
+  // `path` is the index (cache.h5). `format` gives stems, rate, channels and sample type; the
   // scale is chosen per track. Not thread-safe.
   CacheBuilder(std::filesystem::path path, TrackFormat format);
   // Adds a track from planar audio [S, C, frames]. Names must differ.

@@ -1,5 +1,7 @@
 #include "datasets/cache_index.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/hdf5_file.h"
@@ -39,6 +41,14 @@ CacheIndex FromJson(const nlohmann::json& json) {
   json.at("command").get_to(index.command);
   for (const auto& track : json.at("tracks")) index.tracks.push_back(TrackRecord::FromJson(track));
   return index;
+}
+
+// An index is read by whatever reads its tracks.
+std::int64_t VersionFor(const CacheIndex& index) {
+  std::int64_t version = 1;
+  for (const TrackRecord& track : index.tracks)
+    version = std::max(version, TrackFormatVersionFor(track.sample_type));
+  return version;
 }
 
 void WriteLinks(hid_t file, const CacheIndex& index) {
@@ -85,7 +95,7 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
     Hdf5Lock lock;
     try {
       WriteAttribute(output.id(), "format", std::string(kFormatName));
-      WriteAttribute(output.id(), "version", std::int64_t{kCacheFormatVersion});
+      WriteAttribute(output.id(), "version", VersionFor(index));
       WriteTextDataset(output.id(), "index", ToJson(index).dump());
       WriteLinks(output.id(), index);
     } catch (const Error&) {
@@ -97,10 +107,11 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
 
 CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   std::string text;
+  std::int64_t version = 0;
   {
     Hdf5Lock lock;
     const Hdf5Handle file = OpenHdf5File(path, "cache");
-    CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
+    version = CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
     text = ReadTextDataset(file.id(), "index", path);
   }
   CacheIndex index;
@@ -109,6 +120,7 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   } catch (const nlohmann::json::exception&) {
     throw Damaged(path, "its index cannot be read");
   }
+  index.version = version;
   if (index.stems.empty() || index.channels < 1 || index.sample_rate_hz < 1) {
     throw Damaged(path, "its index holds no stems");
   }

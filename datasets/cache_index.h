@@ -10,7 +10,8 @@
 
 namespace stemsmith {
 
-inline constexpr int kCacheFormatVersion = 1;
+// The newest version that is read. A file says the oldest version that can read it.
+inline constexpr int kCacheFormatVersion = 2;
 
 struct CacheIndex {
   std::vector<std::string> stems;
@@ -22,6 +23,7 @@ struct CacheIndex {
   std::string recipe;               // YAML text, "" for the default recipe
   std::string command;              // the command line that prepares it again
   std::vector<TrackRecord> tracks;  // sorted by split and name
+  std::int64_t version = 0;         // of the file it was read from
 
   // Hash of everything that decides the samples.
   std::string Fingerprint() const;

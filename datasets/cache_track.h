@@ -14,22 +14,28 @@
 
 namespace stemsmith {
 
-enum class CacheSampleType { kInt16, kFloat32 };
-const char* CacheSampleTypeName(CacheSampleType type);  // "int16", "float32"
+enum class CacheSampleType { kInt16, kFloat16, kFloat32 };
+const char* CacheSampleTypeName(CacheSampleType type);  // "int16", "float16", "float32"
 std::size_t CacheSampleBytes(CacheSampleType type);
 
 // One step of int16 at full scale: 16-bit sources are kept bit for bit.
 inline constexpr double kInt16Step = 1.0 / 32768.0;
+// The value of a stored one where the samples fit: kInt16Step, or 1 for floats.
+double CacheSampleStep(CacheSampleType type);
+// The largest number of the type; audio beyond that times the step wants a larger step.
+double CacheLargestSample(CacheSampleType type);
 // Levels below this are given as this (silence has no level in dB).
 inline constexpr double kLowestRmsDb = -120.0;
-inline constexpr int kTrackFormatVersion = 1;
+// The newest version that is read. A file says the oldest version that can read it.
+inline constexpr int kTrackFormatVersion = 2;
+std::int64_t TrackFormatVersionFor(CacheSampleType type);
 
 struct TrackFormat {
   std::vector<std::string> stems;  // S
   int sample_rate_hz = 44100;
   int channels = 2;  // C, of each stem
   CacheSampleType sample_type = CacheSampleType::kInt16;
-  double scale = kInt16Step;  // value of one int16 step; unused for float32
+  double scale = 0;  // the value of a stored one; 0: CacheSampleStep; unused for float32
 
   int columns() const { return static_cast<int>(stems.size()) * channels; }
 };
@@ -64,9 +70,10 @@ class TrackWriter {
   TrackWriter(const TrackWriter&) = delete;
   TrackWriter& operator=(const TrackWriter&) = delete;
 
-  // Appends frames, interleaved [T, S · C], stem after stem. int16 rounds to nearest and clips.
+  // Appends frames, interleaved [T, S · C], stem after stem. int16 and float16 round to nearest and
+  // clip.
   void Write(const float* interleaved, std::size_t frames);
-  // Largest magnitude given so far, and whether int16 could not hold it.
+  // Largest magnitude given so far, and whether the sample type could not hold it.
   float peak() const;
   bool clipped() const;
   // Closes and renames. `name` and `split` of the record are left to the caller. Throws Error when

@@ -39,12 +39,45 @@ void StoreFloats(Int16x8 samples, Floatx4 factor, float* out) {
   std::memcpy(out + 4, &second, sizeof second);
 }
 
+// What the 16 bits of a sample are. Store writes eight as floats, One reads one.
+struct Int16Samples {
+  explicit Int16Samples(float scale) : scale(scale), factors(Floatx4{} + scale * 0x1p-16f) {}
+  void Store(Int16x8 samples, float* out) const { StoreFloats(samples, factors, out); }
+  float One(std::int16_t sample) const { return static_cast<float>(sample) * scale; }
+  float scale;
+  Floatx4 factors;
+};
+
+// float16, whose mantissa lacks 13 bits and whose exponent counts from another number.
+struct HalfSamples {
+  explicit HalfSamples(float scale) : scales(Floatx4{} + scale) {}
+  // Four of them in the low halves of 32-bit numbers.
+  Floatx4 Four(Int32x4 halves) const {
+    const Int32x4 magnitude = halves & 0x7FFF;
+    const Int32x4 sign = (halves & 0x8000) << 16;
+    const Int32x4 normal = (magnitude << 13) + (112 << 23);
+    // Without leading one below 2^-14: plain numbers of steps of 2^-24. Never as subnormal floats,
+    // which processors multiply slowly.
+    const auto steps =
+        reinterpret_cast<Int32x4>(__builtin_convertvector(magnitude, Floatx4) * 0x1p-24f);
+    const Int32x4 small = magnitude < 0x400;
+    return reinterpret_cast<Floatx4>((steps & small) | (normal & ~small) | sign) * scales;
+  }
+  void Store(Int16x8 samples, float* out) const {
+    const Int16x8 zero = {};
+    const Floatx4 first = Four(reinterpret_cast<Int32x4>(InterleaveLow(samples, zero)));
+    const Floatx4 second = Four(reinterpret_cast<Int32x4>(InterleaveHigh(samples, zero)));
+    std::memcpy(out, &first, sizeof first);
+    std::memcpy(out + 4, &second, sizeof second);
+  }
+  float One(std::int16_t sample) const { return Four(Int32x4{sample & 0xFFFF})[0]; }
+  Floatx4 scales;
+};
+
 // Up to eight columns; kAll: all eight of them.
-template <bool kAll>
+template <bool kAll, typename Samples>
 void DeinterleaveEight(const std::int16_t* in, int columns, int count, std::int64_t frames,
-                       float scale, float* out, std::int64_t row) {
-  const float factor = scale * 0x1p-16f;
-  const Floatx4 factors = {factor, factor, factor, factor};
+                       const Samples& samples, float* out, std::int64_t row) {
   std::int64_t t = 0;
   for (; t + 8 <= frames; t += 8) {
     Int16x8 a[8], b[8];
@@ -53,17 +86,16 @@ void DeinterleaveEight(const std::int16_t* in, int columns, int count, std::int6
     PerfectShuffle(b, a);
     PerfectShuffle(a, b);
     for (int c = 0; c < 8; ++c)
-      if (kAll || c < count) StoreFloats(b[c], factors, out + c * row + t);
+      if (kAll || c < count) samples.Store(b[c], out + c * row + t);
   }
   for (; t < frames; ++t)
-    for (int c = 0; c < count; ++c)
-      out[c * row + t] = static_cast<float>(in[t * columns + c]) * scale;
+    for (int c = 0; c < count; ++c) out[c * row + t] = samples.One(in[t * columns + c]);
 }
 
-}  // namespace
-
-void Deinterleave(const std::int16_t* in, int columns, int first, int count, std::int64_t frames,
-                  float scale, float* out, std::int64_t row) {
+template <typename Samples>
+void DeinterleaveSixteenBits(const std::int16_t* in, int columns, int first, int count,
+                             std::int64_t frames, const Samples& samples, float* out,
+                             std::int64_t row) {
   // Blocks that stay in the first-level cache while their columns are picked, eight at a time.
   constexpr std::int64_t kBlock = 512;
   for (std::int64_t begin = 0; begin < frames; begin += kBlock) {
@@ -72,10 +104,23 @@ void Deinterleave(const std::int16_t* in, int columns, int first, int count, std
     float* to = out + begin;
     int c = 0;
     for (; c + 8 <= count; c += 8)
-      DeinterleaveEight<true>(from + c, columns, 8, n, scale, to + c * row, row);
+      DeinterleaveEight<true>(from + c, columns, 8, n, samples, to + c * row, row);
     if (c < count)
-      DeinterleaveEight<false>(from + c, columns, count - c, n, scale, to + c * row, row);
+      DeinterleaveEight<false>(from + c, columns, count - c, n, samples, to + c * row, row);
   }
+}
+
+}  // namespace
+
+void Deinterleave(const std::int16_t* in, int columns, int first, int count, std::int64_t frames,
+                  float scale, float* out, std::int64_t row) {
+  DeinterleaveSixteenBits(in, columns, first, count, frames, Int16Samples(scale), out, row);
+}
+
+void DeinterleaveHalves(const std::uint16_t* in, int columns, int first, int count,
+                        std::int64_t frames, float scale, float* out, std::int64_t row) {
+  DeinterleaveSixteenBits(reinterpret_cast<const std::int16_t*>(in), columns, first, count, frames,
+                          HalfSamples(scale), out, row);
 }
 
 void Deinterleave(const float* in, int columns, int first, int count, std::int64_t frames,

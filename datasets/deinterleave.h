@@ -14,6 +14,9 @@ inline constexpr std::size_t kDeinterleaveSlackBytes = 16;
 // into `count` rows that begin `row` samples apart in `out`.
 void Deinterleave(const std::int16_t* in, int columns, int first, int count, std::int64_t frames,
                   float scale, float* out, std::int64_t row);
+// The same of IEEE float16, given as bits; finite numbers only.
+void DeinterleaveHalves(const std::uint16_t* in, int columns, int first, int count,
+                        std::int64_t frames, float scale, float* out, std::int64_t row);
 void Deinterleave(const float* in, int columns, int first, int count, std::int64_t frames,
                   float* out, std::int64_t row);
 

@@ -77,9 +77,8 @@ std::string CommandLine(const PrepareOptions& options) {
   if (options.sample_rate_hz != 44100)
     line += " --sample-rate " + std::to_string(options.sample_rate_hz);
   if (options.channels != 0) line += " --channels " + std::to_string(options.channels);
-  if (options.format != CacheFormat::kAuto) {
-    line += options.format == CacheFormat::kInt16 ? " --format int16" : " --format float32";
-  }
+  if (options.format != CacheFormat::kAuto)
+    line += std::string(" --format ") + CacheFormatName(options.format);
   if (options.reader.valid_fraction > 0) {
     line += " --valid-fraction " + nlohmann::json(options.reader.valid_fraction).dump();
   }

@@ -24,7 +24,35 @@ auto Writing(Work work) {
   }
 }
 
+CacheSampleType SampleTypeFor(CacheFormat format, int bits_of_sources) {
+  switch (format) {
+    case CacheFormat::kInt16:
+      return CacheSampleType::kInt16;
+    case CacheFormat::kFloat16:
+      return CacheSampleType::kFloat16;
+    case CacheFormat::kFloat32:
+      return CacheSampleType::kFloat32;
+    case CacheFormat::kAuto:
+      break;
+  }
+  return bits_of_sources <= 16 ? CacheSampleType::kInt16 : CacheSampleType::kFloat32;
+}
+
 }  // namespace
+
+const char* CacheFormatName(CacheFormat format) {
+  switch (format) {
+    case CacheFormat::kInt16:
+      return "int16";
+    case CacheFormat::kFloat16:
+      return "float16";
+    case CacheFormat::kFloat32:
+      return "float32";
+    case CacheFormat::kAuto:
+      break;
+  }
+  return "auto";
+}
 
 std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
                             const PrepareTrackOptions& options) {
@@ -64,13 +92,11 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
   format.stems = options.stems;
   format.sample_rate_hz = options.sample_rate_hz;
   format.channels = options.channels;
-  const bool fits = options.format == CacheFormat::kInt16 ||
-                    (options.format == CacheFormat::kAuto && mixer->bits() <= 16);
-  format.sample_type = fits ? CacheSampleType::kInt16 : CacheSampleType::kFloat32;
+  format.sample_type = SampleTypeFor(options.format, mixer->bits());
 
-  // int16 is written at once with the step of 16-bit files. Only where a sum of sources turns out
-  // to exceed full scale, the rest of the song is just measured, and a second pass writes with a
-  // larger step.
+  // int16 is written at once with the step of 16-bit files, float16 as it is. Only where a sum of
+  // sources turns out to exceed that, the rest of the song is just measured, and a second pass
+  // writes with a larger step.
   double total = 0, share = 0;
   const auto tell = [&](std::size_t frames) {
     const double expected =
@@ -99,7 +125,7 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
     if (writer) {
       return Writing([&] { return writer->Finish(TrackRecipeHash(track, mix, options), sources); });
     }
-    format.scale = peak / 32767.0;
+    format.scale = peak / CacheLargestSample(format.sample_type);
     mixer = std::make_unique<SongMixer>(track, mix, mixer_options);
   }
 }

@@ -15,7 +15,9 @@
 
 namespace stemsmith {
 
-enum class CacheFormat { kAuto, kInt16, kFloat32 };
+// The numbers of all but the new ones stand in the recipe hashes of older caches.
+enum class CacheFormat { kAuto = 0, kInt16 = 1, kFloat32 = 2, kFloat16 = 3 };
+const char* CacheFormatName(CacheFormat format);  // "auto", "int16", "float16", "float32"
 
 struct PrepareTrackOptions {
   std::filesystem::path root;      // source paths are remembered relative to it

@@ -32,6 +32,19 @@ std::vector<float> Noise(int rows, std::size_t frames, std::uint64_t seed, float
   return audio;
 }
 
+constexpr CacheSampleType kAllTypes[] = {CacheSampleType::kInt16, CacheSampleType::kFloat16,
+                                         CacheSampleType::kFloat32};
+
+// Of numbers that the type keeps exactly.
+std::vector<float> NoiseFor(CacheSampleType type, int rows, std::size_t frames,
+                            std::uint64_t seed) {
+  std::vector<float> audio = Noise(rows, frames, seed);
+  if (type == CacheSampleType::kFloat16) {
+    for (float& sample : audio) sample = std::round(sample * 2048.0f) / 2048.0f;
+  }
+  return audio;
+}
+
 std::string MessageOf(const std::function<void()>& work) {
   try {
     work();
@@ -61,8 +74,8 @@ class CacheTest : public ::testing::Test {
 
 TEST_F(CacheTest, GivesBackWhatWasWrittenAcrossChunksAndBeyondTheEnds) {
   const std::size_t frames = 200'000;  // several chunks of 65536 frames
-  for (const CacheSampleType type : {CacheSampleType::kInt16, CacheSampleType::kFloat32}) {
-    const std::vector<float> audio = Noise(4, frames, 1);
+  for (const CacheSampleType type : kAllTypes) {
+    const std::vector<float> audio = NoiseFor(type, 4, frames, 1);
     CacheBuilder builder(path_, Format(type));
     builder.AddTrack("a song", "train", audio);
     builder.Finish();
@@ -98,12 +111,12 @@ TEST_F(CacheTest, GivesBackWhatWasWrittenAcrossChunksAndBeyondTheEnds) {
 
 TEST_F(CacheTest, ReadsStemsOfATrackFromPlacesOfTheirOwn) {
   const std::size_t frames = 200'000;
-  for (const CacheSampleType type : {CacheSampleType::kInt16, CacheSampleType::kFloat32}) {
+  for (const CacheSampleType type : kAllTypes) {
     for (const int stems : {1, 3, 5, 9}) {  // 2 to 18 columns: less and more than a vector
       TrackFormat format = Format(type);
       format.stems.clear();
       for (int s = 0; s < stems; ++s) format.stems.push_back("stem " + std::to_string(s));
-      const std::vector<float> audio = Noise(2 * stems, frames, 7);
+      const std::vector<float> audio = NoiseFor(type, 2 * stems, frames, 7);
       CacheBuilder builder(path_, format);
       builder.AddTrack("song", "train", audio);
       builder.Finish();
@@ -193,6 +206,42 @@ TEST_F(CacheTest, ScalesTracksBeyondFullScaleInsteadOfClipping) {
   std::vector<float> got(audio.size());
   cache.ReadStems(0, 0, 3000, got.data());
   for (std::size_t i = 0; i < audio.size(); ++i) ASSERT_NEAR(got[i], audio[i], 2.3 / 65534 + 1e-6);
+}
+
+TEST_F(CacheTest, ScalesHalvesOnlyBeyondTheirRange) {
+  std::vector<float> audio = NoiseFor(CacheSampleType::kFloat16, 4, 3000, 2);
+  for (const float gain : {2.0f, 65536.0f * 8}) {
+    std::vector<float> loud = audio;
+    for (float& sample : loud) sample *= gain;
+    CacheBuilder builder(path_, Format(CacheSampleType::kFloat16));
+    builder.AddTrack("loud", "train", loud);
+    builder.Finish();
+    EXPECT_EQ(ReadTrackLayout(CacheTrackFolder(path_) / "loud.h5").scale == 1.0, gain == 2.0f);
+    const CacheReader cache(path_);
+    std::vector<float> got(audio.size());
+    cache.ReadStems(0, 0, 3000, got.data());
+    for (std::size_t i = 0; i < loud.size(); ++i) {
+      // Eleven binary places of the number.
+      if (gain == 2.0f) {
+        ASSERT_EQ(got[i], loud[i]);
+      } else {
+        ASSERT_NEAR(got[i], loud[i], std::abs(loud[i]) / 2048 + 1e-3);
+      }
+    }
+  }
+}
+
+// Readers of version 1 know neither float16 nor filters; what they can read still says 1.
+TEST_F(CacheTest, SaysTheOldestVersionThatCanReadIt) {
+  for (const CacheSampleType type : kAllTypes) {
+    CacheBuilder builder(path_, Format(type));
+    builder.AddTrack("song", "train", Noise(4, 100, 1));
+    builder.Finish();
+    const int version = type == CacheSampleType::kFloat16 ? 2 : 1;
+    EXPECT_EQ(ReadCacheIndex(path_).version, version);
+    const auto file = CacheTrackFolder(path_) / "song.h5";
+    EXPECT_EQ(ReadIntegerAttribute(OpenHdf5File(file, "track").id(), "version", file), version);
+  }
 }
 
 TEST_F(CacheTest, KeepsNoRoomForSilentChunksAndReadsThemAsSilence) {
@@ -341,7 +390,7 @@ TEST_F(CacheTest, RefusesANewerVersionAndHdf5FilesOfOthers) {
     WriteAttribute(file.id(), "version", version);
     file.Commit();
   };
-  write("stemsmith-cache", 2);
+  write("stemsmith-cache", kCacheFormatVersion + 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("newer stemsmith"));
   write("", 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("not a stemsmith-cache"));

@@ -184,6 +184,24 @@ TEST_F(PrepareTest, ChoosesFloatWhereASourceHasMoreThanSixteenBits) {
   EXPECT_EQ(ReadCacheIndex(out_ / "cache.h5").tracks[0].sample_type, CacheSampleType::kInt16);
 }
 
+TEST_F(PrepareTest, KeepsHalvesAsNearAsElevenBitsCome) {
+  Write("s/a.wav", Noise(1, kFrames, 2, 0.99f), 44100, SampleFormat::kFloat32);
+  Write("s/b.wav", Noise(1, kFrames, 2, 0.99f), 44100, SampleFormat::kFloat32);
+  PrepareOptions options = Options();
+  options.format = CacheFormat::kFloat16;
+  options.recipe = out_ / "recipe.yaml";
+  WriteFileAtomically(options.recipe, "stems: {all: rest}");
+  EXPECT_EQ(PrepareCache(options).made, 1u);
+  const CacheIndex index = ReadCacheIndex(out_ / "cache.h5");
+  EXPECT_EQ(index.tracks[0].sample_type, CacheSampleType::kFloat16);
+  EXPECT_THAT(index.command, HasSubstr("--format float16"));
+  const AudioBuffer a = Noise(1, kFrames, 2, 0.99f);
+  const std::vector<float> sum = Stem("s", "all");
+  for (std::size_t i = 0; i < sum.size(); ++i)
+    ASSERT_NEAR(sum[i], 2 * a.samples()[i], std::abs(a.samples()[i]) / 1024 + 1e-7);
+  EXPECT_EQ(PrepareCache(options).kept, 1u);
+}
+
 TEST_F(PrepareTest, BringsEightKilohertzAndEightChannelsToRateAndChannelsOfTheCache) {
   AudioBuffer tone(1, 8000), wide = Noise(5, 44100, 8);
   for (std::size_t t = 0; t < tone.frames(); ++t) {

@@ -19,7 +19,8 @@ void InspectCache(const InspectArguments& arguments) {
   const CacheIndex index = ReadCacheIndex(arguments.file);
   std::map<std::string, SplitSummary> splits;
   std::vector<double> power(index.stems.size());  // summed over frames
-  double hours = 0, bytes = 0, frames = 0, int16_songs = 0;
+  std::map<std::string, std::size_t> sample_types;
+  double hours = 0, bytes = 0, frames = 0;
   for (const TrackRecord& track : index.tracks) {
     const double track_hours = static_cast<double>(track.frames) / index.sample_rate_hz / 3600;
     splits[track.split].songs += 1;
@@ -27,7 +28,7 @@ void InspectCache(const InspectArguments& arguments) {
     hours += track_hours;
     bytes += static_cast<double>(track.bytes);
     frames += static_cast<double>(track.frames);
-    int16_songs += track.sample_type == CacheSampleType::kInt16;
+    sample_types[CacheSampleTypeName(track.sample_type)] += 1;
     for (std::size_t s = 0; s < power.size(); ++s) {
       if (track.rms_db[s] <= kLowestRmsDb) continue;
       power[s] += std::pow(10.0, track.rms_db[s] / 10) * static_cast<double>(track.frames);
@@ -39,7 +40,7 @@ void InspectCache(const InspectArguments& arguments) {
 
   nlohmann::json fields = {{"kind", "cache"},
                            {"file", arguments.file.string()},
-                           {"version", kCacheFormatVersion},
+                           {"version", index.version},
                            {"sample_rate_hz", index.sample_rate_hz},
                            {"channels", index.channels},
                            {"songs", index.tracks.size()},
@@ -49,13 +50,16 @@ void InspectCache(const InspectArguments& arguments) {
                            {"recipe", index.recipe},
                            {"command", index.command},
                            {"fingerprint", index.Fingerprint()},
+                           {"sample_types", nlohmann::json::object()},
                            {"stems", nlohmann::json::array()},
                            {"splits", nlohmann::json::object()}};
   std::string text = InspectLine("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
                                  arguments.file.c_str(), index.tracks.size(), hours,
                                  FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
-  text += InspectLine("  samples      %.0f songs int16, %.0f float32\n", int16_songs,
-                      static_cast<double>(index.tracks.size()) - int16_songs);
+  for (const auto& [name, songs] : sample_types) {
+    text += InspectLine("  samples      %-8s %5zu songs\n", name.c_str(), songs);
+    fields["sample_types"][name] = songs;
+  }
   for (const auto& [name, split] : splits) {
     text += InspectLine("  split        %-8s %5zu songs %8.2f h\n", name.c_str(), split.songs,
                         split.hours);

@@ -12,6 +12,9 @@ struct Arguments {
   std::string format = "auto";
 };
 
+constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
+                                    CacheFormat::kFloat32};
+
 std::string Summary(const PrepareOptions& options, const PrepareResult& result) {
   char text[160];
   std::snprintf(text, sizeof text, ": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
@@ -22,9 +25,8 @@ std::string Summary(const PrepareOptions& options, const PrepareResult& result) 
 
 int Run(Arguments& arguments) {
   PrepareOptions& options = arguments.options;
-  options.format = arguments.format == "int16"     ? CacheFormat::kInt16
-                   : arguments.format == "float32" ? CacheFormat::kFloat32
-                                                   : CacheFormat::kAuto;
+  for (const CacheFormat format : kFormats)
+    if (arguments.format == CacheFormatName(format)) options.format = format;
   CatchInterrupts();
   const PrepareResult result = PrepareCache(options);
 
@@ -92,10 +94,14 @@ void AddPrepareCommand(CLI::App& app) {
       ->add_option("--channels", options.channels,
                    "Channels of each stem; default: 2, or 1 where the recipe takes one channel")
       ->check(CLI::Range(1, 32));
+  std::vector<std::string> formats;
+  for (const CacheFormat format : kFormats) formats.emplace_back(CacheFormatName(format));
   command
-      ->add_option("--format", arguments->format,
-                   "Samples: int16, float32, or auto (int16 where all sources have 16 bits)")
-      ->check(CLI::IsMember({"auto", "int16", "float32"}))
+      ->add_option(
+          "--format", arguments->format,
+          "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
+          "else float32)")
+      ->check(CLI::IsMember(formats))
       ->capture_default_str();
   command
       ->add_option(

@@ -1,0 +1,116 @@
+#include "datasets/sample_encoding.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/random.h"
+#include "datasets/deinterleave.h"
+
+namespace stemsmith {
+namespace {
+
+namespace sample_encoding_tests {
+
+constexpr int kHalves = 0x7C00;  // finite ones without sign
+
+// After the standard: (-1)^sign · 2^(exponent - 15) · 1.mantissa, or 2^-14 · 0.mantissa.
+double ValueOf(int half) {
+  const int exponent = (half >> 10) & 31, mantissa = half & 1023;
+  const double magnitude =
+      exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+  return half & 0x8000 ? -magnitude : magnitude;
+}
+
+std::vector<std::uint16_t> AllFiniteHalves() {
+  std::vector<std::uint16_t> halves;
+  for (const int sign : {0, 0x8000})
+    for (int half = 0; half < kHalves; ++half)
+      halves.push_back(static_cast<std::uint16_t>(sign | half));
+  return halves;
+}
+
+std::uint16_t Encoded(double value) {
+  const float in = static_cast<float>(value);
+  std::uint16_t out = 0xFFFF;
+  EncodeHalf(&in, 1, 1.0f, &out);
+  return out;
+}
+
+TEST(SampleEncoding, EveryHalfComesBackFromItsFloat) {
+  const std::vector<std::uint16_t> halves = AllFiniteHalves();
+  std::vector<float> floats(halves.size());
+  DeinterleaveHalves(halves.data(), 1, 0, 1, static_cast<std::int64_t>(halves.size()) - 16, 1.0f,
+                     floats.data(), 0);
+  for (std::size_t i = 0; i + 16 < halves.size(); ++i) {
+    ASSERT_EQ(floats[i], ValueOf(halves[i])) << i;
+    ASSERT_EQ(std::signbit(floats[i]), halves[i] >= 0x8000) << i;
+  }
+  std::vector<std::uint16_t> again(halves.size());
+  EncodeHalf(floats.data(), floats.size() - 16, 1.0f, again.data());
+  for (std::size_t i = 0; i + 16 < halves.size(); ++i) ASSERT_EQ(again[i], halves[i]) << i;
+}
+
+TEST(SampleEncoding, HalvesAreRoundedToNearestAndInTheMiddleToEven) {
+  for (int half = 0; half + 1 < kHalves; ++half) {
+    const double low = ValueOf(half), high = ValueOf(half + 1), middle = (low + high) / 2;
+    const int even = half % 2 == 0 ? half : half + 1;
+    ASSERT_EQ(Encoded(middle), even) << half;
+    ASSERT_EQ(Encoded(-middle), even | 0x8000) << half;
+    ASSERT_EQ(Encoded(low + (high - low) * 0.499), half);
+    ASSERT_EQ(Encoded(low + (high - low) * 0.501), half + 1);
+  }
+}
+
+TEST(SampleEncoding, HalvesBeyondTheirRangeAreTheLargest) {
+  for (const double value :
+       {65504.0, 65519.9, 65520.0, 1e9, 3e38, std::numeric_limits<double>::infinity(),
+        std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_EQ(Encoded(value), 0x7BFF) << value;
+    EXPECT_EQ(Encoded(std::copysign(value, -1.0)), 0xFBFF) << value;
+  }
+  EXPECT_EQ(Encoded(1e-30), 0);
+}
+
+TEST(SampleEncoding, HalvesOfAnyColumnsBecomeRowsTimesTheScale) {
+  RandomStream random({3});
+  for (const int columns : {1, 2, 3, 7, 8, 9, 16, 18}) {
+    for (const std::int64_t frames : {1, 7, 8, 9, 600, 1500}) {
+      const std::size_t slack = kDeinterleaveSlackBytes / 2;
+      std::vector<std::uint16_t> in(frames * columns + slack);
+      for (std::uint16_t& half : in) half = static_cast<std::uint16_t>(random.Below(0x7C00));
+      const int first = static_cast<int>(random.Below(columns));
+      const int count = 1 + static_cast<int>(random.Below(columns - first));
+      const std::int64_t row = frames + 3;
+      std::vector<float> out(row * count, -1.0f);
+      DeinterleaveHalves(in.data(), columns, first, count, frames, 0.5f, out.data(), row);
+      for (int c = 0; c < count; ++c) {
+        for (std::int64_t t = 0; t < row; ++t) {
+          const double want = t < frames ? 0.5 * ValueOf(in[t * columns + first + c]) : -1.0;
+          ASSERT_EQ(out[c * row + t], want) << columns << " columns, frame " << t;
+        }
+      }
+    }
+  }
+}
+
+TEST(SampleEncoding, Int16IsRoundedAndClipped) {
+  const std::vector<float> in = {0.0f, 1.4f, 1.6f, -1.6f, 40'000.0f, -40'000.0f};
+  std::vector<std::int16_t> out(in.size());
+  EncodeInt16(in.data(), in.size(), 1.0f, out.data());
+  EXPECT_EQ(out, (std::vector<std::int16_t>{0, 1, 2, -2, 32767, -32768}));
+}
+
+TEST(SampleEncoding, TheRangeHoldsBothSigns) {
+  float lowest = 0, highest = 0;
+  const std::vector<float> in = {0.5f, -0.25f, 0.75f, -2.0f, 1e-8f};
+  WidenRange(in.data(), in.size(), lowest, highest);
+  EXPECT_EQ(lowest, -2.0f);
+  EXPECT_EQ(highest, 0.75f);
+}
+
+}  // namespace sample_encoding_tests
+}  // namespace
+}  // namespace stemsmith

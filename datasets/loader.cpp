@@ -27,6 +27,13 @@ void CheckRange(const char* name, std::int64_t value, std::int64_t low, std::int
 void CheckOptions(const LoaderOptions& options) {
   constexpr std::int64_t kMany = std::int64_t{1} << 40;
   CheckRange("segment_frames", options.segment_frames, 1, kMany);
+  CheckRange("grid_frames", options.grid_frames, 1, options.segment_frames);
+  CheckRange("context_frames", options.context_frames, 0, kMany);
+  if (options.segment_frames % options.grid_frames != 0) {
+    throw Error::Usage("segment_frames is " + std::to_string(options.segment_frames),
+                       "loader options",
+                       "give a multiple of grid_frames, " + std::to_string(options.grid_frames));
+  }
   CheckRange("batch_size", options.batch_size, 1, 65536);
   CheckRange("samples_per_epoch", options.samples_per_epoch, 0, kMany);
   CheckRange("threads", options.threads, 1, 1024);

@@ -28,7 +28,11 @@ inline constexpr double kAnyLevelDb = -120.0, kBalancedLevelDb = -60.0;
 struct LoaderOptions {
   std::string split = "train";
   std::int64_t segment_frames = 6 * 44100;  // T
-  int batch_size = 8;                       // B, per rank
+  // Segments start at multiples of it, the hop of a spectrogram; it divides segment_frames.
+  std::int64_t grid_frames = 1;
+  // A sample holds so much more on both sides of its segment: what windows at its ends look at.
+  std::int64_t context_frames = 0;
+  int batch_size = 8;  // B, per rank
   // Over all ranks, cut down to whole batches, not fewer than one batch per rank.
   // 0: the split's length / segment length.
   std::int64_t samples_per_epoch = 0;
@@ -51,7 +55,8 @@ struct LoaderOptions {
 // Pooled: handing a Batch back (its destruction) makes its buffers free for a later one. May
 // outlive the loader.
 struct Batch {
-  std::int64_t batch = 0, stems = 0, channels = 0, frames = 0;
+  std::int64_t batch = 0, stems = 0, channels = 0;
+  std::int64_t frames = 0;        // T: segment_frames + 2 · context_frames
   std::vector<float> mix;         // [B, C, T] = sum of stems over S
   std::vector<float> stem_audio;  // [B, S, C, T]
   std::uint64_t epoch = 0;

@@ -53,6 +53,8 @@ TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& num
 
 SamplerOptions SamplerOptionsOf(const LoaderOptions& options) {
   return {.segment_frames = options.segment_frames,
+          .grid_frames = options.grid_frames,
+          .context_frames = options.context_frames,
           .batch_size = options.batch_size,
           .samples_per_epoch = options.samples_per_epoch,
           .seed = options.seed,
@@ -120,7 +122,7 @@ SampleMaker::SampleMaker(const CacheReader& cache, AugmentChain augment,
       shape_{.batch = options.batch_size,
              .stems = static_cast<std::int64_t>(cache.stems().size()),
              .channels = cache.channels(),
-             .frames = options.segment_frames},
+             .frames = options.segment_frames + 2 * options.context_frames},
       sounding_(SoundingOf(cache, numbers_, options)) {}
 
 std::int64_t SampleMaker::table_bytes() const {

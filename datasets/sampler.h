@@ -14,8 +14,10 @@
 namespace stemsmith {
 
 struct SamplerOptions {
-  std::int64_t segment_frames = 6 * 44100;  // T
-  std::int64_t batch_size = 8;              // B, per rank
+  std::int64_t segment_frames = 6 * 44100;
+  std::int64_t grid_frames = 1;     // segments start at multiples of it; divides segment_frames
+  std::int64_t context_frames = 0;  // what a sample holds more on both sides of its segment
+  std::int64_t batch_size = 8;      // B, per rank
   // N before it is cut down to whole batches of all ranks; 0: total length / segment length. Not
   // fewer than one batch per rank.
   std::int64_t samples_per_epoch = 0;
@@ -38,8 +40,9 @@ class Sampler {
     return (batch * options_.batch_size + slot) * options_.world_size + options_.rank;
   }
 
-  // The segment of a sample, index in [0, N). Attempt 0 is the one of the stretch; any later one,
-  // for when that does not do, is a segment from anywhere, uniform in time.
+  // Where a sample is read from, index in [0, N): context_frames before its segment. Attempt 0 is
+  // the segment of the stretch; any later one, for when that does not do, is a segment from
+  // anywhere, uniform in time.
   ReadPlan::Piece Draw(std::uint64_t epoch, std::int64_t index, std::uint64_t attempt = 0) const;
   // The stream that the sample's augmentation draws from; independent of the segment's.
   RandomStream AugmentStream(std::uint64_t epoch, std::int64_t index,
@@ -51,8 +54,11 @@ class Sampler {
 
  private:
   RandomStream SampleStream(std::uint64_t epoch, std::int64_t index, std::uint64_t attempt) const;
+  ReadPlan::Piece InFrames(ReadPlan::Piece steps) const;
 
   TrackTable tracks_;
+  TrackTable grid_;  // the tracks in steps of the grid
+  std::int64_t segment_steps_ = 0;
   SamplerOptions options_;
   std::int64_t samples_ = 0, batches_ = 0;
 };

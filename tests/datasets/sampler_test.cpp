@@ -194,5 +194,34 @@ TEST(Sampler, CopesWithMoreSamplesThanFrames) {
     EXPECT_EQ(sampler.Draw(0, i), (ReadPlan::Piece{.track = 0, .start_frame = 0}));
 }
 
+TEST(Sampler, StartsOnTheGridAndReadsTheContextBefore) {
+  // The first track has begun its 126th step, the second is shorter than a segment.
+  const SamplerOptions options{.segment_frames = 400,
+                               .grid_frames = 40,
+                               .context_frames = 25,
+                               .batch_size = 8,
+                               .samples_per_epoch = 800};
+  const Sampler sampler = Make({5001, 120}, options);
+  std::set<std::int64_t> starts[2];
+  for (std::int64_t i = 0; i < sampler.samples_per_epoch(); ++i) {
+    for (const std::uint64_t attempt : {0, 1}) {
+      const ReadPlan::Piece piece = sampler.Draw(0, i, attempt);
+      const std::int64_t segment = piece.start_frame + 25;
+      EXPECT_EQ(segment % 40, 0);
+      starts[piece.track].insert(segment);
+    }
+  }
+  EXPECT_EQ(*starts[0].begin(), 0);
+  EXPECT_EQ(*starts[0].rbegin(), 126 * 40 - 400);
+  EXPECT_EQ(starts[0].size(), 117u) << "every place of the grid";
+  EXPECT_EQ(*starts[1].begin(), 120 - 400);
+  EXPECT_LE(*starts[1].rbegin(), 0);
+}
+
+TEST(Sampler, CountsStepsOfTheGridForAnEpoch) {
+  const SamplerOptions options{.segment_frames = 400, .grid_frames = 40, .batch_size = 1};
+  EXPECT_EQ(Make({4001, 3999}, options).samples_per_epoch(), 201 / 10);
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -11,8 +11,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "models/layers/spectrum.h"
-#include "models/separation_model.h"
+#include "models/spectrogram_model.h"
 
 namespace stemsmith {
 namespace {
@@ -73,10 +72,10 @@ class UpLevelImpl : public torch::nn::Module {
 };
 TORCH_MODULE(UpLevel);
 
-class Unet : public SeparationModel {
+class Unet : public SpectrogramModel {
  public:
   Unet(const UnetOptions& options, ModelSetting setting)
-      : SeparationModel(std::move(setting)), options_(options) {
+      : SpectrogramModel(options.spectrum, std::move(setting)), options_(options) {
     const std::int64_t step = std::int64_t{1} << options.depth;
     all_bins_ = options.spectrum.n_fft / 2 + 1;
     // The number of bins seen: a multiple of 2^depth that covers the bandwidth where it can.
@@ -84,7 +83,6 @@ class Unet : public SeparationModel {
     const auto wanted = static_cast<std::int64_t>(std::ceil(options.bandwidth_hz / bin_hz / step));
     bins_ = std::clamp<std::int64_t>(wanted, 1, all_bins_ / step) * step;
 
-    spectrum_ = register_module("spectrum", Spectrum(options.spectrum));
     const auto c = static_cast<std::int64_t>(setting_.channels);
     masks_ = static_cast<std::int64_t>(setting_.stems.size()) * c;
     // Log magnitudes relative to the mean lie about -3 ± 2.5.
@@ -114,7 +112,8 @@ class Unet : public SeparationModel {
     // [B, C, F, N + 1, 2]: real and imaginary parts in a last dimension.
     const torch::Tensor spectrum =
         torch::view_as_real(spectrum_->Transform(mix.flatten(0, 1))).unflatten(0, {-1, c});
-    torch::Tensor logits = Logits(spectrum);  // [B, S·C, bins, N]
+    const torch::Tensor seen = spectrum.slice(2, 0, bins_).slice(3, 0, -1);
+    torch::Tensor logits = Logits(torch::sqrt(torch::sum(seen * seen, -1) + kFloor));
     // The frame centred at the very end and the bins above the bandwidth take their neighbour's
     // mask.
     logits = torch::replication_pad2d(logits, {0, 1, 0, all_bins_ - bins_});
@@ -125,21 +124,28 @@ class Unet : public SeparationModel {
     return waves.unflatten(0, {-1, stems, c});
   }
 
+  torch::Tensor EstimateMagnitudes(const torch::Tensor& mix) override {
+    const torch::Tensor seen = mix.slice(2, 0, bins_);
+    torch::Tensor logits = Logits(torch::sqrt(seen * seen + kFloor));
+    logits = torch::replication_pad2d(logits, {0, 0, 0, all_bins_ - bins_});
+    const auto stems = static_cast<std::int64_t>(setting_.stems.size());
+    const std::int64_t c = setting_.channels;
+    return Masks(logits.unflatten(1, {stems, c})) * mix.unsqueeze(1);
+  }
+
   LengthRule length_rule() const override {
     return {.dynamic = true,
             .offset_frames = 0,
             .multiple_frames = options_.spectrum.hop << options_.depth};
   }
 
-  nlohmann::json stft() const override {
-    return {{"n_fft", options_.spectrum.n_fft}, {"hop", options_.spectrum.hop}, {"window", "hann"}};
-  }
-
  private:
-  torch::Tensor Logits(const torch::Tensor& spectrum) {
-    const torch::Tensor seen = spectrum.slice(2, 0, bins_).slice(3, 0, -1);
-    // 1e-12 is 180 dB below a bin of amplitude 1: no division by zero in silence, nothing to hear.
-    const torch::Tensor magnitude = torch::sqrt(torch::sum(seen * seen, -1) + 1e-12);
+  // Added to squared magnitudes. It is 120 dB below a bin of magnitude 1: no division by zero in
+  // silence, nothing to hear.
+  static constexpr double kFloor = 1e-12;
+
+  // Magnitudes of the bins that are seen [B, C, bins, N] → [B, S·C, bins, N].
+  torch::Tensor Logits(const torch::Tensor& magnitude) {
     const torch::Tensor relative = magnitude / magnitude.mean({1, 2, 3}, /*keepdim=*/true);
     torch::Tensor x = torch::log(relative + 1e-3) * input_scale_ + input_bias_;
     std::vector<torch::Tensor> skips;
@@ -160,7 +166,6 @@ class Unet : public SeparationModel {
 
   UnetOptions options_;
   std::int64_t all_bins_ = 0, bins_ = 0, masks_ = 0;
-  Spectrum spectrum_{nullptr};
   torch::nn::ModuleList encoder_, decoder_;
   torch::Tensor input_scale_, input_bias_, output_scale_, output_bias_;
 };

@@ -20,4 +20,12 @@ torch::Tensor SpectrumImpl::Invert(const torch::Tensor& spectra) const {
                       /*center=*/true, /*normalized=*/false, /*onesided=*/true);
 }
 
+torch::Tensor SpectrumImpl::Magnitudes(const torch::Tensor& waves) const {
+  return torch::stft(waves.slice(-1, 0, waves.size(-1) - options_.hop), options_.n_fft,
+                     options_.hop, options_.n_fft, window_, /*center=*/false,
+                     /*pad_mode=*/"constant", /*normalized=*/false, /*onesided=*/true,
+                     /*return_complex=*/true)
+      .abs();
+}
+
 }  // namespace stemsmith

@@ -21,6 +21,8 @@ class SpectrumImpl : public torch::nn::Module {
   torch::Tensor Transform(const torch::Tensor& waves) const;
   // complex [R, F, N + 1] → waves [R, T].
   torch::Tensor Invert(const torch::Tensor& spectra) const;
+  // waves [R, T + n_fft] → magnitudes [R, F, N] of the frames centred at n_fft/2, n_fft/2 + hop, …
+  torch::Tensor Magnitudes(const torch::Tensor& waves) const;
 
  private:
   SpectrumOptions options_;

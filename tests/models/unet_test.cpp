@@ -1,4 +1,5 @@
 #include "core/error.h"
+#include "models/spectrogram_model.h"
 #include "tests/models/tiny_models.h"
 
 namespace stemsmith::testing::unet_test {
@@ -85,6 +86,44 @@ TEST(Unet, ContradictoryOptionsAreErrors) {
         Error)
         << options;
   EXPECT_THROW(MakeModel(Config::Parse("{name: unet, mask: softmax}", "test"), Setting(1)), Error);
+}
+
+TEST(Unet, EstimatesMagnitudesWithTheMasksOfSeparate) {
+  torch::NoGradGuard no_grad;
+  for (const char* options : {"", ", mask: sigmoid, bandwidth_hz: 9000"}) {
+    const auto model = Build(options);
+    auto& spectrogram_model = dynamic_cast<SpectrogramModel&>(*model);
+    const auto mix = torch::randn({2, 2, 2048});
+    // With silence around the segment both see the same frames.
+    const auto padded = torch::constant_pad_nd(mix, {128, 128});
+    const auto magnitudes = spectrogram_model.Magnitudes(padded);
+    ASSERT_EQ(magnitudes.sizes(), (std::vector<std::int64_t>{2, 2, 129, 32}));
+    const auto estimates = spectrogram_model.EstimateMagnitudes(magnitudes);
+    ASSERT_EQ(estimates.sizes(), (std::vector<std::int64_t>{2, 3, 2, 129, 32}));
+
+    const auto window = torch::hann_window(256);
+    const auto spectrum =
+        torch::stft(padded.flatten(0, 1), 256, 64, 256, window, /*center=*/false, "constant",
+                    /*normalized=*/false, /*onesided=*/true, /*return_complex=*/true)
+            .unflatten(0, {2, 2});
+    EXPECT_LE(Worst(magnitudes, spectrum.abs().slice(-1, 0, 32)), 1e-6);
+    auto masks = estimates / magnitudes.unsqueeze(1);
+    masks = torch::cat({masks, masks.slice(-1, 31)}, -1);  // the frame at the very end
+    const auto waves = torch::istft((masks * spectrum.unsqueeze(1)).flatten(0, 2), 256, 64, 256,
+                                    window, /*center=*/true)
+                           .unflatten(0, {2, 3, 2});
+    EXPECT_LE(Worst(model->Separate(mix), waves), 1e-5) << options;
+  }
+}
+
+TEST(Unet, FramesDoNotDependOnWhereASegmentBegins) {
+  auto model = Build("");
+  auto& spectrogram_model = dynamic_cast<SpectrogramModel&>(*model);
+  const auto song = torch::randn({1, 2, 8192});
+  const auto whole = spectrogram_model.Magnitudes(song);
+  EXPECT_EQ(whole.size(-1), (8192 - 256) / 64);
+  const auto part = spectrogram_model.Magnitudes(song.slice(-1, 640, 640 + 2048 + 256));
+  EXPECT_LE(Worst(part, whole.slice(-1, 10, 42)), 1e-6);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The module libstemsmith_libav.so: decoding of what libsndfile does not know (mp4, m4a, aac,
-// .stem.mp4, mkv, wma …) with libav. Every call of libav is in this file and in the module's other
-// one, libav_encoder.cpp. Errors leave as stemsmith::Error.
+// .stem.mp4, mkv, wma …) with libav. Every call of libav is in this file and in the module's
+// others, libav_encoder.cpp and libav_round_trip.cpp. Errors leave as stemsmith::Error.
 //
 // Encoder delay at the start and padding at the end are taken out by libav itself (skip-samples
 // side data), so that the result equals `ffmpeg -i FILE -f f32le`.
@@ -51,23 +51,21 @@ struct FreePacket {
   void operator()(AVPacket* p) const { av_packet_free(&p); }
 };
 
-// One stream being decoded: a queue of interleaved samples that wait for the other streams.
+// One stream being decoded: a queue of samples that wait for the other streams.
 struct Track {
   int index = -1;  // in the container
   int channels = 0;
   int sample_rate_hz = 0;
   std::unique_ptr<AVCodecContext, FreeCodec> codec;
-  std::unique_ptr<SwrContext, FreeResampler> convert;  // to interleaved float; no change of rate
+  std::unique_ptr<SwrContext, FreeResampler> convert;  // to planar float; no change of rate
   AVSampleFormat convert_from = AV_SAMPLE_FMT_NONE;
-  std::vector<float> queue;
-  std::size_t queue_begin = 0;  // first waiting sample
+  std::vector<std::vector<float>> queue;  // by channel
+  std::size_t queue_begin = 0;            // first waiting frame
   std::int64_t decoded_frames = 0;
   std::int64_t promised_frames = -1;  // by the container, nearly
   bool drained = false;
 
-  std::size_t waiting_frames() const {
-    return (queue.size() - queue_begin) / static_cast<std::size_t>(channels);
-  }
+  std::size_t waiting_frames() const { return queue.front().size() - queue_begin; }
 };
 
 class LibavReader : public AudioReader {
@@ -86,11 +84,8 @@ class LibavReader : public AudioReader {
       if (!Pump()) return 0;
     }
     count = std::min(count, frames);
-    int first_channel = 0;
-    for (Track& track : tracks_) {
-      Take(track, count, out + first_channel);
-      first_channel += track.channels;
-    }
+    Interleave(count, out);
+    for (Track& track : tracks_) Forget(track, count);
     return count;
   }
 
@@ -163,6 +158,7 @@ class LibavReader : public AudioReader {
     track.sample_rate_hz = stream->codecpar->sample_rate;
     if (track.channels < 1 || track.sample_rate_hz < 1)
       Fail("damaged: no channels or no sample rate");
+    track.queue.resize(static_cast<std::size_t>(track.channels));
     const AVRational per_frame{1, track.sample_rate_hz};
     if (stream->duration != AV_NOPTS_VALUE) {
       track.promised_frames = av_rescale_q(stream->duration, stream->time_base, per_frame);
@@ -213,22 +209,37 @@ class LibavReader : public AudioReader {
     return open == SIZE_MAX ? ended : open;
   }
 
-  void Take(Track& track, std::size_t frames, float* out) {
-    const auto channels = static_cast<std::size_t>(track.channels);
+  // The first waiting frames of all streams, side by side.
+  void Interleave(std::size_t frames, float* out) const {
+    constexpr std::size_t kBlock = 256;  // stays in the first-level cache
     const auto step = static_cast<std::size_t>(info_.channels);
-    const std::size_t real = std::min(frames, track.waiting_frames());
-    const float* in = track.queue.data() + track.queue_begin;
-    for (std::size_t t = 0; t < real; ++t) std::copy_n(in + t * channels, channels, out + t * step);
-    for (std::size_t t = real; t < frames; ++t) std::fill_n(out + t * step, channels, 0.0f);
-    track.queue_begin += real * channels;
-    if (track.queue_begin == track.queue.size()) {
-      track.queue.clear();
-      track.queue_begin = 0;
-    } else if (track.queue_begin > (std::size_t{1} << 18)) {
-      track.queue.erase(track.queue.begin(),
-                        track.queue.begin() + static_cast<std::ptrdiff_t>(track.queue_begin));
-      track.queue_begin = 0;
+    for (std::size_t begin = 0; begin < frames; begin += kBlock) {
+      const std::size_t end = std::min(frames, begin + kBlock);
+      float* column = out;
+      for (const Track& track : tracks_) {
+        const std::size_t real = std::clamp(track.waiting_frames(), begin, end);
+        for (const std::vector<float>& samples : track.queue) {
+          const float* in = samples.data() + track.queue_begin;
+          for (std::size_t t = begin; t < real; ++t) column[t * step] = in[t];
+          for (std::size_t t = real; t < end; ++t) column[t * step] = 0.0f;
+          ++column;
+        }
+      }
     }
+  }
+
+  static void Forget(Track& track, std::size_t frames) {
+    track.queue_begin += std::min(frames, track.waiting_frames());
+    const bool all = track.waiting_frames() == 0;
+    if (!all && track.queue_begin < (std::size_t{1} << 17)) return;
+    for (std::vector<float>& samples : track.queue) {
+      if (all)
+        samples.clear();
+      else
+        samples.erase(samples.begin(),
+                      samples.begin() + static_cast<std::ptrdiff_t>(track.queue_begin));
+    }
+    track.queue_begin = 0;
   }
 
   // Decodes one more packet; false when all has been decoded.
@@ -289,12 +300,24 @@ class LibavReader : public AudioReader {
       Fail("sample rate or channels change at " + Reached(), "convert it to wav or flac");
     }
     const auto format = static_cast<AVSampleFormat>(frame.format);
+    if (format == AV_SAMPLE_FMT_FLTP) {  // as AAC and most lossy codecs give them
+      for (std::size_t c = 0; c < track.queue.size(); ++c) {
+        const auto* samples = reinterpret_cast<const float*>(frame.extended_data[c]);
+        track.queue[c].insert(track.queue[c].end(), samples, samples + frame.nb_samples);
+      }
+    } else {
+      QueueConverted(track, frame, format);
+    }
+    track.decoded_frames += frame.nb_samples;
+  }
+
+  void QueueConverted(Track& track, const AVFrame& frame, AVSampleFormat format) {
     if (track.convert == nullptr || track.convert_from != format) {
       SwrContext* raw = nullptr;
       AVChannelLayout layout{};
       av_channel_layout_default(&layout,
                                 track.channels);  // the same on both sides: nothing is mixed
-      int result = swr_alloc_set_opts2(&raw, &layout, AV_SAMPLE_FMT_FLT, track.sample_rate_hz,
+      int result = swr_alloc_set_opts2(&raw, &layout, AV_SAMPLE_FMT_FLTP, track.sample_rate_hz,
                                        &layout, format, track.sample_rate_hz, 0, nullptr);
       av_channel_layout_uninit(&layout);
       track.convert.reset(raw);
@@ -302,16 +325,16 @@ class LibavReader : public AudioReader {
       if (result < 0) FailDecode(result);
       track.convert_from = format;
     }
-    const auto channels = static_cast<std::size_t>(track.channels);
-    const std::size_t old_size = track.queue.size();
-    track.queue.resize(old_size + static_cast<std::size_t>(frame.nb_samples) * channels);
-    auto* out = reinterpret_cast<std::uint8_t*>(track.queue.data() + old_size);
+    const std::size_t old_size = track.queue.front().size();
+    std::vector<std::uint8_t*> out;
+    for (std::vector<float>& samples : track.queue) {
+      samples.resize(old_size + static_cast<std::size_t>(frame.nb_samples));
+      out.push_back(reinterpret_cast<std::uint8_t*>(samples.data() + old_size));
+    }
     const int count =
-        swr_convert(track.convert.get(), &out, frame.nb_samples,
+        swr_convert(track.convert.get(), out.data(), frame.nb_samples,
                     const_cast<const std::uint8_t**>(frame.extended_data), frame.nb_samples);
-    if (count < 0) FailDecode(count);
-    track.queue.resize(old_size + static_cast<std::size_t>(count) * channels);
-    track.decoded_frames += count;
+    if (count != frame.nb_samples) FailDecode(count < 0 ? count : AVERROR_INVALIDDATA);
   }
 
   std::filesystem::path path_;

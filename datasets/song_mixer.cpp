@@ -9,7 +9,7 @@
 namespace stemsmith {
 namespace {
 
-constexpr std::size_t kBlockFrames = 16'384;
+constexpr std::size_t kBlockFrames = 4'096;  // of all sources stay in the second-level cache
 
 // A file being read: `streams` streams side by side, each with `channels` channels.
 struct OpenFile {
@@ -192,15 +192,19 @@ struct SongMixer::Impl {
       return 0;
     }
     std::fill_n(sum.begin(), longest * columns, 0.0f);
-    for (std::size_t target = 0; target < mix.size(); ++target) {
-      for (const MixPart& part : mix[target]) Add(part, target, longest);
+    constexpr std::size_t kTile = 256;  // stays in the first-level cache
+    for (std::size_t begin = 0; begin < longest; begin += kTile) {
+      for (std::size_t target = 0; target < mix.size(); ++target) {
+        for (const MixPart& part : mix[target])
+          Add(part, target, begin, std::min(longest, begin + kTile));
+      }
     }
     given += static_cast<std::int64_t>(longest);
     *stems = sum.data();
     return longest;
   }
 
-  void Add(const MixPart& part, std::size_t target, std::size_t frames) {
+  void Add(const MixPart& part, std::size_t target, std::size_t begin, std::size_t end) {
     const float magnitude =
         part.gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, part.gain_db / 20));
     const float gain = part.inverted ? -magnitude : magnitude;
@@ -211,7 +215,7 @@ struct SongMixer::Impl {
       if (file.channels > 1 && c >= file.channels) break;  // as RemixChannels: silent
       const float* in = file.block.data() + place.first_column + (file.channels == 1 ? 0 : c);
       float* out = sum.data() + target * options.channels + c;
-      for (std::size_t t = 0; t < frames; ++t) out[t * columns] += gain * in[t * step];
+      for (std::size_t t = begin; t < end; ++t) out[t * columns] += gain * in[t * step];
     }
   }
 

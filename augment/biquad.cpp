@@ -60,14 +60,53 @@ Biquad Biquad::HighPass(double frequency_hz, double q, int sample_rate_hz) {
   return Normalised(b / 2, -b, b / 2, 1 + angle.alpha, -2 * angle.cosine, 1 - angle.alpha);
 }
 
-void Biquad::Run(float* samples, std::int64_t frames) const {
-  double first = 0.0, second = 0.0;  // transposed direct form II
-  for (std::int64_t i = 0; i < frames; ++i) {
-    const double in = static_cast<double>(samples[i]);
-    const double out = b0 * in + first;
-    first = b1 * in - a1 * out + second;
-    second = b2 * in - a2 * out;
-    samples[i] = static_cast<float>(out);
+namespace {
+
+// Two channels side by side, as GCC and Clang know it on every processor (SSE2, NEON).
+using Pair = double __attribute__((vector_size(16)));
+
+// kFilters at once: while one waits for its last sample, the others use the time. `right` may be
+// `left`. Transposed direct form II, written so that each state depends on itself by one product
+// and one sum.
+template <std::size_t kFilters>
+void RunTogether(std::span<const Biquad> filters, float* left, float* right, std::int64_t frames) {
+  struct {
+    Pair b0, a1, a2, c1, c2;
+  } k[kFilters];
+  Pair first[kFilters] = {}, second[kFilters] = {};
+  for (std::size_t i = 0; i < kFilters; ++i) {
+    const Biquad& f = filters[i];
+    const auto both = [](double value) { return Pair{value, value}; };
+    k[i] = {both(f.b0), both(f.a1), both(f.a2), both(f.b1 - f.a1 * f.b0), both(f.b2 - f.a2 * f.b0)};
+  }
+  for (std::int64_t t = 0; t < frames; ++t) {
+    Pair value = {static_cast<double>(left[t]), static_cast<double>(right[t])};
+    for (std::size_t i = 0; i < kFilters; ++i) {
+      const Pair in = value, state = first[i];
+      value = k[i].b0 * in + state;
+      first[i] = (k[i].c1 * in + second[i]) - k[i].a1 * state;
+      second[i] = k[i].c2 * in - k[i].a2 * state;
+    }
+    left[t] = static_cast<float>(value[0]);
+    right[t] = static_cast<float>(value[1]);
+  }
+}
+
+}  // namespace
+
+void RunFilters(std::span<const Biquad> filters, const StemBlock& block) {
+  const int rows = block.stems * block.channels;
+  for (int row = 0; row < rows; row += 2) {
+    float* left = block.channel(0, row);
+    float* right = row + 1 < rows ? block.channel(0, row + 1) : left;
+    for (auto rest = filters; !rest.empty();) {
+      const std::size_t count = std::min<std::size_t>(rest.size(), 4);
+      if (count == 1) RunTogether<1>(rest, left, right, block.frames);
+      if (count == 2) RunTogether<2>(rest, left, right, block.frames);
+      if (count == 3) RunTogether<3>(rest, left, right, block.frames);
+      if (count == 4) RunTogether<4>(rest, left, right, block.frames);
+      rest = rest.subspan(count);
+    }
   }
 }
 

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+
+#include "augment/augment.h"
 
 namespace stemsmith {
 
@@ -16,9 +19,9 @@ struct Biquad {
   static Biquad HighShelf(double frequency_hz, double gain_db, double q, int sample_rate_hz);
   static Biquad LowPass(double frequency_hz, double q, int sample_rate_hz);
   static Biquad HighPass(double frequency_hz, double q, int sample_rate_hz);
-
-  // Filters one channel in place, from silence.
-  void Run(float* samples, std::int64_t frames) const;
 };
+
+// Filters every channel of every stem in place, from silence, by one filter after another.
+void RunFilters(std::span<const Biquad> filters, const StemBlock& block);
 
 }  // namespace stemsmith

@@ -2,7 +2,9 @@
 // (Giannoulis, Massberg, Reiss 2012, "Digital Dynamic Range Compressor Design": gain computed in
 // decibels, then smoothed with one time for falling and one for rising gain).
 #include <algorithm>
+#include <span>
 
+#include "augment/fast_math.h"
 #include "augment/per_stem.h"
 
 namespace stemsmith {
@@ -19,7 +21,8 @@ struct CompressionOptions {
   bool keep_level = true;
 };
 
-constexpr double kSilenceDb = -120.0;
+constexpr float kSilence = 1e-6f;  // -120 dB: nothing is taken as softer
+constexpr std::int64_t kBlock = 512;
 
 class Compression : public PerStemAugmentation {
  public:
@@ -34,33 +37,70 @@ class Compression : public PerStemAugmentation {
     const double release = Smoothing(options_.release_ms.DrawLog(random), stem.sample_rate_hz);
     const double before = options_.keep_level ? RootMeanSquare(stem) : 0.0;
     double gain_db = 0.0;
-    for (std::int64_t i = 0; i < stem.frames; ++i) {
-      float peak = 0.0f;
-      for (int c = 0; c < stem.channels; ++c)
-        peak = std::max(peak, std::abs(stem.channel(0, c)[i]));
-      const double level_db =
-          std::max(kSilenceDb, 20.0 * std::log10(std::max(static_cast<double>(peak), 1e-6)));
-      const double wanted_db = slope * Excess(level_db - threshold_db);
-      const double keep = wanted_db < gain_db ? attack : release;
-      gain_db = keep * gain_db + (1.0 - keep) * wanted_db;
-      const auto factor = static_cast<float>(FromDecibel(gain_db));
-      for (int c = 0; c < stem.channels; ++c) stem.channel(0, c)[i] *= factor;
+    // In blocks, step by step: only the smoothing has to go sample by sample.
+    std::array<float, kBlock> values;
+    for (std::int64_t begin = 0; begin < stem.frames; begin += kBlock) {
+      const std::int64_t count = std::min(kBlock, stem.frames - begin);
+      const std::span block(values.data(), static_cast<std::size_t>(count));
+      LinkedPeaks(stem, begin, block);
+      WantedGains(static_cast<float>(threshold_db), static_cast<float>(slope), block);
+      // Falling gain goes by the attack's time, rising gain by the release's. The shorter one of
+      // these is ahead, whichever way the gain goes: with a shorter attack that is the lower gain.
+      const auto smooth = [&](auto pick) {
+        for (float& value : block) {
+          const double wanted_db = static_cast<double>(value);
+          gain_db = pick(attack * gain_db + (1.0 - attack) * wanted_db,
+                         release * gain_db + (1.0 - release) * wanted_db);
+          value = static_cast<float>(gain_db);
+        }
+      };
+      if (attack <= release)
+        smooth([](double attacked, double released) { return std::min(attacked, released); });
+      else
+        smooth([](double attacked, double released) { return std::max(attacked, released); });
+      constexpr float kOctavesPerDb = 0.166096405f;  // log2(10) / 20
+      constexpr float kLowest = -120.0f;  // far below what any audio asks for; FastExp2 takes it
+      for (float& value : block) {
+        const float octaves = kOctavesPerDb * value;
+        value = FastExp2(octaves > kLowest ? octaves : kLowest);
+      }
+      for (int c = 0; c < stem.channels; ++c) {
+        float* samples = stem.channel(0, c) + begin;
+        for (std::size_t i = 0; i < block.size(); ++i) samples[i] *= block[i];
+      }
     }
-    if (const double after = RootMeanSquare(stem); options_.keep_level && after > 0.0)
-      Scale(stem, before / after);
+    if (!options_.keep_level) return;
+    if (const double after = RootMeanSquare(stem); after > 0.0) Scale(stem, before / after);
   }
 
  private:
   static double Smoothing(double milliseconds, int sample_rate_hz) {
     return std::exp(-1000.0 / (milliseconds * sample_rate_hz));
   }
-  // How far a level is above the threshold, bent into 0 by a parabola inside the knee.
-  double Excess(double over_db) const {
-    const double knee = options_.knee_db;
-    if (2.0 * over_db <= -knee) return 0.0;
-    if (2.0 * over_db >= knee) return over_db;
-    const double into = over_db + knee / 2.0;
-    return into * into / (2.0 * knee);
+  // The largest magnitude of all channels, frame by frame.
+  static void LinkedPeaks(const StemBlock& stem, std::int64_t begin, std::span<float> peaks) {
+    std::fill(peaks.begin(), peaks.end(), kSilence);
+    for (int c = 0; c < stem.channels; ++c) {
+      const float* samples = stem.channel(0, c) + begin;
+      for (std::size_t i = 0; i < peaks.size(); ++i) {
+        const float magnitude = std::abs(samples[i]);
+        peaks[i] = magnitude > peaks[i] ? magnitude : peaks[i];
+      }
+    }
+  }
+
+  // Peaks become the gains in dB that the curve asks for: slope times how far the level is above
+  // the threshold, bent into 0 by a parabola inside the knee.
+  void WantedGains(float threshold_db, float slope, std::span<float> values) const {
+    const auto knee = static_cast<float>(options_.knee_db);
+    const float bend = knee > 0.0f ? 0.5f / knee : 0.0f;
+    constexpr float kDbPerOctave = 6.02059991f;  // 20 log10(2)
+    for (float& value : values) {
+      const float into = kDbPerOctave * FastLog2(value) - threshold_db + 0.5f * knee;
+      const float past = Positive(into - knee), inside = Positive(into) - past;
+      // At the knee's end the parabola has risen to half the knee.
+      value = slope * (inside * inside * bend + past);
+    }
   }
 
   CompressionOptions options_;

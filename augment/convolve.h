@@ -1,8 +1,8 @@
-// Convolution of one channel with an impulse response, by FFT (overlap-add, kissfft). Immutable
-// once made, shared by threads.
+// Convolution of one channel with an impulse response, by FFT (kissfft). The response is cut into
+// parts of one length, so that the transforms stay small enough for the processor's caches
+// (overlap-save, with the spectra of the last blocks kept). Immutable once made, shared by threads.
 #pragma once
 
-#include <complex>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -11,15 +11,19 @@ namespace stemsmith {
 
 class Convolver {
  public:
+  // Real and imaginary parts apart, which vectorises: [n_fft / 2 + 1] each.
+  struct Spectrum {
+    std::vector<float> real, imaginary;
+  };
+
   // `response` holds at least one sample; its first one is at delay 0.
   explicit Convolver(std::span<const float> response);
   // In place; the tail that would follow the last frame is cut off.
   void Run(float* samples, std::int64_t frames) const;
 
  private:
-  std::int64_t block_ = 0;  // input frames per transform
-  int n_fft_ = 0;
-  std::vector<std::complex<float>> spectrum_;  // of the response, [n_fft / 2 + 1]
+  int n_fft_ = 0;  // two blocks of input; a part of the response is as long as a block
+  std::vector<Spectrum> parts_;  // of the response
 };
 
 }  // namespace stemsmith

@@ -3,6 +3,7 @@
 // peak stays where it is.
 #include <algorithm>
 
+#include "augment/fast_math.h"
 #include "augment/per_stem.h"
 
 namespace stemsmith {
@@ -23,14 +24,13 @@ class Drive : public PerStemAugmentation {
   void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
     const double drive = FromDecibel(options_.drive_db.Draw(random));
     const std::int64_t count = stem.channels * stem.frames;
-    float peak = 0.0f;
-    for (std::int64_t i = 0; i < count; ++i) peak = std::max(peak, std::abs(stem.data[i]));
+    const float peak = Peak(stem);
     if (!(peak > 0.0f)) return;
     const auto in = static_cast<float>(drive / static_cast<double>(peak));
     const auto out = static_cast<float>(static_cast<double>(peak) / std::tanh(drive));
     // A peak near the smallest float would make the factor infinite: such a stem is silence.
     if (!std::isfinite(in)) return;
-    for (std::int64_t i = 0; i < count; ++i) stem.data[i] = out * std::tanh(in * stem.data[i]);
+    for (std::int64_t i = 0; i < count; ++i) stem.data[i] = out * FastTanh(in * stem.data[i]);
   }
 
  private:

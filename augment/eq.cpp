@@ -1,5 +1,7 @@
 // eq: parametric bands over a stem: the lowest one a low shelf, the highest one a high shelf, peaks
 // between; drawn anew for each stem.
+#include <vector>
+
 #include "augment/biquad.h"
 #include "augment/per_stem.h"
 
@@ -24,15 +26,16 @@ class Eq : public PerStemAugmentation {
  protected:
   void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
     const double octaves = options_.frequency_hz.high / options_.frequency_hz.low;
+    std::vector<Biquad> filters;
     for (std::int64_t band = 0; band < options_.bands; ++band) {
       const double place =
           (static_cast<double>(band) + random.Uniform()) / static_cast<double>(options_.bands);
       const double frequency_hz = options_.frequency_hz.low * std::pow(octaves, place);
       const double gain_db = options_.gain_db.Draw(random);
       const double q = options_.q.DrawLog(random);
-      const Biquad filter = Make(band, frequency_hz, gain_db, q, stem.sample_rate_hz);
-      for (int c = 0; c < stem.channels; ++c) filter.Run(stem.channel(0, c), stem.frames);
+      filters.push_back(Make(band, frequency_hz, gain_db, q, stem.sample_rate_hz));
     }
+    RunFilters(filters, stem);
   }
 
  private:

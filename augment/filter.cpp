@@ -1,6 +1,7 @@
 // filter: a Butterworth low pass or high pass over a stem, 12 dB per octave for each two of its
 // order.
 #include <numbers>
+#include <vector>
 
 #include "augment/biquad.h"
 #include "augment/per_stem.h"
@@ -27,15 +28,16 @@ class Filter : public PerStemAugmentation {
   void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
     const bool low = random.Chance(options_.low_pass_share);
     const double hz = (low ? options_.low_pass_hz : options_.high_pass_hz).DrawLog(random);
+    std::vector<Biquad> filters;
     for (std::int64_t section = 0; section < options_.order / 2; ++section) {
       // The poles of a Butterworth filter lie evenly on a circle, a pair to a section.
       const double angle = std::numbers::pi * static_cast<double>(2 * section + 1) /
                            static_cast<double>(2 * options_.order);
       const double q = 1.0 / (2.0 * std::sin(angle));
-      const Biquad filter = low ? Biquad::LowPass(hz, q, stem.sample_rate_hz)
-                                : Biquad::HighPass(hz, q, stem.sample_rate_hz);
-      for (int c = 0; c < stem.channels; ++c) filter.Run(stem.channel(0, c), stem.frames);
+      filters.push_back(low ? Biquad::LowPass(hz, q, stem.sample_rate_hz)
+                            : Biquad::HighPass(hz, q, stem.sample_rate_hz));
     }
+    RunFilters(filters, stem);
   }
 
  private:

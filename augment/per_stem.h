@@ -40,6 +40,8 @@ double PerStemProbability(const Config& config, double fallback = 0.5);
 
 // The root mean square over all samples of the block.
 double RootMeanSquare(const StemBlock& block);
+// The largest magnitude of a sample of the block.
+float Peak(const StemBlock& block);
 // Multiplies all samples of the block.
 void Scale(const StemBlock& block, double factor);
 

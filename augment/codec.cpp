@@ -1,5 +1,6 @@
-// codec: a stem goes through mp3 and back, in place: delay and padding of the encoder are taken
-// out. Stereo is encoded jointly, other channel counts channel by channel. (libsndfile, in memory.)
+// codec: a stem goes through mp3 or AAC and back, in place: delay and padding of the encoder are
+// taken out. Stereo is encoded jointly, other channel counts channel by channel. (In memory; mp3 by
+// libsndfile, AAC by libav in its module.)
 #include <sndfile.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "augment/per_stem.h"
+#include "core/aac_round_trip.h"
 #include "core/audio.h"
 #include "core/error.h"
 
@@ -16,7 +18,9 @@ namespace {
 
 struct CodecOptions {
   double per_stem_probability = 0.5;
-  // Lower: duller, and more of what mp3 smears. Rounded to a rate that mp3 has.
+  // Of these one is drawn for each stem. A list with one name uses no other.
+  std::vector<std::string> formats{"mp3", "aac"};
+  // Lower: duller, and more of what codecs smear. mp3 rounds it to a rate that it has.
   Range bitrate_kbps{64.0, 192.0};
 };
 
@@ -76,9 +80,12 @@ double CompressionLevel(double kbps, int rate) {
   return std::clamp((high - kbps) / (high - low), 0.0, 1.0);
 }
 
-// `interleaved` [T, C], C ≤ 2, is replaced by what the decoder gives.
-void ThroughMp3(std::vector<float>& interleaved, int channels, int rate, double kbps) {
-  const auto frames = static_cast<sf_count_t>(interleaved.size()) / channels;
+// `planar` [C, T], C ≤ 2, is replaced by what the decoder gives.
+void ThroughMp3(float* planar, int channels, std::size_t length, int rate, double kbps) {
+  if (length == 0) return;
+  const auto frames = static_cast<sf_count_t>(length);
+  std::vector<float> interleaved(length * static_cast<std::size_t>(channels));
+  Interleave(planar, channels, length, interleaved.data());
   MemoryFile memory;
   SF_VIRTUAL_IO calls = MemoryFile::Calls();
   SF_INFO format{};
@@ -102,6 +109,18 @@ void ThroughMp3(std::vector<float>& interleaved, int channels, int rate, double 
   const sf_count_t got =
       std::max<sf_count_t>(0, sf_readf_float(file.get(), interleaved.data(), frames));
   std::fill(interleaved.begin() + got * channels, interleaved.end(), 0.0f);
+  Deinterleave(interleaved.data(), channels, length, planar);
+}
+
+// Before anything is drawn: a run fails at its first sample, not at some later one.
+void CheckRate(const std::string& format, int rate) {
+  const bool known = format == "aac"
+                         ? AacHasRate(rate)
+                         : std::find(kMp3Rates.begin(), kMp3Rates.end(), rate) != kMp3Rates.end();
+  if (known) return;
+  throw Error::Usage(format + " has no sample rate of " + std::to_string(rate) + " Hz",
+                     "augmentation codec",
+                     "leave it out of formats, or prepare the cache at 44100 or 48000 Hz");
 }
 
 class Codec : public PerStemAugmentation {
@@ -111,20 +130,17 @@ class Codec : public PerStemAugmentation {
 
  protected:
   void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
-    const int rate = stem.sample_rate_hz;
-    if (std::find(kMp3Rates.begin(), kMp3Rates.end(), rate) == kMp3Rates.end())
-      throw Error::Usage("mp3 has no sample rate of " + std::to_string(rate) + " Hz",
-                         "augmentation codec",
-                         "leave codec out, or prepare the cache at 44100 or 48000 Hz");
+    for (const std::string& format : options_.formats) CheckRate(format, stem.sample_rate_hz);
     const double kbps = options_.bitrate_kbps.Draw(random);
+    const std::string& format = options_.formats[random.Below(options_.formats.size())];
     const int together = stem.channels == 2 ? 2 : 1;
-    const auto frames = static_cast<std::size_t>(stem.frames);
-    std::vector<float> interleaved(frames * static_cast<std::size_t>(together));
-    if (interleaved.empty()) return;
     for (int c = 0; c < stem.channels; c += together) {
-      Interleave(stem.channel(0, c), together, frames, interleaved.data());
-      ThroughMp3(interleaved, together, rate, kbps);
-      Deinterleave(interleaved.data(), together, frames, stem.channel(0, c));
+      if (format == "aac")
+        ThroughAac(stem.channel(0, c), together, static_cast<std::size_t>(stem.frames),
+                   stem.sample_rate_hz, static_cast<int>(1000.0 * kbps));
+      else
+        ThroughMp3(stem.channel(0, c), together, static_cast<std::size_t>(stem.frames),
+                   stem.sample_rate_hz, kbps);
     }
   }
 
@@ -137,6 +153,17 @@ class Codec : public PerStemAugmentation {
 std::unique_ptr<Augmentation> MakeCodec(const Config& config) {
   CodecOptions options;
   options.per_stem_probability = PerStemProbability(config);
+  options.formats = config.Strings("formats", options.formats);
+  if (options.formats.empty())
+    throw Error::Usage("formats of codec: none are given", config.Where("formats"), "give mp3, aac or both");
+  for (const std::string& format : options.formats) {
+    if (format == "mp3") continue;
+    if (format != "aac")
+      throw Error::Usage("formats of codec: \"" + format + "\" is not known", config.Where("formats"),
+                         "known are mp3 and aac");
+    // Told when the configuration is read, not at the first sample.
+    RequireAac("the augmentation codec (but for formats: [mp3])");
+  }
   options.bitrate_kbps = RangeIn(config, "bitrate_kbps", options.bitrate_kbps, {8.0, 320.0});
   return std::make_unique<Codec>(options);
 }

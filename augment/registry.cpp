@@ -39,7 +39,7 @@ const std::vector<AugmentationRow>& AugmentationTable() {
       {"reverb", "puts a stem into a synthetic room", MakeReverb},
       {"compression", "evens out the loudness of a stem", MakeCompression},
       {"drive", "saturates a stem", MakeDrive},
-      {"codec", "sends a stem through mp3 and back", MakeCodec},
+      {"codec", "sends a stem through mp3 or AAC and back", MakeCodec},
       {"noise", "adds a noise floor to a stem", MakeNoise},
       {"width", "narrows or widens a stem's stereo image", MakeWidth},
       {"stem_dropout", "silences stems", MakeStemDropout},

@@ -1,4 +1,4 @@
-// What Mp4Writer drives inside the libav module. Private to core/.
+// What Mp4Writer and ThroughAac drive inside the libav module. Private to core/.
 #pragma once
 
 #include <cstddef>
@@ -20,5 +20,9 @@ class Mp4Encoder {
 using EncodeMp4Function = Mp4Encoder*(const std::filesystem::path& file,
                                       const std::filesystem::path& shown,
                                       const Mp4Options& options);
+
+// What ThroughAac calls, exported as `stemsmith_through_aac`.
+using ThroughAacFunction = void(float* planar, int channels, std::size_t frames, int sample_rate_hz,
+                                int bit_rate);
 
 }  // namespace stemsmith

@@ -59,6 +59,9 @@ class EveryAugmentation : public ::testing::TestWithParam<AugmentationRow> {
 #ifndef STEMSMITH_HAS_RUBBERBAND
     if (GetParam().name == std::string("pitch_tempo")) GTEST_SKIP() << "built without Rubber Band";
 #endif
+#ifndef STEMSMITH_HAS_LIBAV
+    if (GetParam().name == std::string("codec")) GTEST_SKIP() << "built without libav";
+#endif
   }
   std::unique_ptr<Augmentation> Make() const { return GetParam().make(Config()); }
   // Rubber Band takes a tenth of a second for each.

@@ -99,49 +99,110 @@ int Delay(const std::vector<float>& before, const float* after, int reach) {
   return best;
 }
 
+// Formats that this build has.
+std::vector<std::string> Formats() {
+#ifdef STEMSMITH_HAS_LIBAV
+  return {"mp3", "aac"};
+#else
+  return {"mp3"};
+#endif
+}
+
+AugmentChain CodecOf(const std::string& format, int kbps) {
+  const std::string rate = std::to_string(kbps);
+  return ChainOf("name: codec, per_stem_probability: 1, formats: [" + format +
+                 "], bitrate_kbps: [" + rate + ", " + rate + "]");
+}
+
 TEST(Codec, KeepsTimeAndMostOfTheSound) {
-  for (const int rate : {44100, 48000, 22050}) {
-    for (const int channels : {1, 2, 3}) {
-      Audio audio(1, channels, 20000, rate);
-      // Noise below 2 kHz: what mp3 keeps.
-      audio.AddNoise(0, 0.5);
-      audio.Apply(
-          ChainOf("name: filter, per_stem_probability: 1, low_pass_share: 1, order: 8, "
-                  "low_pass_hz: [2000, 2000]"));
-      const std::vector<float> before = audio.samples;
-      audio.Apply(ChainOf("name: codec, per_stem_probability: 1, bitrate_kbps: [128, 128]"));
-      EXPECT_NE(audio.samples, before);
-      for (int c = 0; c < channels; ++c) {
-        const std::vector<float> was(before.begin() + c * 20000, before.begin() + (c + 1) * 20000);
-        EXPECT_EQ(Delay(was, audio.block.channel(0, c), 40), 0) << rate << ' ' << channels;
-        double error = 0.0, power = 0.0;
-        for (std::size_t i = 0; i < was.size(); ++i) {
-          error += std::pow(static_cast<double>(was[i] - audio.block.channel(0, c)[i]), 2);
-          power += std::pow(static_cast<double>(was[i]), 2);
+  for (const std::string& format : Formats()) {
+    for (const int rate : {44100, 48000, 22050}) {
+      for (const int channels : {1, 2, 3}) {
+        SCOPED_TRACE(format + " " + std::to_string(rate) + " " + std::to_string(channels));
+        Audio audio(1, channels, 20000, rate);
+        // Noise below 2 kHz: what codecs keep.
+        audio.AddNoise(0, 0.5);
+        audio.Apply(
+            ChainOf("name: filter, per_stem_probability: 1, low_pass_share: 1, order: 8, "
+                    "low_pass_hz: [2000, 2000]"));
+        const std::vector<float> before = audio.samples;
+        audio.Apply(CodecOf(format, 128));
+        EXPECT_NE(audio.samples, before);
+        for (int c = 0; c < channels; ++c) {
+          const std::vector<float> was(before.begin() + c * 20000,
+                                       before.begin() + (c + 1) * 20000);
+          EXPECT_EQ(Delay(was, audio.block.channel(0, c), 40), 0);
+          double error = 0.0, power = 0.0;
+          for (std::size_t i = 0; i < was.size(); ++i) {
+            error += std::pow(static_cast<double>(was[i] - audio.block.channel(0, c)[i]), 2);
+            power += std::pow(static_cast<double>(was[i]), 2);
+          }
+          EXPECT_GT(10 * std::log10(power / error), 10);
         }
-        EXPECT_GT(10 * std::log10(power / error), 10) << rate << ' ' << channels;
       }
     }
   }
 }
 
+// The first and the last frames come back too, also of stems shorter than a frame of the codec.
+TEST(Codec, KeepsTheEnds) {
+  for (const std::string& format : Formats()) {
+    for (const std::int64_t frames : {100, 1024, 5000}) {
+      Audio audio(1, 2, frames);
+      audio.AddSine(0, 1000, 0.5);
+      const std::vector<float> before = audio.samples;
+      audio.Apply(CodecOf(format, 192));
+      double error = 0.0, power = 0.0;
+      for (std::int64_t i = 0; i < frames; ++i) {
+        if (i >= 50 && i < frames - 50) continue;
+        error += std::pow(static_cast<double>(audio.samples[i] - before[i]), 2);
+        power += std::pow(static_cast<double>(before[i]), 2);
+      }
+      EXPECT_GT(power, 10 * error) << format << ' ' << frames;
+    }
+  }
+}
+
 TEST(Codec, TakesOffTheHeightsAtLowRates) {
-  const auto left_at_15_khz = [](int kbps) {
+  const auto left_at_15_khz = [](const std::string& format, int kbps) {
     Audio audio(1, 2, 44100);
     audio.AddNoise(0, 0.5);
     const double before = audio.Amplitude(0, 0, 15000, 0);
-    audio.Apply(ChainOf("name: codec, per_stem_probability: 1, bitrate_kbps: [" +
-                        std::to_string(kbps) + ", " + std::to_string(kbps) + "]"));
+    audio.Apply(CodecOf(format, kbps));
     return Decibel(audio.Amplitude(0, 0, 15000, 0) / before);
   };
-  EXPECT_LT(left_at_15_khz(64), -20);
-  EXPECT_GT(left_at_15_khz(320), -3);
+  for (const std::string& format : Formats()) {
+    EXPECT_LT(left_at_15_khz(format, 48), -20) << format;
+    EXPECT_GT(left_at_15_khz(format, 320), -3) << format;
+  }
 }
+
+#ifdef STEMSMITH_HAS_LIBAV
+TEST(Codec, DrawsTheFormatForEachStem) {
+  const auto through = [](const std::string& options, std::uint64_t seed) {
+    Audio audio(1, 2, 4000);
+    audio.AddNoise(0, 0.5);
+    audio.Apply(ChainOf("name: codec, per_stem_probability: 1, bitrate_kbps: [96, 96]" + options),
+                seed);
+    return audio.samples;
+  };
+  const auto mp3 = through(", formats: [mp3]", 1), aac = through(", formats: [aac]", 1);
+  int as_mp3 = 0, as_aac = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const auto drawn = through("", seed);
+    as_mp3 += drawn == mp3;
+    as_aac += drawn == aac;
+  }
+  EXPECT_EQ(as_mp3 + as_aac, 40);
+  EXPECT_GT(as_mp3, 10);
+  EXPECT_GT(as_aac, 10);
+}
+#endif
 
 TEST(Codec, SaysWhichSampleRateMp3Lacks) {
   Audio audio(1, 1, 1000, 96000);
   try {
-    audio.Apply(ChainOf("name: codec, per_stem_probability: 1"));
+    audio.Apply(CodecOf("mp3", 128));
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), ::testing::HasSubstr("96000 Hz"));

@@ -222,6 +222,7 @@ TEST(Ranges, ThatAreNoneAreRefusedByName) {
        {"name: eq, gain_db: [3, -3]", "name: filter, low_pass_hz: [0, 100]",
         "name: reverb, rt60_seconds: [1]", "name: compression, ratio: [0.5, 2]",
         "name: drive, drive_db: [.nan, 3]", "name: codec, bitrate_kbps: [64, 1000]",
+        "name: codec, formats: [ogg]", "name: codec, formats: []",
         "name: noise, level_db: [-50, 10]", "name: width, side: [-1, 1]", "name: mixup, gain_db: 3",
         "name: stem_dropout, per_stem_probability: 2", "name: remix_batch, group_size: 1",
         "name: gain, factor: [-1, 1]", "name: gain, factor: [0, 1], range_db: [0, 1]"}) {

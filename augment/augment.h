@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,13 @@ class TrackTable {
   int sample_rate_hz_ = 44100;
 };
 
+// A change of a stem that needs no look at its samples. A chain gathers such changes and makes them
+// in one pass over the audio.
+struct StemChange {
+  float factor = 1.0f;   // of all samples
+  bool swapped = false;  // channels 0 and 1 change places
+};
+
 // An augmentation that has both a plan and audio is given the same `random` in both, so that it can
 // draw its decision twice. Apply may lower block.frames, with the audio packed anew, where its plan
 // asked for more.
@@ -103,7 +111,13 @@ class Augmentation {
  public:
   virtual ~Augmentation() = default;
   virtual void Plan(ReadPlan& plan, const TrackTable& tracks, RandomStream& random) const {}
-  virtual void Apply(StemBlock& block, RandomStream& random) const {}
+  // For what can be said so: adds it to the changes (one per stem, of `channels` channels) and is
+  // true. Apply does the same on the audio.
+  virtual bool ChangeStems(std::span<StemChange> changes, int channels,
+                           RandomStream& random) const {
+    return false;
+  }
+  virtual void Apply(StemBlock& block, RandomStream& random) const;
 };
 
 // One row of the table in registry.cpp; `config` is the list item of the configuration (without
@@ -134,6 +148,9 @@ class AugmentChain {
   // agree on it. Apply leaves at least the frames that Plan found in `plan`.
   void Plan(ReadPlan& plan, const TrackTable& tracks, const RandomStream& random) const;
   void Apply(StemBlock& block, const RandomStream& random) const;
+  // As Apply, but leaves the changes at the end of the chain, one per stem, to the caller: for
+  // ChangeAndSum, which goes over the audio anyway.
+  std::vector<StemChange> ApplyBeforeChanges(StemBlock& block, const RandomStream& random) const;
 
  private:
   struct Link {

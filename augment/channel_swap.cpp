@@ -1,6 +1,4 @@
 // channel_swap: left and right of a stem change places.
-#include <algorithm>
-
 #include "augment/augment.h"
 
 namespace stemsmith {
@@ -15,13 +13,12 @@ class ChannelSwap : public Augmentation {
  public:
   explicit ChannelSwap(const ChannelSwapOptions& options) : options_(options) {}
 
-  void Apply(StemBlock& block, RandomStream& random) const override {
-    if (block.channels < 2) return;
-    for (int s = 0; s < block.stems; ++s) {
-      if (!random.Chance(options_.per_stem_probability)) continue;
-      std::swap_ranges(block.channel(s, 0), block.channel(s, 0) + block.frames,
-                       block.channel(s, 1));
-    }
+  bool ChangeStems(std::span<StemChange> changes, int channels,
+                   RandomStream& random) const override {
+    if (channels < 2) return true;
+    for (StemChange& change : changes)
+      if (random.Chance(options_.per_stem_probability)) change.swapped = !change.swapped;
+    return true;
   }
 
  private:

@@ -18,15 +18,13 @@ class Gain : public Augmentation {
  public:
   explicit Gain(const GainOptions& options) : options_(options) {}
 
-  void Apply(StemBlock& block, RandomStream& random) const override {
-    for (int s = 0; s < block.stems; ++s) {
+  bool ChangeStems(std::span<StemChange> changes, int, RandomStream& random) const override {
+    for (StemChange& change : changes) {
       const double gain = options_.linear ? options_.factor.Draw(random)
                                           : FromDecibel(options_.range_db.Draw(random));
-      const auto factor = static_cast<float>(gain);
-      float* samples = block.channel(s, 0);
-      const std::int64_t count = block.channels * block.frames;
-      for (std::int64_t i = 0; i < count; ++i) samples[i] *= factor;
+      change.factor *= static_cast<float>(gain);
     }
+    return true;
   }
 
  private:

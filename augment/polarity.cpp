@@ -14,13 +14,10 @@ class Polarity : public Augmentation {
  public:
   explicit Polarity(const PolarityOptions& options) : options_(options) {}
 
-  void Apply(StemBlock& block, RandomStream& random) const override {
-    for (int s = 0; s < block.stems; ++s) {
-      if (!random.Chance(options_.per_stem_probability)) continue;
-      float* samples = block.channel(s, 0);
-      const std::int64_t count = block.channels * block.frames;
-      for (std::int64_t i = 0; i < count; ++i) samples[i] = -samples[i];
-    }
+  bool ChangeStems(std::span<StemChange> changes, int, RandomStream& random) const override {
+    for (StemChange& change : changes)
+      if (random.Chance(options_.per_stem_probability)) change.factor = -change.factor;
+    return true;
   }
 
  private:

@@ -1,7 +1,8 @@
 // The table of augmentations: a file and a row each.
+#include <algorithm>
 #include <utility>
 
-#include "augment/augment.h"
+#include "augment/stem_change.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -92,13 +93,24 @@ void AugmentChain::Plan(ReadPlan& plan, const TrackTable& tracks,
   }
 }
 
-void AugmentChain::Apply(StemBlock& block, const RandomStream& random) const {
+std::vector<StemChange> AugmentChain::ApplyBeforeChanges(StemBlock& block,
+                                                         const RandomStream& random) const {
+  std::vector<StemChange> changes(static_cast<std::size_t>(block.stems));
   for (std::size_t k = 0; k < links_.size(); ++k) {
     const RandomStream link = random.Fork(k);
     if (!link.Fork(kActs).Chance(links_[k].probability)) continue;
     RandomStream draws = link.Fork(kDraws);
+    if (links_[k].augmentation->ChangeStems(changes, block.channels, draws)) continue;
+    ChangeAndSum(block, changes, 0, block.frames, nullptr);
+    std::fill(changes.begin(), changes.end(), StemChange{});
     links_[k].augmentation->Apply(block, draws);
   }
+  return changes;
+}
+
+void AugmentChain::Apply(StemBlock& block, const RandomStream& random) const {
+  const std::vector<StemChange> changes = ApplyBeforeChanges(block, random);
+  ChangeAndSum(block, changes, 0, block.frames, nullptr);
 }
 
 }  // namespace stemsmith

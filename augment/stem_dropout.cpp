@@ -17,16 +17,17 @@ class StemDropout : public Augmentation {
  public:
   explicit StemDropout(const StemDropoutOptions& options) : options_(options) {}
 
-  void Apply(StemBlock& block, RandomStream& random) const override {
-    std::vector<int> dropped;
-    for (int s = 0; s < block.stems; ++s)
+  bool ChangeStems(std::span<StemChange> changes, int, RandomStream& random) const override {
+    const auto stems = static_cast<std::int64_t>(changes.size());
+    std::vector<std::size_t> dropped;
+    for (std::size_t s = 0; s < changes.size(); ++s)
       if (random.Chance(options_.per_stem_probability)) dropped.push_back(s);
-    const std::int64_t most = std::max<std::int64_t>(0, block.stems - options_.keep_at_least);
+    const std::int64_t most = std::max<std::int64_t>(0, stems - options_.keep_at_least);
     Shuffle(dropped, random);
     if (static_cast<std::int64_t>(dropped.size()) > most)
       dropped.resize(static_cast<std::size_t>(most));
-    for (const int s : dropped)
-      std::fill_n(block.channel(s, 0), block.channels * block.frames, 0.0f);
+    for (const std::size_t s : dropped) changes[s].factor = 0.0f;
+    return true;
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "augment/stem_change.h"
 #include "core/error.h"
 #include "core/progress.h"
 
@@ -86,30 +87,6 @@ class SamplesOf : public EpochSamples {
   const std::uint64_t epoch_;
 };
 
-// Rows [C, frames] of each stem → their sum over the stems, always in the order of the stems, for
-// frames [from, to).
-void SumStems(const float* stems, const BatchShape& shape, std::int64_t from, std::int64_t to,
-              float* mix) {
-  constexpr std::int64_t kBlock = 16;  // sums in registers until all stems are in
-  const std::int64_t stride = shape.mix_size();
-  for (std::int64_t row = 0; row < shape.channels; ++row) {
-    const float* in = stems + row * shape.frames;
-    float* out = mix + row * shape.frames;
-    std::int64_t i = from;
-    for (; i + kBlock <= to; i += kBlock) {
-      float sums[kBlock];
-      std::copy_n(in + i, kBlock, sums);
-      for (std::int64_t s = 1; s < shape.stems; ++s)
-        for (std::int64_t k = 0; k < kBlock; ++k) sums[k] += in[s * stride + i + k];
-      std::copy_n(sums, kBlock, out + i);
-    }
-    for (; i < to; ++i) {
-      out[i] = in[i];
-      for (std::int64_t s = 1; s < shape.stems; ++s) out[i] += in[s * stride + i];
-    }
-  }
-}
-
 }  // namespace
 
 SampleMaker::SampleMaker(const CacheReader& cache, AugmentChain augment,
@@ -184,17 +161,19 @@ void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_
 }
 
 void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
+  const StemBlock sample{.data = stems,
+                         .stems = static_cast<int>(shape_.stems),
+                         .channels = static_cast<int>(shape_.channels),
+                         .frames = shape_.frames,
+                         .sample_rate_hz = cache_.sample_rate_hz()};
   if (augment_.empty()) {
     // Nothing comes between reading and summing: summed while it is at hand.
     Read(planned.plan, stems,
-         [&](std::int64_t from, std::int64_t to) { SumStems(stems, shape_, from, to, mix); });
+         [&](std::int64_t from, std::int64_t to) { ChangeAndSum(sample, {}, from, to, mix); });
     return;
   }
-  StemBlock block{.data = stems,
-                  .stems = static_cast<int>(shape_.stems),
-                  .channels = static_cast<int>(shape_.channels),
-                  .frames = planned.plan.frames,
-                  .sample_rate_hz = cache_.sample_rate_hz()};
+  StemBlock block = sample;
+  block.frames = planned.plan.frames;
   // What is longer than the sample until it is augmented goes through memory of its own.
   const bool longer = planned.plan.frames != shape_.frames;
   thread_local std::vector<float> scratch;
@@ -203,12 +182,12 @@ void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
     block.data = scratch.data();
   }
   Read(planned.plan, block.data);
-  augment_.Apply(block, planned.random);
+  const std::vector<StemChange> changes = augment_.ApplyBeforeChanges(block, planned.random);
   if (longer) {
     for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
       std::copy_n(block.data + row * block.frames, shape_.frames, stems + row * shape_.frames);
   }
-  SumStems(stems, shape_, 0, shape_.frames, mix);
+  ChangeAndSum(sample, changes, 0, shape_.frames, mix);
 }
 
 void SampleMaker::Read(const ReadPlan& plan, float* out, const FramesReady& ready) const {

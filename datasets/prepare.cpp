@@ -1,12 +1,8 @@
 #include "datasets/prepare.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <exception>
@@ -21,6 +17,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "datasets/cache_index.h"
+#include "datasets/prepare_lock.h"
 #include "datasets/readers/readers.h"
 #include "datasets/song_mixer.h"
 
@@ -29,69 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kLockName[] = ".lock";
-
-// Held while a cache is prepared, so that two runs do not write the same files. File systems
-// without flock go without.
-class CacheLock {
- public:
-  explicit CacheLock(const fs::path& folder) {
-    file_ = open((folder / kLockName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (file_ < 0) {
-      throw Error::System("cannot write here", folder.string(),
-                          "choose a folder that this user may write");
-    }
-    if (flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      close(file_);
-      throw Error::Input("another run is preparing this cache", folder.string(),
-                         "wait until it has finished");
-    }
-  }
-  ~CacheLock() { close(file_); }
-  CacheLock(const CacheLock&) = delete;
-  CacheLock& operator=(const CacheLock&) = delete;
-
- private:
-  int file_ = -1;
-};
-
-std::string Quoted(const std::string& word) {
-  const bool plain =
-      !word.empty() &&
-      word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@+%") == word.npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-// The command that prepares the same cache again; stale caches advise it.
-std::string CommandLine(const PrepareOptions& options) {
-  const auto absolute = [](const fs::path& path) {
-    return Quoted(fs::absolute(path).lexically_normal().string());
-  };
-  std::string line = "stemsmith prepare " + options.kind + " " + absolute(options.reader.root) +
-                     " --out " + absolute(options.out);
-  if (!options.recipe.empty()) line += " --recipe " + absolute(options.recipe);
-  if (options.sample_rate_hz != 44100)
-    line += " --sample-rate " + std::to_string(options.sample_rate_hz);
-  if (options.channels != 0) line += " --channels " + std::to_string(options.channels);
-  if (options.format != CacheFormat::kAuto)
-    line += std::string(" --format ") + CacheFormatName(options.format);
-  if (options.reader.valid_fraction > 0) {
-    line += " --valid-fraction " + nlohmann::json(options.reader.valid_fraction).dump();
-  }
-  if (options.reader.seed != 0) line += " --seed " + std::to_string(options.reader.seed);
-  if (!options.reader.splits.empty()) {
-    const bool word = options.reader.splits == "original";
-    line += " --splits " + (word ? std::string("original") : absolute(options.reader.splits));
-  }
-  return line;
-}
-
 // Temporary files of runs that were killed. Their names start with a dot and the target's name.
-void RemoveLeftovers(const fs::path& folder, const std::string& prefix) {
+void RemoveTemporaryFiles(const fs::path& folder, const std::string& prefix) {
   std::error_code ignored;
   std::vector<fs::path> leftovers;
   for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end;
@@ -126,8 +62,10 @@ class Preparation {
   void Work();
   void MakeSong(Song& song);
   void ShowProgress();
+  void Account();
   void WriteIndex();
   void RemoveGoneSongs();
+  void RemoveLeftovers();
   void RemoveFolderIfUnused();
 
   const PrepareOptions& options_;
@@ -177,8 +115,11 @@ void Preparation::Plan() {
                     options_.sample_rate_hz,
                     ChannelsOfCache(),
                     options_.format,
-                    recipe_.source_channels};
-  for (const Track& track : tracks_) {
+                    recipe_.source_channels,
+                    options_.trim};
+  for (std::size_t place = 0; place < tracks_.size(); ++place) {
+    if (!options_.shard.Has(place)) continue;
+    const Track& track = tracks_[place];
     try {
       Song song;
       song.track = &track;
@@ -295,6 +236,16 @@ void Preparation::MakeSongs() {
   }
 }
 
+void Preparation::Account() {
+  for (const Song& song : songs_) {
+    if (!song.record) continue;
+    const double seconds = static_cast<double>(song.record->frames) / options_.sample_rate_hz;
+    result_.hours += seconds / 3600;
+    result_.bytes += static_cast<double>(song.record->bytes);
+    result_.shorter += IsShorterThanExcerpt(song.record->frames, track_options_);
+  }
+}
+
 void Preparation::WriteIndex() {
   CacheIndex index;
   index.stems = recipe_.stems();
@@ -304,15 +255,13 @@ void Preparation::WriteIndex() {
   bool changed = false;  // paths that are not UTF-8 are only shown; their sources count as absent
   index.root = AsUtf8(fs::absolute(track_options_.root).lexically_normal().string(), &changed);
   index.recipe = recipe_.text;
-  index.command = AsUtf8(CommandLine(options_), &changed);
+  index.command = AsUtf8(PrepareCommandLine(options_), &changed);
   for (Song& song : songs_) {
     if (!song.record) continue;
     TrackRecord record = *song.record;
     record.name = song.track->name;
     record.split = song.track->split;
     record.file = (folder_.filename() / song.file.filename()).string();
-    result_.hours += static_cast<double>(record.frames) / options_.sample_rate_hz / 3600;
-    result_.bytes += static_cast<double>(record.bytes);
     index.tracks.push_back(std::move(record));
   }
   if (index.tracks.empty()) return;
@@ -336,13 +285,21 @@ void Preparation::RemoveGoneSongs() {
   for (const fs::path& path : gone) result_.removed += fs::remove(path, ignored);
 }
 
+// What killed runs and finished shards left.
+void Preparation::RemoveLeftovers() {
+  RemoveTemporaryFiles(folder_, ".");
+  RemoveTemporaryFiles(options_.out.has_parent_path() ? options_.out.parent_path() : fs::path("."),
+                       "." + options_.out.filename().string() + ".tmp-");
+  PrepareLock::RemoveShardLocks(folder_);
+}
+
 void Preparation::RemoveFolderIfUnused() {
+  if (!options_.shard.all()) return;  // other shards may be at work
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
-    if (entry.path().filename() != kLockName) return;
+    if (!PrepareLock::IsLock(entry.path())) return;
   }
-  fs::remove(folder_ / kLockName, ignored);
-  fs::remove(folder_, ignored);
+  fs::remove_all(folder_, ignored);
 }
 
 PrepareResult Preparation::Run() {
@@ -354,15 +311,14 @@ PrepareResult Preparation::Run() {
   if (!songs_.empty()) {
     EnsureWritableFolder(options_.out.has_parent_path() ? options_.out.parent_path() : ".");
     EnsureWritableFolder(folder_);
-    const CacheLock lock(folder_);
-    RemoveLeftovers(folder_, ".");
-    RemoveLeftovers(options_.out.has_parent_path() ? options_.out.parent_path() : fs::path("."),
-                    "." + options_.out.filename().string() + ".tmp-");
+    const PrepareLock lock(folder_, options_.shard);
+    if (options_.shard.all()) RemoveLeftovers();
     try {
       FindFreshSongs();
       MakeSongs();
+      Account();
       result_.interrupted = InterruptSignal();
-      if (result_.interrupted == 0) WriteIndex();
+      if (result_.interrupted == 0 && options_.shard.all()) WriteIndex();
     } catch (...) {
       RemoveFolderIfUnused();
       throw;
@@ -375,6 +331,21 @@ PrepareResult Preparation::Run() {
 }
 
 }  // namespace
+
+PrepareShard PrepareShard::Parse(const std::string& text) {
+  PrepareShard shard;
+  const char* end = text.data() + text.size();
+  const auto number = std::from_chars(text.data(), end, shard.number);
+  auto count = number;
+  if (number.ec == std::errc() && number.ptr != end && *number.ptr == '/')
+    count = std::from_chars(number.ptr + 1, end, shard.count);
+  if (count.ec != std::errc() || count.ptr != end || count.ptr == number.ptr || shard.number < 1 ||
+      shard.count < shard.number) {
+    throw Error::Usage("\"" + text + "\" is no shard", "--shard",
+                       "give K/N: which of how many runs, as 1/3, 2/3 and 3/3");
+  }
+  return shard;
+}
 
 PrepareResult PrepareCache(const PrepareOptions& options) { return Preparation(options).Run(); }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/song_mixer.h"
+#include "datasets/song_stream.h"
 
 namespace stemsmith {
 namespace {
@@ -38,6 +39,20 @@ CacheSampleType SampleTypeFor(CacheFormat format, int bits_of_sources) {
   return bits_of_sources <= 16 ? CacheSampleType::kInt16 : CacheSampleType::kFloat32;
 }
 
+std::int64_t ExcerptFrames(const PrepareTrackOptions& options) {
+  return std::max<std::int64_t>(std::llround(options.trim.excerpt_seconds * options.sample_rate_hz),
+                                1);
+}
+
+// Goes through the song once for its length, which headers need not tell.
+void KeepMiddle(SongStream& song, std::int64_t frames) {
+  std::int64_t all = 0;
+  const float* ignored = nullptr;
+  while (const std::size_t count = song.Next(&ignored)) all += static_cast<std::int64_t>(count);
+  const std::int64_t begin = std::max<std::int64_t>((all - frames) / 2, 0);
+  song.KeepOnly(begin, begin + frames);
+}
+
 }  // namespace
 
 const char* CacheFormatName(CacheFormat format) {
@@ -65,13 +80,17 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
     }
     targets.push_back({options.stems[t], parts});
   }
-  const nlohmann::json all = {kMixVersion,
-                              targets,
-                              options.sample_rate_hz,
-                              options.channels,
-                              static_cast<int>(options.format),
-                              static_cast<int>(options.source_channels.Of(track.split)),
-                              track.unrelated_takes};
+  nlohmann::json all = {kMixVersion,
+                        targets,
+                        options.sample_rate_hz,
+                        options.channels,
+                        static_cast<int>(options.format),
+                        static_cast<int>(options.source_channels.Of(track.split)),
+                        track.unrelated_takes};
+  // Only what was asked for, so that caches made before there was such a thing stay fresh.
+  const TrimOptions& trim = options.trim;
+  if (trim.silence_db) all.push_back({"trim silence", *trim.silence_db, trim.min_silence_seconds});
+  if (trim.excerpt_seconds > 0) all.push_back({"excerpt", trim.excerpt_seconds});
   return HexHash(HashBytes(all.dump()));
 }
 
@@ -85,49 +104,59 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
     const SourceFile file = FingerprintSource(options.root, group.path);
     for (const std::size_t s : group.sources) sources[s] = file;
   }
-  const SongMixerOptions mixer_options{options.sample_rate_hz, options.channels,
-                                       options.source_channels.Of(track.split)};
-  auto mixer = std::make_unique<SongMixer>(track, mix, mixer_options);
-  TrackFormat format;
-  format.stems = options.stems;
-  format.sample_rate_hz = options.sample_rate_hz;
-  format.channels = options.channels;
-  format.sample_type = SampleTypeFor(options.format, mixer->bits());
-
-  // int16 is written at once with the step of 16-bit files, float16 as it is. Only where a sum of
-  // sources turns out to exceed that, the rest of the song is just measured, and a second pass
-  // writes with a larger step.
   double total = 0, share = 0;
+  // With excerpts the song is gone through twice: once for its length.
+  const double passes = options.trim.excerpt_seconds > 0 ? 2 : 1;
+  std::int64_t expected_frames = 1;
   const auto tell = [&](std::size_t frames) {
-    const double expected =
-        static_cast<double>(std::max<std::int64_t>(mixer->expected_frames(), 1));
-    total += static_cast<double>(frames) / expected;
+    total += static_cast<double>(frames) / (passes * static_cast<double>(expected_frames));
     const double now = std::min(total, 1.0);
     if (progress(now - share)) throw PrepareStopped{};
     share = now;
   };
+  SongStream song(track, mix, options, tell);
+  expected_frames = std::max<std::int64_t>(song.expected_frames(), 1);
+  if (options.trim.excerpt_seconds > 0) KeepMiddle(song, ExcerptFrames(options));
+  TrackFormat format;
+  format.stems = options.stems;
+  format.sample_rate_hz = options.sample_rate_hz;
+  format.channels = options.channels;
+  format.sample_type = SampleTypeFor(options.format, song.bits());
+
+  // int16 is written at once with the step of 16-bit files, float16 as it is. Only where a sum of
+  // sources turns out to exceed that, the rest of the song is just measured, and a second pass
+  // writes with a larger step.
   for (;;) {
     auto writer = Writing([&] { return std::make_unique<TrackWriter>(file, format); });
     float peak = 0;
+    bool empty = true;
     const float* stems = nullptr;
-    while (const std::size_t frames = mixer->Next(&stems)) {
+    while (const std::size_t frames = song.Next(&stems)) {
+      empty = false;
       if (writer) {
         Writing([&] { writer->Write(stems, frames); });
         peak = writer->peak();
         if (writer->clipped()) writer.reset();
       } else {
-        for (std::size_t i = 0; i < frames * mixer->columns(); ++i) {
+        for (std::size_t i = 0; i < frames * song.columns(); ++i) {
           peak = std::max(peak, std::abs(stems[i]));
         }
       }
-      tell(frames);
+    }
+    if (empty) {
+      throw Error::Input("silent throughout: nothing is left of it", "song \"" + track.name + "\"",
+                         "remove the song, or give --trim-silence a lower level");
     }
     if (writer) {
       return Writing([&] { return writer->Finish(TrackRecipeHash(track, mix, options), sources); });
     }
     format.scale = peak / CacheLargestSample(format.sample_type);
-    mixer = std::make_unique<SongMixer>(track, mix, mixer_options);
+    song.Rewind();
   }
+}
+
+bool IsShorterThanExcerpt(std::int64_t frames, const PrepareTrackOptions& options) {
+  return options.trim.excerpt_seconds > 0 && frames < ExcerptFrames(options);
 }
 
 std::optional<TrackRecord> FreshTrack(const Track& track, const TrackMix& mix,

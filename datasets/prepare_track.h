@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "datasets/cache_track.h"
 #include "datasets/recipe.h"
@@ -19,6 +20,16 @@ namespace stemsmith {
 enum class CacheFormat { kAuto = 0, kInt16 = 1, kFloat32 = 2, kFloat16 = 3 };
 const char* CacheFormatName(CacheFormat format);  // "auto", "int16", "float16", "float32"
 
+// What of a song is left out.
+struct TrimOptions {
+  // Silence is cut out: stretches of at least min_silence_seconds in which every stem and their sum
+  // stay below this level (dB relative to full scale), but for 50 ms next to what sounds.
+  std::optional<double> silence_db;
+  double min_silence_seconds = 1.0;
+  // Of each song (after that) so much from its middle; shorter songs are kept whole. 0: all of it.
+  double excerpt_seconds = 0;
+};
+
 struct PrepareTrackOptions {
   std::filesystem::path root;      // source paths are remembered relative to it
   std::vector<std::string> stems;  // S names, as many as the mix has targets
@@ -27,6 +38,7 @@ struct PrepareTrackOptions {
   // kAuto: int16 where every source has at most 16 bits, else float32.
   CacheFormat format = CacheFormat::kAuto;
   SplitChannels source_channels;  // which channels of the sources are taken
+  TrimOptions trim;
 };
 
 // The cache's own file cannot be written (disk full): no song after this one will do better.
@@ -48,6 +60,9 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
 TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
                          const PrepareTrackOptions& options, const std::filesystem::path& file,
                          const std::function<bool(double share)>& progress);
+
+// Whether a song of so many frames was too short for the excerpt that was asked for.
+bool IsShorterThanExcerpt(std::int64_t frames, const PrepareTrackOptions& options);
 
 // Whether `file` holds this song as it would be written now: then its record, with the sources'
 // times of now. `indexed` is what the index remembers of the song (may be null).

@@ -1,4 +1,6 @@
 // stemsmith prepare: folders of audio → the cache.
+#include <cmath>
+
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "datasets/prepare.h"
@@ -10,6 +12,7 @@ namespace {
 struct Arguments {
   PrepareOptions options;
   std::string format = "auto";
+  std::string shard = "1/1";
 };
 
 constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
@@ -20,16 +23,39 @@ std::string Summary(const PrepareOptions& options, const PrepareResult& result) 
   std::snprintf(text, sizeof text, ": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
                 result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
                 result.made, result.kept, result.removed);
-  return options.out.string() + text;
+  std::string summary = options.out.string();
+  if (!options.shard.all()) summary += ", shard " + options.shard.Text();
+  summary += text;
+  if (result.shorter > 0) {
+    std::snprintf(text, sizeof text, "\n%zu songs are shorter than %g s and kept whole",
+                  result.shorter, options.trim.excerpt_seconds);
+    summary += text;
+  }
+  if (!options.shard.all())
+    summary +=
+        "\nwhen all shards are finished, run the command without --shard: it writes the index";
+  return summary;
 }
 
 int Run(Arguments& arguments) {
   PrepareOptions& options = arguments.options;
   for (const CacheFormat format : kFormats)
     if (arguments.format == CacheFormatName(format)) options.format = format;
+  options.shard = PrepareShard::Parse(arguments.shard);
+  if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds &&
+      !options.trim.silence_db) {
+    throw Error::Usage("--min-silence does nothing without --trim-silence", "",
+                       "give --trim-silence DB, such as --trim-silence=-60");
+  }
+  if (std::isnan(options.trim.silence_db.value_or(0)) || std::isnan(options.trim.excerpt_seconds) ||
+      std::isnan(options.trim.min_silence_seconds)) {
+    throw Error::Usage("nan is no level and no length", "--trim-silence, --min-silence, --excerpt");
+  }
   CatchInterrupts();
   const PrepareResult result = PrepareCache(options);
 
+  const bool finished =
+      result.wrote_index || (!options.shard.all() && result.interrupted == 0);
   nlohmann::json failed = nlohmann::json::array();
   for (const SongFailure& failure : result.failures) {
     failed.push_back({{"song", failure.song},
@@ -44,7 +70,10 @@ int Run(Arguments& arguments) {
                                  {"failed", failed},
                                  {"hours", result.hours},
                                  {"bytes", result.bytes},
-                                 {"complete", result.wrote_index && failed.empty()}};
+                                 {"shorter_than_excerpt", result.shorter},
+                                 {"shard", options.shard.Text()},
+                                 {"index_written", result.wrote_index},
+                                 {"complete", finished && failed.empty()}};
   if (result.interrupted != 0) {
     PrintResult(options.mode,
                 "stopped: " + std::to_string(result.made) +
@@ -52,7 +81,7 @@ int Run(Arguments& arguments) {
                 fields);
     return 128 + result.interrupted;
   }
-  if (result.wrote_index) {
+  if (finished) {
     PrintResult(options.mode, Summary(options, result), fields);
   } else {
     PrintResult(options.mode, "", fields);
@@ -62,9 +91,8 @@ int Run(Arguments& arguments) {
                             std::to_string(result.failures.size() + result.made + result.kept) +
                             " songs could not be used";
   throw Error::Input(count, options.reader.root.string(),
-                     result.wrote_index
-                         ? "the cache holds the others; mend these and run the command again"
-                         : "no cache was written");
+                     finished ? "the cache holds the others; mend these and run the command again"
+                              : "no cache was written");
 }
 
 }  // namespace
@@ -102,6 +130,25 @@ void AddPrepareCommand(CLI::App& app) {
           "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
           "else float32)")
       ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+  command
+      ->add_option("--trim-silence", options.trim.silence_db,
+                   "Cut out stretches in which all stems and their sum stay below this level, dB "
+                   "relative to full scale: --trim-silence=-60")
+      ->check(CLI::Range(-120.0, 0.0));
+  command
+      ->add_option("--min-silence", options.trim.min_silence_seconds,
+                   "Seconds that such a stretch must last")
+      ->check(CLI::Range(0.1, 30.0))
+      ->capture_default_str();
+  command
+      ->add_option("--excerpt", options.trim.excerpt_seconds,
+                   "Keep so many seconds from the middle of each song; shorter songs whole")
+      ->check(CLI::Range(0.1, 1e6));
+  command
+      ->add_option("--shard", arguments->shard,
+                   "K/N: prepare the K-th of N shares of the songs, beside the other shards; "
+                   "a last run without --shard writes the index")
       ->capture_default_str();
   command
       ->add_option(

@@ -91,9 +91,10 @@ TEST_F(PrepareShardTest, AShardDoesItsShareOnceAndReportsOnlyItsOwnSongs) {
   EXPECT_EQ(second.failures[0].song, "song 1");
   EXPECT_EQ(PrepareShardOf(1, 2).kept, 2u);
   EXPECT_EQ(PrepareShardOf(9, 9).made, 0u);  // more shards than songs
-  EXPECT_EQ(FilesInOut(), (std::vector<std::string>{
-                              "cache.h5.d/.lock-shard-1-of-2", "cache.h5.d/.lock-shard-2-of-2",
-                              "cache.h5.d/song 2.h5", "cache.h5.d/song 3.h5"}));
+  EXPECT_EQ(FilesInOut(),
+            (std::vector<std::string>{"cache.h5.d/.lock-shard-1-of-2",
+                                      "cache.h5.d/.lock-shard-2-of-2", "cache.h5.d/song 0.h5",
+                                      "cache.h5.d/song 2.h5", "cache.h5.d/song 3.h5"}));
 }
 
 TEST_F(PrepareShardTest, LeavesTheFilesOfOthersAlone) {

@@ -71,14 +71,16 @@ class EpochSamples {
 class TrackTable {
  public:
   TrackTable() = default;
-  // `frames`: the length of each track.
-  TrackTable(std::vector<std::int64_t> frames, int sample_rate_hz);
+  // `frames`: the length of each track. `stems`: their names, in the order of ReadPlan::stems.
+  TrackTable(std::vector<std::int64_t> frames, int sample_rate_hz,
+             std::vector<std::string> stems = {});
 
   std::size_t size() const { return frames_.size(); }
   std::int64_t frames(std::size_t track) const { return frames_[track]; }
   std::int64_t longest_frames() const;
   std::int64_t total_frames() const { return ends_.empty() ? 0 : ends_.back(); }
   int sample_rate_hz() const { return sample_rate_hz_; }
+  const std::vector<std::string>& stems() const { return stems_; }
 
   // The first and the last start at which a segment lies wholly inside the track. A track shorter
   // than the segment lies wholly inside the segment instead (starts ≤ 0): all of it is heard, the
@@ -95,6 +97,7 @@ class TrackTable {
  private:
   std::vector<std::int64_t> frames_, ends_;  // ends_: running sums of frames_
   int sample_rate_hz_ = 44100;
+  std::vector<std::string> stems_;
 };
 
 // A change of a stem that needs no look at its samples. A chain gathers such changes and makes them
@@ -118,6 +121,8 @@ class Augmentation {
     return false;
   }
   virtual void Apply(StemBlock& block, RandomStream& random) const;
+  // Throws Error where its configuration names a stem that is not among these.
+  virtual void CheckStems(const std::vector<std::string>& stems) const {}
 };
 
 // One row of the table in registry.cpp; `config` is the list item of the configuration (without
@@ -142,6 +147,9 @@ class AugmentChain {
   bool empty() const { return links_.empty(); }
   std::size_t size() const { return links_.size(); }
   const std::string& name(std::size_t link) const { return links_[link].name; }
+
+  // Throws Error where a link's configuration names a stem that is not among these.
+  void CheckStems(const std::vector<std::string>& stems) const;
 
   // The k-th link draws from random.Fork(k) for its plan and its audio, so links do not disturb
   // each other. Whether it acts is drawn once per sample: Plan and Apply given the same `random`

@@ -1,5 +1,6 @@
 #include "augment/per_stem.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <numeric>
@@ -48,6 +49,34 @@ void PerStemAugmentation::Apply(StemBlock& block, RandomStream& random) const {
 
 double PerStemProbability(const Config& config, double fallback) {
   return config.NumberIn("per_stem_probability", fallback, 0.0, 1.0);
+}
+
+StemChances::StemChances(const Config& config, double fallback) : others_(fallback) {
+  constexpr char kKey[] = "per_stem_probability";
+  if (!config.Has(kKey) || !config.Value(kKey).IsMap()) {
+    others_ = PerStemProbability(config, fallback);
+    return;
+  }
+  const Config map = config.Child(kKey);
+  for (const std::string& stem : map.Keys())
+    named_.push_back({stem, map.Where(stem), map.NumberIn(stem, fallback, 0.0, 1.0)});
+}
+
+double StemChances::Of(std::size_t stem, const TrackTable& tracks) const {
+  if (named_.empty() || stem >= tracks.stems().size()) return others_;
+  for (const Named& named : named_)
+    if (named.stem == tracks.stems()[stem]) return named.probability;
+  return others_;
+}
+
+void StemChances::Check(const std::vector<std::string>& stems) const {
+  for (const Named& named : named_) {
+    if (std::find(stems.begin(), stems.end(), named.stem) != stems.end()) continue;
+    std::string advice = "the cache has";
+    for (std::size_t i = 0; i < stems.size(); ++i) advice += (i == 0 ? " " : ", ") + stems[i];
+    throw Error::Usage("per_stem_probability names a stem \"" + named.stem + "\" that is not there",
+                       named.where, advice);
+  }
 }
 
 double RootMeanSquare(const StemBlock& block) {

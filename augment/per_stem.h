@@ -38,6 +38,25 @@ class PerStemAugmentation : public Augmentation {
 // The option `per_stem_probability`, how often each stem is treated where the link acts.
 double PerStemProbability(const Config& config, double fallback = 0.5);
 
+// The same where stems are told apart by name: a number for all, or a map of names to numbers,
+// with the default for those it leaves out.
+class StemChances {
+ public:
+  StemChances(const Config& config, double fallback);
+  // `stem` is a number in ReadPlan::stems.
+  double Of(std::size_t stem, const TrackTable& tracks) const;
+  // Throws Error for a name that is none of these.
+  void Check(const std::vector<std::string>& stems) const;
+
+ private:
+  struct Named {
+    std::string stem, where;
+    double probability = 0.0;
+  };
+  double others_ = 0.0;
+  std::vector<Named> named_;
+};
+
 // The root mean square over all samples of the block.
 double RootMeanSquare(const StemBlock& block);
 // The largest magnitude of a sample of the block.

@@ -83,6 +83,10 @@ void AugmentChain::Add(std::string name, double probability,
   links_.push_back({std::move(name), probability, std::move(augmentation)});
 }
 
+void AugmentChain::CheckStems(const std::vector<std::string>& stems) const {
+  for (const Link& link : links_) link.augmentation->CheckStems(stems);
+}
+
 void AugmentChain::Plan(ReadPlan& plan, const TrackTable& tracks,
                         const RandomStream& random) const {
   for (std::size_t k = 0; k < links_.size(); ++k) {

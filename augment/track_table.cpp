@@ -6,8 +6,9 @@
 
 namespace stemsmith {
 
-TrackTable::TrackTable(std::vector<std::int64_t> frames, int sample_rate_hz)
-    : frames_(std::move(frames)), sample_rate_hz_(sample_rate_hz) {
+TrackTable::TrackTable(std::vector<std::int64_t> frames, int sample_rate_hz,
+                       std::vector<std::string> stems)
+    : frames_(std::move(frames)), sample_rate_hz_(sample_rate_hz), stems_(std::move(stems)) {
   ends_.reserve(frames_.size());
   std::int64_t end = 0;
   for (const std::int64_t length : frames_) ends_.push_back(end += length);

@@ -217,6 +217,42 @@ TEST(Remix, LeavesAShareOfTheStemsInPlace) {
   EXPECT_NEAR(moved, 500, 80);
 }
 
+// A chance per stem by its name, in all that plans stem by stem; the others have the default.
+TEST(Remix, HasAChanceOfItsOwnForAStemNamed) {
+  const TrackTable tracks({1000, 1000000}, kRate, {"drums", "bass", "other", "vocals"});
+  const auto moved = [&](const std::string& item) {
+    std::vector<int> count(4);
+    const AugmentChain chain = Chain(item);
+    chain.CheckStems(tracks.stems());
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
+      ReadPlan plan = PlanAt(0, 777);
+      chain.Plan(plan, tracks, RandomStream({seed}));
+      for (std::size_t s = 0; s < 4; ++s)
+        count[s] += plan.stems[s] != ReadPlan::Piece{.track = 0, .start_frame = 777};
+      for (const ReadPlan::Extra& extra : plan.extras) ++count[extra.stem];
+    }
+    return count;
+  };
+  using ::testing::AllOf;
+  using ::testing::ElementsAre;
+  const auto half = AllOf(::testing::Gt(200), ::testing::Lt(300));
+  EXPECT_THAT(moved("name: remix, per_stem_probability: {vocals: 0, drums: 0.5}"),
+              ElementsAre(half, 500, 500, 0));
+  EXPECT_THAT(moved("name: mixup, per_stem_probability: {bass: 1, vocals: 0}"),
+              ElementsAre(half, 500, half, 0));
+}
+
+TEST(Remix, SaysWhichStemIsNotThere) {
+  const AugmentChain chain = Chain("name: remix, per_stem_probability: {vocal: 0}");
+  try {
+    chain.CheckStems({"drums", "vocals"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr("\"vocal\""),
+                                               ::testing::HasSubstr("drums, vocals")));
+  }
+}
+
 TEST(TrackTable, ReachesEveryStartAndKeepsSegmentsInside) {
   const TrackTable tracks({10, 4, 0, 7}, kRate);
   EXPECT_EQ(tracks.total_frames(), 21);

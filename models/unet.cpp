@@ -1,22 +1,27 @@
-// Spectrogram U-Net: an encoder–decoder with skips (Ronneberger et al. 2015; for music Jansson et
-// al. 2017) looks at the mixture's log magnitudes and gives one mask per stem and channel, which
-// scales the mixture's complex spectrum (the mixture's phase is kept). All stems come from one
-// network.
+// Spectrogram U-Net: an encoder–decoder with skips (Ronneberger et al. 2015) looks at the mixture's
+// magnitudes and gives one mask per stem and channel, which scales the mixture's complex spectrum
+// (the mixture's phase is kept), or with `mask: none` the stems' magnitudes. All stems come from
+// one network. Its options span the U-Nets of Jansson et al. 2017 and of Spleeter (5 × 5
+// convolutions, dropout, sigmoid masks) and of Oh et al. 2018 (arXiv:1810.11520: all stems'
+// magnitudes at once), residual blocks, attention gates and a recurrent bottleneck:
+// configs/models/unet*.yaml.
 //
 // Where it differs from the papers: magnitudes are taken relative to the segment's mean, so that
-// loudness does not matter; a bias per frequency at every encoder level tells the convolutions,
-// which know no position, how high they look (as Open-Unmix does with its per-frequency scaling);
-// bins above `bandwidth_hz` share the topmost mask.
+// loudness does not matter; `position`, a bias per frequency at every encoder level, tells the
+// convolutions, which know no position, how high they look (as Open-Unmix does with its
+// per-frequency scaling); bins above `bandwidth_hz` share the topmost mask.
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "models/layers/unet_levels.h"
 #include "models/spectrogram_model.h"
 
 namespace stemsmith {
 namespace {
 
-namespace F = torch::nn::functional;
+// Levels with dropout, as in Jansson et al.
+constexpr std::int64_t kDropoutLevels = 3;
 
 struct UnetOptions {
   SpectrumOptions spectrum;
@@ -24,53 +29,14 @@ struct UnetOptions {
   std::int64_t channels = 16;   // of the first level; the cost grows with its square
   double growth = 2;            // channels from level to level
   std::int64_t max_channels = 512;
-  std::int64_t depth = 5;  // levels; each halves both axes
-  std::string mask =
-      "softmax";  // softmax: stems sum to the mixture; sigmoid and ratio: see the YAML
+  std::int64_t depth = 5;        // levels; each halves both axes
+  std::string mask = "softmax";  // softmax: stems sum to the mixture; others: see the YAML
+  bool log_input = true;         // logarithms of the magnitudes go in, else the magnitudes
+  UnetLevelOptions levels;
+  double dropout = 0;          // behind the innermost levels of the decoder, three at most
+  bool attention = false;      // a gate on every skip
+  std::int64_t recurrent = 0;  // width of the LSTM in the bottleneck; 0: none
 };
-
-// Halves frequency and time: [B, in, F, N] → [B, out, F/2, N/2].
-class DownLevelImpl : public torch::nn::Module {
- public:
-  DownLevelImpl(std::int64_t in, std::int64_t out, std::int64_t bins_out) {
-    conv_ = register_module(
-        "conv",
-        torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 4).stride(2).padding(1).bias(false)));
-    norm_ = register_module("norm", torch::nn::BatchNorm2d(out));
-    position_ = register_parameter("position", torch::zeros({1, out, bins_out, 1}));
-  }
-  torch::Tensor forward(const torch::Tensor& x) {
-    return F::leaky_relu(norm_(conv_(x)) + position_,
-                         F::LeakyReLUFuncOptions().negative_slope(0.2));
-  }
-
- private:
-  torch::nn::Conv2d conv_{nullptr};
-  torch::nn::BatchNorm2d norm_{nullptr};
-  torch::Tensor position_;
-};
-TORCH_MODULE(DownLevel);
-
-// Doubles frequency and time: [B, in, F, N] → [B, out, 2F, 2N]; the last level gives bare logits.
-class UpLevelImpl : public torch::nn::Module {
- public:
-  UpLevelImpl(std::int64_t in, std::int64_t out, bool last) {
-    conv_ = register_module(
-        "conv",
-        torch::nn::ConvTranspose2d(
-            torch::nn::ConvTranspose2dOptions(in, out, 4).stride(2).padding(1).bias(false)));
-    if (!last) norm_ = register_module("norm", torch::nn::BatchNorm2d(out));
-  }
-  torch::Tensor forward(const torch::Tensor& x) {
-    const torch::Tensor y = conv_(x);
-    return norm_ ? torch::relu(norm_(y)) : y;
-  }
-
- private:
-  torch::nn::ConvTranspose2d conv_{nullptr};
-  torch::nn::BatchNorm2d norm_{nullptr};
-};
-TORCH_MODULE(UpLevel);
 
 class Unet : public SpectrogramModel {
  public:
@@ -86,8 +52,10 @@ class Unet : public SpectrogramModel {
     const auto c = static_cast<std::int64_t>(setting_.channels);
     masks_ = static_cast<std::int64_t>(setting_.stems.size()) * c;
     // Log magnitudes relative to the mean lie about -3 ± 2.5.
-    input_scale_ = register_parameter("input_scale", torch::full({1, c, bins_, 1}, 0.4));
-    input_bias_ = register_parameter("input_bias", torch::full({1, c, bins_, 1}, 1.2));
+    const bool log = options.log_input;
+    input_scale_ =
+        register_parameter("input_scale", torch::full({1, c, bins_, 1}, log ? 0.4 : 1.0));
+    input_bias_ = register_parameter("input_bias", torch::full({1, c, bins_, 1}, log ? 1.2 : 0.0));
     output_scale_ = register_parameter("output_scale", torch::ones({1, masks_, bins_, 1}));
     output_bias_ = register_parameter("output_bias", torch::zeros({1, masks_, bins_, 1}));
     encoder_ = register_module("encoder", torch::nn::ModuleList());
@@ -97,12 +65,20 @@ class Unet : public SpectrogramModel {
     for (std::int64_t level = 0; level < options.depth; ++level, width *= options.growth)
       widths.push_back(std::clamp<std::int64_t>(std::llround(width), 1, options.max_channels));
     for (std::int64_t level = 0; level < options.depth; ++level)
-      encoder_->push_back(
-          DownLevel(level == 0 ? c : widths[level - 1], widths[level], bins_ >> (level + 1)));
+      encoder_->push_back(DownLevel(level == 0 ? c : widths[level - 1], widths[level],
+                                    bins_ >> (level + 1), options.levels));
+    if (options.recurrent > 0)
+      bottleneck_ = register_module(
+          "bottleneck",
+          RecurrentBottleneck(widths.back(), bins_ >> options.depth, options.recurrent));
+    if (options.attention) gates_ = register_module("gates", torch::nn::ModuleList());
     for (std::int64_t level = options.depth - 1; level >= 0; --level) {
       const bool innermost = level == options.depth - 1;
+      const bool dropout = options.depth - 1 - level < kDropoutLevels;
       decoder_->push_back(UpLevel(widths[level] * (innermost ? 1 : 2),
-                                  level == 0 ? masks_ : widths[level - 1], level == 0));
+                                  level == 0 ? masks_ : widths[level - 1], level == 0,
+                                  dropout ? options.dropout : 0.0, options.levels));
+      if (gates_ && !innermost) gates_->push_back(AttentionGate(widths[level]));
     }
   }
 
@@ -113,11 +89,9 @@ class Unet : public SpectrogramModel {
     const torch::Tensor spectrum =
         torch::view_as_real(spectrum_->Transform(mix.flatten(0, 1))).unflatten(0, {-1, c});
     const torch::Tensor seen = spectrum.slice(2, 0, bins_).slice(3, 0, -1);
-    torch::Tensor logits = Logits(torch::sqrt(torch::sum(seen * seen, -1) + kFloor));
-    // The frame centred at the very end and the bins above the bandwidth take their neighbour's
-    // mask.
-    logits = torch::replication_pad2d(logits, {0, 1, 0, all_bins_ - bins_});
-    const torch::Tensor masks = Masks(logits.unflatten(1, {stems, c}));  // [B, S, C, F, N + 1]
+    torch::Tensor masks = Estimate(torch::sqrt(torch::sum(seen * seen, -1) + kFloor), 1);
+    if (options_.mask == "none")
+      masks = masks / torch::sqrt(torch::sum(spectrum * spectrum, -1) + kFloor).unsqueeze(1);
     const torch::Tensor separated = masks.unsqueeze(-1) * spectrum.unsqueeze(1);
     const torch::Tensor waves =
         spectrum_->Invert(torch::view_as_complex(separated.flatten(0, 2).contiguous()));
@@ -126,11 +100,8 @@ class Unet : public SpectrogramModel {
 
   torch::Tensor EstimateMagnitudes(const torch::Tensor& mix) override {
     const torch::Tensor seen = mix.slice(2, 0, bins_);
-    torch::Tensor logits = Logits(torch::sqrt(seen * seen + kFloor));
-    logits = torch::replication_pad2d(logits, {0, 0, 0, all_bins_ - bins_});
-    const auto stems = static_cast<std::int64_t>(setting_.stems.size());
-    const std::int64_t c = setting_.channels;
-    return Masks(logits.unflatten(1, {stems, c})) * mix.unsqueeze(1);
+    const torch::Tensor estimate = Estimate(torch::sqrt(seen * seen + kFloor), 0);
+    return options_.mask == "none" ? estimate : estimate * mix.unsqueeze(1);
   }
 
   LengthRule length_rule() const override {
@@ -144,14 +115,37 @@ class Unet : public SpectrogramModel {
   // silence, nothing to hear.
   static constexpr double kFloor = 1e-12;
 
-  // Magnitudes of the bins that are seen [B, C, bins, N] → [B, S·C, bins, N].
-  torch::Tensor Logits(const torch::Tensor& magnitude) {
-    const torch::Tensor relative = magnitude / magnitude.mean({1, 2, 3}, /*keepdim=*/true);
-    torch::Tensor x = torch::log(relative + 1e-3) * input_scale_ + input_bias_;
+  // Magnitudes of the bins that are seen [B, C, bins, N] → masks, or with `mask: none` magnitudes,
+  // of all bins [B, S, C, F, N + extra_frames].
+  torch::Tensor Estimate(const torch::Tensor& magnitude, std::int64_t extra_frames) {
+    const torch::Tensor mean = magnitude.mean({1, 2, 3}, /*keepdim=*/true);
+    torch::Tensor y = Network(magnitude / mean);
+    const std::int64_t unseen = all_bins_ - bins_;
+    const auto stems = static_cast<std::int64_t>(setting_.stems.size());
+    const std::int64_t c = setting_.channels;
+    // Frames that are added, as the one centred at the very end, are like their neighbour.
+    if (options_.mask == "none") {
+      y = torch::replication_pad2d(torch::relu(y) * mean, {0, extra_frames, 0, 0});
+      return torch::constant_pad_nd(y, {0, 0, 0, unseen}).unflatten(1, {stems, c});
+    }
+    // Bins above the bandwidth take the mask of the topmost that is seen.
+    y = torch::replication_pad2d(y, {0, extra_frames, 0, unseen});
+    return Masks(y.unflatten(1, {stems, c}));
+  }
+
+  // Relative magnitudes [B, C, bins, N] → [B, S·C, bins, N].
+  torch::Tensor Network(const torch::Tensor& relative) {
+    torch::Tensor x = options_.log_input ? torch::log(relative + 1e-3) : relative;
+    x = x * input_scale_ + input_bias_;
     std::vector<torch::Tensor> skips;
     for (const auto& level : *encoder_) skips.push_back(x = level->as<DownLevel>()->forward(x));
+    if (bottleneck_) x = bottleneck_(x);
     for (std::size_t i = 0; i < decoder_->size(); ++i) {
-      if (i > 0) x = torch::cat({x, skips[skips.size() - 1 - i]}, 1);
+      if (i > 0) {
+        torch::Tensor skip = skips[skips.size() - 1 - i];
+        if (gates_) skip = gates_->ptr(i - 1)->as<AttentionGate>()->forward(skip, x);
+        x = torch::cat({x, skip}, 1);
+      }
       x = decoder_->ptr(i)->as<UpLevel>()->forward(x);
     }
     return x * output_scale_ + output_bias_;
@@ -166,7 +160,8 @@ class Unet : public SpectrogramModel {
 
   UnetOptions options_;
   std::int64_t all_bins_ = 0, bins_ = 0, masks_ = 0;
-  torch::nn::ModuleList encoder_, decoder_;
+  torch::nn::ModuleList encoder_, decoder_, gates_{nullptr};
+  RecurrentBottleneck bottleneck_{nullptr};
   torch::Tensor input_scale_, input_bias_, output_scale_, output_bias_;
 };
 
@@ -184,7 +179,15 @@ std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetti
   options.depth = config.IntegerIn("depth", defaults.depth, 1, 10);
   // A softmax over one stem would be constant.
   options.mask = config.Choice("mask", setting.stems.size() > 1 ? "softmax" : "sigmoid",
-                               {"softmax", "sigmoid", "ratio"});
+                               {"softmax", "sigmoid", "ratio", "none"});
+  options.log_input = config.Choice("input", "log", {"log", "linear"}) == "log";
+  options.levels.kernel_size = config.IntegerIn("kernel_size", options.levels.kernel_size, 2, 31);
+  options.levels.position = config.Bool("position", options.levels.position);
+  options.levels.residual = config.Bool("residual", options.levels.residual);
+  options.attention = config.Bool("attention", options.attention);
+  options.dropout = config.NumberIn("dropout", options.dropout, 0, 0.99);
+  if (config.Choice("bottleneck", "none", {"none", "blstm"}) == "blstm")
+    options.recurrent = config.IntegerIn("bottleneck_width", 256, 1, 8192);
   if (options.spectrum.n_fft % 2 != 0 || options.spectrum.hop * 2 > options.spectrum.n_fft ||
       options.spectrum.n_fft % options.spectrum.hop != 0)
     throw Error::Usage("hop must divide n_fft at least twice, and n_fft must be even",
@@ -194,9 +197,9 @@ std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetti
     throw Error::Usage("depth halves the frequency axis too often for this n_fft",
                        config.Where(config.Has("depth") ? "depth" : "n_fft"),
                        "use a smaller depth or a larger n_fft");
-  if (setting.stems.size() < 2 && options.mask != "sigmoid")
+  if (setting.stems.size() < 2 && options.mask != "sigmoid" && options.mask != "none")
     throw Error::Usage("the mask '" + options.mask + "' needs at least two stems",
-                       config.Where("mask"), "use mask: sigmoid");
+                       config.Where("mask"), "use mask: sigmoid or none");
   return std::make_shared<Unet>(options, setting);
 }
 

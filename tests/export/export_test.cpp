@@ -65,7 +65,7 @@ TEST_P(ModelTableTest, TheManifestTellsTheCheckpointsStory) {
   const Checkpoint checkpoint = TinyCheckpoint(GetParam());
   const auto model = ModelFromCheckpoint(checkpoint);
   const Manifest manifest = ManifestFor(checkpoint, *model, 0, "tiny");
-  EXPECT_EQ(manifest.model_name, GetParam());
+  EXPECT_EQ(manifest.model_name, RowOf(GetParam()));
   EXPECT_EQ(manifest.stems, checkpoint.setting.stems);
   EXPECT_EQ(manifest.training["step"], 12);
   EXPECT_FALSE(manifest.training.contains("config"));

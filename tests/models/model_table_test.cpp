@@ -122,7 +122,7 @@ TEST_P(EveryModel, LoadStateDictSaysWhatDoesNotFit) {
 
 TEST_P(EveryModel, AnUnknownOptionIsAnErrorThatNamesTheNearest) {
   const auto config =
-      Config::Parse("name: " + GetParam() + "\nchanels: 4\nchannels: 4\n", "m.yaml");
+      Config::Parse("name: " + RowOf(GetParam()) + "\nchanels: 4\nchannels: 4\n", "m.yaml");
   try {
     MakeModel(config, Setting());
     FAIL() << "an unknown option was taken";
@@ -135,10 +135,10 @@ TEST_P(EveryModel, AnUnknownOptionIsAnErrorThatNamesTheNearest) {
 
 // The file under configs/models/ names every option with the default that the code has.
 TEST_P(EveryModel, ItsConfigurationFileDocumentsEveryDefault) {
-  const auto path =
-      std::filesystem::path(STEMSMITH_SOURCE_DIR) / "configs/models" / (GetParam() + ".yaml");
+  const auto path = std::filesystem::path(STEMSMITH_SOURCE_DIR) / "configs/models" /
+                    (RowOf(GetParam()) + ".yaml");
   const Config documented = Config::Load(path).Child("model");
-  const Config bare = Config::Parse("name: " + GetParam(), "bare");
+  const Config bare = Config::Parse("name: " + RowOf(GetParam()), "bare");
   MakeModel(documented, Setting(4));
   MakeModel(bare, Setting(4));
   // Dump() fills in the defaults that were asked for.

@@ -67,6 +67,32 @@ TEST(Unet, BinsAboveTheBandwidthShareAMask) {
   EXPECT_GT(below.std().item<double>(), above.std().item<double>());
 }
 
+// Without masks the network gives magnitudes: none above the bandwidth, and those of a louder
+// mixture are louder.
+TEST(Unet, WithoutMasksEstimatesAreMagnitudesOfTheNetwork) {
+  torch::NoGradGuard no_grad;
+  const auto model =
+      std::dynamic_pointer_cast<SpectrogramModel>(Build(", mask: none, bandwidth_hz: 5000", 1));
+  const auto mix = torch::rand({2, 2, 129, 16}) + 0.1;
+  const auto estimate = model->EstimateMagnitudes(mix);
+  ASSERT_EQ(estimate.sizes(), (std::vector<std::int64_t>{2, 1, 2, 129, 16}));
+  EXPECT_GE(estimate.min().item<double>(), 0.0);
+  EXPECT_GT(estimate.slice(3, 0, 32).max().item<double>(), 0.0);
+  EXPECT_EQ(estimate.slice(3, 32, 129).abs().max().item<double>(), 0.0);
+  EXPECT_LE(Worst(model->EstimateMagnitudes(mix * 7), estimate * 7), 1e-4);
+  const auto wave = torch::randn({1, 2, 4096});
+  EXPECT_LE(Worst(model->forward(wave * 7), model->forward(wave) * 7), 1e-4);
+}
+
+TEST(Unet, DropoutActsInTrainingOnly) {
+  torch::NoGradGuard no_grad;
+  const auto model = Build(", dropout: 0.5");
+  const auto mix = torch::randn({1, 2, 4096});
+  EXPECT_TRUE(torch::equal(model->forward(mix), model->forward(mix)));
+  model->train();
+  EXPECT_FALSE(torch::equal(model->forward(mix), model->forward(mix)));
+}
+
 TEST(Unet, DefaultHasTheStatedSize) {
   const auto model = MakeModel(Config::Parse("name: unet", "test"), Setting(4));
   std::int64_t count = 0;

@@ -22,6 +22,12 @@ CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::pat
   throw DamagedTrack(path, "unknown sample type \"" + name + "\"");
 }
 
+SpectrogramFormat SpectrogramOf(const std::string& text, const std::filesystem::path& path) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (const auto format = SpectrogramFormatFrom(json)) return *format;
+  throw DamagedTrack(path, "its spectrogram is of no known kind");
+}
+
 }  // namespace
 
 Error DamagedTrack(const std::filesystem::path& path, const std::string& what) {
@@ -61,13 +67,14 @@ double CacheLargestSample(CacheSampleType type) {
   return std::numeric_limits<float>::max();
 }
 
-std::int64_t TrackFormatVersionFor(CacheSampleType type) {
-  return type == CacheSampleType::kFloat16 ? 2 : 1;
+std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram) {
+  return type == CacheSampleType::kFloat16 || spectrogram ? 2 : 1;
 }
 
 std::int64_t ChunkFrames(std::size_t bytes_per_frame) {
   constexpr std::size_t kLargestChunkBytes = std::size_t{512} << 10;
-  const std::size_t most = std::max<std::size_t>(kLargestChunkBytes / bytes_per_frame, 1);
+  constexpr std::size_t kFewestFrames = 16;
+  const std::size_t most = std::max(kLargestChunkBytes / bytes_per_frame, kFewestFrames);
   return static_cast<std::int64_t>(std::bit_floor(most));
 }
 
@@ -149,8 +156,14 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   layout.scale = scale.size() == 1 ? scale[0] : 0;
   layout.checksum = ReadStringAttribute(file.id(), "checksum", path);
   layout.hashes = ReadNumbersDataset(file.id(), "chunk_hashes", path);
+  layout.rows = layout.frames;
+  if (H5Aexists(file.id(), "spectrogram") > 0) {
+    layout.spectrogram = SpectrogramOf(ReadStringAttribute(file.id(), "spectrogram", path), path);
+    layout.rows = layout.spectrogram->rows(layout.frames);
+  }
 
-  const Hdf5Handle dataset(H5Dopen2(file.id(), "audio", H5P_DEFAULT), H5Dclose);
+  const Hdf5Handle dataset(
+      H5Dopen2(file.id(), layout.spectrogram ? "spectrogram" : "audio", H5P_DEFAULT), H5Dclose);
   if (!dataset.valid()) throw DamagedTrack(path, "it holds no audio");
   const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
   const Hdf5Handle type(H5Dget_type(dataset.id()), H5Tclose);
@@ -166,9 +179,8 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], 1 << 20));
   layout.chunk_frames = static_cast<std::int64_t>(chunk[0]);
   const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0];
-  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.frames) ||
-      chunk[1] != shape[1] || shape[1] == 0 || !(layout.scale > 0) ||
-      layout.hashes.size() != chunks) {
+  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.rows) || chunk[1] != shape[1] ||
+      shape[1] == 0 || !(layout.scale > 0) || layout.hashes.size() != chunks) {
     throw DamagedTrack(path, "its parts contradict each other");
   }
   layout.offsets.assign(chunks, kSilentChunk);

@@ -17,6 +17,7 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/cache_index.h"
+#include "datasets/chunk_codec.h"
 #include "datasets/deinterleave.h"
 
 namespace stemsmith {
@@ -215,7 +216,9 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   const std::size_t width = layout.bytes_per_frame();
   // The first reading of a chunk takes all of it and compares its hash; later ones only what they
   // need.
-  const bool whole = !open.verified[chunk].load(std::memory_order_relaxed);
+  const bool packed = layout.compression > 0;
+  const bool verified = open.verified[chunk].load(std::memory_order_relaxed);
+  const bool whole = packed || !verified;
   const std::int64_t from = whole ? 0 : skip;
   const std::size_t bytes = (whole ? layout.chunk_frames : count) * width;
 
@@ -232,17 +235,25 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
         what, FileOf(track).string() + ", song \"" + tracks[track].name + "\"" + position,
         "delete this file, then " + PrepareAdvice()));
   };
+  thread_local std::vector<char> packed_buffer;
+  std::vector<char>& target = packed ? packed_buffer : buffer;
+  const std::size_t stored = packed ? layout.sizes[chunk] : bytes;
+  if (target.size() < stored) target.resize(stored);
   std::size_t done = 0;
   const std::uint64_t place = layout.offsets[chunk] + from * width;
-  while (done < bytes) {
+  while (done < stored) {
     const ssize_t got =
-        pread(descriptor, buffer.data() + done, bytes - done, static_cast<off_t>(place + done));
+        pread(descriptor, target.data() + done, stored - done, static_cast<off_t>(place + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw damaged(std::string("cannot read the cache: ") + std::strerror(errno));
     if (got == 0) throw damaged("a track of the cache is cut off");
     done += static_cast<std::size_t>(got);
   }
-  if (whole) {
+  if (packed && !ExpandChunk({packed_buffer.data(), stored}, CacheSampleBytes(layout.sample_type),
+                             {buffer.data(), bytes})) {
+    throw damaged("a chunk of the cache is damaged");
+  }
+  if (!verified) {
     if (HashBytes({buffer.data(), bytes}) != layout.hashes[chunk]) {
       throw damaged("a chunk of the cache is damaged");
     }
@@ -315,8 +326,9 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descri
     for (const Run& run : runs) Silence(run, part(run).first, part(run).second, row);
     return;
   }
-  // One read for all runs, unless that takes in more than it saves.
-  const bool once = high - low <= together;
+  // One read for all runs, unless that takes in more than it saves. Compressed chunks are expanded
+  // as a whole anyway.
+  const bool once = high - low <= together || layout.compression > 0;
   const char* bytes = nullptr;
   if (once) bytes = ReadChunk(open, track, descriptor, chunk, low - chunk_begin, high - low);
   for (const Run& run : runs) {

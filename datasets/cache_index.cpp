@@ -54,8 +54,9 @@ CacheIndex FromJson(const nlohmann::json& json) {
 std::int64_t VersionFor(const CacheIndex& index) {
   std::int64_t version = 1;
   for (const TrackRecord& track : index.tracks)
-    version =
-        std::max(version, TrackFormatVersionFor(track.sample_type, index.spectrogram.has_value()));
+    version = std::max(
+        version,
+        TrackFormatVersionFor(track.sample_type, index.spectrogram.has_value(), track.compression));
   return version;
 }
 
@@ -135,7 +136,8 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
     throw Damaged(path, "its index holds no stems");
   }
   for (const TrackRecord& track : index.tracks) {
-    if (track.frames < 1 || track.rms_db.size() != index.stems.size()) {
+    if (track.frames < 1 || track.rms_db.size() != index.stems.size() ||
+        (!track.loudness_lufs.empty() && track.loudness_lufs.size() != index.stems.size())) {
       throw Damaged(path, "its index contradicts itself at track \"" + track.name + "\"");
     }
   }

@@ -31,14 +31,17 @@ inline constexpr double kLowestRmsDb = -120.0;
 // The newest version that is read. A file says the oldest version that can read it.
 inline constexpr int kTrackFormatVersion = 2;
 // Of what a file holds.
-std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram);
+std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression);
 
 struct TrackFormat {
   std::vector<std::string> stems;  // S
   int sample_rate_hz = 44100;
   int channels = 2;  // C, of each stem
   CacheSampleType sample_type = CacheSampleType::kInt16;
-  double scale = 0;  // the value of a stored one; 0: CacheSampleStep; unused for float32
+  double scale = 0;     // the value of a stored one; 0: CacheSampleStep; unused for float32
+  int compression = 0;  // 0: none; 1 (fast) to 9 (small): chunks are shuffled and deflated
+  // Whether to measure the loudness, for a hundredth of a second or so per minute and stem.
+  bool measure_loudness = false;
   // Instead of audio the magnitudes of its STFT are stored, as floats.
   std::optional<SpectrogramFormat> spectrogram;
 
@@ -57,9 +60,13 @@ struct TrackRecord {
   std::int64_t frames = 0;  // of audio
   std::uint64_t bytes = 0;  // size of the file
   CacheSampleType sample_type = CacheSampleType::kInt16;
+  int compression = 0;         // as in TrackFormat
   std::vector<double> rms_db;  // per stem
-  std::string checksum;        // of format and audio, hexadecimal
-  std::string recipe_hash;     // of what was made from which sources, hexadecimal
+  // Integrated loudness per stem (ITU-R BS.1770), kLowestRmsDb for silence; empty where it was not
+  // measured: by older versions, and at rates below 4 kHz.
+  std::vector<double> loudness_lufs;
+  std::string checksum;     // of format and audio, hexadecimal
+  std::string recipe_hash;  // of what was made from which sources, hexadecimal
   std::vector<SourceFile> sources;
 
   nlohmann::json ToJson() const;
@@ -108,7 +115,9 @@ struct TrackLayout {
   double scale = 1.0;
   std::vector<std::uint64_t>
       offsets;  // of each chunk in the file; kSilentChunk where none was written
-  std::vector<std::uint64_t> hashes;  // HashBytes of each whole chunk
+  std::vector<std::uint64_t> hashes;  // HashBytes of each whole chunk, before compression
+  int compression = 0;                // as in TrackFormat
+  std::vector<std::uint32_t> sizes;   // bytes of each chunk in the file; empty without compression
   std::string checksum;
 
   std::size_t bytes_per_frame() const {

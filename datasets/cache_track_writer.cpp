@@ -10,6 +10,7 @@
 #include "datasets/cache_track.h"
 #include "datasets/cache_track_file.h"
 #include "datasets/chunk_writer.h"
+#include "datasets/loudness_meter.h"
 #include "datasets/sample_encoding.h"
 #include "datasets/spectrogram_stream.h"
 
@@ -37,11 +38,16 @@ struct TrackWriter::Impl {
         columns(given.columns()),
         stored(output, given.spectrogram ? "spectrogram" : "audio", given.sample_type,
                given.stored_columns(),
-               ChunkFrames(given.stored_columns() * CacheSampleBytes(given.sample_type))) {
+               ChunkFrames(given.stored_columns() * CacheSampleBytes(given.sample_type)),
+               given.compression) {
     if (format.scale <= 0) format.scale = FirstScale(format);
     if (format.spectrogram) {
       spectrogram.emplace(*format.spectrogram, static_cast<int>(format.stems.size()),
                           format.channels, [this](const float* row) { Store(row, 1); });
+    }
+    if (format.measure_loudness) {
+      loudness.emplace(static_cast<int>(format.stems.size()), format.channels,
+                       format.sample_rate_hz);
     }
     square_sums.resize(columns);
     second_begins.resize(columns);
@@ -66,6 +72,7 @@ struct TrackWriter::Impl {
   int second_frames = 0;
   std::vector<float> levels_db;   // [seconds, S]
   float lowest = 0, highest = 0;  // of what is stored
+  std::optional<LoudnessMeter> loudness;
 };
 
 void TrackWriter::Impl::Store(const float* rows, std::size_t count) {
@@ -97,6 +104,7 @@ void TrackWriter::Impl::Encode(const float* rows, std::size_t count) {
 }
 
 void TrackWriter::Impl::Measure(const float* interleaved, std::size_t count) {
+  if (loudness) loudness->Add(interleaved, count);
   frames += static_cast<std::int64_t>(count);
   for (std::size_t t = 0; t < count; ++t) {
     const float* frame = interleaved + t * columns;
@@ -122,7 +130,8 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   for (const SourceFile& source : record.sources) sources.push_back(source.ToJson());
   WriteAttribute(output.id(), "format", std::string(kTrackFormatName));
   WriteAttribute(output.id(), "version",
-                 TrackFormatVersionFor(format.sample_type, format.spectrogram.has_value()));
+                 TrackFormatVersionFor(format.sample_type, format.spectrogram.has_value(),
+                                       format.compression));
   WriteAttribute(output.id(), "stems", nlohmann::json(format.stems).dump());
   WriteAttribute(output.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
   WriteAttribute(output.id(), "channels", std::int64_t{format.channels});
@@ -131,7 +140,11 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   WriteAttribute(output.id(), "scale", std::vector<double>{format.scale});
   if (format.spectrogram)
     WriteAttribute(output.id(), "spectrogram", ToJson(*format.spectrogram).dump());
+  if (format.compression > 0)
+    WriteAttribute(output.id(), "compression", std::int64_t{format.compression});
   WriteAttribute(output.id(), "rms_db", record.rms_db);
+  if (!record.loudness_lufs.empty())
+    WriteAttribute(output.id(), "loudness_lufs", record.loudness_lufs);
   WriteAttribute(output.id(), "checksum", record.checksum);
   WriteAttribute(output.id(), "recipe_hash", record.recipe_hash);
   WriteNumbersDataset(output.id(), "chunk_hashes", stored.hashes());
@@ -186,6 +199,7 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
   TrackRecord record;
   record.frames = impl.frames;
   record.sample_type = impl.format.sample_type;
+  record.compression = impl.format.compression;
   record.recipe_hash = recipe_hash;
   record.sources = sources;
   const int channels = impl.format.channels;
@@ -193,6 +207,7 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
     record.rms_db.push_back(RmsDb(std::accumulate(sum, sum + channels, 0.0),
                                   static_cast<double>(impl.frames) * channels));
   }
+  if (impl.loudness) record.loudness_lufs = impl.loudness->Measure(kLowestRmsDb);
   nlohmann::json shape = {impl.format.stems,
                           impl.format.sample_rate_hz,
                           impl.format.channels,

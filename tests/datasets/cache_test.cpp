@@ -242,6 +242,12 @@ TEST_F(CacheTest, SaysTheOldestVersionThatCanReadIt) {
     const auto file = CacheTrackFolder(path_) / "song.h5";
     EXPECT_EQ(ReadIntegerAttribute(OpenHdf5File(file, "track").id(), "version", file), version);
   }
+  TrackFormat compressed = Format();
+  compressed.compression = 1;
+  CacheBuilder builder(path_, compressed);
+  builder.AddTrack("song", "train", Noise(4, 100, 1));
+  builder.Finish();
+  EXPECT_EQ(ReadCacheIndex(path_).version, 2);
 }
 
 TEST_F(CacheTest, KeepsNoRoomForSilentChunksAndReadsThemAsSilence) {

@@ -94,6 +94,27 @@ TEST_F(PrepareTest, ChoosesFloatWhereASourceHasMoreThanSixteenBits) {
   EXPECT_EQ(ReadCacheIndex(out_ / "cache.h5").tracks[0].sample_type, CacheSampleType::kInt16);
 }
 
+TEST_F(PrepareTest, MeasuresTheLoudnessOfEachStem) {
+  AudioBuffer tone(2, 3 * 44100);
+  for (int c = 0; c < 2; ++c) {
+    for (std::size_t t = 0; t < tone.frames(); ++t)
+      tone.channel(c)[t] = 0.1f * std::sin(2 * std::numbers::pi * 997 * t / 44100);
+  }
+  Write("s/a.wav", tone);
+  Write("s/b.wav", AudioBuffer(2, 3 * 44100));
+  Prepare();
+  for (const TrackRecord& record :
+       {ReadCacheIndex(out_ / "cache.h5").tracks[0], ReadTrackRecord(out_ / "cache.h5.d/s.h5")}) {
+    ASSERT_EQ(record.loudness_lufs.size(), 2u);
+    EXPECT_NEAR(record.loudness_lufs[0], -20.0, 0.1);
+    EXPECT_EQ(record.loudness_lufs[1], kLowestRmsDb);
+  }
+  PrepareOptions options = Options();
+  options.sample_rate_hz = 2000;  // too low for the standard's filters
+  EXPECT_TRUE(PrepareCache(options).failures.empty());
+  EXPECT_TRUE(ReadCacheIndex(out_ / "cache.h5").tracks[0].loudness_lufs.empty());
+}
+
 TEST_F(PrepareTest, KeepsHalvesAsNearAsElevenBitsCome) {
   Write("s/a.wav", Noise(1, kFrames, 2, 0.99f), 44100, SampleFormat::kFloat32);
   Write("s/b.wav", Noise(1, kFrames, 2, 0.99f), 44100, SampleFormat::kFloat32);

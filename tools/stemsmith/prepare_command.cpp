@@ -54,8 +54,7 @@ int Run(Arguments& arguments) {
   CatchInterrupts();
   const PrepareResult result = PrepareCache(options);
 
-  const bool finished =
-      result.wrote_index || (!options.shard.all() && result.interrupted == 0);
+  const bool finished = result.wrote_index || (!options.shard.all() && result.interrupted == 0);
   nlohmann::json failed = nlohmann::json::array();
   for (const SongFailure& failure : result.failures) {
     failed.push_back({{"song", failure.song},
@@ -122,6 +121,11 @@ void AddPrepareCommand(CLI::App& app) {
           "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
           "else float32)")
       ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+  command
+      ->add_option("--compression", options.compression,
+                   "0: none; 1 (fast) to 9 (small): lossless, slower to read")
+      ->check(CLI::Range(0, 9))
       ->capture_default_str();
   command
       ->add_option("--trim-silence", options.trim.silence_db,

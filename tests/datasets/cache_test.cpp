@@ -398,6 +398,9 @@ TEST_F(CacheTest, RefusesANewerVersionAndHdf5FilesOfOthers) {
   };
   write("stemsmith-cache", kCacheFormatVersion + 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("newer stemsmith"));
+  EXPECT_THAT(MessageOf([&] { ReadReplaceableIndex(path_); }), HasSubstr("newer stemsmith"));
+  write("stemsmith-track", kTrackFormatVersion + 1);
+  EXPECT_THAT(MessageOf([&] { ReadTrackLayout(path_); }), HasSubstr("newer stemsmith"));
   write("", 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("not a stemsmith-cache"));
 }

@@ -107,7 +107,8 @@ class LibavReader : public AudioReader {
     }
     input_.reset(raw);
     result = avformat_find_stream_info(input_.get(), nullptr);
-    if (result < 0) Fail("not an audio file, or damaged: " + LibavText(result));
+    if (result < 0)
+      Fail("not an audio file, or damaged: " + LibavText(result), "convert it to wav or flac");
 
     std::vector<int> audio_streams;
     for (unsigned i = 0; i < input_->nb_streams; ++i) {
@@ -116,7 +117,7 @@ class LibavReader : public AudioReader {
       }
       input_->streams[i]->discard = AVDISCARD_ALL;
     }
-    if (audio_streams.empty()) Fail("holds no audio stream");
+    if (audio_streams.empty()) Fail("holds no audio stream", "give a file with audio");
     const int count = static_cast<int>(audio_streams.size());
     std::vector<int> wanted = options_.streams;
     if (wanted.empty() && !options_.all_streams) wanted = {options_.stream};
@@ -157,7 +158,7 @@ class LibavReader : public AudioReader {
     track.channels = stream->codecpar->ch_layout.nb_channels;
     track.sample_rate_hz = stream->codecpar->sample_rate;
     if (track.channels < 1 || track.sample_rate_hz < 1)
-      Fail("damaged: no channels or no sample rate");
+      Fail("damaged: no channels or no sample rate", "copy or download the file anew");
     track.queue.resize(static_cast<std::size_t>(track.channels));
     const AVRational per_frame{1, track.sample_rate_hz};
     if (stream->duration != AV_NOPTS_VALUE) {

@@ -26,6 +26,16 @@ Plan MakePlan(int n_fft, bool inverse) {
   return plan;
 }
 
+// Periodic Hann window.
+std::vector<float> HannWindow(int n_fft) {
+  std::vector<float> window(static_cast<std::size_t>(n_fft));
+  for (int i = 0; i < n_fft; ++i) {
+    window[static_cast<std::size_t>(i)] =
+        static_cast<float>(0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * i / n_fft));
+  }
+  return window;
+}
+
 }  // namespace
 
 struct Stft::Impl {
@@ -41,11 +51,7 @@ Stft::Stft(const StftOptions& options) : impl_(std::make_unique<Impl>()) {
                        "");
   }
   impl_->options = options;
-  impl_->window.resize(static_cast<std::size_t>(options.n_fft));
-  for (int i = 0; i < options.n_fft; ++i) {
-    impl_->window[static_cast<std::size_t>(i)] =
-        static_cast<float>(0.5 - 0.5 * std::cos(2.0 * std::numbers::pi * i / options.n_fft));
-  }
+  impl_->window = HannWindow(options.n_fft);
 }
 
 Stft::~Stft() = default;
@@ -111,6 +117,31 @@ std::vector<float> Stft::Inverse(std::span<const std::complex<float>> spectrum,
     if (envelope[i] > kSmallestEnvelope) signal[t] = sum[i] / envelope[i];
   }
   return signal;
+}
+
+struct WindowMagnitudes::Impl {
+  explicit Impl(int n_fft)
+      : plan(MakePlan(n_fft, false)),
+        window(HannWindow(n_fft)),
+        block(static_cast<std::size_t>(n_fft)),
+        spectrum(static_cast<std::size_t>(n_fft / 2 + 1)) {}
+  Plan plan;
+  std::vector<float> window, block;
+  std::vector<kiss_fft_cpx> spectrum;
+};
+
+WindowMagnitudes::WindowMagnitudes(int n_fft) : impl_(std::make_unique<Impl>(n_fft)) {}
+
+WindowMagnitudes::~WindowMagnitudes() = default;
+
+void WindowMagnitudes::operator()(const float* samples, float* magnitudes) {
+  Impl& impl = *impl_;
+  for (std::size_t i = 0; i < impl.block.size(); ++i) impl.block[i] = samples[i] * impl.window[i];
+  kiss_fftr(impl.plan.get(), impl.block.data(), impl.spectrum.data());
+  for (std::size_t f = 0; f < impl.spectrum.size(); ++f) {
+    const kiss_fft_cpx bin = impl.spectrum[f];
+    magnitudes[f] = std::sqrt(bin.r * bin.r + bin.i * bin.i);
+  }
 }
 
 }  // namespace stemsmith

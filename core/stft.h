@@ -33,4 +33,17 @@ class Stft {
   std::unique_ptr<Impl> impl_;
 };
 
+// Magnitudes of one window after another, for streams. One thread at a time.
+class WindowMagnitudes {
+ public:
+  explicit WindowMagnitudes(int n_fft);  // even, at least 2
+  ~WindowMagnitudes();
+  // n_fft samples → F = n_fft / 2 + 1 magnitudes of their spectrum under the window above.
+  void operator()(const float* samples, float* magnitudes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace stemsmith

@@ -17,6 +17,7 @@
 #include "core/files.h"
 #include "core/progress.h"
 #include "datasets/cache_index.h"
+#include "datasets/chunk_codec.h"
 #include "datasets/deinterleave.h"
 
 namespace stemsmith {
@@ -79,6 +80,8 @@ struct OpenTrack {
 // So much is read and converted at a time: what is read is still in the processor's cache when it
 // is converted, and what was converted when it is used next.
 constexpr std::size_t kPieceBytes = 128 << 10;
+// As many samples of a row fill a line of the processor's cache.
+constexpr std::int64_t kFewestPieceFrames = 16;
 
 // Neighbouring columns that are read from one place, into rows `frames` apart.
 struct Run {
@@ -116,11 +119,21 @@ struct CacheReader::Impl {
   std::filesystem::path FileOf(std::size_t track) const {
     return path.parent_path() / index.tracks[track].file;
   }
+  // All but the sample type and scale.
+  TrackFormat FormatOfTracks() const {
+    TrackFormat format;
+    format.stems = index.stems;
+    format.sample_rate_hz = index.sample_rate_hz;
+    format.channels = index.channels;
+    format.spectrogram = index.spectrogram;
+    return format;
+  }
   std::string PrepareAdvice() const {
     return index.command.empty() ? "build the cache again" : "run again: " + index.command;
   }
   void CheckTrackFiles() const;
   void CheckSources() const;
+  void CheckHoldsAudio() const;
   OpenTrack& Open(std::size_t track);
   void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
                 const FramesReady& ready = {});
@@ -168,6 +181,12 @@ void CacheReader::Impl::CheckSources() const {
   }
 }
 
+void CacheReader::Impl::CheckHoldsAudio() const {
+  if (!index.spectrogram) return;
+  throw Error::Usage("the cache holds spectrograms, not audio", path.string(),
+                     "prepare one of audio, without --spectrogram");
+}
+
 OpenTrack& CacheReader::Impl::Open(std::size_t track) {
   if (OpenTrack* open = open_tracks[track].load(std::memory_order_acquire)) return *open;
   const std::lock_guard guard(opening);
@@ -181,7 +200,8 @@ OpenTrack& CacheReader::Impl::Open(std::size_t track) {
   }
   const TrackRecord& record = index.tracks[track];
   if (open->layout.checksum != record.checksum || open->layout.frames != record.frames ||
-      open->layout.columns != static_cast<int>(index.stems.size()) * index.channels) {
+      open->layout.columns != FormatOfTracks().stored_columns() ||
+      open->layout.spectrogram != index.spectrogram) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
                                     file.string(), PrepareAdvice()));
   }
@@ -196,7 +216,9 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   const std::size_t width = layout.bytes_per_frame();
   // The first reading of a chunk takes all of it and compares its hash; later ones only what they
   // need.
-  const bool whole = !open.verified[chunk].load(std::memory_order_relaxed);
+  const bool packed = layout.compression > 0;
+  const bool verified = open.verified[chunk].load(std::memory_order_relaxed);
+  const bool whole = packed || !verified;
   const std::int64_t from = whole ? 0 : skip;
   const std::size_t bytes = (whole ? layout.chunk_frames : count) * width;
 
@@ -204,24 +226,34 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   if (buffer.size() < bytes + kDeinterleaveSlackBytes)
     buffer.resize(bytes + kDeinterleaveSlackBytes);
   const auto damaged = [&](const std::string& what) {
-    const double second = static_cast<double>(chunk * layout.chunk_frames) / index.sample_rate_hz;
+    const int step = index.spectrogram ? index.spectrogram->hop : 1;
+    const double second =
+        static_cast<double>(chunk * layout.chunk_frames) * step / index.sample_rate_hz;
     char position[64];
     std::snprintf(position, sizeof position, " at %.1f s", second);
     return DamagedAudio(Error::Input(
         what, FileOf(track).string() + ", song \"" + tracks[track].name + "\"" + position,
         "delete this file, then " + PrepareAdvice()));
   };
+  thread_local std::vector<char> packed_buffer;
+  std::vector<char>& target = packed ? packed_buffer : buffer;
+  const std::size_t stored = packed ? layout.sizes[chunk] : bytes;
+  if (target.size() < stored) target.resize(stored);
   std::size_t done = 0;
   const std::uint64_t place = layout.offsets[chunk] + from * width;
-  while (done < bytes) {
+  while (done < stored) {
     const ssize_t got =
-        pread(descriptor, buffer.data() + done, bytes - done, static_cast<off_t>(place + done));
+        pread(descriptor, target.data() + done, stored - done, static_cast<off_t>(place + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw damaged(std::string("cannot read the cache: ") + std::strerror(errno));
     if (got == 0) throw damaged("a track of the cache is cut off");
     done += static_cast<std::size_t>(got);
   }
-  if (whole) {
+  if (packed && !ExpandChunk({packed_buffer.data(), stored}, CacheSampleBytes(layout.sample_type),
+                             {buffer.data(), bytes})) {
+    throw damaged("a chunk of the cache is damaged");
+  }
+  if (!verified) {
     if (HashBytes({buffer.data(), bytes}) != layout.hashes[chunk]) {
       throw damaged("a chunk of the cache is damaged");
     }
@@ -234,10 +266,10 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
                                  const FramesReady& ready) {
   OpenTrack& open = Open(track);
   const TrackLayout& layout = open.layout;
-  std::int64_t first = layout.frames, end = 0;
+  std::int64_t first = layout.rows, end = 0;
   for (Run& run : runs) {
-    run.begin = std::clamp<std::int64_t>(run.start, 0, layout.frames);
-    run.end = std::clamp<std::int64_t>(run.start + frames, run.begin, layout.frames);
+    run.begin = std::clamp<std::int64_t>(run.start, 0, layout.rows);
+    run.end = std::clamp<std::int64_t>(run.start + frames, run.begin, layout.rows);
     if (run.begin >= run.end) {
       run.begin = run.end = run.start + frames;
       Silence(run, run.start, run.end, frames);
@@ -259,7 +291,7 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
       const std::int64_t chunk = at / layout.chunk_frames;
       stop = std::min((chunk + 1) * layout.chunk_frames, end);
       if (open.verified[chunk].load(std::memory_order_relaxed))
-        stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, 1));
+        stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, kFewestPieceFrames));
       ReadPiece(open, track, descriptor->number(), at, stop, runs, frames);
       if (!ready || !side_by_side) continue;
       const std::int64_t to = stop - runs.front().start;
@@ -294,8 +326,9 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descri
     for (const Run& run : runs) Silence(run, part(run).first, part(run).second, row);
     return;
   }
-  // One read for all runs, unless that takes in more than it saves.
-  const bool once = high - low <= together;
+  // One read for all runs, unless that takes in more than it saves. Compressed chunks are expanded
+  // as a whole anyway.
+  const bool once = high - low <= together || layout.compression > 0;
   const char* bytes = nullptr;
   if (once) bytes = ReadChunk(open, track, descriptor, chunk, low - chunk_begin, high - low);
   for (const Run& run : runs) {
@@ -334,6 +367,9 @@ const std::vector<std::string>& CacheReader::stems() const { return impl_->index
 int CacheReader::sample_rate_hz() const { return impl_->index.sample_rate_hz; }
 int CacheReader::channels() const { return impl_->index.channels; }
 const std::vector<CachedTrack>& CacheReader::tracks() const { return impl_->tracks; }
+const std::optional<SpectrogramFormat>& CacheReader::spectrogram() const {
+  return impl_->index.spectrogram;
+}
 std::string CacheReader::fingerprint() const { return impl_->fingerprint; }
 
 std::vector<std::size_t> CacheReader::TracksOf(const std::string& split) const {
@@ -346,18 +382,21 @@ std::vector<std::size_t> CacheReader::TracksOf(const std::string& split) const {
 
 void CacheReader::ReadStem(std::size_t track, std::size_t stem, std::int64_t start,
                            std::int64_t frames, float* out) const {
+  impl_->CheckHoldsAudio();
   Run run{static_cast<int>(stem) * channels(), channels(), start, 0, 0, out};
   impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
 void CacheReader::ReadStems(std::size_t track, std::int64_t start, std::int64_t frames,
                             float* out) const {
+  impl_->CheckHoldsAudio();
   Run run{0, static_cast<int>(stems().size()) * channels(), start, 0, 0, out};
   impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
 void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
                             const FramesReady& ready) const {
+  impl_->CheckHoldsAudio();
   std::vector<Run> runs;
   for (const StemRead& stem : stems) {
     const int first = static_cast<int>(stem.stem) * channels();
@@ -372,6 +411,16 @@ void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, 
     runs.push_back({first, channels(), stem.start, 0, 0, stem.out});
   }
   impl_->ReadRuns(track, runs, frames, ready);
+}
+
+void CacheReader::ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames,
+                                  float* mix, float* stems) const {
+  const SpectrogramFormat& format = impl_->index.spectrogram.value();
+  const int mix_columns = channels() * format.bins();
+  const int stem_columns = static_cast<int>(this->stems().size()) * mix_columns;
+  const std::int64_t row = first + format.lead_rows();
+  Run runs[] = {{0, stem_columns, row, 0, 0, stems}, {stem_columns, mix_columns, row, 0, 0, mix}};
+  impl_->ReadRuns(track, runs, frames);
 }
 
 std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
@@ -393,13 +442,26 @@ std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
 std::int64_t CacheReader::table_bytes() const {
   // Of a chunk its place, its hash, and whether it was verified.
   constexpr std::int64_t kPerChunk = 8 + 8 + 1;
+  const TrackFormat format = impl_->FormatOfTracks();
   std::int64_t bytes = 0;
   for (const TrackRecord& track : impl_->index.tracks) {
     const std::int64_t chunk_frames =
-        ChunkFrames(stems().size() * channels() * CacheSampleBytes(track.sample_type));
-    bytes += kPerChunk * ((track.frames + chunk_frames - 1) / chunk_frames);
+        ChunkFrames(format.stored_columns() * CacheSampleBytes(track.sample_type));
+    const std::int64_t rows =
+        format.spectrogram ? format.spectrogram->rows(track.frames) : track.frames;
+    bytes += kPerChunk * ((rows + chunk_frames - 1) / chunk_frames);
   }
   return bytes;
+}
+
+std::int64_t CacheReader::thread_bytes() const {
+  const TrackFormat format = impl_->FormatOfTracks();
+  std::int64_t most = 0;
+  for (const TrackRecord& track : impl_->index.tracks) {
+    const std::size_t row = format.stored_columns() * CacheSampleBytes(track.sample_type);
+    most = std::max(most, ChunkFrames(row) * static_cast<std::int64_t>(row));
+  }
+  return most;
 }
 
 }  // namespace stemsmith

@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "datasets/spectrogram_format.h"
 
 namespace stemsmith {
 
@@ -53,6 +55,9 @@ class CacheReader {
   int sample_rate_hz() const;
   int channels() const;
   const std::vector<CachedTrack>& tracks() const;
+  // What the cache holds instead of audio: read by ReadSpectrogram; the others for audio throw
+  // Error.
+  const std::optional<SpectrogramFormat>& spectrogram() const;
   // Numbers of the tracks of a split, in the order of the index.
   std::vector<std::size_t> TracksOf(const std::string& split) const;
   // Hash of everything that decides the samples (recipe, sources): training states it in its
@@ -69,12 +74,18 @@ class CacheReader {
   // `ready` may work on what has just been read while the processor's caches still hold it.
   void ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
                  const FramesReady& ready = {}) const;
+  // Frames [first, first + frames) of a song's spectrogram: magnitudes of the mixture [C · F,
+  // frames], and of the stems [S, C · F, frames].
+  void ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames, float* mix,
+                       float* stems) const;
   // Level of each stem in each second, dB relative to full scale, [seconds, S]; the last second may
   // be shorter. Read from the track's file. Throws DamagedAudio.
   std::vector<float> ReadLevels(std::size_t track) const;
 
   // Memory that the reader takes once every track was read: where the chunks of all tracks lie.
   std::int64_t table_bytes() const;
+  // Memory of each thread that reads: the largest chunk.
+  std::int64_t thread_bytes() const;
 
  private:
   struct Impl;

@@ -8,25 +8,35 @@
 
 namespace stemsmith {
 
+namespace {
+
+// The step with which all samples fit.
+double ScaleFor(const TrackFormat& format, std::span<const float> samples) {
+  const double step = CacheSampleStep(format.sample_type);
+  const double largest = CacheLargestSample(format.sample_type);
+  double scale = std::max(format.scale, step);
+  for (const float sample : samples) {
+    if (sample < -(largest + 1) * step || sample > largest * step)
+      scale = std::max(scale, std::abs(sample) / largest);
+  }
+  return scale;
+}
+
+}  // namespace
+
 CacheBuilder::CacheBuilder(std::filesystem::path path, TrackFormat format)
     : path_(std::move(path)), format_(std::move(format)) {
   index_.stems = format_.stems;
   index_.sample_rate_hz = format_.sample_rate_hz;
   index_.channels = format_.channels;
+  index_.spectrogram = format_.spectrogram;
 }
 
 void CacheBuilder::AddTrack(const std::string& name, const std::string& split,
                             std::span<const float> stems) {
   const std::size_t frames = stems.size() / format_.columns();
   TrackFormat format = format_;
-  const double step = CacheSampleStep(format.sample_type);
-  const double largest = CacheLargestSample(format.sample_type);
-  format.scale = std::max(format.scale, step);
-  for (const float sample : stems) {
-    if (sample < -(largest + 1) * step || sample > largest * step) {
-      format.scale = std::max(format.scale, std::abs(sample) / largest);
-    }
-  }
+  if (!format.spectrogram) format.scale = ScaleFor(format, stems);
 
   std::vector<float> interleaved(stems.size());
   Interleave(stems.data(), format_.columns(), frames, interleaved.data());

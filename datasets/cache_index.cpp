@@ -1,6 +1,7 @@
 #include "datasets/cache_index.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -19,15 +20,17 @@ Error Damaged(const std::filesystem::path& path, const std::string& what) {
 nlohmann::json ToJson(const CacheIndex& index) {
   nlohmann::json tracks = nlohmann::json::array();
   for (const TrackRecord& track : index.tracks) tracks.push_back(track.ToJson());
-  return {{"stems", index.stems},
-          {"sample_rate_hz", index.sample_rate_hz},
-          {"channels", index.channels},
-          {"kind", index.kind},
-          {"root", index.root},
-          {"recipe", index.recipe},
-          {"command", index.command},
-          {"fingerprint", index.Fingerprint()},
-          {"tracks", tracks}};
+  nlohmann::json json = {{"stems", index.stems},
+                         {"sample_rate_hz", index.sample_rate_hz},
+                         {"channels", index.channels},
+                         {"kind", index.kind},
+                         {"root", index.root},
+                         {"recipe", index.recipe},
+                         {"command", index.command},
+                         {"fingerprint", index.Fingerprint()},
+                         {"tracks", tracks}};
+  if (index.spectrogram) json["spectrogram"] = ToJson(*index.spectrogram);
+  return json;
 }
 
 CacheIndex FromJson(const nlohmann::json& json) {
@@ -35,6 +38,10 @@ CacheIndex FromJson(const nlohmann::json& json) {
   json.at("stems").get_to(index.stems);
   json.at("sample_rate_hz").get_to(index.sample_rate_hz);
   json.at("channels").get_to(index.channels);
+  if (json.contains("spectrogram")) {
+    index.spectrogram = SpectrogramFormatFrom(json["spectrogram"]);
+    if (!index.spectrogram) throw std::invalid_argument("spectrogram");
+  }
   json.at("kind").get_to(index.kind);
   json.at("root").get_to(index.root);
   json.at("recipe").get_to(index.recipe);
@@ -47,7 +54,9 @@ CacheIndex FromJson(const nlohmann::json& json) {
 std::int64_t VersionFor(const CacheIndex& index) {
   std::int64_t version = 1;
   for (const TrackRecord& track : index.tracks)
-    version = std::max(version, TrackFormatVersionFor(track.sample_type));
+    version = std::max(
+        version,
+        TrackFormatVersionFor(track.sample_type, index.spectrogram.has_value(), track.compression));
   return version;
 }
 
@@ -119,13 +128,16 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
     index = FromJson(nlohmann::json::parse(text));
   } catch (const nlohmann::json::exception&) {
     throw Damaged(path, "its index cannot be read");
+  } catch (const std::invalid_argument&) {
+    throw Damaged(path, "its spectrograms are of no known kind");
   }
   index.version = version;
   if (index.stems.empty() || index.channels < 1 || index.sample_rate_hz < 1) {
     throw Damaged(path, "its index holds no stems");
   }
   for (const TrackRecord& track : index.tracks) {
-    if (track.frames < 1 || track.rms_db.size() != index.stems.size()) {
+    if (track.frames < 1 || track.rms_db.size() != index.stems.size() ||
+        (!track.loudness_lufs.empty() && track.loudness_lufs.size() != index.stems.size())) {
       throw Damaged(path, "its index contradicts itself at track \"" + track.name + "\"");
     }
   }

@@ -17,6 +17,8 @@ struct CacheIndex {
   std::vector<std::string> stems;
   int sample_rate_hz = 44100;
   int channels = 2;
+  // Where the cache holds spectrograms instead of audio.
+  std::optional<SpectrogramFormat> spectrogram;
   // How the cache was made; empty where it was not made from files.
   std::string kind;                 // row of the reader table
   std::string root;                 // absolute path of the dataset

@@ -22,6 +22,12 @@ CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::pat
   throw DamagedTrack(path, "unknown sample type \"" + name + "\"");
 }
 
+SpectrogramFormat SpectrogramOf(const std::string& text, const std::filesystem::path& path) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (const auto format = SpectrogramFormatFrom(json)) return *format;
+  throw DamagedTrack(path, "its spectrogram is of no known kind");
+}
+
 }  // namespace
 
 Error DamagedTrack(const std::filesystem::path& path, const std::string& what) {
@@ -61,29 +67,33 @@ double CacheLargestSample(CacheSampleType type) {
   return std::numeric_limits<float>::max();
 }
 
-std::int64_t TrackFormatVersionFor(CacheSampleType type) {
-  return type == CacheSampleType::kFloat16 ? 2 : 1;
+std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression) {
+  return type == CacheSampleType::kFloat16 || spectrogram || compression > 0 ? 2 : 1;
 }
 
 std::int64_t ChunkFrames(std::size_t bytes_per_frame) {
   constexpr std::size_t kLargestChunkBytes = std::size_t{512} << 10;
-  const std::size_t most = std::max<std::size_t>(kLargestChunkBytes / bytes_per_frame, 1);
+  constexpr std::size_t kFewestFrames = 16;
+  const std::size_t most = std::max(kLargestChunkBytes / bytes_per_frame, kFewestFrames);
   return static_cast<std::int64_t>(std::bit_floor(most));
 }
 
 nlohmann::json TrackRecord::ToJson() const {
   nlohmann::json source_list = nlohmann::json::array();
   for (const SourceFile& source : sources) source_list.push_back(source.ToJson());
-  return {{"name", name},
-          {"split", split},
-          {"file", file},
-          {"frames", frames},
-          {"bytes", bytes},
-          {"sample_type", CacheSampleTypeName(sample_type)},
-          {"rms_db", rms_db},
-          {"checksum", checksum},
-          {"recipe_hash", recipe_hash},
-          {"sources", source_list}};
+  nlohmann::json json = {{"name", name},
+                         {"split", split},
+                         {"file", file},
+                         {"frames", frames},
+                         {"bytes", bytes},
+                         {"sample_type", CacheSampleTypeName(sample_type)},
+                         {"compression", compression},
+                         {"rms_db", rms_db},
+                         {"checksum", checksum},
+                         {"recipe_hash", recipe_hash},
+                         {"sources", source_list}};
+  if (!loudness_lufs.empty()) json["loudness_lufs"] = loudness_lufs;
+  return json;
 }
 
 TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
@@ -94,7 +104,9 @@ TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
   json.at("frames").get_to(record.frames);
   json.at("bytes").get_to(record.bytes);
   record.sample_type = SampleTypeOf(json.at("sample_type").get<std::string>(), record.file);
+  record.compression = json.value("compression", 0);
   json.at("rms_db").get_to(record.rms_db);
+  if (json.contains("loudness_lufs")) json.at("loudness_lufs").get_to(record.loudness_lufs);
   json.at("checksum").get_to(record.checksum);
   json.at("recipe_hash").get_to(record.recipe_hash);
   for (const auto& source : json.at("sources"))
@@ -104,15 +116,26 @@ TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
 
 namespace {
 
+// Notes a chunk that begins at frame `start`. False where it cannot be one of ours; `skipped` are
+// the filters that it did not go through.
+bool NoteChunk(TrackLayout& layout, hsize_t start, haddr_t address, hsize_t size,
+               unsigned skipped) {
+  const std::size_t k = start / static_cast<hsize_t>(layout.chunk_frames);
+  const hsize_t whole = layout.chunk_frames * layout.bytes_per_frame();
+  const bool fits = layout.compression > 0
+                        ? size > 0 && size < whole + whole / 8 + 4096  // deflate adds little
+                        : size == whole;
+  if (k >= layout.offsets.size() || !fits || skipped != 0) return false;
+  layout.offsets[k] = address;
+  if (layout.compression > 0) layout.sizes[k] = static_cast<std::uint32_t>(size);
+  return true;
+}
+
 // Older releases of the iteration give offsets in chunks instead of frames.
 #if H5_VERSION_GE(1, 14, 3)
-int CollectChunk(const hsize_t* offset, unsigned, haddr_t address, hsize_t size, void* data) {
-  auto& layout = *static_cast<TrackLayout*>(data);
-  const std::size_t k = offset[0] / static_cast<hsize_t>(layout.chunk_frames);
-  if (k >= layout.offsets.size() || size != layout.chunk_frames * layout.bytes_per_frame())
-    return -1;
-  layout.offsets[k] = address;
-  return 0;
+int CollectChunk(const hsize_t* offset, unsigned skipped, haddr_t address, hsize_t size,
+                 void* data) {
+  return NoteChunk(*static_cast<TrackLayout*>(data), offset[0], address, size, skipped) ? 0 : -1;
 }
 bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
   return H5Dchunk_iter(dataset, H5P_DEFAULT, CollectChunk, &layout) >= 0;
@@ -123,18 +146,33 @@ bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
   if (H5Dget_num_chunks(dataset, space, &count) < 0) return false;
   for (hsize_t i = 0; i < count; ++i) {
     hsize_t offset[2] = {}, size = 0;
-    unsigned filters = 0;
+    unsigned skipped = 0;
     haddr_t address = HADDR_UNDEF;
-    if (H5Dget_chunk_info(dataset, space, i, offset, &filters, &address, &size) < 0) return false;
-    const std::size_t k = offset[0] / static_cast<hsize_t>(layout.chunk_frames);
-    if (address == HADDR_UNDEF) continue;
-    if (k >= layout.offsets.size() || size != layout.chunk_frames * layout.bytes_per_frame())
+    if (H5Dget_chunk_info(dataset, space, i, offset, &skipped, &address, &size) < 0) return false;
+    if (address != HADDR_UNDEF && !NoteChunk(layout, offset[0], address, size, skipped))
       return false;
-    layout.offsets[k] = address;
   }
   return true;
 }
 #endif
+
+// Whether chunks go through shuffle and deflate where they are compressed, else through nothing.
+bool HasFilters(hid_t properties, bool compressed) {
+  if (!compressed) return H5Pget_nfilters(properties) == 0;
+  const auto is = [&](unsigned place, H5Z_filter_t filter) {
+    std::size_t parameters = 0;
+    return H5Pget_filter2(properties, place, nullptr, &parameters, nullptr, 0, nullptr, nullptr) ==
+           filter;
+  };
+  return H5Pget_nfilters(properties) == 2 && is(0, H5Z_FILTER_SHUFFLE) && is(1, H5Z_FILTER_DEFLATE);
+}
+
+int CompressionOf(hid_t file, const std::filesystem::path& path) {
+  if (H5Aexists(file, "compression") <= 0) return 0;
+  const std::int64_t compression = ReadIntegerAttribute(file, "compression", path);
+  if (compression < 0 || compression > 9) throw DamagedTrack(path, "unknown compression");
+  return static_cast<int>(compression);
+}
 
 }  // namespace
 
@@ -147,10 +185,17 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   layout.sample_type = SampleTypeOf(ReadStringAttribute(file.id(), "sample_type", path), path);
   const std::vector<double> scale = ReadNumbersAttribute(file.id(), "scale", path);
   layout.scale = scale.size() == 1 ? scale[0] : 0;
+  layout.compression = CompressionOf(file.id(), path);
   layout.checksum = ReadStringAttribute(file.id(), "checksum", path);
   layout.hashes = ReadNumbersDataset(file.id(), "chunk_hashes", path);
+  layout.rows = layout.frames;
+  if (H5Aexists(file.id(), "spectrogram") > 0) {
+    layout.spectrogram = SpectrogramOf(ReadStringAttribute(file.id(), "spectrogram", path), path);
+    layout.rows = layout.spectrogram->rows(layout.frames);
+  }
 
-  const Hdf5Handle dataset(H5Dopen2(file.id(), "audio", H5P_DEFAULT), H5Dclose);
+  const Hdf5Handle dataset(
+      H5Dopen2(file.id(), layout.spectrogram ? "spectrogram" : "audio", H5P_DEFAULT), H5Dclose);
   if (!dataset.valid()) throw DamagedTrack(path, "it holds no audio");
   const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
   const Hdf5Handle type(H5Dget_type(dataset.id()), H5Tclose);
@@ -159,19 +204,20 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   if (H5Sget_simple_extent_ndims(space.id()) != 2 ||
       H5Sget_simple_extent_dims(space.id(), shape, nullptr) != 2 ||
       H5Pget_layout(properties.id()) != H5D_CHUNKED ||
-      H5Pget_chunk(properties.id(), 2, chunk) != 2 || H5Pget_nfilters(properties.id()) != 0 ||
+      H5Pget_chunk(properties.id(), 2, chunk) != 2 ||
+      !HasFilters(properties.id(), layout.compression > 0) ||
       H5Tequal(type.id(), StoredType(layout.sample_type).id()) <= 0) {
     throw DamagedTrack(path, "the audio is not laid out as the format says");
   }
   layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], 1 << 20));
   layout.chunk_frames = static_cast<std::int64_t>(chunk[0]);
   const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0];
-  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.frames) ||
-      chunk[1] != shape[1] || shape[1] == 0 || !(layout.scale > 0) ||
-      layout.hashes.size() != chunks) {
+  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.rows) || chunk[1] != shape[1] ||
+      shape[1] == 0 || !(layout.scale > 0) || layout.hashes.size() != chunks) {
     throw DamagedTrack(path, "its parts contradict each other");
   }
   layout.offsets.assign(chunks, kSilentChunk);
+  if (layout.compression > 0) layout.sizes.resize(chunks);
   if (!CollectChunks(dataset.id(), space.id(), layout))
     throw DamagedTrack(path, "its chunks cannot be found");
   return layout;
@@ -185,7 +231,10 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
   record.frames = ReadIntegerAttribute(file.id(), "frames", path);
   record.bytes = std::filesystem::file_size(path);
   record.sample_type = SampleTypeOf(ReadStringAttribute(file.id(), "sample_type", path), path);
+  record.compression = CompressionOf(file.id(), path);
   record.rms_db = ReadNumbersAttribute(file.id(), "rms_db", path);
+  if (H5Aexists(file.id(), "loudness_lufs") > 0)
+    record.loudness_lufs = ReadNumbersAttribute(file.id(), "loudness_lufs", path);
   record.checksum = ReadStringAttribute(file.id(), "checksum", path);
   record.recipe_hash = ReadStringAttribute(file.id(), "recipe_hash", path);
   try {

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "datasets/fingerprint.h"
+#include "datasets/spectrogram_format.h"
 
 namespace stemsmith {
 
@@ -28,36 +30,52 @@ double CacheLargestSample(CacheSampleType type);
 inline constexpr double kLowestRmsDb = -120.0;
 // The newest version that is read. A file says the oldest version that can read it.
 inline constexpr int kTrackFormatVersion = 2;
-std::int64_t TrackFormatVersionFor(CacheSampleType type);
+// Of what a file holds.
+std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression);
 
 struct TrackFormat {
   std::vector<std::string> stems;  // S
   int sample_rate_hz = 44100;
   int channels = 2;  // C, of each stem
   CacheSampleType sample_type = CacheSampleType::kInt16;
-  double scale = 0;  // the value of a stored one; 0: CacheSampleStep; unused for float32
+  double scale = 0;     // the value of a stored one; 0: CacheSampleStep; unused for float32
+  int compression = 0;  // 0: none; 1 (fast) to 9 (small): chunks are shuffled and deflated
+  // Whether to measure the loudness, which takes about 50 ms of work per minute and stereo stem.
+  bool measure_loudness = false;
+  // Instead of audio the magnitudes of its STFT are stored, as floats.
+  std::optional<SpectrogramFormat> spectrogram;
 
   int columns() const { return static_cast<int>(stems.size()) * channels; }
+  // Of what is stored: S · C samples, or (S + 1) · C · F magnitudes, the mixture's last.
+  int stored_columns() const {
+    return spectrogram ? (columns() + channels) * spectrogram->bins() : columns();
+  }
 };
 
 // A track as the index remembers it.
 struct TrackRecord {
-  std::string name;   // unique in the cache
-  std::string split;  // "train", "valid", "test"
-  std::string file;   // relative to the index's folder
-  std::int64_t frames = 0;
+  std::string name;         // unique in the cache
+  std::string split;        // "train", "valid", "test"
+  std::string file;         // relative to the index's folder
+  std::int64_t frames = 0;  // of audio
   std::uint64_t bytes = 0;  // size of the file
   CacheSampleType sample_type = CacheSampleType::kInt16;
+  int compression = 0;         // as in TrackFormat
   std::vector<double> rms_db;  // per stem
-  std::string checksum;        // of format and audio, hexadecimal
-  std::string recipe_hash;     // of what was made from which sources, hexadecimal
+  // Integrated loudness per stem (ITU-R BS.1770), kLowestRmsDb for silence; empty where it was not
+  // measured: by older versions, and at rates below 4 kHz.
+  std::vector<double> loudness_lufs;
+  std::string checksum;     // of format and audio, hexadecimal
+  std::string recipe_hash;  // of what was made from which sources, hexadecimal
   std::vector<SourceFile> sources;
 
   nlohmann::json ToJson() const;
   static TrackRecord FromJson(const nlohmann::json& json);
 };
 
-// Frames in a chunk of so many bytes per frame: the power of two that makes it 256 to 512 KiB.
+// Frames in a chunk of so many bytes per frame: the power of two that makes it 256 to 512 KiB, but
+// 16 at least: as many samples of one column fill a line of the processor's cache when they are put
+// side by side.
 std::int64_t ChunkFrames(std::size_t bytes_per_frame);
 
 // Writes a track file; it appears under its name in Finish(). Without Finish() nothing is left
@@ -70,10 +88,10 @@ class TrackWriter {
   TrackWriter(const TrackWriter&) = delete;
   TrackWriter& operator=(const TrackWriter&) = delete;
 
-  // Appends frames, interleaved [T, S · C], stem after stem. int16 and float16 round to nearest and
-  // clip.
+  // Appends frames of audio, interleaved [T, S · C], stem after stem. int16 and float16 round to
+  // nearest and clip; magnitudes that float16 cannot hold are an Error.
   void Write(const float* interleaved, std::size_t frames);
-  // Largest magnitude given so far, and whether the sample type could not hold it.
+  // Largest magnitude stored so far, and whether the sample type could not hold it.
   float peak() const;
   bool clipped() const;
   // Closes and renames. `name` and `split` of the record are left to the caller. Throws Error when
@@ -85,17 +103,21 @@ class TrackWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Where the audio of a track file lies. Chunk k holds frames [k · chunk_frames, (k+1) ·
-// chunk_frames), each `columns` samples wide, little-endian.
+// Where the audio of a track file lies, or its spectrogram. Chunk k holds rows [k · chunk_frames,
+// (k+1) · chunk_frames), each `columns` samples wide, little-endian.
 struct TrackLayout {
-  std::int64_t frames = 0;
-  int columns = 0;  // S · C
+  std::int64_t frames = 0;  // of audio
+  std::int64_t rows = 0;    // as many, or those of the spectrogram
+  int columns = 0;          // TrackFormat::stored_columns()
+  std::optional<SpectrogramFormat> spectrogram;
   std::int64_t chunk_frames = 0;
   CacheSampleType sample_type = CacheSampleType::kInt16;
   double scale = 1.0;
   std::vector<std::uint64_t>
       offsets;  // of each chunk in the file; kSilentChunk where none was written
-  std::vector<std::uint64_t> hashes;  // HashBytes of each whole chunk
+  std::vector<std::uint64_t> hashes;  // HashBytes of each whole chunk, before compression
+  int compression = 0;                // as in TrackFormat
+  std::vector<std::uint32_t> sizes;   // bytes of each chunk in the file; empty without compression
   std::string checksum;
 
   std::size_t bytes_per_frame() const {

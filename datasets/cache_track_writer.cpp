@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -9,7 +10,9 @@
 #include "datasets/cache_track.h"
 #include "datasets/cache_track_file.h"
 #include "datasets/chunk_writer.h"
+#include "datasets/loudness_meter.h"
 #include "datasets/sample_encoding.h"
+#include "datasets/spectrogram_stream.h"
 
 namespace stemsmith {
 namespace {
@@ -19,6 +22,13 @@ double RmsDb(double square_sum, double count) {
   return std::max(kLowestRmsDb, 10.0 * std::log10(square_sum / count));
 }
 
+// Magnitudes reach n_fft / 2 times the peak of the audio: with this step float16 takes peaks of 32.
+double FirstScale(const TrackFormat& format) {
+  if (!format.spectrogram || format.sample_type != CacheSampleType::kFloat16)
+    return CacheSampleStep(format.sample_type);
+  return std::max(1.0, format.spectrogram->n_fft / 4096.0);
+}
+
 }  // namespace
 
 struct TrackWriter::Impl {
@@ -26,44 +36,76 @@ struct TrackWriter::Impl {
       : output(path),
         format(given),
         columns(given.columns()),
-        audio(output, "audio", given.sample_type, columns,
-              ChunkFrames(columns * CacheSampleBytes(given.sample_type))) {
-    if (format.scale <= 0) format.scale = CacheSampleStep(format.sample_type);
+        stored(output, given.spectrogram ? "spectrogram" : "audio", given.sample_type,
+               given.stored_columns(),
+               ChunkFrames(given.stored_columns() * CacheSampleBytes(given.sample_type)),
+               given.compression) {
+    if (format.scale <= 0) format.scale = FirstScale(format);
+    if (format.spectrogram) {
+      spectrogram.emplace(*format.spectrogram, static_cast<int>(format.stems.size()),
+                          format.channels, [this](const float* row) { Store(row, 1); });
+    }
+    if (format.measure_loudness) {
+      loudness.emplace(static_cast<int>(format.stems.size()), format.channels,
+                       format.sample_rate_hz);
+    }
     square_sums.resize(columns);
     second_begins.resize(columns);
   }
 
-  void Encode(const float* interleaved, std::size_t frames);
+  void Store(const float* rows, std::size_t count);
+  void Encode(const float* rows, std::size_t count);
+  void Measure(const float* interleaved, std::size_t frames);
   void EndSecond();
+  bool Clipped() const;
   void WriteMetadata(const TrackRecord& record);
 
   Hdf5Output output;
   TrackFormat format;
-  int columns;
-  ChunkWriter audio;
-  std::vector<double> square_sums;  // per column
+  int columns;  // of the audio
+  ChunkWriter stored;
+  std::optional<SpectrogramStream> spectrogram;  // on the way there
+  std::int64_t frames = 0;                       // of audio
+  std::vector<double> square_sums;               // per column
   // The second that is being filled: the sums where it began, and its frames so far.
   std::vector<double> second_begins;
   int second_frames = 0;
   std::vector<float> levels_db;   // [seconds, S]
-  float lowest = 0, highest = 0;  // sample
+  float lowest = 0, highest = 0;  // of what is stored
+  std::optional<LoudnessMeter> loudness;
 };
 
-void TrackWriter::Impl::Encode(const float* interleaved, std::size_t count) {
-  const std::size_t samples = count * columns;
+void TrackWriter::Impl::Store(const float* rows, std::size_t count) {
+  const auto width = static_cast<std::size_t>(format.stored_columns());
+  while (count > 0) {
+    const std::size_t now = std::min(count, static_cast<std::size_t>(stored.room()));
+    Encode(rows, now);
+    stored.Advance(static_cast<std::int64_t>(now));
+    rows += now * width;
+    count -= now;
+  }
+}
+
+void TrackWriter::Impl::Encode(const float* rows, std::size_t count) {
+  const std::size_t samples = count * static_cast<std::size_t>(format.stored_columns());
   const float factor = static_cast<float>(1.0 / format.scale);
   switch (format.sample_type) {
     case CacheSampleType::kInt16:
-      EncodeInt16(interleaved, samples, factor, reinterpret_cast<std::int16_t*>(audio.next()));
+      EncodeInt16(rows, samples, factor, reinterpret_cast<std::int16_t*>(stored.next()));
       break;
     case CacheSampleType::kFloat16:
-      EncodeHalf(interleaved, samples, factor, reinterpret_cast<std::uint16_t*>(audio.next()));
+      EncodeHalf(rows, samples, factor, reinterpret_cast<std::uint16_t*>(stored.next()));
       break;
     case CacheSampleType::kFloat32:
-      std::memcpy(audio.next(), interleaved, samples * sizeof(float));
+      std::memcpy(stored.next(), rows, samples * sizeof(float));
       break;
   }
-  WidenRange(interleaved, samples, lowest, highest);
+  WidenRange(rows, samples, lowest, highest);
+}
+
+void TrackWriter::Impl::Measure(const float* interleaved, std::size_t count) {
+  if (loudness) loudness->Add(interleaved, count);
+  frames += static_cast<std::int64_t>(count);
   for (std::size_t t = 0; t < count; ++t) {
     const float* frame = interleaved + t * columns;
     for (int c = 0; c < columns; ++c) square_sums[c] += double{frame[c]} * frame[c];
@@ -87,17 +129,25 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   nlohmann::json sources = nlohmann::json::array();
   for (const SourceFile& source : record.sources) sources.push_back(source.ToJson());
   WriteAttribute(output.id(), "format", std::string(kTrackFormatName));
-  WriteAttribute(output.id(), "version", TrackFormatVersionFor(format.sample_type));
+  WriteAttribute(output.id(), "version",
+                 TrackFormatVersionFor(format.sample_type, format.spectrogram.has_value(),
+                                       format.compression));
   WriteAttribute(output.id(), "stems", nlohmann::json(format.stems).dump());
   WriteAttribute(output.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
   WriteAttribute(output.id(), "channels", std::int64_t{format.channels});
   WriteAttribute(output.id(), "frames", record.frames);
   WriteAttribute(output.id(), "sample_type", std::string(CacheSampleTypeName(format.sample_type)));
   WriteAttribute(output.id(), "scale", std::vector<double>{format.scale});
+  if (format.spectrogram)
+    WriteAttribute(output.id(), "spectrogram", ToJson(*format.spectrogram).dump());
+  if (format.compression > 0)
+    WriteAttribute(output.id(), "compression", std::int64_t{format.compression});
   WriteAttribute(output.id(), "rms_db", record.rms_db);
+  if (!record.loudness_lufs.empty())
+    WriteAttribute(output.id(), "loudness_lufs", record.loudness_lufs);
   WriteAttribute(output.id(), "checksum", record.checksum);
   WriteAttribute(output.id(), "recipe_hash", record.recipe_hash);
-  WriteNumbersDataset(output.id(), "chunk_hashes", audio.hashes());
+  WriteNumbersDataset(output.id(), "chunk_hashes", stored.hashes());
   WriteFloatsDataset(output.id(), "levels_db", levels_db);
   WriteTextDataset(output.id(), "sources", sources.dump());
 }
@@ -108,23 +158,29 @@ TrackWriter::TrackWriter(const std::filesystem::path& path, const TrackFormat& f
 TrackWriter::~TrackWriter() = default;
 
 void TrackWriter::Write(const float* interleaved, std::size_t frames) {
-  while (frames > 0) {
-    const std::size_t count = std::min(frames, static_cast<std::size_t>(impl_->audio.room()));
-    impl_->Encode(interleaved, count);
-    impl_->audio.Advance(static_cast<std::int64_t>(count));
-    interleaved += count * impl_->columns;
-    frames -= count;
+  impl_->Measure(interleaved, frames);
+  if (!impl_->spectrogram) {
+    impl_->Store(interleaved, frames);
+    return;
+  }
+  impl_->spectrogram->Write(interleaved, frames);
+  if (impl_->Clipped()) {
+    throw Error::Input("the spectrogram is too loud for float16", impl_->output.target().string(),
+                       "store it with --format float32");
   }
 }
 
 float TrackWriter::peak() const { return std::max(-impl_->lowest, impl_->highest); }
-bool TrackWriter::clipped() const {
-  const double step = impl_->format.scale;
-  switch (impl_->format.sample_type) {
+bool TrackWriter::clipped() const { return impl_->Clipped(); }
+
+bool TrackWriter::Impl::Clipped() const {
+  const double step = format.scale;
+  switch (format.sample_type) {
     case CacheSampleType::kInt16:
-      return impl_->lowest < -32768.5 * step || impl_->highest > 32767.5 * step;
+      return lowest < -32768.5 * step || highest > 32767.5 * step;
     case CacheSampleType::kFloat16:
-      return peak() > (kLargestHalf + 8) * step;  // up to there they round to the largest
+      // Up to there they round to the largest.
+      return std::max(-lowest, highest) > (kLargestHalf + 8) * step;
     case CacheSampleType::kFloat32:
       break;
   }
@@ -134,38 +190,42 @@ bool TrackWriter::clipped() const {
 TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
                                 const std::vector<SourceFile>& sources) {
   Impl& impl = *impl_;
-  impl.audio.Finish();
+  if (impl.frames > 0 && impl.spectrogram) impl.spectrogram->Finish();
+  impl.stored.Finish();
   if (impl.second_frames > 0) impl.EndSecond();
-  if (impl.audio.rows() == 0) {
+  if (impl.frames == 0) {
     throw Error::Input("the track holds no audio", impl.output.target().string());
   }
   TrackRecord record;
-  record.frames = impl.audio.rows();
+  record.frames = impl.frames;
   record.sample_type = impl.format.sample_type;
+  record.compression = impl.format.compression;
   record.recipe_hash = recipe_hash;
   record.sources = sources;
   const int channels = impl.format.channels;
   for (auto sum = impl.square_sums.begin(); sum != impl.square_sums.end(); sum += channels) {
     record.rms_db.push_back(RmsDb(std::accumulate(sum, sum + channels, 0.0),
-                                  static_cast<double>(impl.audio.rows()) * channels));
+                                  static_cast<double>(impl.frames) * channels));
   }
-  const std::string shape = nlohmann::json{impl.format.stems,
-                                           impl.format.sample_rate_hz,
-                                           impl.format.channels,
-                                           impl.audio.rows(),
-                                           CacheSampleTypeName(impl.format.sample_type),
-                                           impl.format.scale}
-                                .dump();
-  const std::uint64_t audio_hash = HashBytes(
-      {reinterpret_cast<const char*>(impl.audio.hashes().data()), impl.audio.hashes().size() * 8});
-  record.checksum = HexHash(HashBytes(shape, audio_hash));
+  if (impl.loudness) record.loudness_lufs = impl.loudness->Measure(kLowestRmsDb);
+  nlohmann::json shape = {impl.format.stems,
+                          impl.format.sample_rate_hz,
+                          impl.format.channels,
+                          impl.frames,
+                          CacheSampleTypeName(impl.format.sample_type),
+                          impl.format.scale};
+  if (impl.format.spectrogram) shape.push_back(ToJson(*impl.format.spectrogram));
+  const std::uint64_t audio_hash =
+      HashBytes({reinterpret_cast<const char*>(impl.stored.hashes().data()),
+                 impl.stored.hashes().size() * 8});
+  record.checksum = HexHash(HashBytes(shape.dump(), audio_hash));
   try {
     impl.WriteMetadata(record);
   } catch (const Error&) {
     throw impl.output.WriteFailed();
   }
   if (!impl.output.Flush()) throw impl.output.WriteFailed();
-  impl.audio.Close();
+  impl.stored.Close();
   impl.output.Commit();
   record.bytes = std::filesystem::file_size(impl.output.target());
   return record;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/files.h"
+#include "datasets/chunk_codec.h"
 
 namespace stemsmith {
 namespace {
@@ -32,11 +33,13 @@ Hdf5Handle StoredType(CacheSampleType type) {
 }
 
 ChunkWriter::ChunkWriter(Hdf5Output& output, const char* name, CacheSampleType type, int columns,
-                         std::int64_t chunk_rows)
+                         std::int64_t chunk_rows, int compression)
     : output_(output),
+      sample_bytes_(CacheSampleBytes(type)),
       row_bytes_(columns * CacheSampleBytes(type)),
       columns_(columns),
       chunk_rows_(chunk_rows),
+      compression_(compression),
       chunk_(static_cast<std::size_t>(chunk_rows) * row_bytes_) {
   Hdf5Lock lock;
   const hsize_t none[2] = {0, static_cast<hsize_t>(columns)};
@@ -46,6 +49,10 @@ ChunkWriter::ChunkWriter(Hdf5Output& output, const char* name, CacheSampleType t
   const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_chunk(properties.id(), 2, chunk_shape);
   H5Pset_obj_track_times(properties.id(), false);
+  if (compression > 0) {
+    H5Pset_shuffle(properties.id());
+    H5Pset_deflate(properties.id(), static_cast<unsigned>(compression));
+  }
   const Hdf5Handle stored = StoredType(type);
   dataset_ = Hdf5Handle(H5Dcreate2(output.id(), name, stored.id(), space.id(), H5P_DEFAULT,
                                    properties.id(), H5P_DEFAULT),
@@ -70,6 +77,8 @@ void ChunkWriter::WriteChunk() {
   std::fill(next(), chunk_.data() + chunk_.size(), 0);
   const bool silent = AllZero(chunk_);
   hashes_.push_back(HashBytes({chunk_.data(), chunk_.size()}));
+  if (compression_ > 0 && !silent) CompressChunk(chunk_, sample_bytes_, compression_, packed_);
+  const std::vector<char>& stored = compression_ > 0 ? packed_ : chunk_;
   const hsize_t offset[2] = {static_cast<hsize_t>(rows_), 0};
   rows_ += filled_;
   filled_ = 0;
@@ -78,7 +87,7 @@ void ChunkWriter::WriteChunk() {
   if (H5Dset_extent(dataset_.id(), shape) < 0 ||
       // A chunk of silence takes no room: what was never written reads as zero.
       (!silent &&
-       H5Dwrite_chunk(dataset_.id(), H5P_DEFAULT, 0, offset, chunk_.size(), chunk_.data()) < 0)) {
+       H5Dwrite_chunk(dataset_.id(), H5P_DEFAULT, 0, offset, stored.size(), stored.data()) < 0)) {
     throw output_.WriteFailed();
   }
 }

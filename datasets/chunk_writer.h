@@ -16,9 +16,9 @@ Hdf5Handle StoredType(CacheSampleType type);
 class ChunkWriter {
  public:
   // Makes the dataset in `output`, which must outlive the writer. Throws Error when the disk is
-  // full, as do Advance and Finish.
+  // full, as do Advance and Finish. `compression` as in TrackFormat.
   ChunkWriter(Hdf5Output& output, const char* name, CacheSampleType type, int columns,
-              std::int64_t chunk_rows);
+              std::int64_t chunk_rows, int compression = 0);
   ~ChunkWriter();
   ChunkWriter(const ChunkWriter&) = delete;
   ChunkWriter& operator=(const ChunkWriter&) = delete;
@@ -40,10 +40,12 @@ class ChunkWriter {
   void WriteChunk();
 
   Hdf5Output& output_;
-  std::size_t row_bytes_;
+  std::size_t sample_bytes_, row_bytes_;
   std::int64_t columns_, chunk_rows_;
+  int compression_;
   Hdf5Handle dataset_;
   std::vector<char> chunk_;  // the chunk that is being filled
+  std::vector<char> packed_;
   std::int64_t filled_ = 0;  // rows in it
   std::int64_t rows_ = 0;    // rows in finished chunks
   std::vector<std::uint64_t> hashes_;

@@ -90,9 +90,13 @@ void Doctor::Plan() {
                                 "no stem is common to half of the songs",
                                 "write a recipe and give it with --recipe"});
   }
+  // What the layout lacks is told as such; what the recipe asks for besides is told by ApplyRecipe.
+  std::vector<bool> broken;
+  for (const Track& track : tracks_) broken.push_back(track.problem.has_value());
+  AddRecordedMixtures(recipe_, tracks_);
   for (const Track& track : tracks_) {
     ++result_.songs[track.split];
-    if (track.problem) {
+    if (broken[static_cast<std::size_t>(&track - tracks_.data())]) {
       FindInTrack(track, "layout", *track.problem);
       continue;
     }

@@ -145,8 +145,9 @@ class Judge {
           Format(", with a gain of %+.1f dB %.1f dB", 20 * std::log10(gain), sums.ResidualDb(gain));
       advice = "the mixture has another level: scale it, or train on the sum of the stems";
     }
-    Find(residual > limits_.mix_error_db ? Severity::kError : Severity::kRemark, "mixture",
-         song_.mixture()->name, what, advice);
+    const bool error = residual > limits_.mix_error_db && !song_.has_residual;
+    Find(error ? Severity::kError : Severity::kRemark, "mixture", song_.mixture()->name, what,
+         advice);
   }
 
   const Track& track_;

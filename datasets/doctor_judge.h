@@ -39,6 +39,7 @@ struct MixComparison {
 struct MeasuredSong {
   std::vector<MeasuredPart> parts;  // the sources in the track's order, then the mixture
   bool has_mixture = false;
+  bool has_residual = false;  // a stem of the recipe takes up what the others leave of the mixture
   int sample_rate_hz = 0;
   MixComparison comparison;
 

@@ -1,7 +1,6 @@
 #include "datasets/doctor_song.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -58,14 +57,21 @@ class Examination {
  public:
   Examination(const Track& track, const TrackMix* mix, const DoctorLimits& limits)
       : track_(track), mix_(mix), limits_(limits), parts_track_(track) {
-    // The mixture is read like one more source: it may be a stream of their file.
+    // The mixture is read like one more source: it may be a stream of their file. A recipe that
+    // asks for it has put it there already (AddRecordedMixtures).
     song_.has_mixture = !track.mixture.empty();
-    if (song_.has_mixture) {
+    const bool is_there = !track.sources.empty() && track.sources.back().name == kMixtureSource;
+    if (song_.has_mixture && !is_there) {
       SourceStem& mixture = parts_track_.sources.emplace_back();
-      mixture.name = "mixture";
+      mixture.name = kMixtureSource;
       mixture.path = track.mixture;
       mixture.stream = track.mixture_stream;
     }
+    song_.has_residual =
+        mix != nullptr && std::any_of(mix->begin(), mix->end(), [](const auto& parts) {
+          return std::any_of(parts.begin(), parts.end(),
+                             [](const MixPart& p) { return p.inverted; });
+        });
   }
 
   SongReport Run(const std::function<bool(double)>& progress) {
@@ -213,11 +219,11 @@ class Examination {
     const std::size_t samples = longest * static_cast<std::size_t>(channels_);
     for (std::size_t t = 0; t < targets_.size(); ++t) {
       std::fill_n(sum_.begin(), samples, 0.0f);
-      for (const MixPart& part : (*mix_)[t]) Add(part.source, part.gain_db, samples);
+      for (const MixPart& part : (*mix_)[t]) Add(part, samples);
       targets_[t].Add(sum_.data(), longest);
     }
     std::fill_n(sum_.begin(), samples, 0.0f);
-    for (std::size_t s = 0; s < song_.sources(); ++s) Add(s, 0, samples);
+    for (std::size_t s = 0; s < song_.sources(); ++s) Add({s}, samples);
     const float* recording = sum_.data();
     if (song_.has_mixture && song_.parts.back().opened()) {
       recording = blocks_.back().data();
@@ -227,10 +233,10 @@ class Examination {
     return longest;
   }
 
-  void Add(std::size_t source, double gain_db, std::size_t samples) {
-    if (!song_.parts[source].opened()) return;
-    const float* in = blocks_[source].data();
-    const float gain = gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, gain_db / 20));
+  void Add(const MixPart& part, std::size_t samples) {
+    if (!song_.parts[part.source].opened()) return;
+    const float* in = blocks_[part.source].data();
+    const float gain = part.gain();
     for (std::size_t i = 0; i < samples; ++i) sum_[i] += gain * in[i];
   }
 
@@ -282,7 +288,7 @@ SongReport ExamineTakes(const Track& track, const TrackMix* mix, const DoctorLim
     TrackMix take_mix(report.targets.size());
     for (std::size_t t = 0; t < take_mix.size(); ++t) {
       for (const MixPart& part : (*mix)[t]) {
-        if (part.source == s) take_mix[t].push_back({0, part.gain_db});
+        if (part.source == s) take_mix[t].push_back({0, part.gain_db, part.inverted});
       }
     }
     const double share = 1.0 / static_cast<double>(track.sources.size());

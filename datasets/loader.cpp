@@ -47,14 +47,11 @@ void CheckOptions(const LoaderOptions& options) {
   }
 }
 
-// A chunk is read into a buffer per thread.
-constexpr std::int64_t kBytesPerThread = std::int64_t{512} << 10;
-
 int PrefetchBatches(const LoaderOptions& options, const SampleMaker& maker) {
   if (options.memory_mb == 0) return options.prefetch_batches;
   const std::int64_t batch_bytes = maker.shape().bytes();
   const std::int64_t rest =
-      (options.memory_mb << 20) - maker.table_bytes() - options.threads * kBytesPerThread;
+      (options.memory_mb << 20) - maker.table_bytes() - options.threads * maker.thread_bytes();
   const std::int64_t held_by_caller = 1;
   const std::int64_t fitting = rest / batch_bytes - held_by_caller;
   if (rest < 0 || fitting < 1) {

@@ -59,6 +59,8 @@ struct Batch {
   std::int64_t frames = 0;        // T: segment_frames + 2 · context_frames
   std::vector<float> mix;         // [B, C, T] = sum of stems over S
   std::vector<float> stem_audio;  // [B, S, C, T]
+  // From a cache of spectrograms both hold magnitudes: `channels` is C · F, `frames` is N =
+  // segment_frames / hop, and the mixture's are not the sum of the stems'.
   std::uint64_t epoch = 0;
   std::int64_t index = 0;           // number of the batch in its epoch
   std::vector<std::string> tracks;  // B names: the song that the first stem comes from
@@ -74,7 +76,8 @@ struct LoaderPosition {
 class Loader {
  public:
   // `cache` must outlive the loader. Throws Error when the split holds no track, or none as long as
-  // a segment, and for options out of range.
+  // a segment, and for options out of range. A cache of spectrograms takes no augmentation, and its
+  // hop and n_fft / 2 for grid_frames and context_frames.
   Loader(const CacheReader& cache, AugmentChain augment, const LoaderOptions& options);
   // Waits for the samples in work, no longer.
   ~Loader();

@@ -116,7 +116,8 @@ void Preparation::Plan() {
                     ChannelsOfCache(),
                     options_.format,
                     recipe_.source_channels,
-                    options_.trim};
+                    options_.trim,
+                    options_.compression};
   for (std::size_t place = 0; place < tracks_.size(); ++place) {
     if (!options_.shard.Has(place)) continue;
     const Track& track = tracks_[place];

@@ -37,6 +37,7 @@ struct PrepareOptions {
   int sample_rate_hz = 44100;
   int channels = 0;  // 0: two, or one where the recipe takes one channel of the sources
   CacheFormat format = CacheFormat::kAuto;
+  int compression = 0;  // as in TrackFormat
   TrimOptions trim;
   PrepareShard shard;
   int threads = 0;  // songs decoded side by side; 0: one per core

@@ -38,6 +38,7 @@ std::string PrepareCommandLine(const PrepareOptions& options) {
   if (options.channels != 0) line += " --channels " + std::to_string(options.channels);
   if (options.format != CacheFormat::kAuto)
     line += std::string(" --format ") + CacheFormatName(options.format);
+  if (options.compression > 0) line += " --compression " + std::to_string(options.compression);
   if (options.trim.silence_db) {
     line += " --trim-silence " + Number(*options.trim.silence_db);
     if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds)

@@ -91,6 +91,7 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
   const TrimOptions& trim = options.trim;
   if (trim.silence_db) all.push_back({"trim silence", *trim.silence_db, trim.min_silence_seconds});
   if (trim.excerpt_seconds > 0) all.push_back({"excerpt", trim.excerpt_seconds});
+  if (options.compression > 0) all.push_back({"compression", options.compression});
   return HexHash(HashBytes(all.dump()));
 }
 
@@ -121,6 +122,8 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
   format.stems = options.stems;
   format.sample_rate_hz = options.sample_rate_hz;
   format.channels = options.channels;
+  format.compression = options.compression;
+  format.measure_loudness = true;
   format.sample_type = SampleTypeFor(options.format, song.bits());
 
   // int16 is written at once with the step of 16-bit files, float16 as it is. Only where a sum of

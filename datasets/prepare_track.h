@@ -39,6 +39,7 @@ struct PrepareTrackOptions {
   CacheFormat format = CacheFormat::kAuto;
   SplitChannels source_channels;  // which channels of the sources are taken
   TrimOptions trim;
+  int compression = 0;  // as in TrackFormat
 };
 
 // The cache's own file cannot be written (disk full): no song after this one will do better.

@@ -79,6 +79,8 @@ struct MixPart {
   std::size_t source = 0;  // number in Track::sources
   double gain_db = 0;
   bool inverted = false;  // subtracted
+
+  float gain() const;  // the factor that both make
 };
 using TrackMix = std::vector<std::vector<MixPart>>;
 

@@ -2,6 +2,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "datasets/readers/readers.h"
@@ -63,6 +64,11 @@ void MakeResidual(const Recipe& recipe, const Track& track, TrackMix& mix) {
 }
 
 }  // namespace
+
+float MixPart::gain() const {
+  const float magnitude = gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, gain_db / 20));
+  return inverted ? -magnitude : magnitude;
+}
 
 void AddRecordedMixtures(const Recipe& recipe, std::vector<Track>& tracks) {
   if (recipe.residual.empty()) return;

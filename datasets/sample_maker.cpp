@@ -63,6 +63,27 @@ SamplerOptions SamplerOptionsOf(const LoaderOptions& options) {
           .world_size = options.world_size};
 }
 
+BatchShape ShapeOf(const CacheReader& cache, const AugmentChain& augment,
+                   const LoaderOptions& options) {
+  BatchShape shape{.batch = options.batch_size,
+                   .stems = static_cast<std::int64_t>(cache.stems().size()),
+                   .channels = cache.channels(),
+                   .frames = options.segment_frames + 2 * options.context_frames};
+  if (const auto& spectrogram = cache.spectrogram()) {
+    if (!augment.empty()) {
+      throw Error::Usage("spectrograms cannot be augmented: magnitudes do not add",
+                         "loader options", "take a cache of audio");
+    }
+    if (options.grid_frames != spectrogram->hop || options.context_frames != spectrogram->half()) {
+      throw Error::Usage("the cache holds spectrograms of another grid", "loader options",
+                         "grid_frames is their hop, context_frames half of n_fft");
+    }
+    shape.channels *= spectrogram->bins();
+    shape.frames = options.segment_frames / spectrogram->hop;
+  }
+  return shape;
+}
+
 std::unique_ptr<const Sounding> SoundingOf(const CacheReader& cache,
                                            const std::vector<std::size_t>& numbers,
                                            const LoaderOptions& options) {
@@ -96,10 +117,8 @@ SampleMaker::SampleMaker(const CacheReader& cache, AugmentChain augment,
       options_(options),
       numbers_(cache.TracksOf(options.split)),
       sampler_(TableOf(cache, numbers_, options), SamplerOptionsOf(options)),
-      shape_{.batch = options.batch_size,
-             .stems = static_cast<std::int64_t>(cache.stems().size()),
-             .channels = cache.channels(),
-             .frames = options.segment_frames + 2 * options.context_frames},
+      shape_(ShapeOf(cache, augment_, options)),
+      sample_frames_(options.segment_frames + 2 * options.context_frames),
       sounding_(SoundingOf(cache, numbers_, options)) {
   augment_.CheckStems(cache.stems());
 }
@@ -112,7 +131,7 @@ SampleMaker::Planned SampleMaker::Plan(const EpochSamples& epoch, std::uint64_t 
                                        std::int64_t index, std::uint64_t attempt) const {
   const auto at = [&](std::uint64_t k) {
     Planned planned{.random = sampler_.AugmentStream(epoch_number, index, k), .attempt = k};
-    planned.plan.frames = shape_.frames;
+    planned.plan.frames = sample_frames_;
     planned.plan.stems.assign(static_cast<std::size_t>(shape_.stems),
                               sampler_.Draw(epoch_number, index, k));
     // Only the first attempt trades with its neighbours: what they hold does not change.
@@ -163,6 +182,12 @@ void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_
 }
 
 void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
+  if (const auto& spectrogram = cache_.spectrogram()) {
+    const ReadPlan::Piece& piece = planned.plan.stems.front();
+    const std::int64_t first = (piece.start_frame + options_.context_frames) / spectrogram->hop;
+    cache_.ReadSpectrogram(numbers_[piece.track], first, shape_.frames, mix, stems);
+    return;
+  }
   const StemBlock sample{.data = stems,
                          .stems = static_cast<int>(shape_.stems),
                          .channels = static_cast<int>(shape_.channels),

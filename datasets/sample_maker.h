@@ -28,6 +28,8 @@ class SampleMaker {
   const BatchShape& shape() const { return shape_; }
   // Memory that does not depend on batches and threads, once all tracks were read.
   std::int64_t table_bytes() const;
+  // Memory of each thread besides what augmentations take.
+  std::int64_t thread_bytes() const { return cache_.thread_bytes(); }
   // Writes sample `slot` of the batch at `position`. Throws what reading and augmentations throw.
   void Fill(Batch& batch, const LoaderPosition& position, std::int64_t slot) const;
   // Draws given up so far because their audio is damaged.
@@ -54,6 +56,7 @@ class SampleMaker {
   const std::vector<std::size_t> numbers_;  // of the split's tracks in the cache
   const Sampler sampler_;
   const BatchShape shape_;
+  const std::int64_t sample_frames_;                // of audio
   const std::unique_ptr<const Sounding> sounding_;  // null where levels do not matter
 
   mutable std::atomic<std::int64_t> skipped_draws_ = 0;

@@ -205,9 +205,7 @@ struct SongMixer::Impl {
   }
 
   void Add(const MixPart& part, std::size_t target, std::size_t begin, std::size_t end) {
-    const float magnitude =
-        part.gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, part.gain_db / 20));
-    const float gain = part.inverted ? -magnitude : magnitude;
+    const float gain = part.gain();
     const SourcePlace& place = places[part.source];
     const OpenFile& file = files[place.file];
     const int step = file.columns();

@@ -3,22 +3,29 @@
 #include <functional>
 #include <string>
 
+#include "core/error.h"
 #include "train/table.h"
 
 namespace stemsmith {
 namespace {
 
-// What a difference is taken of: samples, or magnitudes of an STFT.
+// What a difference is taken of: samples, magnitudes of an STFT of these, or the magnitudes that
+// the model itself looks at and estimates.
 class Domain {
  public:
   Domain(const Config& config, const torch::Device& device) {
-    if (config.Choice("domain", "waveform", {"waveform", "magnitude"}) == "waveform") return;
+    const std::string domain =
+        config.Choice("domain", "waveform", {"waveform", "magnitude", "spectrogram"});
+    on_spectrograms_ = domain == "spectrogram";
+    if (domain != "magnitude") return;
     n_fft_ = config.IntegerIn("n_fft", 2048, 16, 1 << 20);
     hop_ = config.IntegerIn("hop", n_fft_ / 4, 1, n_fft_);
     window_ = torch::hann_window(n_fft_, torch::TensorOptions().device(device));
   }
 
-  // [B, S, C, T] → itself, or magnitudes [B · S · C, F, N].
+  bool on_spectrograms() const { return on_spectrograms_; }
+
+  // Itself, or [B, S, C, T] → magnitudes [B · S · C, F, N].
   torch::Tensor operator()(const torch::Tensor& audio) const {
     if (!window_.defined()) return audio;
     return torch::stft(audio.reshape({-1, audio.size(-1)}), n_fft_, hop_, n_fft_, window_,
@@ -28,6 +35,7 @@ class Domain {
   }
 
  private:
+  bool on_spectrograms_ = false;
   std::int64_t n_fft_ = 0, hop_ = 0;
   torch::Tensor window_;
 };
@@ -47,6 +55,7 @@ class ElementLoss : public Loss {
     }
     return difference_(domain_(estimates), reference);
   }
+  bool on_spectrograms() const override { return domain_.on_spectrograms(); }
 
  private:
   Domain domain_;
@@ -69,8 +78,8 @@ std::unique_ptr<Loss> MakeMse(const Config& config, const torch::Device& device)
 
 const std::vector<LossRow>& LossTable() {
   static const std::vector<LossRow> table = {
-      {"l1", "mean absolute difference of samples or magnitudes", MakeL1},
-      {"mse", "mean squared difference of samples or magnitudes", MakeMse},
+      {"l1", "mean absolute difference of samples, magnitudes or spectrograms", MakeL1},
+      {"mse", "mean squared difference of samples, magnitudes or spectrograms", MakeMse},
   };
   return table;
 }
@@ -83,6 +92,11 @@ WeightedLoss::WeightedLoss(const std::vector<Config>& items, const torch::Device
     term.weight = item.NumberIn("weight", 1.0, 0.0, 1e9);
     term.loss = row.make(item, device);
     terms_.push_back(std::move(term));
+    if (terms_.back().loss->on_spectrograms() != on_spectrograms()) {
+      throw Error::Usage("a loss on spectrograms cannot be combined with one on waveforms",
+                         item.Where("domain"),
+                         "use domain: spectrogram for all losses, or for none");
+    }
   }
 }
 

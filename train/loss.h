@@ -16,9 +16,12 @@ namespace stemsmith {
 class Loss {
  public:
   virtual ~Loss() = default;
-  // estimates and targets [B, S, C, T], the same shape → a scalar, the mean over all elements.
+  // estimates and targets of the same shape, [B, S, C, T], or [B, S, C, F, N] with
+  // on_spectrograms() → a scalar, the mean over all elements.
   virtual torch::Tensor operator()(const torch::Tensor& estimates,
                                    const torch::Tensor& targets) const = 0;
+  // Whether it takes the magnitudes that a SpectrogramModel estimates instead of waveforms.
+  virtual bool on_spectrograms() const { return false; }
 };
 
 struct LossRow {
@@ -31,11 +34,13 @@ struct LossRow {
 const std::vector<LossRow>& LossTable();
 
 // The configured list `loss: [{name: l1, domain: magnitude, weight: 1.0}, …]`. An empty list means
-// L1 on waveforms. Throws Error for unknown names (with the nearest one).
+// L1 on waveforms. Throws Error for unknown names (with the nearest one), and where some of the
+// losses are taken on spectrograms and others are not.
 class WeightedLoss {
  public:
   WeightedLoss(const std::vector<Config>& items, const torch::Device& device);
   torch::Tensor operator()(const torch::Tensor& estimates, const torch::Tensor& targets) const;
+  bool on_spectrograms() const { return terms_.front().loss->on_spectrograms(); }
 
  private:
   struct Term {

@@ -30,12 +30,12 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
       device_(SelectDevice(request.device)),
       threads_(PrepareTorch(device_, request.threads)),
       augment_(config.List("augment")) {
-  loss_ = std::make_unique<WeightedLoss>(config.List("loss"), device_);
   cache_ = std::make_unique<CacheReader>(options_.cache);
   torch::manual_seed(options_.seed);
   model_ = MakeModel(config.Child("model"),
                      {cache_->stems(), cache_->sample_rate_hz(), cache_->channels()});
   model_->to(device_);
+  objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));
   if (options_.ema_decay > 0)
     average_ = std::make_unique<WeightAverage>(*model_, options_.ema_decay);
@@ -45,6 +45,8 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
 
   LoaderOptions loader;
   loader.segment_frames = segment_frames_;
+  loader.grid_frames = objective_->grid_frames();
+  loader.context_frames = objective_->context_frames();
   loader.batch_size = options_.batch_size;
   loader.samples_per_epoch = options_.samples_per_epoch;
   loader.seed = options_.seed;
@@ -101,7 +103,7 @@ void Trainer::TrainStep() {
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
 
   optimizer_->ZeroGrad();
-  const torch::Tensor loss = (*loss_)(model_->forward(mix), stems);
+  const torch::Tensor loss = (*objective_)(mix, stems);
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
     loss.backward();
@@ -137,6 +139,7 @@ void Trainer::Log() {
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
+                {"skipped_draws", loader_->skipped_draws()},
                 {"seconds", Elapsed()}});
   state_.loss_sum = 0.0;
   state_.loss_count = 0;
@@ -175,18 +178,19 @@ void Trainer::Validate() {
     weights = CloneTensors(model_->StateDict());
     model_->LoadStateDict(average_->state(), "the averaged weights");
   }
-  const ValidationFigures result = validation_->Run(*model_, *loss_, device_);
+  const ValidationFigures result = validation_->Run(*objective_, device_);
   if (average_) model_->LoadStateDict(weights, "the weights");
 
   nlohmann::json figures = result.ToJson(cache_->stems());
   figures["step"] = state_.step;
   state_.validation = figures;
-  std::string text = "step " + std::to_string(state_.step) +
-                     Format(": validation loss %.5f", result.loss) +
-                     Format(", SDR %.2f dB (", result.mean_sdr_db);
-  for (std::size_t s = 0; s < result.sdr_db.size(); ++s)
-    text += (s > 0 ? ", " : "") + cache_->stems()[s] + Format(" %.2f", result.sdr_db[s]);
-  text += ")";
+  std::string text =
+      "step " + std::to_string(state_.step) + Format(": validation loss %.5f", result.loss);
+  for (std::size_t s = 0; s < result.sdr_db.size(); ++s) {
+    text += s == 0 ? Format(", SDR %.2f dB (", result.mean_sdr_db) : ", ";
+    text += cache_->stems()[s] + Format(" %.2f", result.sdr_db[s]);
+  }
+  if (!result.sdr_db.empty()) text += ")";
   const bool better = IsBetter(figures);
   if (better) {
     state_.best = figures;
@@ -247,6 +251,7 @@ TrainResult Trainer::Run() {
   TrainResult result;
   result.step = state_.step;
   result.seconds = Elapsed();
+  result.skipped_draws = loader_->skipped_draws();
   result.signal = signal;
   result.validation = state_.validation;
   result.best = state_.best;

@@ -45,6 +45,10 @@ void Trainer::Start() {
                        Format("%g", options_.segment_seconds) +
                        " s: the nearest length that the model takes without padding");
   }
+  if (cache_->spectrogram() && validation_) {
+    progress_->Message(
+        "the cache holds spectrograms: validation gives the loss, and no SDR of waveforms");
+  }
   WriteFileAtomically(folder_->config(), state_.config);
   log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.

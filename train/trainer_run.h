@@ -12,9 +12,9 @@
 #include "datasets/loader.h"
 #include "models/checkpoint.h"
 #include "train/ema.h"
-#include "train/loss.h"
 #include "train/meter.h"
 #include "train/metrics_log.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/run_folder.h"
@@ -62,7 +62,7 @@ class Trainer {
   AugmentChain augment_;
   std::unique_ptr<CacheReader> cache_;
   std::shared_ptr<SeparationModel> model_;
-  std::unique_ptr<WeightedLoss> loss_;
+  std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // null without EMA
   std::unique_ptr<Validation> validation_;  // null where nothing is validated

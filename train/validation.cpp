@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include "evaluate/metrics.h"
 
@@ -11,10 +10,6 @@ namespace stemsmith {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-struct Energies {
-  std::vector<double> reference, error, mixture_error;  // [S]
-};
 
 // As SignalToDistortionDb: a silent reference has no SDR, an exact estimate an infinite one.
 double Decibel(double reference, double error) {
@@ -34,9 +29,17 @@ torch::Tensor Energy(const torch::Tensor& audio) {
 
 }  // namespace
 
+struct Validation::Energies {
+  std::vector<double> reference, error, mixture_error;  // [S]
+};
+
 nlohmann::json ValidationFigures::ToJson(const std::vector<std::string>& stems) const {
-  nlohmann::json json = {{"loss", Finite(loss)}, {"mean_sdr_db", Finite(mean_sdr_db)}};
-  for (std::size_t s = 0; s < stems.size(); ++s) {
+  const nlohmann::json none = nlohmann::json::object();
+  nlohmann::json json = {{"loss", Finite(loss)},
+                         {"mean_sdr_db", Finite(mean_sdr_db)},
+                         {"sdr_db", none},
+                         {"mixture_sdr_db", none}};
+  for (std::size_t s = 0; s < sdr_db.size(); ++s) {
     json["sdr_db"][stems[s]] = Finite(sdr_db[s]);
     json["mixture_sdr_db"][stems[s]] = Finite(mixture_sdr_db[s]);
   }
@@ -58,54 +61,88 @@ Validation::Validation(const CacheReader& cache, const ValidationOptions& option
     segments_.push_back(all[static_cast<std::size_t>(i * total / wanted)]);
 }
 
-ValidationFigures Validation::Run(SeparationModel& model, const WeightedLoss& loss,
-                                  const torch::Device& device) const {
+torch::Tensor Validation::ReadAudio(std::span<const Segment> segments,
+                                    std::int64_t context_frames) const {
+  const std::int64_t frames = options_.segment_frames + 2 * context_frames;
+  torch::Tensor audio =
+      torch::empty({static_cast<std::int64_t>(segments.size()),
+                    static_cast<std::int64_t>(cache_.stems().size()), cache_.channels(), frames});
+  for (std::size_t b = 0; b < segments.size(); ++b) {
+    cache_.ReadStems(segments[b].track, segments[b].start - context_frames, frames,
+                     audio[static_cast<std::int64_t>(b)].data_ptr<float>());
+  }
+  return audio;
+}
+
+double Validation::Judge(const Objective& objective, std::span<const Segment> segments,
+                         const torch::Device& device,
+                         std::map<std::size_t, Energies>& songs) const {
+  const std::int64_t context = objective.context_frames();
+  const torch::Tensor audio = ReadAudio(segments, context).to(device);
+  const torch::Tensor references = audio.slice(-1, context, context + options_.segment_frames);
+  const torch::Tensor mix = references.sum(1);
+  const torch::Tensor estimates = objective.model().forward(mix);
+  const torch::Tensor loss = objective.on_spectrograms()
+                                 ? objective(audio.sum(1), audio)
+                                 : objective.OfEstimates(estimates, references);
+  const torch::Tensor energy = Energy(references), error = Energy(references - estimates),
+                      mixture_error = Energy(references - mix.unsqueeze(1));
+  for (std::size_t b = 0; b < segments.size(); ++b) {
+    Energies& song = songs[segments[b].track];
+    const auto add = [&](std::vector<double>& sums, const torch::Tensor& values) {
+      const auto row = values.accessor<double, 2>()[static_cast<std::int64_t>(b)];
+      sums.resize(cache_.stems().size());
+      for (std::size_t s = 0; s < sums.size(); ++s) sums[s] += row[static_cast<std::int64_t>(s)];
+    };
+    add(song.reference, energy);
+    add(song.error, error);
+    add(song.mixture_error, mixture_error);
+  }
+  return loss.item<double>();
+}
+
+double Validation::JudgeSpectrograms(const Objective& objective, std::span<const Segment> segments,
+                                     const torch::Device& device) const {
+  const SpectrogramFormat& format = *cache_.spectrogram();
+  const auto batch = static_cast<std::int64_t>(segments.size());
+  const auto stems = static_cast<std::int64_t>(cache_.stems().size());
+  const std::int64_t rows = cache_.channels() * format.bins();
+  const std::int64_t frames = options_.segment_frames / format.hop;
+  const torch::Tensor mix = torch::empty({batch, rows, frames});
+  const torch::Tensor references = torch::empty({batch, stems, rows, frames});
+  for (std::size_t b = 0; b < segments.size(); ++b) {
+    const auto place = static_cast<std::int64_t>(b);
+    cache_.ReadSpectrogram(segments[b].track, segments[b].start / format.hop, frames,
+                           mix[place].data_ptr<float>(), references[place].data_ptr<float>());
+  }
+  return objective(mix.to(device), references.to(device)).item<double>();
+}
+
+ValidationFigures Validation::Run(const Objective& objective, const torch::Device& device) const {
   torch::NoGradGuard no_grad;
+  SeparationModel& model = objective.model();
   const bool was_training = model.is_training();
   model.eval();
-  const std::int64_t stems = static_cast<std::int64_t>(cache_.stems().size());
-  const std::int64_t channels = cache_.channels(), frames = options_.segment_frames;
-
   double loss_sum = 0.0;
   std::map<std::size_t, Energies> songs;
-  for (std::size_t first = 0; first < segments_.size();
+  const std::span<const Segment> all = segments_;
+  for (std::size_t first = 0; first < all.size();
        first += static_cast<std::size_t>(options_.batch_size)) {
-    const std::size_t count =
-        std::min(segments_.size() - first, static_cast<std::size_t>(options_.batch_size));
-    torch::Tensor references =
-        torch::empty({static_cast<std::int64_t>(count), stems, channels, frames});
-    for (std::size_t b = 0; b < count; ++b) {
-      const Segment& segment = segments_[first + b];
-      cache_.ReadStems(segment.track, segment.start, frames,
-                       references[static_cast<std::int64_t>(b)].data_ptr<float>());
-    }
-    references = references.to(device);
-    const torch::Tensor mix = references.sum(1);
-    const torch::Tensor estimates = model.forward(mix);
-    loss_sum += loss(estimates, references).item<double>() * static_cast<double>(count);
-    const torch::Tensor energy = Energy(references), error = Energy(references - estimates),
-                        mixture_error = Energy(references - mix.unsqueeze(1));
-    for (std::size_t b = 0; b < count; ++b) {
-      Energies& song = songs[segments_[first + b].track];
-      song.reference.resize(static_cast<std::size_t>(stems));
-      song.error.resize(static_cast<std::size_t>(stems));
-      song.mixture_error.resize(static_cast<std::size_t>(stems));
-      const auto add = [&](std::vector<double>& sums, const torch::Tensor& values) {
-        const auto row = values.accessor<double, 2>()[static_cast<std::int64_t>(b)];
-        for (std::int64_t s = 0; s < stems; ++s) sums[static_cast<std::size_t>(s)] += row[s];
-      };
-      add(song.reference, energy);
-      add(song.error, error);
-      add(song.mixture_error, mixture_error);
-    }
+    const auto batch = all.subspan(
+        first, std::min(all.size() - first, static_cast<std::size_t>(options_.batch_size)));
+    const double loss = cache_.spectrogram() ? JudgeSpectrograms(objective, batch, device)
+                                             : Judge(objective, batch, device, songs);
+    loss_sum += loss * static_cast<double>(batch.size());
   }
   if (was_training) model.train();
 
   ValidationFigures figures;
   figures.loss = loss_sum / static_cast<double>(std::max<std::int64_t>(1, segments()));
+  figures.mean_sdr_db = kNaN;
+  if (cache_.spectrogram()) return figures;
   double sum = 0.0;
   int with_sdr = 0;
-  for (std::size_t s = 0; s < static_cast<std::size_t>(stems); ++s) {
+  for (std::size_t s = 0; s < cache_.stems().size(); ++s) {
     std::vector<double> estimate, mixture;
     for (const auto& [track, song] : songs) {
       estimate.push_back(Decibel(song.reference[s], song.error[s]));
@@ -115,7 +152,7 @@ ValidationFigures Validation::Run(SeparationModel& model, const WeightedLoss& lo
     figures.mixture_sdr_db.push_back(Median(mixture));
     if (!std::isnan(figures.sdr_db[s])) sum += figures.sdr_db[s], ++with_sdr;
   }
-  figures.mean_sdr_db = with_sdr > 0 ? sum / with_sdr : kNaN;
+  if (with_sdr > 0) figures.mean_sdr_db = sum / with_sdr;
   return figures;
 }
 

@@ -1,14 +1,16 @@
-// Validation on fixed segments of songs: the loss, and the SDR of every stem.
+// Validation on fixed segments of songs: the loss, and the SDR of every stem. From a cache of
+// spectrograms the loss alone: waveforms that an SDR could be taken of are not there.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "datasets/cache.h"
-#include "models/separation_model.h"
-#include "train/loss.h"
+#include "train/objective.h"
 
 namespace stemsmith {
 
@@ -21,13 +23,14 @@ struct ValidationOptions {
 
 struct ValidationFigures {
   double loss = 0.0;  // mean over the segments
-  std::vector<double>
-      sdr_db;  // [S]: median over the songs; NaN where a stem is silent in all of them
+  // [S]: median over the songs; NaN where a stem is silent in all of them. Empty where only the
+  // loss is known.
+  std::vector<double> sdr_db;
   std::vector<double> mixture_sdr_db;  // the same with the mixture taken as the estimate
   double mean_sdr_db = 0.0;            // over the stems that have one; NaN when none has
 
   // {"loss", "sdr_db": {STEM: …}, "mixture_sdr_db": {…}, "mean_sdr_db"}; what is not finite becomes
-  // null.
+  // null; without SDRs the maps are empty.
   nlohmann::json ToJson(const std::vector<std::string>& stems) const;
 };
 
@@ -39,14 +42,21 @@ class Validation {
   Validation(const CacheReader& cache, const ValidationOptions& options);
   std::int64_t segments() const { return static_cast<std::int64_t>(segments_.size()); }
   // Runs the model in eval mode without gradients, and leaves it in the mode it was in.
-  ValidationFigures Run(SeparationModel& model, const WeightedLoss& loss,
-                        const torch::Device& device) const;
+  ValidationFigures Run(const Objective& objective, const torch::Device& device) const;
 
  private:
   struct Segment {
     std::size_t track = 0;
     std::int64_t start = 0;
   };
+  struct Energies;  // of one song
+  // [b, S, C, frames], read `context_frames` before each segment.
+  torch::Tensor ReadAudio(std::span<const Segment> segments, std::int64_t context_frames) const;
+  // The loss of a batch of segments, and what its SDRs are made of.
+  double Judge(const Objective& objective, std::span<const Segment> segments,
+               const torch::Device& device, std::map<std::size_t, Energies>& songs) const;
+  double JudgeSpectrograms(const Objective& objective, std::span<const Segment> segments,
+                           const torch::Device& device) const;
   const CacheReader& cache_;
   ValidationOptions options_;
   std::vector<Segment> segments_;

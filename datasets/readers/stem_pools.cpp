@@ -9,6 +9,7 @@
 #include <map>
 #include <tuple>
 
+#include "core/decode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
@@ -37,7 +38,7 @@ Pools ScanPools(const fs::path& folder, std::uint64_t seed) {
     const std::string stem = AsUtf8(entry.filename().string(), &changed);
     std::vector<Take> takes;
     for (const fs::path& file : Entries(entry)) {
-      if (!IsAudioFile(file)) continue;
+      if (!HasAudioExtension(file)) continue;
       const std::string name = stem + "/" + file.filename().string();
       takes.push_back({file, MixBits(HashBytes(name, seed))});
     }
@@ -93,7 +94,12 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
     track.split = split;
     track.unrelated_takes = true;
     for (const auto& [stem, takes] : pools) {
-      track.sources.push_back({stem, takes[k % takes.size()].file, 0, {}});
+      const fs::path& file = takes[k % takes.size()].file;
+      if (!IsFile(file) && !track.problem) {
+        track.problem = Error::Input("not a file, or a link that leads nowhere", file.string(),
+                                     "mend or remove it");
+      }
+      track.sources.push_back({stem, file, 0, {}});
     }
     tracks.push_back(std::move(track));
   }

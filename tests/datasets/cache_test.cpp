@@ -242,6 +242,12 @@ TEST_F(CacheTest, SaysTheOldestVersionThatCanReadIt) {
     const auto file = CacheTrackFolder(path_) / "song.h5";
     EXPECT_EQ(ReadIntegerAttribute(OpenHdf5File(file, "track").id(), "version", file), version);
   }
+  TrackFormat compressed = Format();
+  compressed.compression = 1;
+  CacheBuilder builder(path_, compressed);
+  builder.AddTrack("song", "train", Noise(4, 100, 1));
+  builder.Finish();
+  EXPECT_EQ(ReadCacheIndex(path_).version, 2);
 }
 
 TEST_F(CacheTest, KeepsNoRoomForSilentChunksAndReadsThemAsSilence) {
@@ -392,6 +398,9 @@ TEST_F(CacheTest, RefusesANewerVersionAndHdf5FilesOfOthers) {
   };
   write("stemsmith-cache", kCacheFormatVersion + 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("newer stemsmith"));
+  EXPECT_THAT(MessageOf([&] { ReadReplaceableIndex(path_); }), HasSubstr("newer stemsmith"));
+  write("stemsmith-track", kTrackFormatVersion + 1);
+  EXPECT_THAT(MessageOf([&] { ReadTrackLayout(path_); }), HasSubstr("newer stemsmith"));
   write("", 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("not a stemsmith-cache"));
 }

@@ -298,5 +298,38 @@ TEST_F(DoctorTest, TheReportShowsAllErrorsAndTheFirstRemarksOfAKind) {
   EXPECT_EQ(json["targets"][0]["splits"]["train"]["songs"], 1);
 }
 
+// As prepare does: the mixture is one more source, of which the residual is what the others leave.
+TEST_F(DoctorTest, ListensToTheResidualOfARecordedMixture) {
+  for (const std::string song : {"train/a", "test/b"}) {
+    const std::uint64_t seed = song == "train/a" ? 1 : 5;
+    AudioBuffer mixture = Notes(seed + 2);  // the room
+    for (const std::string stem : {"drums", "bass"}) {
+      const AudioBuffer audio = Notes(stem == "drums" ? seed : seed + 1);
+      Write(song + "/" + stem + ".wav", audio);
+      for (std::size_t i = 0; i < mixture.samples().size(); ++i)
+        mixture.samples()[i] += audio.samples()[i];
+    }
+    Write(song + "/mixture.wav", mixture);
+  }
+  const DoctorResult result =
+      ExamineWith("stems: {drums: drums, bass: bass}\nmixture: recorded\nresidual: room\n");
+  EXPECT_EQ(result.errors(), 0u) << AllOf(result);
+  ASSERT_EQ(result.targets.size(), 3u);
+  EXPECT_EQ(result.targets[2].name, "room");
+  EXPECT_NEAR(result.targets[2].splits.at("train").sounding_hours * 3600, 4, 0.5);
+}
+
+TEST_F(DoctorTest, FindsSongsWithoutTheMixtureAndSilentResiduals) {
+  WriteGoodSongs();
+  AudioBuffer sum = Notes(1);
+  const AudioBuffer bass = Notes(2);
+  for (std::size_t i = 0; i < sum.samples().size(); ++i) sum.samples()[i] += bass.samples()[i];
+  Write("train/a/mixture.wav", sum);
+  const DoctorResult result =
+      ExamineWith("stems: {drums: drums, bass: bass}\nmixture: recorded\nresidual: room\n");
+  EXPECT_THAT(result.findings, ElementsAre(IsFinding(kError, "recipe", "test/b", ""),
+                                           IsFinding(kError, "target", "train/", "room")));
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import h5py
@@ -52,16 +53,31 @@ def audio_of(cache, song):
     return {stem: stored[:, i * channels : (i + 1) * channels] for i, stem in enumerate(stems)}, group
 
 
+@pytest.mark.parametrize("compression", [0, 1, 9])
 @pytest.mark.parametrize("name,kind", [("int16", np.int16), ("float16", np.float16), ("float32", np.float32)])
-def test_h5py_reads_every_sample_type(songs, tmp_path, name, kind):
-    with prepare(songs, tmp_path / "cache.h5", "--format", name) as cache:
+def test_h5py_reads_every_sample_type(songs, tmp_path, name, kind, compression):
+    with prepare(songs, tmp_path / "cache.h5", "--format", name, "--compression", str(compression)) as cache:
         assert json.loads(cache["index"][()])["stems"] == ["drums", "bass"]
         for song in ["one", "two"]:
             stems, group = audio_of(cache, song)
             assert group["audio"].dtype == np.dtype(kind).newbyteorder("<")
+            assert group["audio"].shuffle == (compression > 0)
+            assert group["audio"].compression_opts == (compression or None)
             for stem, stored in stems.items():
                 want = source(songs, song, stem)
                 if kind == np.float16:  # numpy rounds to nearest even as well
                     np.testing.assert_array_equal(stored, want.astype(np.float16))
                 else:
                     np.testing.assert_array_equal(stored * float(group.attrs["scale"][0]), want)
+
+
+def test_loudness_is_that_of_ffmpeg(songs, tmp_path):
+    with prepare(songs, tmp_path / "cache.h5") as cache:
+        for track in json.loads(cache["index"][()])["tracks"]:
+            for stem, loudness in zip(["drums", "bass"], track["loudness_lufs"], strict=True):
+                meter = subprocess.run(
+                    ["ffmpeg", "-nostats", "-i", songs / track["name"] / f"{stem}.wav", "-af", "ebur128", "-f", "null",
+                     "-"], capture_output=True, text=True)
+                # The last figure is that of the whole file, with one digit behind the point.
+                integrated = re.findall(r"I:\s+(-?[0-9.]+) LUFS", meter.stderr)[-1]
+                assert abs(loudness - float(integrated)) < 0.11

@@ -67,7 +67,10 @@ TEST_F(PrepareProgram, RefusesValuesThatMakeNoSense) {
                               "--min-silence 2",
                               "--trim-silence=-60 --min-silence 0",
                               "--trim-silence=-60 --min-silence 1000",
-                              "--format float8"}) {
+                              "--format float8",
+                              "--compression 10",
+                              "--compression=-1",
+                              "--compression best"}) {
     const ProgramResult result = Prepare(options);
     EXPECT_EQ(result.status, 2) << options << '\n' << result.err;
     EXPECT_NE(result.err, "") << options;
@@ -93,14 +96,38 @@ TEST_F(PrepareProgram, ShardsSayWhatIsLeftToDoAndTheLastRunWritesTheIndex) {
   EXPECT_EQ(Inspect()["songs"], 3);
 }
 
+TEST_F(PrepareProgram, InspectShowsLoudnessSizesAndCompression) {
+  EXPECT_EQ(Prepare("").status, 0);
+  const nlohmann::json plain = Inspect();
+  EXPECT_EQ(Prepare("--compression 6").status, 0);
+  const nlohmann::json packed = Inspect();
+  EXPECT_LT(packed["bytes"], plain["bytes"]);
+  EXPECT_EQ(packed["fingerprint"], plain["fingerprint"]);
+  EXPECT_EQ(packed["compressed_songs"], 3);
+  EXPECT_FALSE(plain.contains("compressed_songs"));
+  for (const nlohmann::json& stem : packed["stems"]) {
+    const nlohmann::json& loudness = stem["loudness_lufs"];
+    EXPECT_EQ(loudness["songs"], 3);
+    // White noise of this level: -15.2 dB RMS in each of two channels, made louder by the
+    // weighting.
+    EXPECT_GT(loudness["lowest"], -15.0);
+    EXPECT_LE(loudness["lowest"], loudness["median"]);
+    EXPECT_LE(loudness["median"], loudness["highest"]);
+    EXPECT_LT(loudness["highest"], -5.0);
+  }
+  EXPECT_THAT(RunProgram(STEMSMITH_BIN_DIR "/stemsmith inspect " + Cache()).out,
+              AllOf(HasSubstr("LUFS in the median song"), HasSubstr("compressed   3 songs")));
+}
+
 TEST_F(PrepareProgram, RemembersHowItWasTyped) {
-  const ProgramResult result =
-      Prepare("--format float16 --trim-silence=-55.5 --min-silence 0.5 --excerpt 2");
+  const ProgramResult result = Prepare(
+      "--format float16 --compression 3 --trim-silence=-55.5 --min-silence 0.5 --excerpt 2");
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("3 songs are shorter than 2 s and kept whole"));
   const std::string command = Inspect()["command"];
-  EXPECT_THAT(command, HasSubstr("--format float16 --trim-silence -55.5 --min-silence 0.5 "
-                                 "--excerpt 2"));
+  EXPECT_THAT(command,
+              HasSubstr("--format float16 --compression 3 --trim-silence -55.5 --min-silence 0.5 "
+                        "--excerpt 2"));
   // What a stale cache advises can be typed: all is kept.
   const ProgramResult again = RunProgram(STEMSMITH_BIN_DIR "/" + command);
   EXPECT_THAT(again.out, HasSubstr("(0 prepared, 3 kept, 0 removed)")) << again.err;

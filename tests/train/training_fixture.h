@@ -38,14 +38,18 @@ inline std::vector<float> TwoStems(std::int64_t frames, std::uint64_t song, doub
   return stems;
 }
 
-// A cache with `train` songs train0, … of half a second and two songs valid0, valid1.
+// A cache with `train` songs train0, … of half a second and two songs valid0, valid1; of audio, or
+// of spectrograms.
 inline std::filesystem::path MakeCache(const std::filesystem::path& path, int train = 3,
-                                       double gain = 0.3) {
+                                       double gain = 0.3,
+                                       std::optional<SpectrogramFormat> spectrogram = {},
+                                       CacheSampleType type = CacheSampleType::kFloat32) {
   TrackFormat format;
   format.stems = {"low", "high"};
   format.sample_rate_hz = kRate;
   format.channels = 1;
-  format.sample_type = CacheSampleType::kFloat32;
+  format.sample_type = type;
+  format.spectrogram = spectrogram;
   CacheBuilder builder(path, format);
   const std::int64_t frames = kRate / 2;
   for (int i = 0; i < train; ++i)

@@ -30,11 +30,12 @@ class ValidationTest : public ::testing::Test {
     options.batch_size = 3;
     const Validation validation(cache, options);
     segments_ = validation.segments();
-    HalfModel model({cache.stems(), cache.sample_rate_hz(), cache.channels()});
-    model.train();
-    const WeightedLoss loss({}, torch::kCPU);
-    const ValidationFigures figures = validation.Run(model, loss, torch::kCPU);
-    EXPECT_TRUE(model.is_training());
+    const auto model = std::make_shared<HalfModel>(
+        ModelSetting{cache.stems(), cache.sample_rate_hz(), cache.channels()});
+    model->train();
+    const Objective objective(Config(), cache, model, torch::kCPU);
+    const ValidationFigures figures = validation.Run(objective, torch::kCPU);
+    EXPECT_TRUE(model->is_training());
     return figures;
   }
   testing::TemporaryFolder folder_;

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
 
 #include "core/progress.h"
 
 namespace stemsmith {
+
+struct ReaderOptions;
 
 // Each adds its subcommand with options and a callback that does the work and returns through
 // exceptions. The callback's exit status other than 0 is thrown as CLI::RuntimeError.
@@ -17,6 +21,11 @@ void AddExportCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
+
+// KIND, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
+// must outlive the parse.
+void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& reader,
+                       std::filesystem::path& recipe);
 
 // --json and --quiet, the same for every long command; `mode` must outlive the parse.
 void AddOutputFlags(CLI::App& command, OutputMode& mode);

@@ -30,23 +30,7 @@ void AddDoctorCommand(CLI::App& app) {
   DoctorOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand(
       "doctor", "Say what of a dataset must be mended before training (exit code 1 if anything)");
-  std::string kinds = "Layout of the dataset:";
-  for (const ReaderRow& row : ReaderTable()) {
-    kinds += std::string("\n") + row.name + ": " + row.summary;
-  }
-  command->add_option("KIND", options.kind, kinds)->required();
-  command->add_option("ROOT", options.reader.root, "Folder of the dataset; for csv the file")
-      ->required();
-  command->add_option("--recipe", options.recipe,
-                      "Which source stems make which stems (YAML); default: each is a stem");
-  command
-      ->add_option("--valid-fraction", options.reader.valid_fraction,
-                   "Share of the training songs for validation, as given to prepare")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--seed", options.reader.seed, "Of that choice")->capture_default_str();
-  command->add_option("--splits", options.reader.splits,
-                      "File that says which song belongs to which split, as given to prepare");
+  AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
   command->add_option("--threads", options.threads, "Songs examined side by side; 0: one per core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -54,8 +54,7 @@ int Run(Arguments& arguments) {
   CatchInterrupts();
   const PrepareResult result = PrepareCache(options);
 
-  const bool finished =
-      result.wrote_index || (!options.shard.all() && result.interrupted == 0);
+  const bool finished = result.wrote_index || (!options.shard.all() && result.interrupted == 0);
   nlohmann::json failed = nlohmann::json::array();
   for (const SongFailure& failure : result.failures) {
     failed.push_back({{"song", failure.song},
@@ -102,17 +101,9 @@ void AddPrepareCommand(CLI::App& app) {
   PrepareOptions& options = arguments->options;
   CLI::App* command =
       app.add_subcommand("prepare", "Decode a dataset once into the cache that training reads");
-  std::string kinds = "Layout of the dataset:";
-  for (const ReaderRow& row : ReaderTable()) {
-    kinds += std::string("\n") + row.name + ": " + row.summary;
-  }
-  command->add_option("KIND", options.kind, kinds)->required();
-  command->add_option("ROOT", options.reader.root, "Folder of the dataset; for csv the file")
-      ->required();
+  AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
   command->add_option("--out", options.out, "The cache: an index, with a folder FILE.d beside it")
       ->required();
-  command->add_option("--recipe", options.recipe,
-                      "Which source stems make which stems (YAML); default: each is a stem");
   command
       ->add_option("--sample-rate", options.sample_rate_hz,
                    "Hz; sources of other rates are resampled")
@@ -130,6 +121,11 @@ void AddPrepareCommand(CLI::App& app) {
           "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
           "else float32)")
       ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+  command
+      ->add_option("--compression", options.compression,
+                   "0: none; 1 (fast) to 9 (small): lossless, slower to read")
+      ->check(CLI::Range(0, 9))
       ->capture_default_str();
   command
       ->add_option("--trim-silence", options.trim.silence_db,
@@ -150,16 +146,6 @@ void AddPrepareCommand(CLI::App& app) {
                    "K/N: prepare the K-th of N shares of the songs, beside the other shards; "
                    "a last run without --shard writes the index")
       ->capture_default_str();
-  command
-      ->add_option(
-          "--valid-fraction", options.reader.valid_fraction,
-          "Share of the training songs for validation, where the dataset has no such split")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command->add_option("--seed", options.reader.seed, "Of that choice")->capture_default_str();
-  command->add_option("--splits", options.reader.splits,
-                      "File that says which song belongs to which split: {train: [song, …], valid: "
-                      "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");
   command->add_option("--threads", options.threads, "Songs decoded side by side; 0: one per core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -27,17 +27,30 @@ std::string Decibel(const nlohmann::json& value) {
   return text;
 }
 
+// What the best checkpoint was chosen by, as far as it is known.
+std::string Figure(const nlohmann::json& best) {
+  if (!best["sdr_db"].empty()) return ": validation SDR " + Decibel(best["mean_sdr_db"]) + " dB";
+  if (!best["loss"].is_number()) return "";
+  char text[48];
+  std::snprintf(text, sizeof text, ": validation loss %.5f", best["loss"].get<double>());
+  return text;
+}
+
 // One line per stem of the best checkpoint.
 std::string Summary(const TrainResult& result) {
   std::string text = "trained " + std::to_string(result.step) + " steps in " +
                      FormatDuration(result.seconds) + "\n";
   if (result.best.is_object()) {
     text += "best at step " + std::to_string(result.best["step"].get<std::int64_t>()) +
-            ": validation SDR " + Decibel(result.best["mean_sdr_db"]) + " dB\n";
+            Figure(result.best) + "\n";
     for (const auto& [stem, value] : result.best["sdr_db"].items()) {
       text += "  " + stem + " " + Decibel(value) + " dB (mixture " +
               Decibel(result.best["mixture_sdr_db"][stem]) + ")\n";
     }
+  }
+  if (result.skipped_draws > 0) {
+    text += "passed over " + std::to_string(result.skipped_draws) +
+            " draws of damaged audio: prepare the cache again\n";
   }
   return text + result.checkpoint.string();
 }
@@ -48,6 +61,7 @@ void RunTrain(const TrainArguments& arguments) {
   const TrainResult result = Train(config, arguments.request);
   const nlohmann::json fields = {{"step", result.step},
                                  {"seconds", result.seconds},
+                                 {"skipped_draws", result.skipped_draws},
                                  {"interrupted", result.signal != 0},
                                  {"validation", result.validation},
                                  {"best", result.best},

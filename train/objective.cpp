@@ -1,0 +1,76 @@
+#include "train/objective.h"
+
+#include <string>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+std::string Text(const SpectrogramFormat& format) {
+  return std::to_string(format.n_fft) + "," + std::to_string(format.hop);
+}
+
+}  // namespace
+
+Objective::Objective(const Config& config, const CacheReader& cache,
+                     std::shared_ptr<SeparationModel> model, const torch::Device& device)
+    : stored_spectrograms_(cache.spectrogram().has_value()),
+      model_(std::move(model)),
+      loss_(config.List("loss"), device) {
+  if (!on_spectrograms() && !stored_spectrograms_) return;
+  spectrogram_model_ = dynamic_cast<SpectrogramModel*>(model_.get());
+  CheckSpectrograms(config, cache);
+}
+
+void Objective::CheckSpectrograms(const Config& config, const CacheReader& cache) const {
+  const std::string model = config.Child("model").String("name", "");
+  const std::string prepare_audio = "prepare a cache of audio, without --spectrogram";
+  if (spectrogram_model_ == nullptr) {
+    throw Error::Usage(
+        "the model '" + model + "' does not look at magnitudes: it cannot be " +
+            "trained on spectrograms",
+        config.Child("model").Where("name"),
+        stored_spectrograms_ ? prepare_audio : "use domain: waveform or magnitude for its losses");
+  }
+  if (!stored_spectrograms_) return;
+  if (!on_spectrograms()) {
+    throw Error::Usage("the cache holds spectrograms, and the losses are taken on waveforms",
+                       config.Where("loss"),
+                       "give each loss domain: spectrogram, or " + prepare_audio);
+  }
+  const SpectrumOptions& spectrum = spectrogram_model_->spectrum_options();
+  const SpectrogramFormat wanted{static_cast<int>(spectrum.n_fft), static_cast<int>(spectrum.hop)};
+  if (*cache.spectrogram() != wanted) {
+    throw Error::Usage("the model takes spectrograms of " + Text(wanted) +
+                           " (n_fft, hop), and the cache holds " + Text(*cache.spectrogram()),
+                       config.Child("model").Where("n_fft"),
+                       "prepare it with --spectrogram " + Text(wanted) +
+                           ", or give the model the cache's n_fft and hop");
+  }
+  if (!config.List("augment").empty()) {
+    throw Error::Usage("spectrograms cannot be augmented: magnitudes do not add",
+                       config.Where("augment"), "use augment: [], or " + prepare_audio);
+  }
+}
+
+std::int64_t Objective::grid_frames() const {
+  return on_spectrograms() ? spectrogram_model_->spectrum_options().hop : 1;
+}
+
+std::int64_t Objective::context_frames() const {
+  return on_spectrograms() ? spectrogram_model_->spectrum_options().n_fft / 2 : 0;
+}
+
+torch::Tensor Objective::operator()(const torch::Tensor& mix, const torch::Tensor& stems) const {
+  if (!on_spectrograms()) return loss_(model_->forward(mix), stems);
+  // [B, C · F, N] as stored → [B, C, F, N], and the same of the stems.
+  const auto magnitudes = [&](const torch::Tensor& given) {
+    if (!stored_spectrograms_) return spectrogram_model_->Magnitudes(given);
+    const std::int64_t bins = spectrogram_model_->spectrum_options().n_fft / 2 + 1;
+    return given.unflatten(-2, {-1, bins});
+  };
+  return loss_(spectrogram_model_->EstimateMagnitudes(magnitudes(mix)), magnitudes(stems));
+}
+
+}  // namespace stemsmith

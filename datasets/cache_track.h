@@ -33,6 +33,9 @@ inline constexpr int kTrackFormatVersion = 2;
 // Of what a file holds.
 std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression);
 
+// What a row may hold.
+inline constexpr int kMostColumns = 1 << 20;
+
 struct TrackFormat {
   std::vector<std::string> stems;  // S
   int sample_rate_hz = 44100;

@@ -1,16 +1,9 @@
 #include "datasets/cache.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <list>
 #include <mutex>
-#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
@@ -19,55 +12,10 @@
 #include "datasets/cache_index.h"
 #include "datasets/chunk_codec.h"
 #include "datasets/deinterleave.h"
+#include "datasets/open_files.h"
 
 namespace stemsmith {
 namespace {
-
-// More open files make little difference; a process may have 1024 in all by default.
-constexpr std::size_t kMostOpenFiles = 128;
-
-class Descriptor {
- public:
-  explicit Descriptor(const std::filesystem::path& path)
-      : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (number_ < 0) {
-      throw Error::System("cannot open a track of the cache", path.string(),
-                          "prepare the cache again");
-    }
-  }
-  ~Descriptor() { close(number_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-// The files used last stay open. A file that falls out closes when its last reader is done with it.
-class DescriptorPool {
- public:
-  std::shared_ptr<const Descriptor> Get(std::size_t track, const std::filesystem::path& path) {
-    const std::lock_guard guard(mutex_);
-    if (const auto found = places_.find(track); found != places_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return entries_.front().second;
-    }
-    entries_.emplace_front(track, std::make_shared<const Descriptor>(path));
-    places_[track] = entries_.begin();
-    if (entries_.size() > kMostOpenFiles) {
-      places_.erase(entries_.back().first);
-      entries_.pop_back();
-    }
-    return entries_.front().second;
-  }
-
- private:
-  using Entry = std::pair<std::size_t, std::shared_ptr<const Descriptor>>;
-  std::mutex mutex_;
-  std::list<Entry> entries_;
-  std::unordered_map<std::size_t, std::list<Entry>::iterator> places_;
-};
 
 // A track file once it was opened: where its chunks lie, and which of them were found undamaged.
 struct OpenTrack {
@@ -108,7 +56,7 @@ struct CacheReader::Impl {
   // Null until the track is read for the first time.
   std::vector<std::atomic<OpenTrack*>> open_tracks;
   std::mutex opening;  // held while one is opened: HDF5 lets in one at a time anyway
-  DescriptorPool descriptors;
+  OpenFiles files;
 
   explicit Impl(const std::filesystem::path& given)
       : path(given), index(ReadCacheIndex(given)), open_tracks(index.tracks.size()) {}
@@ -137,10 +85,10 @@ struct CacheReader::Impl {
   OpenTrack& Open(std::size_t track);
   void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
                 const FramesReady& ready = {});
-  void ReadPiece(OpenTrack& open, std::size_t track, int descriptor, std::int64_t begin,
+  void ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file, std::int64_t begin,
                  std::int64_t end, std::span<const Run> runs, std::int64_t row);
-  const char* ReadChunk(OpenTrack& open, std::size_t track, int descriptor, std::int64_t chunk,
-                        std::int64_t skip, std::int64_t count);
+  const char* ReadChunk(OpenTrack& open, std::size_t track, const OpenFile& file,
+                        std::int64_t chunk, std::int64_t skip, std::int64_t count);
 };
 
 void CacheReader::Impl::CheckTrackFiles() const {
@@ -209,7 +157,7 @@ OpenTrack& CacheReader::Impl::Open(std::size_t track) {
   return *open.release();
 }
 
-const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int descriptor,
+const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, const OpenFile& file,
                                          std::int64_t chunk, std::int64_t skip,
                                          std::int64_t count) {
   const TrackLayout& layout = open.layout;
@@ -239,16 +187,9 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, int
   std::vector<char>& target = packed ? packed_buffer : buffer;
   const std::size_t stored = packed ? layout.sizes[chunk] : bytes;
   if (target.size() < stored) target.resize(stored);
-  std::size_t done = 0;
-  const std::uint64_t place = layout.offsets[chunk] + from * width;
-  while (done < stored) {
-    const ssize_t got =
-        pread(descriptor, target.data() + done, stored - done, static_cast<off_t>(place + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw damaged(std::string("cannot read the cache: ") + std::strerror(errno));
-    if (got == 0) throw damaged("a track of the cache is cut off");
-    done += static_cast<std::size_t>(got);
-  }
+  const std::string failure =
+      file.ReadAt(layout.offsets[chunk] + from * width, {target.data(), stored});
+  if (!failure.empty()) throw damaged(failure);
   if (packed && !ExpandChunk({packed_buffer.data(), stored}, CacheSampleBytes(layout.sample_type),
                              {buffer.data(), bytes})) {
     throw damaged("a chunk of the cache is damaged");
@@ -285,14 +226,14 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
       runs.begin(), runs.end(), [&](const Run& run) { return run.start == runs.front().start; });
   std::int64_t told = 0;
   if (first < end) {
-    const auto descriptor = descriptors.Get(track, FileOf(track));
+    const auto file = files.Get(track, FileOf(track));
     const auto piece_frames = static_cast<std::int64_t>(kPieceBytes / layout.bytes_per_frame());
     for (std::int64_t at = first, stop = at; at < end; at = stop) {
       const std::int64_t chunk = at / layout.chunk_frames;
       stop = std::min((chunk + 1) * layout.chunk_frames, end);
       if (open.verified[chunk].load(std::memory_order_relaxed))
         stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, kFewestPieceFrames));
-      ReadPiece(open, track, descriptor->number(), at, stop, runs, frames);
+      ReadPiece(open, track, *file, at, stop, runs, frames);
       if (!ready || !side_by_side) continue;
       const std::int64_t to = stop - runs.front().start;
       ready(told, to);
@@ -303,7 +244,7 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
 }
 
 // Frames [begin, end) of the track, which lie in one chunk.
-void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descriptor,
+void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file,
                                   std::int64_t begin, std::int64_t end, std::span<const Run> runs,
                                   std::int64_t row) {
   const TrackLayout& layout = open.layout;
@@ -330,13 +271,12 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, int descri
   // as a whole anyway.
   const bool once = high - low <= together || layout.compression > 0;
   const char* bytes = nullptr;
-  if (once) bytes = ReadChunk(open, track, descriptor, chunk, low - chunk_begin, high - low);
+  if (once) bytes = ReadChunk(open, track, file, chunk, low - chunk_begin, high - low);
   for (const Run& run : runs) {
     const auto [from, to] = part(run);
     if (from >= to) continue;
-    const char* in = once
-                         ? bytes + (from - low) * layout.bytes_per_frame()
-                         : ReadChunk(open, track, descriptor, chunk, from - chunk_begin, to - from);
+    const char* in = once ? bytes + (from - low) * layout.bytes_per_frame()
+                          : ReadChunk(open, track, file, chunk, from - chunk_begin, to - from);
     float* out = run.out + (from - run.start);
     if (layout.sample_type == CacheSampleType::kInt16) {
       Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, run.count,

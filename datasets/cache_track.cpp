@@ -209,7 +209,7 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
       H5Tequal(type.id(), StoredType(layout.sample_type).id()) <= 0) {
     throw DamagedTrack(path, "the audio is not laid out as the format says");
   }
-  layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], 1 << 20));
+  layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], kMostColumns));
   layout.chunk_frames = static_cast<std::int64_t>(chunk[0]);
   const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0];
   if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.rows) || chunk[1] != shape[1] ||

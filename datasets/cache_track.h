@@ -33,6 +33,9 @@ inline constexpr int kTrackFormatVersion = 2;
 // Of what a file holds.
 std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression);
 
+// What a row may hold.
+inline constexpr int kMostColumns = 1 << 20;
+
 struct TrackFormat {
   std::vector<std::string> stems;  // S
   int sample_rate_hz = 44100;
@@ -40,7 +43,7 @@ struct TrackFormat {
   CacheSampleType sample_type = CacheSampleType::kInt16;
   double scale = 0;     // the value of a stored one; 0: CacheSampleStep; unused for float32
   int compression = 0;  // 0: none; 1 (fast) to 9 (small): chunks are shuffled and deflated
-  // Whether to measure the loudness, which takes about 50 ms of work per minute and stereo stem.
+  // Whether to measure the loudness.
   bool measure_loudness = false;
   // Instead of audio the magnitudes of its STFT are stored, as floats.
   std::optional<SpectrogramFormat> spectrogram;

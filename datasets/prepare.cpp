@@ -56,6 +56,7 @@ class Preparation {
  private:
   void Plan();
   int ChannelsOfCache() const;
+  void CheckSpectrogram() const;
   void Fail(const std::string& song, const Error& error);
   void FindFreshSongs();
   void MakeSongs();
@@ -117,7 +118,9 @@ void Preparation::Plan() {
                     options_.format,
                     recipe_.source_channels,
                     options_.trim,
-                    options_.compression};
+                    options_.compression,
+                    options_.spectrogram};
+  CheckSpectrogram();
   for (std::size_t place = 0; place < tracks_.size(); ++place) {
     if (!options_.shard.Has(place)) continue;
     const Track& track = tracks_[place];
@@ -135,6 +138,31 @@ void Preparation::Plan() {
     } catch (const Error& error) {
       Fail(track.name, error);
     }
+  }
+}
+
+void Preparation::CheckSpectrogram() const {
+  if (!options_.spectrogram) return;
+  const std::string where = "--spectrogram";
+  if (!SpectrogramFormatFrom(ToJson(*options_.spectrogram))) {
+    throw Error::Usage("no STFT of n_fft " + std::to_string(options_.spectrogram->n_fft) +
+                           ", hop " + std::to_string(options_.spectrogram->hop),
+                       where,
+                       "give an even n_fft up to " +
+                           std::to_string(SpectrogramFormat::kLargestFft) +
+                           " and a hop up to half of it, such as 4096,1024");
+  }
+  if (options_.format == CacheFormat::kInt16) {
+    throw Error::Usage("magnitudes do not fit into int16", "--format",
+                       "give float16 or float32 with --spectrogram");
+  }
+  TrackFormat format;
+  format.stems = track_options_.stems;
+  format.channels = track_options_.channels;
+  format.spectrogram = options_.spectrogram;
+  if (format.stored_columns() > kMostColumns) {
+    throw Error::Usage("stems, channels and n_fft together give rows that are too long", where,
+                       "give a smaller n_fft");
   }
 }
 
@@ -252,6 +280,7 @@ void Preparation::WriteIndex() {
   index.stems = recipe_.stems();
   index.sample_rate_hz = options_.sample_rate_hz;
   index.channels = track_options_.channels;
+  index.spectrogram = options_.spectrogram;
   index.kind = options_.kind;
   bool changed = false;  // paths that are not UTF-8 are only shown; their sources count as absent
   index.root = AsUtf8(fs::absolute(track_options_.root).lexically_normal().string(), &changed);

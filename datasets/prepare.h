@@ -39,6 +39,7 @@ struct PrepareOptions {
   CacheFormat format = CacheFormat::kAuto;
   int compression = 0;  // as in TrackFormat
   TrimOptions trim;
+  std::optional<SpectrogramFormat> spectrogram;  // stored instead of audio; not as int16
   PrepareShard shard;
   int threads = 0;  // songs decoded side by side; 0: one per core
   OutputMode mode = OutputMode::kAuto;

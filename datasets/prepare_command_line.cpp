@@ -46,6 +46,10 @@ std::string PrepareCommandLine(const PrepareOptions& options) {
   }
   if (options.trim.excerpt_seconds > 0)
     line += " --excerpt " + Number(options.trim.excerpt_seconds);
+  if (options.spectrogram) {
+    line += " --spectrogram " + std::to_string(options.spectrogram->n_fft) + "," +
+            std::to_string(options.spectrogram->hop);
+  }
   if (options.reader.valid_fraction > 0) {
     line += " --valid-fraction " + Number(options.reader.valid_fraction);
   }

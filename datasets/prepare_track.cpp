@@ -25,8 +25,8 @@ auto Writing(Work work) {
   }
 }
 
-CacheSampleType SampleTypeFor(CacheFormat format, int bits_of_sources) {
-  switch (format) {
+CacheSampleType SampleTypeFor(const PrepareTrackOptions& options, int bits_of_sources) {
+  switch (options.format) {
     case CacheFormat::kInt16:
       return CacheSampleType::kInt16;
     case CacheFormat::kFloat16:
@@ -36,7 +36,8 @@ CacheSampleType SampleTypeFor(CacheFormat format, int bits_of_sources) {
     case CacheFormat::kAuto:
       break;
   }
-  return bits_of_sources <= 16 ? CacheSampleType::kInt16 : CacheSampleType::kFloat32;
+  return bits_of_sources <= 16 && !options.spectrogram ? CacheSampleType::kInt16
+                                                       : CacheSampleType::kFloat32;
 }
 
 std::int64_t ExcerptFrames(const PrepareTrackOptions& options) {
@@ -92,6 +93,7 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
   if (trim.silence_db) all.push_back({"trim silence", *trim.silence_db, trim.min_silence_seconds});
   if (trim.excerpt_seconds > 0) all.push_back({"excerpt", trim.excerpt_seconds});
   if (options.compression > 0) all.push_back({"compression", options.compression});
+  if (options.spectrogram) all.push_back({"spectrogram", ToJson(*options.spectrogram)});
   return HexHash(HashBytes(all.dump()));
 }
 
@@ -122,9 +124,10 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
   format.stems = options.stems;
   format.sample_rate_hz = options.sample_rate_hz;
   format.channels = options.channels;
+  format.sample_type = SampleTypeFor(options, song.bits());
   format.compression = options.compression;
   format.measure_loudness = true;
-  format.sample_type = SampleTypeFor(options.format, song.bits());
+  format.spectrogram = options.spectrogram;
 
   // int16 is written at once with the step of 16-bit files, float16 as it is. Only where a sum of
   // sources turns out to exceed that, the rest of the song is just measured, and a second pass

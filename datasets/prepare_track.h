@@ -40,6 +40,8 @@ struct PrepareTrackOptions {
   SplitChannels source_channels;  // which channels of the sources are taken
   TrimOptions trim;
   int compression = 0;  // as in TrackFormat
+  // Stored instead of audio, as float32 or, where the format says so, float16.
+  std::optional<SpectrogramFormat> spectrogram;
 };
 
 // The cache's own file cannot be written (disk full): no song after this one will do better.

@@ -75,8 +75,9 @@ BatchShape ShapeOf(const CacheReader& cache, const AugmentChain& augment,
                          "loader options", "take a cache of audio");
     }
     if (options.grid_frames != spectrogram->hop || options.context_frames != spectrogram->half()) {
-      throw Error::Usage("the cache holds spectrograms of another grid", "loader options",
-                         "grid_frames is their hop, context_frames half of n_fft");
+      throw Error::Usage("the cache holds spectrograms, not audio", "loader options",
+                         "take a cache of audio; spectrograms are read with their hop as "
+                         "grid_frames and half of n_fft as context_frames");
     }
     shape.channels *= spectrogram->bins();
     shape.frames = options.segment_frames / spectrogram->hop;

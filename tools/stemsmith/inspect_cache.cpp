@@ -80,6 +80,11 @@ void InspectCache(const InspectArguments& arguments) {
   std::string text = InspectLine("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
                                  arguments.file.c_str(), index.tracks.size(), hours,
                                  FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
+  if (index.spectrogram) {
+    fields["spectrogram"] = ToJson(*index.spectrogram);
+    text += InspectLine("  spectrogram  magnitudes of n_fft %d, hop %d, instead of audio\n",
+                        index.spectrogram->n_fft, index.spectrogram->hop);
+  }
   for (const auto& [name, songs] : sample_types) {
     text += InspectLine("  samples      %-8s %5zu songs\n", name.c_str(), songs);
     fields["sample_types"][name] = songs;

@@ -13,6 +13,7 @@ struct Arguments {
   PrepareOptions options;
   std::string format = "auto";
   std::string shard = "1/1";
+  std::vector<int> spectrogram;  // n_fft, hop
 };
 
 constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
@@ -42,6 +43,8 @@ int Run(Arguments& arguments) {
   for (const CacheFormat format : kFormats)
     if (arguments.format == CacheFormatName(format)) options.format = format;
   options.shard = PrepareShard::Parse(arguments.shard);
+  if (!arguments.spectrogram.empty())
+    options.spectrogram = {arguments.spectrogram[0], arguments.spectrogram[1]};
   if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds &&
       !options.trim.silence_db) {
     throw Error::Usage("--min-silence does nothing without --trim-silence", "",
@@ -119,7 +122,7 @@ void AddPrepareCommand(CLI::App& app) {
       ->add_option(
           "--format", arguments->format,
           "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
-          "else float32)")
+          "else float32; float32 for spectrograms)")
       ->check(CLI::IsMember(formats))
       ->capture_default_str();
   command
@@ -127,6 +130,13 @@ void AddPrepareCommand(CLI::App& app) {
                    "0: none; 1 (fast) to 9 (small): lossless, slower to read")
       ->check(CLI::Range(0, 9))
       ->capture_default_str();
+  command
+      ->add_option("--spectrogram", arguments->spectrogram,
+                   "N_FFT,HOP: store magnitudes of the mixture and the stems instead of audio, for "
+                   "training spectrogram models without augmentation")
+      ->delimiter(',')
+      ->expected(2)
+      ->type_name("INT,INT");
   command
       ->add_option("--trim-silence", options.trim.silence_db,
                    "Cut out stretches in which all stems and their sum stay below this level, dB "

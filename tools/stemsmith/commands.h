@@ -1,4 +1,5 @@
-// The subcommands of `stemsmith`, a file each (NAME_command.cpp) and a row each in main.cpp.
+// The subcommands of `stemsmith`, a file each (NAME_command.cpp) and a row each in program.cpp or
+// main_torch.cpp.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,55 +1,30 @@
-// The `stemsmith` program: one table of subcommands and one place where errors become exit codes.
-#include <CLI/CLI.hpp>
-#include <exception>
+// The program `stemsmith`. What needs no LibTorch is done here, at once; for all else, help among
+// it, the process becomes `stemsmith-torch`, which lies beside it.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <iostream>
-#include <new>
+#include <string>
 
 #include "core/error.h"
-#include "stemsmith_version.h"
-#include "tools/stemsmith/commands.h"
-
-namespace stemsmith {
-
-void AddOutputFlags(CLI::App& command, OutputMode& mode) {
-  auto* json = command.add_flag_callback(
-      "--json", [&mode] { mode = OutputMode::kJson; },
-      "Progress and result as JSON lines on standard output");
-  command
-      .add_flag_callback(
-          "--quiet", [&mode] { mode = OutputMode::kQuiet; }, "No progress")
-      ->excludes(json);
-}
-
-}  // namespace stemsmith
+#include "tools/stemsmith/program.h"
 
 int main(int argc, char** argv) {
   using namespace stemsmith;
-  CLI::App app{"stemsmith: train, export and run music source separation models"};
-  app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
-  app.require_subcommand(1);
-  AddSynthCommand(app);
-  AddDoctorCommand(app);
-  AddPrepareCommand(app);
-  AddTrainCommand(app);
-  AddExportCommand(app);
-  AddInspectCommand(app);
-  AddModelsCommand(app);
-  AddAugmentPreviewCommand(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::RuntimeError& status) {
-    return status.get_exit_code();
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kWrongUse);
-  } catch (const Error& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return error.exit_status();
-  } catch (const std::bad_alloc&) {
-    std::cerr << "error: out of memory\n";
-    return static_cast<int>(ExitCode::kInputFailed);
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return static_cast<int>(ExitCode::kInputFailed);
-  }
-  return 0;
+  const std::string command = argc > 1 ? argv[1] : "";
+  const auto light = LightCommands();
+  if (command == "--version" || std::any_of(light.begin(), light.end(), [&](const CommandRow& row) {
+        return command == row.name;
+      }))
+    return RunProgram(argc, argv, light);
+  std::error_code code;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
+  const std::filesystem::path other = self.parent_path() / "stemsmith-torch";
+  execv(other.c_str(), argv);
+  std::cerr << "error: cannot start the part that uses LibTorch: " << std::strerror(errno) << " ("
+            << other.string() << "): install it beside stemsmith\n";
+  return static_cast<int>(ExitCode::kInputFailed);
 }

@@ -1,0 +1,16 @@
+// The program `stemsmith-torch`, which has all commands. `stemsmith` becomes it when one of them
+// needs LibTorch.
+#include <vector>
+
+#include "tools/stemsmith/commands.h"
+#include "tools/stemsmith/program.h"
+
+int main(int argc, char** argv) {
+  using namespace stemsmith;
+  std::vector<CommandRow> all(LightCommands().begin(), LightCommands().end());
+  all.insert(all.end(), {{"train", AddTrainCommand},
+                         {"export", AddExportCommand},
+                         {"inspect", AddInspectCommand},
+                         {"models", AddModelsCommand}});
+  return RunProgram(argc, argv, all);
+}

@@ -6,12 +6,18 @@ namespace stemsmith {
 
 std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeOpenUnmix(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeWaveUnet(const Config& config, const ModelSetting& setting);
 
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
       {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", true, &MakeUnet},
       {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips", true,
        &MakeDemucsV2},
+      {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request", true,
+       &MakeOpenUnmix},
+      {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", true,
+       &MakeWaveUnet},
   };
   return table;
 }

@@ -157,4 +157,9 @@ if [ "$want_tests" = 1 ]; then
     pip_install "demucs 2.0.3 (the waveform reference)" --no-deps --upgrade --target "$deps/demucs2" demucs==2.0.3
     done_with tests "$test_pins"
   fi
+  # Without its requirements: torchaudio, which its networks and filters do not use, wants a torch of its own.
+  if ! have openunmix openunmix==1.3.0; then
+    pip_install "openunmix 1.3.0 (the Open-Unmix reference)" --no-deps openunmix==1.3.0
+    done_with openunmix openunmix==1.3.0
+  fi
 fi

@@ -87,6 +87,7 @@ std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoin
   const Config config = Config::Parse(checkpoint.model_config, "the checkpoint's model");
   std::shared_ptr<SeparationModel> model = MakeModel(config, checkpoint.setting);
   model->LoadStateDict(checkpoint.weights, "the checkpoint");
+  model->UseSegment(checkpoint.segment_frames);
   model->eval();
   return model;
 }

@@ -39,10 +39,19 @@ struct Manifest {
 
   nlohmann::json ToJson() const;
   // Throws Error (`where` names the file) for other versions and missing or senseless values.
+  // Of an .onnx file whose weights lie in a file beside it: {"file":, "bytes":, "id":}, else null.
+  nlohmann::json external_data = nullptr;
   static Manifest FromJson(const std::string& text, const std::string& where);
 };
 
 inline constexpr char kManifestExtraFile[] = "manifest.json";
 inline constexpr char kManifestMetadataKey[] = "stemsmith.manifest";
+
+// The first 64 bytes of a file of weights beside an .onnx file: one line, filled up with zeros,
+// whose `id` (16 letters) its manifest repeats. So files of two exports cannot be taken for one
+// model.
+inline constexpr std::size_t kExternalDataHeadBytes = 64;
+inline constexpr char kExternalDataMagic[] = "stemsmith weights ";
+std::string ExternalDataHead(const std::string& id);
 
 }  // namespace stemsmith

@@ -144,6 +144,23 @@ def test_parameters_keep_their_names(exported):
             "open_unmix": "target_models.drums.fc1.weight"}[name] in names
 
 
+def test_weights_beside_the_model_load_in_python_and_in_separate(exported, tmp_path):
+    _, folder, report = exported
+    run("stemsmith", "export", folder / "run", "--out", tmp_path / "out", "--format", "onnx", "--onnx-inline-mib", 0, "--quiet")
+    manifest = report["manifest"]
+    assert os.path.getsize(tmp_path / "out" / "model.onnx.data") > 4096
+    onnx.checker.check_model(str(tmp_path / "out" / "model.onnx"))
+    mix = noise(1, 2, manifest["segment_frames"])
+    expected, = session(folder).run(None, {"mix": mix})
+    actual, = session(tmp_path / "out").run(None, {"mix": mix})
+    assert np.array_equal(expected, actual)
+    soundfile.write(tmp_path / "noise.wav", mix[0].T, manifest["sample_rate_hz"], subtype="FLOAT")
+    run("separate", tmp_path / "out" / "model.onnx", tmp_path / "noise.wav", "-o", tmp_path / "stems", "--bits", "32f",
+        "--quiet", "--device", "cpu")
+    stem, _ = soundfile.read(tmp_path / "stems" / "noise" / f"{STEMS[0]}.wav", dtype="float32")
+    assert np.abs(stem.T - expected[0, 0]).max() <= 1e-5 * np.abs(expected).max()
+
+
 def test_nothing_is_left_where_the_source_is_no_checkpoint(tmp_path):
     (tmp_path / "text.safetensors").write_text("not a checkpoint")
     result = run("stemsmith", "export", tmp_path / "text.safetensors", "--out", tmp_path / "out", status=1)

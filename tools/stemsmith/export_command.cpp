@@ -39,16 +39,24 @@ std::string Summary(const ExportResult& result) {
   }
   return text + "checked with batches of " + Joined(result.checked_batches, " and ") + ", " +
          Joined(result.checked_frames, " and ") + " frames";
+    if (file.data_path.empty()) continue;
+    text += file.data_path.string() + "  " + FormatBytes(static_cast<double>(file.data_bytes)) +
+            " of weights: keep it beside " + file.path.filename().string() + '\n';
 }
 
 nlohmann::json Fields(const ExportResult& result) {
   nlohmann::json files = nlohmann::json::array();
   for (const ExportedFile& file : result.files) {
-    files.push_back({{"format", file.format},
-                     {"path", file.path.string()},
-                     {"bytes", file.bytes},
-                     {"largest_error", file.largest_error},
-                     {"tolerance", file.tolerance}});
+    nlohmann::json entry = {{"format", file.format},
+                            {"path", file.path.string()},
+                            {"bytes", file.bytes},
+                            {"largest_error", file.largest_error},
+                            {"tolerance", file.tolerance}};
+    if (!file.data_path.empty()) {
+      entry["data_path"] = file.data_path.string();
+      entry["data_bytes"] = file.data_bytes;
+    }
+    files.push_back(std::move(entry));
   }
   return {{"parameters", result.parameters},
           {"checked_batches", result.checked_batches},
@@ -87,3 +95,10 @@ void AddExportCommand(CLI::App& app) {
 }
 
 }  // namespace stemsmith
+  command
+      ->add_option_function<std::uint64_t>(
+          "--onnx-inline-mib",
+          [arguments](std::uint64_t mib) { arguments->options.onnx_inline_bytes = mib << 20; },
+          "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
+          "(default: as much as an .onnx file can hold, 2032)")
+      ->check(CLI::Range(0, 2032));

@@ -38,6 +38,9 @@ class SeparationModel : public torch::nn::Module {
   // The length of the segments that the model is trained with, for models that pad to it when they
   // separate. The trainer and ModelFromCheckpoint tell it.
   virtual void UseSegment(std::int64_t /*frames*/) {}
+  // From the first to the last frame of the mix that one frame of the estimates depends on; 0: all
+  // of the mix (recurrent layers, attention, normalisation over time).
+  virtual std::int64_t receptive_field_frames() const { return 0; }
   // {"n_fft":, "hop":, "window":} of an STFT inside, or null.
   virtual nlohmann::json stft() const { return nullptr; }
   // The smallest length ≥ frames of the rule.

@@ -119,6 +119,28 @@ class WaveUnet : public SeparationModel {
         .dynamic = true, .offset_frames = 0, .multiple_frames = std::int64_t{1} << options_.depth};
   }
 
+  // Followed back from every frame of one period of the strides.
+  std::int64_t receptive_field_frames() const override {
+    const std::int64_t k = options_.kernel_size, p = WavePadding(k);
+    const std::int64_t period = std::int64_t{1} << options_.depth;
+    std::int64_t widest = 0;
+    for (std::int64_t offset = 0; offset < period; ++offset) {
+      // The steps [first, last] of each level that are needed; far from the start, so that division
+      // rounds down.
+      std::int64_t first = 1024 * k * period + offset, last = first;
+      for (std::int64_t level = 0; level < options_.depth; ++level) {
+        first = (first + p - k + 2) / 2;  // of 2 i - p + [0, k) that hit it
+        last = (last + p) / 2;
+      }
+      for (std::int64_t level = 0; level < options_.depth; ++level) {
+        first = 2 * first - p;
+        last = 2 * last - p + k - 1;
+      }
+      widest = std::max(widest, last - first + 1);
+    }
+    return widest;
+  }
+
  private:
   torch::Tensor Mask(const torch::Tensor& logits) const {
     if (options_.mask == "tanh") return torch::tanh(logits);

@@ -49,6 +49,7 @@ json Manifest::ToJson() const {
                    {"offset_frames", length.offset_frames},
                    {"multiple_frames", length.multiple_frames}}},
                  {"song_normalization", song_normalization},
+                 {"tail", tail},
                  {"window", window},
                  {"overlap", overlap},
                  {"precision", precision},
@@ -80,6 +81,7 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   manifest.length.offset_frames = Get<std::int64_t>(length, "offset_frames", where);
   manifest.length.multiple_frames = Get<std::int64_t>(length, "multiple_frames", where);
   manifest.song_normalization = Get<std::string>(object, "song_normalization", where);
+  manifest.tail = object.value("tail", manifest.tail);
   manifest.window = Get<std::string>(object, "window", where);
   manifest.overlap = Get<double>(object, "overlap", where);
   manifest.precision = Get<std::string>(object, "precision", where);
@@ -118,6 +120,8 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   Require(manifest.overlap >= 0 && manifest.overlap < 1, "the overlap", where);
   Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window),
           "the window '" + manifest.window + "'", where);
+  Require(std::set<std::string>{"zeros", "context"}.contains(manifest.tail),
+          "the tail '" + manifest.tail + "'", where);
   Require(std::set<std::string>{"none", "mean_std"}.contains(manifest.song_normalization),
           "the song normalisation '" + manifest.song_normalization + "'", where);
   return manifest;

@@ -4,6 +4,7 @@
 
 namespace stemsmith {
 
+std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeOpenUnmix(const Config& config, const ModelSetting& setting);
@@ -26,6 +27,7 @@ const std::vector<ModelRow>& ModelTable() {
        &MakeOpenUnmix},
       {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", true,
        &MakeWaveUnet},
+      {"bag", "Several models, averaged with weights per stem", true, &MakeBag},
   };
   return table;
 }

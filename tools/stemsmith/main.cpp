@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   AddDoctorCommand(app);
   AddPrepareCommand(app);
   AddTrainCommand(app);
+  AddImportCommand(app);
   AddExportCommand(app);
   AddInspectCommand(app);
   AddModelsCommand(app);

@@ -1,6 +1,7 @@
 option(STEMSMITH_TESTS "Build the tests and benchmarks" ON)
 option(STEMSMITH_LIBAV "Build the module that decodes mp4, m4a, aac (libav)" ON)
 option(STEMSMITH_RUBBERBAND "Build the module that changes pitch and tempo (Rubber Band, GPL)" ON)
+option(STEMSMITH_FUZZ "Build the fuzzers of the weight readers (clang only)" OFF)
 set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
 set(STEMSMITH_TORCH_DIR "${CMAKE_SOURCE_DIR}/.deps/torch" CACHE PATH "LibTorch, or an installed torch package: holds lib/ and include/")
 set(ONNXRUNTIME_ROOT "${CMAKE_SOURCE_DIR}/.deps/onnxruntime" CACHE PATH "ONNX Runtime: holds lib/ and include/")

@@ -76,6 +76,39 @@ void PendingFile::Commit() {
   Flush(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
 }
 
+PendingFolder::PendingFolder(fs::path target) : target_(std::move(target)) {
+  EnsureWritableFolder(target_);
+  temporary_ = TemporaryBeside(target_ / "files");
+  std::error_code error;
+  fs::create_directory(temporary_, error);
+  if (error) {
+    throw Error::Input("cannot create a folder here: " + error.message(), target_.string(),
+                       "choose a folder that this user may write");
+  }
+}
+
+PendingFolder::~PendingFolder() {
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);
+}
+
+fs::path PendingFolder::Add(const std::string& name) {
+  names_.push_back(name);
+  return temporary_ / name;
+}
+
+void PendingFolder::Commit() {
+  for (const std::string& name : names_) Flush(temporary_ / name);
+  for (const std::string& name : names_) {
+    std::error_code error;
+    fs::rename(temporary_ / name, target_ / name, error);
+    if (error)
+      throw Error::Input("cannot put the finished file in place: " + error.message(),
+                         (target_ / name).string());
+  }
+  Flush(target_);
+}
+
 void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
   PendingFile pending(path);
   {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace stemsmith {
 
@@ -24,6 +25,25 @@ class PendingFile {
  private:
   std::filesystem::path target_, temporary_;
   bool committed_ = false;
+};
+
+// Files that belong together and are written under their final names, so that they find each other,
+// in a hidden folder beside their targets. Commit() flushes all to disk and renames them in the
+// order in which they were added; a scope left without Commit() removes the folder.
+class PendingFolder {
+ public:
+  // Throws Error when `target` cannot be written. Creates missing parent folders.
+  explicit PendingFolder(std::filesystem::path target);
+  ~PendingFolder();
+  PendingFolder(const PendingFolder&) = delete;
+  PendingFolder& operator=(const PendingFolder&) = delete;
+  const std::filesystem::path& folder() const { return temporary_; }
+  std::filesystem::path Add(const std::string& name);  // where to write the file `name`
+  void Commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  std::vector<std::string> names_;
 };
 
 // Writes the bytes to a PendingFile and commits.

@@ -30,17 +30,29 @@ struct Manifest {
   LengthRule length;
   // Whole-song normalisation before separation (Python demucs): none, or mean/std of the mono mix.
   std::string song_normalization = "none";
+  // What fills up the segment at a song's end, where it is shorter: zeros behind it, or as Python
+  // demucs does ("context") what lies before it, half and half with zeros behind it.
+  std::string tail = "zeros";
   std::string window = "triangle";  // of the overlap-add: triangle, hann, rectangle
   double overlap = 0.25;            // share of a segment that neighbours have in common
   std::string precision = "float32";
   nlohmann::json stft = nullptr;      // {"n_fft":, "hop":, "window":} where the graph holds one
   nlohmann::json training = nullptr;  // summary: run, steps, best validation figures
   nlohmann::json versions = nullptr;  // stemsmith, libtorch, opset
+  // Of an .onnx file whose weights lie in a file beside it: {"file":, "bytes":, "id":}, else null.
+  nlohmann::json external_data = nullptr;
 
   nlohmann::json ToJson() const;
   // Throws Error (`where` names the file) for other versions and missing or senseless values.
   static Manifest FromJson(const std::string& text, const std::string& where);
 };
+
+// The first 64 bytes of a file of weights beside an .onnx file: one line, filled up with zeros,
+// whose `id` (16 letters) its manifest repeats. So files of two exports cannot be taken for one
+// model.
+inline constexpr std::size_t kExternalDataHeadBytes = 64;
+inline constexpr char kExternalDataMagic[] = "stemsmith weights ";
+std::string ExternalDataHead(const std::string& id);
 
 inline constexpr char kManifestExtraFile[] = "manifest.json";
 inline constexpr char kManifestMetadataKey[] = "stemsmith.manifest";

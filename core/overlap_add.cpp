@@ -34,6 +34,9 @@ void CheckOptions(const OverlapAddOptions& options) {
         "unknown window '" + options.window + "'", "",
         nearest.empty() ? "take triangle, hann or rectangle" : "did you mean '" + nearest + "'?");
   }
+  if (options.tail != "zeros" && options.tail != "context") {
+    throw Error::Usage("unknown tail '" + options.tail + "'", "", "take zeros or context");
+  }
   if (!(options.overlap >= 0.0 && options.overlap < 1.0)) {
     throw Error::Usage("the overlap must be at least 0 and less than 1", "", "0.25 is usual");
   }
@@ -51,6 +54,11 @@ OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment
   const auto shared =
       static_cast<std::size_t>(std::llround(options_.overlap * static_cast<double>(length)));
   stride_ = std::max<std::size_t>(1, length - std::min(shared, length));
+  if (options_.tail == "context") {
+    stride_ = std::max<std::size_t>(
+        1, static_cast<std::size_t>((1.0 - options_.overlap) * static_cast<double>(length)));
+    history_ = AudioBuffer(options_.channels_in, length);
+  }
   weights_ = WindowWeights(options_.window, length);
   input_ = AudioBuffer(options_.channels_in, length);
   output_ = AudioBuffer(options_.channels_out, length);
@@ -81,6 +89,10 @@ void OverlapAdd::Push(const AudioBuffer& in) {
 void OverlapAdd::Finish() {
   if (finished_) return;
   finished_ = true;
+  if (options_.tail == "context") {
+    FinishWithContext();
+    return;
+  }
   // What a segment has covered already needs no further one: only its weights are still to be
   // divided out.
   if (fresh_ > 0) {
@@ -90,6 +102,37 @@ void OverlapAdd::Finish() {
     ProcessSegment(filled_);
   }
   Emit(filled_);
+}
+
+// Here segments go on starting until the end, also where the one before covered it.
+void OverlapAdd::FinishWithContext() {
+  while (filled_ > 0) {
+    ProcessTail();
+    Emit(std::min(stride_, filled_));
+    if (filled_ <= stride_) break;
+    Advance();
+  }
+}
+
+void OverlapAdd::ProcessTail() {
+  const std::size_t wanted =
+      options_.tail_frames ? options_.tail_frames(filled_) : options_.segment_frames;
+  const std::size_t length = std::max(wanted, filled_);
+  const std::size_t left = (length - filled_) / 2;
+  const std::size_t context = std::min(left, known_);
+  AudioBuffer in(options_.channels_in, length), out(options_.channels_out, length);
+  for (int c = 0; c < options_.channels_in; ++c) {
+    const float* past = history_.channel(c) + history_.frames() - context;
+    std::copy_n(past, context, in.channel(c) + left - context);
+    std::copy_n(input_.channel(c), filled_, in.channel(c) + left);
+  }
+  segment_(in, filled_, out);
+  for (int c = 0; c < options_.channels_out; ++c) {
+    const float* from = out.channel(c) + left;
+    float* to = sum_.channel(c);
+    for (std::size_t t = 0; t < filled_; ++t) to[t] += weights_[t] * from[t];
+  }
+  for (std::size_t t = 0; t < filled_; ++t) weight_sum_[t] += weights_[t];
 }
 
 void OverlapAdd::ProcessSegment(std::size_t valid) {
@@ -123,10 +166,18 @@ void OverlapAdd::Advance() {
     std::copy(samples + stride_, samples + length, samples);
     if (clear) std::fill(samples + length - stride_, samples + length, 0.0f);
   };
+  if (history_.frames() > 0) {
+    for (int c = 0; c < options_.channels_in; ++c) {
+      float* history = history_.channel(c);
+      std::copy(history + stride_, history + length, history);
+      std::copy_n(input_.channel(c), stride_, history + length - stride_);
+    }
+    known_ = std::min(length, known_ + stride_);
+  }
   for (int c = 0; c < options_.channels_in; ++c) shift(input_.channel(c), false);
   for (int c = 0; c < options_.channels_out; ++c) shift(sum_.channel(c), true);
   shift(weight_sum_.data(), true);
-  filled_ = length - stride_;
+  filled_ -= stride_;
 }
 
 }  // namespace stemsmith

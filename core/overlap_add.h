@@ -18,15 +18,22 @@ struct OverlapAddOptions {
   std::string window = "triangle";  // triangle (as Python demucs), hann, rectangle
   int channels_in = 2;
   int channels_out = 2;  // S · C of the result
+  // What fills up the segment at the end of the input, where it is shorter: "zeros" behind it, or
+  // "context", as Python demucs does: what lies before it and zeros behind it, half and half.
+  std::string tail = "zeros";
+  // With "context": the length to run for so many frames that are left; none: the segment.
+  std::function<std::size_t(std::size_t frames)> tail_frames;
 };
 
 // Segments start every segment − round(overlap · segment) frames; none starts where the one before
-// reached the end. The same bits come out however the input is cut into Push() calls. One thread at
+// reached the end. With the tail "context" they start every ⌊(1 − overlap) · segment⌋ frames up to
+// the end. The same bits come out however the input is cut into Push() calls. One thread at
 // a time.
 class OverlapAdd {
  public:
-  // Called with a planar segment [channels_in, segment_frames] (the last one padded with zeros:
-  // `valid` frames of it are audio); must fill [channels_out, segment_frames].
+  // Called with a planar segment [channels_in, segment_frames] (the last one filled up, see `tail`:
+  // `valid` frames of it are wanted; with tail_frames it may have another length); must fill
+  // [channels_out, as many frames].
   using SegmentFunction =
       std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
   // Called in order with finished planar audio [channels_out, n].
@@ -41,6 +48,8 @@ class OverlapAdd {
 
  private:
   void ProcessSegment(std::size_t valid);
+  void ProcessTail();
+  void FinishWithContext();
   void Emit(std::size_t frames);
   void Advance();
 
@@ -50,6 +59,8 @@ class OverlapAdd {
   std::size_t stride_ = 0;
   std::vector<float> weights_;     // [segment]
   AudioBuffer input_;              // [channels_in, segment], the first filled_ frames are set
+  AudioBuffer history_;            // [channels_in, segment]: what lies before input_, for tails
+  std::size_t known_ = 0;          // so many frames at the end of history_ are set
   AudioBuffer output_, sum_;       // [channels_out, segment]
   std::vector<float> weight_sum_;  // [segment]
   AudioBuffer done_;               // [channels_out, n] for the sink

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <numbers>
 
 #include "core/error.h"
@@ -22,15 +23,19 @@ struct Format {
   const char* name;
   const char* file;
   double tolerance;
-  void (*write)(const Trace& trace, const Manifest& manifest, const fs::path& path,
-                const std::string& where);
+  // Writes `file` and what belongs to it.
+  void (*write)(const Trace& trace, const Manifest& manifest, PendingFolder& files,
+                const ExportOptions& options, const std::string& where);
 };
 
-void WriteTorchScript(const Trace& trace, const Manifest& manifest, const fs::path& path,
-                      const std::string& where) {
+constexpr char kTorchScriptFile[] = "model.ts", kOnnxFile[] = "model.onnx";
+constexpr char kOnnxDataFile[] = "model.onnx.data";
+
+void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolder& files,
+                      const ExportOptions&, const std::string& where) {
   const torch::jit::ExtraFilesMap extra = {{kManifestExtraFile, manifest.ToJson().dump()}};
   try {
-    trace.module.save(path.string(), extra);
+    trace.module.save(files.Add(kTorchScriptFile).string(), extra);
   } catch (const c10::Error& error) {
     const std::string reason = error.what_without_backtrace();
     throw Error::Input("LibTorch cannot write the model: " + reason.substr(0, reason.find('\n')),
@@ -38,16 +43,32 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, const fs::pa
   }
 }
 
-void WriteOnnx(const Trace& trace, const Manifest& manifest, const fs::path& path,
-               const std::string& where) {
-  WriteOnnxModel(LowerToOnnx(trace, where),
-                 {STEMSMITH_VERSION, {{kManifestMetadataKey, manifest.ToJson().dump()}}}, path,
-                 where);
+void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,
+               const ExportOptions& options, const std::string& where) {
+  OnnxGraph graph = LowerToOnnx(trace, where);
+  Manifest own = manifest;
+  if (ConstantBytes(graph) > std::min(options.onnx_inline_bytes, kLargestInlineBytes)) {
+    // Added first, so that it is there when the model gets its name.
+    const OnnxDataFile data = WriteExternalData(graph, files.Add(kOnnxDataFile));
+    own.external_data = {{"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}};
+  }
+  WriteOnnxModel(std::move(graph),
+                 {STEMSMITH_VERSION, {{kManifestMetadataKey, own.ToJson().dump()}}},
+                 files.Add(kOnnxFile), where);
+}
+
+// Weights of an earlier export that the new model.onnx does not need.
+void RemoveFormerData(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string head(sizeof(kExternalDataMagic) - 1, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  std::error_code ignored;
+  if (in && head == kExternalDataMagic) fs::remove(path, ignored);
 }
 
 constexpr Format kFormats[] = {
-    {"torchscript", "model.ts", kTorchScriptTolerance, WriteTorchScript},
-    {"onnx", "model.onnx", kOnnxTolerance, WriteOnnx},
+    {"torchscript", kTorchScriptFile, kTorchScriptTolerance, WriteTorchScript},
+    {"onnx", kOnnxFile, kOnnxTolerance, WriteOnnx},
 };
 
 const Format& FindFormat(const std::string& name) {
@@ -144,7 +165,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
   }
   if (formats.empty()) throw Error::Usage("no format is given", "--format", "use torchscript,onnx");
-  EnsureWritableFolder(options.out);
+  PendingFolder pending(options.out);
 
   const torch::NoGradGuard no_grad;
   const std::vector<std::int64_t> lengths = Lengths(*model, manifest);
@@ -162,19 +183,22 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
       *model, [&](const torch::Tensor& mix) { return model->forward(mix); },
       GuardExamples(manifest.channels, lengths), where);
 
-  std::vector<std::unique_ptr<PendingFile>> pending;
   for (const Format* format : formats) {
     StopIfInterrupted();
     progress.Update(done++, std::string("writing ") + format->file);
-    pending.push_back(std::make_unique<PendingFile>(options.out / format->file));
-    format->write(trace, manifest, pending.back()->path(), where);
+    format->write(trace, manifest, pending, options, where);
   }
   const std::vector<Probe> probes = MakeProbes(*model, result.checked_batches, lengths, where);
   for (std::size_t i = 0; i < formats.size(); ++i) {
     StopIfInterrupted();
     progress.Update(done++, std::string("checking ") + formats[i]->file);
-    ExportedFile file{formats[i]->name, pending[i]->target(), fs::file_size(pending[i]->path()),
-                      LargestError(pending[i]->path(), probes), formats[i]->tolerance};
+    const fs::path written = pending.folder() / formats[i]->file;
+    ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),
+                      LargestError(written, probes), formats[i]->tolerance};
+    if (file.format == "onnx" && fs::exists(pending.folder() / kOnnxDataFile)) {
+      file.data_path = options.out / kOnnxDataFile;
+      file.data_bytes = fs::file_size(pending.folder() / kOnnxDataFile);
+    }
     if (file.largest_error > file.tolerance) {
       throw Error::Input(std::string(formats[i]->file) + " differs from the model by " +
                              Scientific(file.largest_error) + " of the peak, allowed are " +
@@ -183,7 +207,11 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
     result.files.push_back(std::move(file));
   }
-  for (const auto& file : pending) file->Commit();
+  pending.Commit();
+  for (const ExportedFile& file : result.files) {
+    if (file.format == "onnx" && file.data_path.empty())
+      RemoveFormerData(options.out / kOnnxDataFile);
+  }
   progress.Finish();
   return result;
 }

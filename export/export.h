@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct ExportOptions {
   std::filesystem::path out;  // the folder for model.ts and model.onnx
   std::vector<std::string> formats = {"torchscript", "onnx"};
   double segment_seconds = 0;  // length that the manifest advises; 0: as in training
+  // More weights than this lie in model.onnx.data beside model.onnx; at most (and left out) what
+  // one .onnx file can hold, a little below 2 GiB.
+  std::uint64_t onnx_inline_bytes = std::numeric_limits<std::uint64_t>::max();
   OutputMode output = OutputMode::kAuto;
 };
 
@@ -34,6 +38,8 @@ struct ExportedFile {
   std::uintmax_t bytes = 0;
   double largest_error = 0;  // of all checks, as a share of the peak
   double tolerance = 0;
+  std::filesystem::path data_path;  // weights that lie beside it; empty: inside
+  std::uintmax_t data_bytes = 0;
 };
 
 struct ExportResult {

@@ -197,6 +197,31 @@ void Unbind(Call& call) {
   }
 }
 
+// Windows side by side: windows that overlap, or leave gaps, would need copies of elements.
+void Unfold(Call& call) {
+  GraphBuilder& b = call.b();
+  const LoweredTensor x = call.Tensor("self");
+  const int dim = call.Dim("dimension", x);
+  const std::int64_t size = call.Int("size");
+  if (call.Int("step") != size) call.Unsupported("its windows overlap or leave gaps");
+  if (x.complex()) call.Unsupported("its argument is complex");
+  const LoweredInt length = b.Dimension(x, dim);
+  const std::string whole = b.Slice(x.name, dim, 0, b.Multiply(b.FloorDivide(length, size), size));
+  std::vector<LoweredInt> shape;
+  AppendDimensions(call, x, 0, dim, shape);
+  shape.push_back(-1);
+  shape.push_back(size);
+  AppendDimensions(call, x, dim + 1, x.rank(), shape);
+  const std::string windows = b.Reshape(whole, shape);
+  // The window's elements come last.
+  std::vector<std::int64_t> order;
+  for (int d = 0; d <= x.rank(); ++d) {
+    if (d != dim + 1) order.push_back(d);
+  }
+  order.push_back(dim + 1);
+  call.Return(dim + 1 == x.rank() ? windows : b.Transpose(windows, order));
+}
+
 // The tensors of a list as ONNX values of the result's type.
 std::vector<std::string> Parts(Call& call, const std::vector<LoweredTensor>& tensors) {
   std::vector<std::string> parts;
@@ -361,6 +386,7 @@ const RuleTable& ShapeRules() {
       {"aten::split", SplitAsTraced},
       {"aten::split_with_sizes", SplitAsTraced},
       {"aten::unbind", Unbind},
+      {"aten::unfold", Unfold},
       {"aten::cat", Concatenate},
       {"aten::stack", Stack},
       {"aten::expand", Expand},

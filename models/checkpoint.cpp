@@ -17,7 +17,9 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                           {"stems", checkpoint.setting.stems},
                           {"sample_rate_hz", checkpoint.setting.sample_rate_hz},
                           {"channels", checkpoint.setting.channels},
-                          {"segment_frames", checkpoint.segment_frames}};
+                          {"segment_frames", checkpoint.segment_frames},
+                          {"song_normalization", checkpoint.song_normalization},
+                          {"tail", checkpoint.tail}};
   if (!checkpoint.training_state.is_null()) about["training_state"] = checkpoint.training_state;
   NamedTensors tensors = checkpoint.weights;
   for (const auto& [name, tensor] : checkpoint.training)
@@ -48,6 +50,9 @@ Checkpoint LoadCheckpoint(const std::filesystem::path& path) {
     about.at("sample_rate_hz").get_to(checkpoint.setting.sample_rate_hz);
     about.at("channels").get_to(checkpoint.setting.channels);
     about.at("segment_frames").get_to(checkpoint.segment_frames);
+    checkpoint.song_normalization =
+        about.value("song_normalization", checkpoint.song_normalization);
+    checkpoint.tail = about.value("tail", checkpoint.tail);
     if (about.contains("training_state")) checkpoint.training_state = about["training_state"];
   } catch (const nlohmann::json::exception&) {
     throw Error::Input("the checkpoint's description is damaged", path.string(),
@@ -87,6 +92,7 @@ std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoin
   const Config config = Config::Parse(checkpoint.model_config, "the checkpoint's model");
   std::shared_ptr<SeparationModel> model = MakeModel(config, checkpoint.setting);
   model->LoadStateDict(checkpoint.weights, "the checkpoint");
+  model->UseSegment(checkpoint.segment_frames);
   model->eval();
   return model;
 }

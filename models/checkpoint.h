@@ -30,6 +30,10 @@ struct Checkpoint {
   std::string model_config;  // YAML of the resolved `model` node (with `name`)
   ModelSetting setting;
   std::int64_t segment_frames = 0;  // trained with
+  // What whole songs want around the model (see the manifest); models of Demucs want other than
+  // these.
+  std::string song_normalization = "none";
+  std::string tail = "zeros";
   NamedTensors weights;             // "encoder.0.0.weight", …
   NamedTensors training;            // optimiser, EMA …: stored with the prefix "training."
   nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "models/layers/blstm.h"
 #include "models/layers/resample.h"
+#include "models/layers/rescale.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -72,7 +73,7 @@ class DemucsV2 : public SeparationModel {
   DemucsV2(const DemucsV2Options& options, ModelSetting setting)
       : SeparationModel(std::move(setting)), options_(options) {
     BuildLayers();
-    if (options_.rescale > 0) Rescale();
+    if (options_.rescale > 0) RescaleConvolutions(*this, options_.rescale);
 
     std::int64_t innermost = 1;
     while (!Possible(options_, innermost)) ++innermost;
@@ -163,20 +164,6 @@ class DemucsV2 : public SeparationModel {
     if (options_.resample) {
       double_rate_ = register_module("double_rate", DoubleRate());
       halve_rate_ = register_module("halve_rate", HalveRate());
-    }
-  }
-
-  // Divides weights and biases of each convolution by sqrt(deviation / rescale).
-  void Rescale() {
-    torch::NoGradGuard no_grad;
-    for (const auto& module : modules(/*include_self=*/false)) {
-      auto rescale = [&](torch::Tensor weight, torch::Tensor bias) {
-        const torch::Tensor scale = torch::sqrt(weight.std() / options_.rescale);
-        weight.div_(scale);
-        bias.div_(scale);
-      };
-      if (auto* conv = module->as<torch::nn::Conv1d>()) rescale(conv->weight, conv->bias);
-      if (auto* conv = module->as<torch::nn::ConvTranspose1d>()) rescale(conv->weight, conv->bias);
     }
   }
 

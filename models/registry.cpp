@@ -4,14 +4,30 @@
 
 namespace stemsmith {
 
+std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeOpenUnmix(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeWaveUnet(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeDemucs(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeHDemucs(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeHTDemucs(const Config& config, const ModelSetting& setting);
 
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
       {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", true, &MakeUnet},
       {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips", true,
        &MakeDemucsV2},
+      {"demucs", "Waveform Demucs of the packages 3 and 4: residual branches, GELU", false,
+       &MakeDemucs},
+      {"hdemucs", "Hybrid Demucs (v3): spectrogram and wave in two branches", false, &MakeHDemucs},
+      {"htdemucs", "Hybrid Transformer Demucs (v4): both branches and a transformer between them",
+       false, &MakeHTDemucs},
+      {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request", true,
+       &MakeOpenUnmix},
+      {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", true,
+       &MakeWaveUnet},
+      {"bag", "Several models, averaged with weights per stem", true, &MakeBag},
   };
   return table;
 }

@@ -1,9 +1,9 @@
 #include "models/separation_model.h"
 
 #include <map>
-#include <sstream>
 
 #include "core/error.h"
+#include "models/state_fit.h"
 
 namespace stemsmith {
 namespace {
@@ -15,21 +15,6 @@ bool IsTransient(const std::string& name) {
   const std::size_t dot = name.rfind('.');
   return name.compare(dot == std::string::npos ? 0 : dot + 1, sizeof(kTransientPrefix) - 1,
                       kTransientPrefix) == 0;
-}
-
-std::string ShapeText(const torch::Tensor& tensor) {
-  std::ostringstream out;
-  out << tensor.sizes();
-  return out.str();
-}
-
-// "3 missing: a, b, c" with at most four names.
-void Describe(const char* kind, const std::vector<std::string>& names, std::string& text) {
-  if (names.empty()) return;
-  constexpr std::size_t kShown = 4;
-  text += (text.empty() ? "" : "; ") + std::to_string(names.size()) + " " + kind + ": ";
-  for (std::size_t i = 0; i < names.size() && i < kShown; ++i) text += (i ? ", " : "") + names[i];
-  if (names.size() > kShown) text += ", …";
 }
 
 }  // namespace
@@ -64,28 +49,12 @@ std::vector<std::pair<std::string, torch::Tensor>> SeparationModel::StateDict() 
 
 void SeparationModel::LoadStateDict(const std::vector<std::pair<std::string, torch::Tensor>>& state,
                                     const std::string& where) {
-  std::map<std::string, torch::Tensor> given(state.begin(), state.end());
-  std::vector<std::string> missing, misshapen, unexpected;
   const auto own = StateDict();
-  for (const auto& [name, tensor] : own) {
-    const auto found = given.find(name);
-    if (found == given.end()) {
-      missing.push_back(name);
-    } else if (found->second.sizes() != tensor.sizes()) {
-      misshapen.push_back(name + " " + ShapeText(found->second) + " for " + ShapeText(tensor));
-    }
-  }
-  std::map<std::string, torch::Tensor> own_by_name(own.begin(), own.end());
-  for (const auto& [name, tensor] : given)
-    if (own_by_name.find(name) == own_by_name.end()) unexpected.push_back(name);
-
-  std::string problem;
-  Describe("missing", missing, problem);
-  Describe("unexpected", unexpected, problem);
-  Describe("of another shape", misshapen, problem);
-  if (!problem.empty())
-    throw Error::Input("the weights do not fit the model: " + problem, where,
+  const StateFit fit = CompareStates(state, own);
+  if (!fit.fits())
+    throw Error::Input("the weights do not fit the model: " + fit.Text(), where,
                        "use the model configuration, stems and channels they were trained with");
+  const std::map<std::string, torch::Tensor> given(state.begin(), state.end());
   torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : own) {
     torch::Tensor target = tensor;  // shares the parameter's memory

@@ -35,6 +35,12 @@ class SeparationModel : public torch::nn::Module {
   virtual torch::Tensor Separate(const torch::Tensor& mix) = 0;
   // The input lengths Separate takes.
   virtual LengthRule length_rule() const = 0;
+  // The length of the segments that the model is trained with, for models that pad to it when they
+  // separate. The trainer and ModelFromCheckpoint tell it.
+  virtual void UseSegment(std::int64_t /*frames*/) {}
+  // From the first to the last frame of the mix that one frame of the estimates depends on; 0: all
+  // of the mix (recurrent layers, attention, normalisation over time).
+  virtual std::int64_t receptive_field_frames() const { return 0; }
   // {"n_fft":, "hop":, "window":} of an STFT inside, or null.
   virtual nlohmann::json stft() const { return nullptr; }
   // The smallest length ≥ frames of the rule.

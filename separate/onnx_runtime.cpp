@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <thread>
 #include <vector>
 
@@ -108,6 +109,7 @@ class OnnxRuntime : public Runtime {
       }
     }
     ReadManifest();
+    CheckExternalData();
     CheckTypes();
   }
 
@@ -156,6 +158,22 @@ class OnnxRuntime : public Runtime {
                          "give a model.onnx written by `stemsmith export`");
     }
     manifest_ = Manifest::FromJson(text.get(), path_.string());
+  }
+
+  // ONNX Runtime has found the weights' file by its name; they must be this model's.
+  void CheckExternalData() {
+    if (!manifest_.external_data.is_object()) return;
+    const fs::path file = path_.parent_path() / manifest_.external_data["file"].get<std::string>();
+    const std::string expected = ExternalDataHead(manifest_.external_data["id"].get<std::string>());
+    std::string head(kExternalDataHeadBytes, '\0');
+    std::ifstream in(file, std::ios::binary);
+    in.read(head.data(), static_cast<std::streamsize>(head.size()));
+    std::error_code error;
+    if (!in || head != expected ||
+        fs::file_size(file, error) != manifest_.external_data["bytes"].get<std::uint64_t>()) {
+      throw Error::Input("the weights do not belong to " + path_.filename().string(), file.string(),
+                         "copy both files of one export, or export the model again");
+    }
   }
 
   void CheckTypes() {

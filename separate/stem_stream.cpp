@@ -94,6 +94,7 @@ std::int64_t ChooseSegment(const Manifest& manifest, std::int64_t frames) {
   const LengthRule& rule = manifest.length;
   const std::int64_t longest = manifest.segment_frames;
   if (!rule.dynamic || frames < 0 || frames >= longest) return longest;
+  if (manifest.tail == "context") return longest;  // the tail finds its length by itself
   // Very short ones would leave a deep network or its STFT nothing to look at.
   const std::int64_t wanted = std::max(frames, longest / 4);
   const std::int64_t steps = std::max<std::int64_t>(
@@ -148,7 +149,9 @@ struct StemStream::Impl {
                           .overlap = overlap,
                           .window = manifest.window,
                           .channels_in = info.channels,
-                          .channels_out = stem_count * info.channels},
+                          .channels_out = stem_count * info.channels,
+                          .tail = manifest.tail,
+                          .tail_frames = TailFrames()},
         [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
         [this](const AudioBuffer& out) {
           for (std::size_t s = 0; s < queues.size(); ++s) {
@@ -168,6 +171,18 @@ struct StemStream::Impl {
       queues.push_back(queue.get());
       outputs.push_back(ConvertAudio(std::move(queue), info.sample_rate_hz, info.channels));
     }
+  }
+
+  // The shortest length of the graph that holds so many frames.
+  std::function<std::size_t(std::size_t)> TailFrames() const {
+    if (!manifest.length.dynamic) return {};
+    return [rule = manifest.length](std::size_t frames) {
+      const std::int64_t beyond = static_cast<std::int64_t>(frames) - rule.offset_frames;
+      const std::int64_t steps =
+          beyond <= 0 ? 0 : (beyond + rule.multiple_frames - 1) / rule.multiple_frames;
+      return static_cast<std::size_t>(std::max<std::int64_t>(
+          rule.offset_frames + steps * rule.multiple_frames, rule.multiple_frames));
+    };
   }
 
   // Mean and deviation of each group's mono mix over the whole song, then back to the start.

@@ -157,4 +157,15 @@ if [ "$want_tests" = 1 ]; then
     pip_install "demucs 2.0.3 (the waveform reference)" --no-deps --upgrade --target "$deps/demucs2" demucs==2.0.3
     done_with tests "$test_pins"
   fi
+  # With what its command line needs besides torch; models from a hub are not used.
+  demucs4=(demucs==4.1.0 einops==0.8.2 lameenc==1.9.0 safetensors==0.8.0 sphn==0.2.1)
+  if ! have demucs4 "${demucs4[*]}"; then
+    pip_install "demucs 4.1.0 (the hybrid reference)" --no-deps --upgrade --target "$deps/demucs4" "${demucs4[@]}"
+    done_with demucs4 "${demucs4[*]}"
+  fi
+  # Without its requirements: torchaudio, which its networks and filters do not use, wants a torch of its own.
+  if ! have openunmix openunmix==1.3.0; then
+    pip_install "openunmix 1.3.0 (the Open-Unmix reference)" --no-deps openunmix==1.3.0
+    done_with openunmix openunmix==1.3.0
+  fi
 fi

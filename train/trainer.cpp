@@ -42,6 +42,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   learning_rate_ = std::make_unique<LearningRate>(config.Child("schedule"), options_.learning_rate);
   config.CheckAllRead();
   segment_frames_ = ChooseSegmentFrames(*cache_, *model_, options_, config);
+  model_->UseSegment(segment_frames_);
 
   LoaderOptions loader;
   loader.segment_frames = segment_frames_;

@@ -23,12 +23,15 @@ struct OnnxValueInfo {
   std::vector<OnnxDimension> shape;
 };
 
-// A constant of the graph; `bytes` are the elements, row-major, little-endian.
+// A constant of the graph; `bytes` are the elements, row-major, little-endian. Where `file` has a
+// name they lie in that file beside the model instead.
 struct OnnxTensor {
   std::string name;
   OnnxType type = OnnxType::kFloat32;
   std::vector<std::int64_t> shape;
   std::string bytes;
+  std::string file = {};
+  std::uint64_t file_offset = 0, file_bytes = 0;
 };
 
 using OnnxAttribute =

@@ -7,12 +7,15 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "core/manifest.h"
 
 namespace stemsmith {
 namespace {
 
-// What the structure around the weights may take of protobuf's 2 GiB.
-constexpr std::uint64_t kRoomForStructure = 16u << 20;
+// Smaller constants stay in the model: runtimes look at them to find out shapes.
+constexpr std::size_t kSmallestExternalBytes = 4096;
+constexpr std::size_t kExternalAlignment = 64;
 
 onnx::TensorProto::DataType ProtoType(OnnxType type) {
   switch (type) {
@@ -75,16 +78,68 @@ void FillNode(const OnnxNode& node, onnx::NodeProto* proto) {
   }
 }
 
+void FillTensor(OnnxTensor& constant, onnx::TensorProto* proto) {
+  proto->set_name(constant.name);
+  proto->set_data_type(ProtoType(constant.type));
+  for (const std::int64_t size : constant.shape) proto->add_dims(size);
+  if (constant.file.empty()) {
+    proto->set_raw_data(std::move(constant.bytes));
+    return;
+  }
+  proto->set_data_location(onnx::TensorProto::EXTERNAL);
+  const auto add = [&](const char* key, const std::string& value) {
+    auto* entry = proto->add_external_data();
+    entry->set_key(key);
+    entry->set_value(value);
+  };
+  add("location", constant.file);
+  add("offset", std::to_string(constant.file_offset));
+  add("length", std::to_string(constant.file_bytes));
+}
+
 }  // namespace
 
-void WriteOnnxModel(const OnnxGraph& graph, const OnnxModelInfo& info,
-                    const std::filesystem::path& path, const std::string& where) {
-  std::uint64_t bytes = kRoomForStructure;
+std::uint64_t ConstantBytes(const OnnxGraph& graph) {
+  std::uint64_t bytes = 0;
   for (const OnnxTensor& constant : graph.constants) bytes += constant.bytes.size();
-  if (bytes > std::uint64_t{1} << 31) {
+  return bytes;
+}
+
+OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& path) {
+  std::uint64_t hash = 0;
+  for (const OnnxTensor& constant : graph.constants) {
+    if (constant.bytes.size() >= kSmallestExternalBytes) hash = HashBytes(constant.bytes, hash);
+  }
+  OnnxDataFile file{kExternalDataHeadBytes, HexHash(hash)};
+  errno = 0;
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << ExternalDataHead(file.id);
+  for (OnnxTensor& constant : graph.constants) {
+    if (constant.bytes.size() < kSmallestExternalBytes) continue;
+    constant.file = path.filename().string();
+    constant.file_offset = file.bytes;
+    constant.file_bytes = constant.bytes.size();
+    const std::size_t rest = constant.bytes.size() % kExternalAlignment;
+    const std::string gap(rest == 0 ? 0 : kExternalAlignment - rest, '\0');
+    out.write(constant.bytes.data(), static_cast<std::streamsize>(constant.bytes.size())) << gap;
+    file.bytes += constant.bytes.size() + gap.size();
+    constant.bytes = std::string();
+  }
+  out.close();
+  if (!out) {
+    throw Error::System("the weights cannot be written", path.string(),
+                        "free space on the disk or choose another folder");
+  }
+  return file;
+}
+
+void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::filesystem::path& path,
+                    const std::string& where) {
+  const std::uint64_t bytes = ConstantBytes(graph);
+  if (bytes > kLargestInlineBytes) {
     throw Error::Input("the model has " + std::to_string(bytes >> 20) +
                            " MiB of weights, an .onnx file holds 2 GiB",
-                       where, "export it with --format torchscript");
+                       where, "put the weights in a file beside it");
   }
 
   onnx::ModelProto model;
@@ -104,13 +159,7 @@ void WriteOnnxModel(const OnnxGraph& graph, const OnnxModelInfo& info,
   for (const OnnxValueInfo& input : graph.inputs) FillValueInfo(input, proto->add_input());
   for (const OnnxValueInfo& output : graph.outputs) FillValueInfo(output, proto->add_output());
   for (const OnnxNode& node : graph.nodes) FillNode(node, proto->add_node());
-  for (const OnnxTensor& constant : graph.constants) {
-    onnx::TensorProto* tensor = proto->add_initializer();
-    tensor->set_name(constant.name);
-    tensor->set_data_type(ProtoType(constant.type));
-    for (const std::int64_t size : constant.shape) tensor->add_dims(size);
-    tensor->set_raw_data(constant.bytes);
-  }
+  for (OnnxTensor& constant : graph.constants) FillTensor(constant, proto->add_initializer());
 
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);

@@ -8,13 +8,25 @@
 
 namespace stemsmith {
 
+struct BlstmOptions {
+  // Longer inputs are cut into spans of this many steps that overlap by half, each with an LSTM run
+  // of its own; the middle of each span is kept. A multiple of 4; 0: never. A trace holds for
+  // lengths on one side of it.
+  std::int64_t max_steps = 0;
+  bool skip = false;  // adds the input to the output
+};
+
 class BlstmImpl : public torch::nn::Module {
  public:
-  BlstmImpl(std::int64_t channels, std::int64_t layers);
+  BlstmImpl(std::int64_t channels, std::int64_t layers, const BlstmOptions& options = {});
   torch::Tensor forward(const torch::Tensor& x);  // [B, channels, N] → the same
 
  private:
+  torch::Tensor Run(const torch::Tensor& x);       // [B, channels, N] → the same
+  torch::Tensor RunSpans(const torch::Tensor& x);  // the same in spans
+
   std::int64_t layers_;
+  BlstmOptions options_;
   torch::nn::LSTM lstm_{nullptr};
   torch::nn::Linear linear_{nullptr};
 };

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/checkpoint.h"
+#include "models/weights/pickle.h"
 
 namespace stemsmith {
 namespace {
@@ -40,12 +41,6 @@ const char* NameOf(torch::ScalarType type) {
   return nullptr;
 }
 
-// Quotes text from a file so that a message stays one line.
-std::string Quoted(const std::string& text) {
-  return nlohmann::json(text.substr(0, 80))
-      .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-}
-
 struct Entry {
   std::string name;
   torch::ScalarType type;
@@ -65,11 +60,11 @@ class HeaderParser {
     if (!header.is_object()) Fail("its header is not a JSON object");
     std::set<std::string> names;
     for (const auto& [key, value] : header.items()) {
-      if (!names.insert(key).second) Fail("it names " + Quoted(key) + " twice");
+      if (!names.insert(key).second) Fail("it names " + QuotedText(key) + " twice");
       if (key == kMetadata) {
         if (!value.is_object()) Fail("its metadata is not a JSON object");
         for (const auto& [name, entry] : value.items()) {
-          if (!entry.is_string()) Fail("the metadata entry " + Quoted(name) + " is not a text");
+          if (!entry.is_string()) Fail("the metadata entry " + QuotedText(name) + " is not a text");
           metadata.emplace_back(name, entry.get<std::string>());
         }
       } else {
@@ -87,7 +82,7 @@ class HeaderParser {
 
  private:
   Entry ParseEntry(const std::string& name, const OrderedJson& value) const {
-    const std::string tensor = "tensor " + Quoted(name);
+    const std::string tensor = "tensor " + QuotedText(name);
     if (!value.is_object()) Fail(tensor + " is not described by a JSON object");
     const auto type = value.find("dtype");
     const auto shape = value.find("shape");
@@ -107,7 +102,7 @@ class HeaderParser {
     const auto type_name = type->get<std::string>();
     const auto* row = std::find_if(std::begin(kTypes), std::end(kTypes),
                                    [&](const TypeName& t) { return type_name == t.name; });
-    if (row == std::end(kTypes)) Fail(tensor + " has the unknown dtype " + Quoted(type_name));
+    if (row == std::end(kTypes)) Fail(tensor + " has the unknown dtype " + QuotedText(type_name));
     entry.type = row->type;
 
     const auto element_bytes = static_cast<std::uint64_t>(torch::elementSize(entry.type));
@@ -141,7 +136,7 @@ class HeaderParser {
     std::uint64_t expected = 0;
     for (const Entry* entry : sorted) {
       if (entry->begin != expected)
-        Fail("tensor " + Quoted(entry->name) +
+        Fail("tensor " + QuotedText(entry->name) +
              (entry->begin < expected ? " overlaps its neighbour" : " leaves a gap before it"));
       expected = entry->end;
     }
@@ -245,7 +240,7 @@ SafetensorsFile LoadSafetensors(const std::filesystem::path& path) {
       in.seekg(static_cast<std::streamoff>(data_begin + entry.begin));
       in.read(static_cast<char*>(tensor.data_ptr()),
               static_cast<std::streamsize>(entry.end - entry.begin));
-      if (!in) parser.Fail("tensor " + Quoted(entry.name) + " cannot be read");
+      if (!in) parser.Fail("tensor " + QuotedText(entry.name) + " cannot be read");
     }
     file.tensors.emplace_back(entry.name, is_bool ? tensor.ne(0) : tensor);
   }

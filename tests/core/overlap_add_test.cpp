@@ -1,5 +1,7 @@
 #include "core/overlap_add.h"
 
+#include <gmock/gmock.h>
+
 #include "core/error.h"
 #include "tests/core/audio_fixtures.h"
 
@@ -27,7 +29,7 @@ Result Process(const AudioBuffer& audio, const OverlapAddOptions& options, std::
       options,
       [&](const AudioBuffer& in, std::size_t valid, AudioBuffer& out) {
         result.valid.push_back(valid);
-        for (int c = 0; c < in.channels(); ++c) {
+        for (int c = 0; c < in.channels() && options.tail == "zeros"; ++c) {
           for (std::size_t t = valid; t < in.frames(); ++t) {
             ASSERT_EQ(in.channel(c)[t], 0.0f) << "the last segment is filled up with zeros";
           }
@@ -117,6 +119,44 @@ TEST(OverlapAdd, NoSegmentForWhatIsCoveredAlready) {
   EXPECT_TRUE(Process(AudioBuffer(1, 0), options, 50, Identity).valid.empty());
 }
 
+// Segments of 8 every 6 frames over 16 frames, as Python demucs cuts: [0, 8), [6, 14) and then what
+// is left, [12, 16): two zeros behind it and the two frames before it fill it up.
+TEST(OverlapAdd, TheTailSeesWhatLiesBeforeIt) {
+  AudioBuffer audio(1, 16);
+  for (std::size_t t = 0; t < 16; ++t) audio.channel(0)[t] = static_cast<float>(t + 1);
+  OverlapAddOptions options{8, 0.25, "triangle", 1, 1};
+  options.tail = "context";
+  std::vector<std::vector<float>> seen;
+  const auto function = [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
+    seen.emplace_back(in.channel(0), in.channel(0) + in.frames());
+    std::copy_n(in.channel(0), in.frames(), out.channel(0));
+  };
+  for (const std::size_t push : {1UL, 5UL, 16UL}) {
+    seen.clear();
+    const Result result = Process(audio, options, push, function);
+    ASSERT_EQ(seen.size(), 3u) << push;
+    EXPECT_THAT(seen[2], ::testing::ElementsAre(11, 12, 13, 14, 15, 16, 0, 0)) << push;
+    EXPECT_EQ(result.valid, (std::vector<std::size_t>{8, 8, 4}));
+    ASSERT_EQ(result.channels[0].size(), 16u);
+    for (std::size_t t = 0; t < 16; ++t) EXPECT_NEAR(result.channels[0][t], t + 1, 1e-5) << t;
+  }
+  // Shorter where the model takes it; zeros where nothing lies before.
+  options.tail_frames = [](std::size_t frames) { return frames + 1; };
+  seen.clear();
+  Process(audio, options, 16, function);
+  EXPECT_THAT(seen[2], ::testing::ElementsAre(13, 14, 15, 16, 0));
+  options.tail_frames = {};
+  AudioBuffer four(1, 4);
+  std::fill_n(four.channel(0), 4, 1.0f);
+  seen.clear();
+  EXPECT_EQ(Process(four, options, 4, function).channels[0].size(), 4u);
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_THAT(seen[0], ::testing::ElementsAre(0, 0, 1, 1, 1, 1, 0, 0));
+  // Covered already, yet another segment starts: 14 frames end with [12, 14).
+  AudioBuffer fourteen(1, 14);
+  EXPECT_EQ(Process(fourteen, options, 14, function).valid, (std::vector<std::size_t>{8, 8, 2}));
+}
+
 TEST(OverlapAdd, SenselessOptionsAreErrors) {
   const auto make = [](const OverlapAddOptions& options) {
     OverlapAdd overlap_add(options, Identity, [](const AudioBuffer&) {});
@@ -126,6 +166,9 @@ TEST(OverlapAdd, SenselessOptionsAreErrors) {
   EXPECT_THROW(make({100, -0.1}), Error);
   EXPECT_THROW(make({100, std::nan("")}), Error);
   EXPECT_THROW(make({100, 0.25, "triangel"}), Error);
+  OverlapAddOptions tail{100, 0.25};
+  tail.tail = "contxt";
+  EXPECT_THROW(make(tail), Error);
 }
 
 }  // namespace

@@ -57,6 +57,12 @@ const Case kCases[] = {
      [](const Tensor& x) {
        return x.flip({1, 2});
      }},
+    {"unfold", [](const Tensor& x) { return x.unfold(2, 16, 16); }},
+    {"unfold_with_a_rest",
+     [](const Tensor& x) {
+       return torch::constant_pad_nd(x, {0, 8}).unfold(-1, 10, 10);
+     }},
+    {"unfold_in_the_middle", [](const Tensor& x) { return x.unfold(1, 2, 2); }},
     {"chunk",
      [](const Tensor& x) {
        const auto p = x.chunk(3, 1);

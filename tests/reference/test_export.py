@@ -21,6 +21,8 @@ STEMS = ["drums", "bass", "other", "vocals"]
 MODELS = {
     "unet": "{name: unet, n_fft: 1024, hop: 256, channels: 4, depth: 3}",
     "demucs_v2": "{name: demucs_v2, channels: 4, depth: 4}",
+    "open_unmix": "{name: open_unmix, n_fft: 1024, hop: 256, hidden_size: 32, niter: 1}",
+    "wave_unet": "{name: wave_unet, channels: 8, depth: 4}",
 }
 
 
@@ -138,7 +140,25 @@ def test_separate_gives_what_python_gives_for_one_segment(exported, file, tmp_pa
 def test_parameters_keep_their_names(exported):
     name, folder, _ = exported
     names = {key for key, _ in script(folder)[0].named_parameters()}
-    assert ("encoder.0.conv.weight" if name == "unet" else "encoder.0.0.weight") in names
+    assert {"unet": "encoder.0.conv.weight", "demucs_v2": "encoder.0.0.weight", "wave_unet": "encoder.0.conv.weight",
+            "open_unmix": "target_models.drums.fc1.weight"}[name] in names
+
+
+def test_weights_beside_the_model_load_in_python_and_in_separate(exported, tmp_path):
+    _, folder, report = exported
+    run("stemsmith", "export", folder / "run", "--out", tmp_path / "out", "--format", "onnx", "--onnx-inline-mib", 0, "--quiet")
+    manifest = report["manifest"]
+    assert os.path.getsize(tmp_path / "out" / "model.onnx.data") > 4096
+    onnx.checker.check_model(str(tmp_path / "out" / "model.onnx"))
+    mix = noise(1, 2, manifest["segment_frames"])
+    expected, = session(folder).run(None, {"mix": mix})
+    actual, = session(tmp_path / "out").run(None, {"mix": mix})
+    assert np.array_equal(expected, actual)
+    soundfile.write(tmp_path / "noise.wav", mix[0].T, manifest["sample_rate_hz"], subtype="FLOAT")
+    run("separate", tmp_path / "out" / "model.onnx", tmp_path / "noise.wav", "-o", tmp_path / "stems", "--bits", "32f",
+        "--quiet", "--device", "cpu")
+    stem, _ = soundfile.read(tmp_path / "stems" / "noise" / f"{STEMS[0]}.wav", dtype="float32")
+    assert np.abs(stem.T - expected[0, 0]).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_nothing_is_left_where_the_source_is_no_checkpoint(tmp_path):

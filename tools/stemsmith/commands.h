@@ -18,6 +18,7 @@ void AddSynthCommand(CLI::App& app);
 void AddDoctorCommand(CLI::App& app);
 void AddPrepareCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
+void AddImportCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);

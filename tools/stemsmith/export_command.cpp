@@ -1,18 +1,21 @@
-// stemsmith export: a run or a checkpoint → model.ts and model.onnx.
+// stemsmith export: a run or a checkpoint → model.ts and model.onnx, or packages for Python.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "core/interrupt.h"
 #include "export/export.h"
+#include "models/weights/package.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
 namespace {
 
-struct Arguments {
+struct ExportArguments {
   std::filesystem::path source;
   ExportOptions options;
+  std::string name;  // of packages; empty: from the source
 };
 
 std::string Joined(const std::vector<std::int64_t>& numbers, const char* between) {
@@ -36,6 +39,9 @@ std::string Summary(const ExportResult& result) {
                   file.path.c_str(), FormatBytes(static_cast<double>(file.bytes)).c_str(),
                   file.largest_error, file.tolerance);
     text += line;
+    if (file.data_path.empty()) continue;
+    text += file.data_path.string() + "  " + FormatBytes(static_cast<double>(file.data_bytes)) +
+            " of weights: keep it beside " + file.path.filename().string() + '\n';
   }
   return text + "checked with batches of " + Joined(result.checked_batches, " and ") + ", " +
          Joined(result.checked_frames, " and ") + " frames";
@@ -44,11 +50,16 @@ std::string Summary(const ExportResult& result) {
 nlohmann::json Fields(const ExportResult& result) {
   nlohmann::json files = nlohmann::json::array();
   for (const ExportedFile& file : result.files) {
-    files.push_back({{"format", file.format},
-                     {"path", file.path.string()},
-                     {"bytes", file.bytes},
-                     {"largest_error", file.largest_error},
-                     {"tolerance", file.tolerance}});
+    nlohmann::json entry = {{"format", file.format},
+                            {"path", file.path.string()},
+                            {"bytes", file.bytes},
+                            {"largest_error", file.largest_error},
+                            {"tolerance", file.tolerance}};
+    if (!file.data_path.empty()) {
+      entry["data_path"] = file.data_path.string();
+      entry["data_bytes"] = file.data_bytes;
+    }
+    files.push_back(std::move(entry));
   }
   return {{"parameters", result.parameters},
           {"checked_batches", result.checked_batches},
@@ -57,24 +68,56 @@ nlohmann::json Fields(const ExportResult& result) {
           {"manifest", result.manifest.ToJson()}};
 }
 
-void RunExport(const Arguments& arguments) {
+// Packages of Demucs: weights with the model's class, for Python.
+constexpr const char* kPackageFormats[] = {"th", "safetensors"};
+
+// The run's or the file's name, as far as Python takes it.
+std::string PackageName(const std::filesystem::path& source) {
+  const std::filesystem::path whole = std::filesystem::absolute(source).lexically_normal();
+  std::string name = (whole.has_filename() ? whole : whole.parent_path()).stem().string();
+  for (char& c : name)
+    if (c == '-' || c == '.' || c == ' ') c = '_';
+  return name;
+}
+
+void RunExport(const ExportArguments& arguments) {
   CatchInterrupts();
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  const ExportResult result =
-      ExportCheckpoint(LoadCheckpoint(path), path.string(), arguments.options);
-  PrintResult(arguments.options.output, Summary(result), Fields(result));
+  const Checkpoint checkpoint = LoadCheckpoint(path);
+  ExportOptions options = arguments.options;
+  std::vector<std::string> packages;
+  for (const char* format : kPackageFormats)
+    if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
+  const std::string name = arguments.name.empty() ? PackageName(arguments.source) : arguments.name;
+  for (const std::string& format : packages) {
+    const auto files = WritePackage(checkpoint, path.string(), {options.out, name, format});
+    std::string text;
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& file : files) {
+      text += (text.empty() ? "" : "\n") + file.string();
+      list.push_back({{"format", format}, {"path", file.string()}});
+    }
+    PrintResult(options.output, text, {{"name", name}, {"files", list}});
+  }
+  if (options.formats.empty() && !packages.empty()) return;
+  const ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
+  PrintResult(options.output, Summary(result), Fields(result));
 }
 
 }  // namespace
 
 void AddExportCommand(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ExportArguments>();
   ExportOptions& options = arguments->options;
-  CLI::App* command =
-      app.add_subcommand("export", "Write a trained model as TorchScript and ONNX, and check both");
+  CLI::App* command = app.add_subcommand(
+      "export",
+      "Write a model as TorchScript and ONNX, and check both; or as a package for Python");
   command->add_option("source", arguments->source, "Run folder or checkpoint")->required();
-  command->add_option("--out", options.out, "Folder for model.ts and model.onnx")->required();
-  command->add_option("--format", options.formats, "Which files: torchscript,onnx")
+  command->add_option("--out", options.out, "Folder for the files")->required();
+  command
+      ->add_option("--format", options.formats,
+                   "Which files: torchscript, onnx, th, safetensors (the last two: packages "
+                   "for Python's demucs)")
       ->delimiter(',')
       ->capture_default_str();
   command
@@ -82,6 +125,15 @@ void AddExportCommand(CLI::App& app) {
                    "Length the model is used with; the nearest it takes is chosen "
                    "(default: as trained)")
       ->check(CLI::Range(0.001, 3600.0));
+  command->add_option("--name", arguments->name,
+                      "What Python calls the package (default: the source's name)");
+  command
+      ->add_option_function<std::uint64_t>(
+          "--onnx-inline-mib",
+          [arguments](std::uint64_t mib) { arguments->options.onnx_inline_bytes = mib << 20; },
+          "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
+          "(default: as much as an .onnx file can hold, 2032)")
+      ->check(CLI::Range(0, 2032));
   AddOutputFlags(*command, options.output);
   command->callback([arguments] { RunExport(*arguments); });
 }

@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   using namespace stemsmith;
   std::vector<CommandRow> all(LightCommands().begin(), LightCommands().end());
   all.insert(all.end(), {{"train", AddTrainCommand},
+                         {"import", AddImportCommand},
                          {"export", AddExportCommand},
                          {"inspect", AddInspectCommand},
                          {"models", AddModelsCommand}});

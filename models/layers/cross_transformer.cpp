@@ -1,0 +1,173 @@
+#include "models/layers/cross_transformer.h"
+
+#include <cmath>
+
+#include "models/layers/dconv.h"
+#include "models/separation_model.h"
+
+namespace stemsmith {
+namespace {
+
+namespace nn = torch::nn;
+
+// nn::MultiheadAttention with its names and initialisation; the original bakes sizes into a trace.
+class AttentionImpl : public nn::Module {
+ public:
+  AttentionImpl(std::int64_t width, std::int64_t heads, double dropout)
+      : width_(width), heads_(heads), dropout_(dropout) {
+    in_proj_weight_ = register_parameter("in_proj_weight", torch::empty({3 * width, width}));
+    in_proj_bias_ = register_parameter("in_proj_bias", torch::zeros({3 * width}));
+    out_proj_ = register_module("out_proj", nn::Linear(width, width));
+    const torch::NoGradGuard no_grad;
+    nn::init::xavier_uniform_(in_proj_weight_);
+    out_proj_->bias.zero_();
+  }
+
+  // queries [B, N, width], source [B, M, width] → [B, N, width]. `source` may be `queries`.
+  torch::Tensor forward(const torch::Tensor& queries, const torch::Tensor& source) {
+    std::vector<torch::Tensor> parts;  // queries, keys, values
+    if (queries.is_same(source)) {
+      parts = torch::linear(queries, in_proj_weight_, in_proj_bias_).chunk(3, -1);
+    } else {
+      parts =
+          torch::linear(source, in_proj_weight_.slice(0, width_), in_proj_bias_.slice(0, width_))
+              .chunk(2, -1);
+      parts.insert(parts.begin(), torch::linear(queries, in_proj_weight_.slice(0, 0, width_),
+                                                in_proj_bias_.slice(0, 0, width_)));
+    }
+    for (torch::Tensor& part : parts)
+      part = part.unflatten(-1, {heads_, width_ / heads_}).transpose(1, 2);
+    const torch::Tensor found = torch::scaled_dot_product_attention(
+        parts[0], parts[1], parts[2], /*attn_mask=*/{}, is_training() ? dropout_ : 0.0);
+    return out_proj_(found.transpose(1, 2).flatten(2));
+  }
+
+ private:
+  std::int64_t width_, heads_;
+  double dropout_;
+  torch::Tensor in_proj_weight_, in_proj_bias_;
+  nn::Linear out_proj_{nullptr};
+};
+TORCH_MODULE(Attention);
+
+// One layer of a stack: attention, then the feed-forward part, both scaled and added.
+class TransformerLayerImpl : public nn::Module {
+ public:
+  // `cross`: asks the other stack.
+  TransformerLayerImpl(const CrossTransformerOptions& options, bool cross)
+      : cross_(cross), dropout_(options.dropout) {
+    constexpr double kScaleInit = 1e-4;
+    const std::int64_t width = options.width;
+    const auto hidden =
+        static_cast<std::int64_t>(static_cast<double>(width) * options.hidden_scale);
+    const auto norm = [&](const char* name) {
+      return register_module(name, nn::LayerNorm(nn::LayerNormOptions({width})));
+    };
+    attention_ = register_module(cross ? "cross_attn" : "self_attn",
+                                 Attention(width, options.heads, options.dropout));
+    linear1_ = register_module("linear1", nn::Linear(width, hidden));
+    linear2_ = register_module("linear2", nn::Linear(hidden, width));
+    norm1_ = norm("norm1");
+    norm2_ = norm("norm2");
+    if (cross) norm3_ = norm("norm3");
+    norm_out_ = register_module("norm_out", nn::GroupNorm(nn::GroupNormOptions(1, width)));
+    gamma_1_ = register_module("gamma_1", LayerScale(width, kScaleInit, /*channels_last=*/true));
+    gamma_2_ = register_module("gamma_2", LayerScale(width, kScaleInit, /*channels_last=*/true));
+  }
+
+  // x [B, N, width]; other [B, M, width], used where `cross`.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& other) {
+    const torch::Tensor queries = norm1_(x);
+    const torch::Tensor source = cross_ ? norm2_(other) : queries;
+    torch::Tensor y = x + gamma_1_(Drop(attention_(queries, source)));
+    y = y + gamma_2_(FeedForward((cross_ ? norm3_ : norm2_)(y)));
+    return norm_out_(y.transpose(1, 2)).transpose(1, 2);
+  }
+
+ private:
+  torch::Tensor FeedForward(const torch::Tensor& x) {
+    return Drop(linear2_(Drop(torch::gelu(linear1_(x)))));
+  }
+  torch::Tensor Drop(const torch::Tensor& x) const {
+    return dropout_ > 0 && is_training() ? torch::dropout(x, dropout_, /*train=*/true) : x;
+  }
+
+  bool cross_;
+  double dropout_;
+  Attention attention_{nullptr};
+  nn::Linear linear1_{nullptr}, linear2_{nullptr};
+  nn::LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
+  nn::GroupNorm norm_out_{nullptr};
+  LayerScale gamma_1_{nullptr}, gamma_2_{nullptr};
+};
+TORCH_MODULE(TransformerLayer);
+
+// 0, 1, 2 … along `dim` of x, as [size, 1]: arange would bake size and device into a trace.
+torch::Tensor Positions(const torch::Tensor& x, std::int64_t dim) {
+  torch::Tensor line = x;
+  for (std::int64_t d = 0; d < x.dim(); ++d)
+    if (d != dim) line = line.slice(d, 0, 1);
+  return (torch::ones_like(line).cumsum(dim) - 1).flatten().unsqueeze(1);
+}
+
+// sin, cos, sin, cos … of position · rate: [N, 1] and [R] → [N, 2R].
+torch::Tensor Waves(const torch::Tensor& positions, const torch::Tensor& rates) {
+  const torch::Tensor phase = positions * rates;
+  return torch::stack({phase.sin(), phase.cos()}, 2).flatten(1);
+}
+
+}  // namespace
+
+CrossTransformerImpl::CrossTransformerImpl(const CrossTransformerOptions& options)
+    : options_(options) {
+  const std::int64_t width = options.width;
+  norm_in_ = register_module("norm_in", nn::LayerNorm(nn::LayerNormOptions({width})));
+  norm_in_t_ = register_module("norm_in_t", nn::LayerNorm(nn::LayerNormOptions({width})));
+  for (std::int64_t i = 0; i < options.layers; ++i) {
+    const bool cross = i % 2 == 1;
+    layers_->push_back(TransformerLayer(options, cross));
+    layers_t_->push_back(TransformerLayer(options, cross));
+  }
+  register_module("layers", layers_);
+  register_module("layers_t", layers_t_);
+  // As the original computes them, so that the values agree to the last bits.
+  const std::int64_t half = width / 2;
+  spectral_rates_ = RegisterTransientBuffer(
+      *this, "spectral_rates",
+      torch::exp(torch::arange(0, half, 2, torch::kFloat32) *
+                 -(std::log(options.max_period) / static_cast<double>(half))));
+  temporal_periods_ =
+      RegisterTransientBuffer(*this, "temporal_periods",
+                              torch::pow(options.max_period, torch::arange(half, torch::kFloat32) /
+                                                                 static_cast<double>(half - 1)));
+}
+
+torch::Tensor CrossTransformerImpl::SpectralPositions(const torch::Tensor& spectral) const {
+  const torch::Tensor time = Waves(Positions(spectral, 3), spectral_rates_).unsqueeze(1);
+  const torch::Tensor bins = Waves(Positions(spectral, 2), spectral_rates_).unsqueeze(0);
+  // Each is spread over the other's dimension.
+  return torch::cat({time + torch::zeros_like(bins), bins + torch::zeros_like(time)}, 2)
+      .flatten(0, 1);
+}
+
+torch::Tensor CrossTransformerImpl::TemporalPositions(const torch::Tensor& temporal) const {
+  const torch::Tensor phase = Positions(temporal, 2) / temporal_periods_;
+  return torch::cat({phase.cos(), phase.sin()}, 1);
+}
+
+std::pair<torch::Tensor, torch::Tensor> CrossTransformerImpl::forward(
+    const torch::Tensor& spectral, const torch::Tensor& temporal) {
+  const std::int64_t bins = spectral.size(2);
+  torch::Tensor x = norm_in_(spectral.permute({0, 3, 2, 1}).flatten(1, 2));  // [B, N · F, width]
+  torch::Tensor xt = norm_in_t_(temporal.transpose(1, 2));                   // [B, M, width]
+  x = x + SpectralPositions(spectral) * options_.position_weight;
+  xt = xt + TemporalPositions(temporal) * options_.position_weight;
+  for (std::size_t i = 0; i < layers_->size(); ++i) {
+    const torch::Tensor before = x;
+    x = layers_->ptr(i)->as<TransformerLayer>()->forward(x, xt);
+    xt = layers_t_->ptr(i)->as<TransformerLayer>()->forward(xt, before);
+  }
+  return {x.unflatten(1, {-1, bins}).permute({0, 3, 2, 1}), xt.transpose(1, 2)};
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,30 @@
+// What a model costs, found out without computing anything: it is built and run on tensors that
+// have shapes but no data, while every operator is looked at. One thread at a time.
+#pragma once
+
+#include <cstdint>
+
+#include "models/separation_model.h"
+
+namespace stemsmith {
+
+struct ModelCost {
+  std::int64_t parameters = 0;
+  std::int64_t frames = 0;  // the length it was run with: the next of the model's rule
+  // Multiply–accumulates of one item of that length in convolutions, matrix products, recurrent
+  // layers and attention; Fourier transforms and elementwise operators are not counted.
+  double macs = 0;
+  // Weights, and the most that one item needs beside them.
+  std::int64_t inference_bytes = 0;
+  // Weights, gradients and Adam's two moments, and what a batch keeps for the backward pass.
+  std::int64_t training_bytes = 0;
+  // From the first to the last frame of the mix that one frame of the result depends on; 0: all.
+  std::int64_t receptive_field_frames = 0;
+};
+
+// For items of at least `frames` and training batches of `batch`. Throws Error as MakeModel does,
+// and where the model uses an operator that does not run without data.
+ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::int64_t frames,
+                      std::int64_t batch);
+
+}  // namespace stemsmith

@@ -1,0 +1,26 @@
+// How well weights fit a model: by name and shape.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace stemsmith {
+
+struct StateFit {
+  std::vector<std::string> missing, unexpected;
+  std::vector<std::string> misshapen;  // "name [3, 4] for [3, 5]": the given shape, the model's
+  std::size_t fitting = 0;             // tensors of the model that are there in the right shape
+  std::size_t wanted = 0;              // tensors of the model
+
+  bool fits() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
+  // "2 missing: a, b; 1 of another shape: …", at most `shown` names of each.
+  std::string Text(std::size_t shown = 4) const;
+};
+
+StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>& given,
+                       const std::vector<std::pair<std::string, torch::Tensor>>& model);
+
+}  // namespace stemsmith

@@ -1,0 +1,281 @@
+"""Weights in both directions: packages of Python's demucs 2 and 4 become checkpoints bit for bit, and Python loads and
+runs the packages that `stemsmith export` writes.
+
+demucs 2 and 4 share a package name: whatever needs one of them runs in a process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+BIN = os.environ["STEMSMITH_BIN_DIR"]
+PEERS = {2: os.environ["STEMSMITH_DEMUCS2"], 4: os.environ["STEMSMITH_DEMUCS4"]}
+STEMS = ["drums", "bass", "other", "vocals"]
+SETUP = {
+    # demucs 2 imports quantizers it does not need here, and loads with the defaults of older versions of torch.
+    2: """
+import argparse, functools, sys, types
+import torch
+for name in ("diffq", "tqdm"):
+    module = types.ModuleType(name)
+    module.UniformQuantizer = module.DiffQuantizer = module.tqdm = object
+    sys.modules[name] = module
+torch.load = functools.partial(torch.load, weights_only=False)
+from demucs.model import Demucs
+from demucs.utils import load_model
+""",
+    4: """
+import sys
+import torch
+from fractions import Fraction
+from demucs.demucs import Demucs
+from demucs.hdemucs import HDemucs
+from demucs.htdemucs import HTDemucs
+from demucs.states import load_model
+""",
+}
+MODELS = {
+    "demucs_v2": (2, "Demucs(sources=STEMS, channels=8, depth=3, segment_length=30000)", 30000),
+    "demucs": (4, "Demucs(STEMS, channels=8, depth=5, normalize=False, segment=1.5)", 66150),
+    "hdemucs": (4, "HDemucs(STEMS, channels=8, segment=Fraction(3, 2))", 66150),
+    "htdemucs": (4, "HTDemucs(sources=STEMS, channels=8, depth=4, t_layers=3, t_heads=2, bottom_channels=32, "
+                    "segment=Fraction(39, 20))", 85995),
+}
+
+
+def run(program, *arguments, status=0):
+    result = subprocess.run([os.path.join(BIN, program), *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == status, f"{program} {arguments}: {result.stdout}\n{result.stderr}"
+    return result
+
+
+def python(version, code, *arguments, modules=()):
+    """Runs code with demucs `version`; `sys.argv[1:]` are the arguments."""
+    environment = dict(os.environ, PYTHONPATH=PEERS[version], OMP_NUM_THREADS="1")
+    command = [sys.executable, *(("-m", *modules) if modules else ("-c", SETUP[version] + f"STEMS = {STEMS}\n" + code))]
+    result = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def read_tensors(path):
+    sys.path.append(PEERS[4])
+    from safetensors.torch import load_file
+    return load_file(path)
+
+
+SAVE = """
+torch.manual_seed(3)
+model = MODEL
+with torch.no_grad():
+    for parameter in model.parameters():
+        parameter += 0.02 * torch.randn_like(parameter)
+folder, kind = sys.argv[1:]
+args, kwargs = model._init_args_kwargs
+state = model.state_dict()
+if kind == "half":
+    state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+training = {"epochs": 3}
+if "argparse" in globals():
+    training = argparse.Namespace(diffq=0, qat=0, q_min_size=1)
+package = {"klass": model.__class__, "args": args, "kwargs": kwargs, "state": state, "training_args": training}
+torch.save(package, folder + "/model.th", _use_new_zipfile_serialization=kind != "legacy")
+torch.save({name: tensor.float() for name, tensor in state.items()}, folder + "/expected.pt")
+"""
+
+
+def save(name, folder, kind):
+    version, model, _ = MODELS[name]
+    python(version, SAVE.replace("MODEL", model), folder, kind)
+    return {key: tensor for key, tensor in torch.load(folder / "expected.pt").items()}
+
+
+def imported(folder, source, *options):
+    result = run("stemsmith", "import", source, "--out", folder / "imported", "--json", *options)
+    report = json.loads(result.stdout.strip().splitlines()[-1])
+    return report, read_tensors(report["checkpoint"])
+
+
+def assert_same(actual, expected):
+    assert actual.keys() == expected.keys()
+    for key, tensor in expected.items():
+        assert torch.equal(actual[key], tensor.to(actual[key].dtype)), key
+
+
+@pytest.mark.parametrize("kind", ["whole", "half", "legacy"])
+@pytest.mark.parametrize("name", MODELS)
+def test_packages_become_checkpoints_bit_for_bit(name, kind, tmp_path):
+    expected = save(name, tmp_path, kind)
+    report, actual = imported(tmp_path, tmp_path / "model.th")
+    assert report["model"] == name and report["stems"] == STEMS
+    assert report["segment_frames"] == MODELS[name][2]
+    assert_same(actual, expected)
+
+
+def test_nothing_of_a_file_is_run(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/was-here",)
+
+    for zipped in (True, False):
+        torch.save({"state": Hostile()}, tmp_path / "hostile.th", _use_new_zipfile_serialization=zipped)
+        result = run("stemsmith", "import", tmp_path / "hostile.th", "--out", tmp_path / "out", status=1)
+        assert "wants to call" in result.stderr and "system" in result.stderr and result.stderr.count("\n") == 1
+        assert not (tmp_path / "was-here").exists()
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_python_loads_what_we_write(name, tmp_path):
+    """load_model builds the class from our keyword arguments; the state it holds then is ours."""
+    expected = save(name, tmp_path, "whole")
+    report, _ = imported(tmp_path, tmp_path / "model.th")
+    run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "repo", "--format", "th", "--name", "sig",
+        "--quiet")
+    package, = (tmp_path / "repo").glob("sig-*.th")
+    python(MODELS[name][0], "model = load_model(sys.argv[1])\n"
+           "torch.save(model.state_dict(), sys.argv[2])\n"
+           "segment = getattr(model, 'segment_length', None) or int(model.samplerate * model.segment)\n"
+           "assert segment == int(sys.argv[3]), segment\n"
+           "assert model.sources == STEMS", package, tmp_path / "back.pt", MODELS[name][2])
+    assert_same(torch.load(tmp_path / "back.pt"), expected)
+
+
+def test_safetensors_of_demucs_4_1(tmp_path):
+    expected = save("htdemucs", tmp_path, "whole")
+    # As the project's own tools/export_hf.py lays them out.
+    python(4, """
+from safetensors.torch import save_file
+import json
+package = torch.load(sys.argv[1] + "/model.th", weights_only=False)
+encode = lambda value: {"_type": "fraction", "numerator": value.numerator, "denominator": value.denominator}
+save_file({name: tensor.contiguous() for name, tensor in package["state"].items()}, sys.argv[1] + "/hub.safetensors",
+          metadata={"klass": "demucs.htdemucs.HTDemucs", "args": json.dumps(package["args"]),
+                    "kwargs": json.dumps(package["kwargs"], default=encode)})
+""", tmp_path)
+    report, actual = imported(tmp_path, tmp_path / "hub.safetensors")
+    assert report["segment_frames"] == MODELS["htdemucs"][2]
+    assert_same(actual, expected)
+    run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "back", "--format", "safetensors", "--name",
+        "sig", "--quiet")
+    python(4, "from demucs.hf import load_safetensors_model\n"
+              "model = load_safetensors_model(sys.argv[1])\n"
+              "assert model.segment == Fraction(39, 20)\n"
+              "torch.save(model.state_dict(), sys.argv[2])",
+           tmp_path / "back" / "sig.safetensors", tmp_path / "back.pt")
+    assert_same(torch.load(tmp_path / "back.pt"), expected)
+
+
+@pytest.mark.parametrize("content", ["state_dict", "solver", "lightning"])
+def test_training_checkpoints_with_their_configuration(content, tmp_path):
+    expected = save("htdemucs", tmp_path, "whole")
+    state = dict(expected)
+    if content == "solver":  # of Demucs: the best weights beside the last, and an optimizer
+        parameter = torch.nn.Parameter(torch.zeros(3))
+        optimizer = torch.optim.Adam([parameter])
+        parameter.sum().backward()
+        optimizer.step()
+        state = {"state": {key: tensor + 1 for key, tensor in expected.items()}, "best_state": state,
+                 "optimizer": optimizer.state_dict(), "history": [{"train": {"loss": 0.5}}]}
+    if content == "lightning":
+        state = {"state_dict": state, "epoch": 3, "best_metric": np.float64(1.5)}
+    torch.save(state, tmp_path / "last.ckpt")
+    (tmp_path / "config.yaml").write_text("""
+audio: {chunk_size: 85995, min_mean_abs: 0.001, hop_length: 1024}
+training: {batch_size: 8, segment: 1.95, shift: 1, samplerate: 44100, channels: 2, normalize: true,
+           instruments: !!python/tuple ['drums', 'bass', 'other', 'vocals'], target_instrument: null, lr: 9.0e-05}
+model: htdemucs
+htdemucs: {channels: 8, channels_time: , depth: 4, multi_freqs: [], t_layers: 3, t_heads: 2, bottom_channels: 32,
+           t_lr: , cac: true, num_subbands: 1, t_cape_glob_loc_scale: [5000.0, 1.0, 1.4], rescale: 0.1}
+inference: {num_overlap: 4}
+""")
+    report, actual = imported(tmp_path, tmp_path / "last.ckpt")
+    assert report["segment_frames"] == MODELS["htdemucs"][2]
+    assert_same(actual, expected)
+
+
+def test_folders_of_open_unmix(tmp_path):
+    for name in ("torchaudio", "tqdm"):  # imported there, not used by the networks
+        sys.modules.setdefault(name, types.ModuleType(name))
+    from openunmix.model import OpenUnmix
+    torch.manual_seed(5)
+    folder = tmp_path / "umx"
+    folder.mkdir()
+    (folder / "separator.json").write_text(json.dumps(
+        {"nb_channels": 2, "nfft": 1024, "nhop": 256, "sample_rate": 44100.0}))
+    expected = {}
+    for target in ("bass", "vocals"):
+        network = OpenUnmix(nb_bins=513, nb_channels=2, hidden_size=32, max_bin=200)
+        state = network.state_dict()
+        expected.update({f"target_models.{target}.{key}": tensor for key, tensor in state.items()})
+        torch.save(dict(state, **{"stft.window": torch.hann_window(1024), "sample_rate": torch.tensor(44100.0)}),
+                   folder / f"{target}-0123abcd.pth")
+    report, actual = imported(tmp_path, folder)
+    assert (report["model"], report["stems"]) == ("open_unmix", ["vocals", "bass"])
+    assert "max_bin: 200" in report["model_config"] and "hidden_size: 32" in report["model_config"]
+    assert_same(actual, expected)
+
+
+def song(path, seconds):
+    rng = np.random.default_rng(4)
+    t = np.arange(int(44100 * seconds)) / 44100
+    tones = sum(np.sin(2 * np.pi * f * t + p) for f, p in [(110, 0), (331, 1), (2770, 2)])
+    audio = 0.1 * np.stack([tones * np.sin(3 * t), tones]) + 0.05 * rng.standard_normal((2, len(t))) + 0.02
+    soundfile.write(path, audio.T.astype(np.float32), 44100, subtype="FLOAT")
+
+
+@pytest.mark.parametrize("seconds", [5.1, 1.2, 3.9])
+def test_python_separates_with_our_package_as_we_do(seconds, tmp_path):
+    """demucs' command with a package of ours against `separate` with the ONNX file of the same weights."""
+    save("htdemucs", tmp_path, "whole")
+    report, _ = imported(tmp_path, tmp_path / "model.th")
+    run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "repo", "--format", "th,onnx", "--name", "sig",
+        "--quiet")
+    song(tmp_path / "song.wav", seconds)
+    python(4, "", "--repo", tmp_path / "repo", "-n", "sig", "--shifts", "0", "--float32", "--clip-mode", "none", "-d",
+           "cpu", "-o", tmp_path / "python", tmp_path / "song.wav", modules=["demucs"])
+    run("separate", tmp_path / "repo" / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f",
+        "--quiet")
+    peak, largest = 0.0, 0.0
+    for stem in STEMS:
+        expected, _ = soundfile.read(tmp_path / "python" / "sig" / "song" / f"{stem}.wav")
+        actual, _ = soundfile.read(tmp_path / "ours" / "song" / f"{stem}.wav")
+        assert actual.shape == expected.shape
+        peak = max(peak, np.abs(expected).max())
+        largest = max(largest, np.abs(actual - expected).max())
+    print(f"{seconds} s: {largest / peak:.1e} of the peak")
+    assert peak > 1e-3
+    assert largest <= 1e-4 * peak
+
+
+def test_a_bag_separates_alike(tmp_path):
+    for index in (1, 2):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        python(4, SAVE.replace("MODEL", MODELS["htdemucs"][1]).replace("manual_seed(3)", f"manual_seed({index})"),
+               folder, "whole")
+        (folder / "model.th").rename(tmp_path / f"m{index}.th")
+    (tmp_path / "both.yaml").write_text("models: ['m1', 'm2']\nweights: [\n  [1., 1., 0., 0.],\n  [0., 1., 1., 3.],\n]\n")
+    report, _ = imported(tmp_path, tmp_path / "both.yaml")
+    assert report["model"] == "bag"
+    run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "repo", "--format", "th,onnx", "--name", "pair",
+        "--quiet")
+    song(tmp_path / "song.wav", 3.3)
+    stems = {}
+    for name, repo in (("both", tmp_path), ("pair", tmp_path / "repo")):
+        python(4, "", "--repo", repo, "-n", name, "--shifts", "0", "--float32", "--clip-mode", "none", "-d", "cpu",
+               "-o", tmp_path / "python", tmp_path / "song.wav", modules=["demucs"])
+        stems[name] = [soundfile.read(tmp_path / "python" / name / "song" / f"{stem}.wav")[0] for stem in STEMS]
+    run("separate", tmp_path / "repo" / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f",
+        "--quiet")
+    ours = [soundfile.read(tmp_path / "ours" / "song" / f"{stem}.wav")[0] for stem in STEMS]
+    peak = np.abs(stems["both"]).max()
+    assert np.abs(np.array(stems["both"]) - stems["pair"]).max() <= 1e-6 * peak
+    assert np.abs(np.array(stems["both"]) - ours).max() <= 1e-4 * peak

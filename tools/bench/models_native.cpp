@@ -1,0 +1,67 @@
+// What tools/bench/models.sh measures of ours.
+//   models_native CONFIG.yaml WEIGHTS.safetensors BATCH FRAMES THREADS
+// CONFIG holds `model`, `stems`, `channels`. Reads lines "forward" (in eval mode, without
+// gradients) and "train" (forward, L1 loss, backward, a step of Adam) and answers each with its
+// seconds.
+#include <torch/torch.h>
+
+#include <chrono>
+#include <iostream>
+#include <string>
+
+#include "core/error.h"
+#include "models/checkpoint.h"
+
+int main(int argc, char** argv) {
+  using namespace stemsmith;
+  if (argc != 6) {
+    std::cerr << "usage: models_native CONFIG WEIGHTS BATCH FRAMES THREADS\n";
+    return 2;
+  }
+  try {
+    torch::set_num_threads(std::stoi(argv[5]));
+    const Config config = Config::Load(argv[1]);
+    ModelSetting setting;
+    setting.stems = config.Strings("stems");
+    setting.channels = static_cast<int>(config.IntegerIn("channels", 2, 1, 64));
+    const auto model = MakeModel(config.Child("model"), setting);
+    config.CheckAllRead();
+    model->LoadStateDict(LoadSafetensors(argv[2]).tensors, argv[2]);
+    const torch::Tensor mix =
+        torch::randn({std::stoll(argv[3]), setting.channels, std::stoll(argv[4])}) * 0.2;
+    const torch::Tensor stems =
+        torch::randn({mix.size(0), static_cast<std::int64_t>(setting.stems.size()), mix.size(1),
+                      mix.size(2)}) *
+        0.1;
+    torch::optim::Adam adam(model->parameters(), torch::optim::AdamOptions(1e-5));
+
+    for (std::string what; std::getline(std::cin, what);) {
+      if (what.rfind("save ", 0) == 0) {
+        Checkpoint checkpoint;
+        checkpoint.model_config = config.Child("model").Dump();
+        checkpoint.setting = setting;
+        checkpoint.segment_frames = mix.size(2);
+        checkpoint.weights = model->StateDict();
+        SaveCheckpoint(what.substr(5), checkpoint);
+        continue;
+      }
+      const auto begin = std::chrono::steady_clock::now();
+      if (what == "train") {
+        model->train();
+        adam.zero_grad();
+        torch::l1_loss(model->forward(mix), stems).backward();
+        adam.step();
+      } else {
+        model->eval();
+        const torch::NoGradGuard no_grad;
+        model->forward(mix);
+      }
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+      std::cout << took.count() << std::endl;
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -205,10 +205,13 @@ TEST_P(BadInput, OddNamesAreKept) {
 }
 
 TEST_P(BadInput, TwoSongsOfOneNameAreTheErrorOfTheSecond) {
-  if (!GetParam().has_names) GTEST_SKIP() << "songs have no names";
   Write(1, "train");
   Write(1, "test");
   const PrepareResult result = Prepare();
+  if (!GetParam().has_names) {  // takes of a pool are told apart by their files
+    EXPECT_TRUE(result.failures.empty());
+    return;
+  }
   EXPECT_EQ(result.made, 1u);
   ASSERT_EQ(result.failures.size(), 1u);
   EXPECT_THAT(std::string(result.failures[0].error.what()), HasSubstr(NameOf(1)));

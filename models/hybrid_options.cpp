@@ -1,4 +1,5 @@
 // Reading and checking the options of the hybrid Demucs models.
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -110,7 +111,12 @@ void RequireOption(const Config& config, const std::string& key, const std::stri
 }
 
 void IgnoreOption(const Config& config, const std::string& key) {
-  if (config.Has(key)) config.Value(key);
+  if (config.Has(key)) {
+    config.Value(key);
+  } else if (const auto keys = config.Keys();
+             std::find(keys.begin(), keys.end(), key) != keys.end()) {
+    config.String(key, "");  // null
+  }
 }
 
 HybridOptions ReadHybridOptions(const Config& config, const HybridOptions& defaults, int version,

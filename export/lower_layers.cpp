@@ -1,4 +1,5 @@
 // Convolution, pooling, normalisation, matrix products, attention.
+#include <algorithm>
 #include <cmath>
 
 #include "export/lowering.h"
@@ -114,12 +115,30 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
   GraphBuilder& b = call.b();
   const LoweredTensor x = call.Tensor("input");
   const float epsilon = static_cast<float>(call.Double("eps", 1e-5));
-  const std::string grouped = b.Reshape(x.name, {0, groups, -1});
-  const std::string flat =
-      b.Emit("InstanceNormalization",
-             {grouped, b.Tensor(torch::ones({groups})), b.Tensor(torch::zeros({groups}))},
-             {{"epsilon", epsilon}});
-  std::string result = b.Emit("Reshape", {flat, b.Emit("Shape", {x.name})});
+  // ONNX Runtime's InstanceNormalization adds the elements up one by one, which costs digits where
+  // there are many.
+  constexpr std::int64_t kManyElements = 1 << 16;
+  std::int64_t elements = x.shape.at(1) / groups;
+  for (std::size_t d = 2; d < x.shape.size(); ++d) {
+    const bool known = x.shape[d] != TracedTensor::kVaries;
+    elements = known ? std::min(elements * x.shape[d], kManyElements) : kManyElements;
+  }
+  std::string normalized;
+  if (elements < kManyElements) {
+    normalized = b.Emit("InstanceNormalization",
+                        {b.Reshape(x.name, {0, groups, -1}), b.Tensor(torch::ones({groups})),
+                         b.Tensor(torch::zeros({groups}))},
+                        {{"epsilon", epsilon}});
+  } else {
+    const std::string grouped = b.Reshape(x.name, {0, groups, x.shape.at(1) / groups, -1});
+    const std::string centred =
+        b.Emit("Sub", {grouped, b.ReduceMean(grouped, {2, 3}, /*keep=*/true)});
+    const std::string variance =
+        b.ReduceMean(b.Emit("Mul", {centred, centred}), {2, 3}, /*keep=*/true);
+    normalized =
+        b.Emit("Div", {centred, b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})})});
+  }
+  std::string result = b.Emit("Reshape", {normalized, b.Emit("Shape", {x.name})});
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank() - 1), 1);
   shape[0] = x.shape.at(1);
   if (call.Has("weight")) {

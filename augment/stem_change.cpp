@@ -6,72 +6,69 @@
 namespace stemsmith {
 namespace {
 
-// Samples that stay in registers while all stems pass by: the audio is larger than the processor's
-// caches, so it is read and written once.
-constexpr std::int64_t kBlock = 8;
+// The audio is larger than the processor's caches: it is changed and summed in stretches that stay
+// in the first of them, so that it comes from memory once.
+constexpr std::int64_t kStretch = 1024;
 
-struct Stem {
-  float* rows[2];        // of the channels
-  const float* from[2];  // the same, or the other way round
-  float factor;
-  bool changed;
-};
-
-// Frames [i, i + kCount) of kRows channels.
-template <int kRows, std::int64_t kCount>
-void Pass(std::span<const Stem> stems, std::int64_t i, float* const (&mix)[2]) {
-  float sums[kRows][kCount];
-  for (std::size_t s = 0; s < stems.size(); ++s) {
-    const Stem& stem = stems[s];
-    float samples[kRows][kCount];
-    for (int r = 0; r < kRows; ++r) std::copy_n(stem.from[r] + i, kCount, samples[r]);
-    for (int r = 0; r < kRows; ++r) {
-      for (std::int64_t k = 0; k < kCount; ++k) samples[r][k] *= stem.factor;
-      if (stem.changed) std::copy_n(samples[r], kCount, stem.rows[r] + i);
-      for (std::int64_t k = 0; k < kCount; ++k)
-        sums[r][k] = s == 0 ? samples[r][k] : sums[r][k] + samples[r][k];
+void Change(const StemBlock& block, int stem, const StemChange& change, std::int64_t from,
+            std::int64_t count) {
+  const float factor = change.factor;
+  int channel = 0;
+  if (change.swapped && block.channels > 1) {
+    float* __restrict first = block.channel(stem, 0) + from;
+    float* __restrict second = block.channel(stem, 1) + from;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float was = first[i] * factor;
+      first[i] = second[i] * factor;
+      second[i] = was;
     }
+    channel = 2;
   }
-  for (int r = 0; r < kRows; ++r)
-    if (mix[r] != nullptr) std::copy_n(sums[r], kCount, mix[r] + i);
+  if (factor == 1.0f) return;
+  for (; channel < block.channels; ++channel) {
+    float* samples = block.channel(stem, channel) + from;
+    for (std::int64_t i = 0; i < count; ++i) samples[i] *= factor;
+  }
 }
 
-template <int kRows>
-void PassAll(std::span<const Stem> stems, std::int64_t from, std::int64_t to,
-             float* const (&mix)[2]) {
-  std::int64_t i = from;
-  for (; i + kBlock <= to; i += kBlock) Pass<kRows, kBlock>(stems, i, mix);
-  for (; i < to; ++i) Pass<kRows, 1>(stems, i, mix);
+void Sum(const StemBlock& block, std::int64_t from, std::int64_t count, float* mix) {
+  constexpr std::int64_t kBlock = 16;  // sums in registers until all stems are in
+  const std::int64_t stride = block.channels * block.frames;
+  for (int c = 0; c < block.channels; ++c) {
+    const float* in = block.channel(0, c) + from;
+    float* out = mix + c * block.frames + from;
+    std::int64_t i = 0;
+    for (; i + kBlock <= count; i += kBlock) {
+      float sums[kBlock];
+      std::copy_n(in + i, kBlock, sums);
+      for (int s = 1; s < block.stems; ++s)
+        for (std::int64_t k = 0; k < kBlock; ++k) sums[k] += in[s * stride + i + k];
+      std::copy_n(sums, kBlock, out + i);
+    }
+    for (; i < count; ++i) {
+      out[i] = in[i];
+      for (int s = 1; s < block.stems; ++s) out[i] += in[s * stride + i];
+    }
+  }
 }
 
 }  // namespace
 
 void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, std::int64_t from,
                   std::int64_t to, float* mix) {
-  std::vector<Stem> stems;
-  for (int channel = 0; channel < block.channels; channel += 2) {
-    const bool pair = channel + 1 < block.channels;
-    stems.clear();
-    bool any = mix != nullptr;
-    for (int s = 0; s < block.stems; ++s) {
-      const StemChange change =
-          changes.empty() ? StemChange{} : changes[static_cast<std::size_t>(s)];
-      float* first = block.channel(s, channel);
-      float* second = pair ? block.channel(s, channel + 1) : first;
-      const bool swapped = change.swapped && channel == 0 && pair;
-      any = any || swapped || change.factor != 1.0f;
-      stems.push_back({.rows = {first, second},
-                       .from = {swapped ? second : first, swapped ? first : second},
-                       .factor = change.factor,
-                       .changed = swapped || change.factor != 1.0f});
-    }
-    if (!any) continue;
-    float* const rows[2] = {mix == nullptr ? nullptr : mix + channel * block.frames,
-                            mix == nullptr || !pair ? nullptr : mix + (channel + 1) * block.frames};
-    if (pair)
-      PassAll<2>(stems, from, to, rows);
-    else
-      PassAll<1>(stems, from, to, rows);
+  if (block.stems == 0) return;
+  const bool unchanged = std::all_of(changes.begin(), changes.end(), [](const StemChange& change) {
+    return !change.swapped && change.factor == 1.0f;
+  });
+  if (unchanged) {
+    if (mix != nullptr) Sum(block, from, to - from, mix);
+    return;
+  }
+  for (std::int64_t at = from; at < to; at += kStretch) {
+    const std::int64_t count = std::min(kStretch, to - at);
+    for (std::size_t s = 0; s < changes.size(); ++s)
+      Change(block, static_cast<int>(s), changes[s], at, count);
+    if (mix != nullptr) Sum(block, at, count, mix);
   }
 }
 

@@ -13,6 +13,7 @@ extern "C" {
 
 #include "core/encode_backend.h"
 #include "core/error.h"
+#include "core/libav_handles.h"
 
 namespace stemsmith {
 namespace {
@@ -22,15 +23,6 @@ struct CloseOutput {
     avio_closep(&p->pb);
     avformat_free_context(p);
   }
-};
-struct FreeCodec {
-  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-};
-struct FreeFrame {
-  void operator()(AVFrame* p) const { av_frame_free(&p); }
-};
-struct FreePacket {
-  void operator()(AVPacket* p) const { av_packet_free(&p); }
 };
 
 class LibavMp4Encoder : public Mp4Encoder {
@@ -77,9 +69,7 @@ class LibavMp4Encoder : public Mp4Encoder {
 
   void Check(int result, const char* what) const {
     if (result >= 0) return;
-    char text[AV_ERROR_MAX_STRING_SIZE] = {};
-    av_strerror(result, text, sizeof text);
-    throw Error::Input(std::string(what) + ": " + text, shown_.string(),
+    throw Error::Input(std::string(what) + ": " + LibavText(result), shown_.string(),
                        result == AVERROR(ENOSPC) ? "make room on the disk" : "");
   }
 
@@ -88,7 +78,7 @@ class LibavMp4Encoder : public Mp4Encoder {
   void AddStream(const std::string& title, const Mp4Options& options) {
     const AVCodec* codec = avcodec_find_encoder(AV_CODEC_ID_AAC);
     if (codec == nullptr) Fail("libav has no AAC encoder");
-    std::unique_ptr<AVCodecContext, FreeCodec> context(avcodec_alloc_context3(codec));
+    CodecHandle context(avcodec_alloc_context3(codec));
     AVStream* stream = avformat_new_stream(output_.get(), nullptr);
     if (context == nullptr || stream == nullptr) Fail("out of memory");
     context->sample_fmt = AV_SAMPLE_FMT_FLTP;
@@ -118,7 +108,7 @@ class LibavMp4Encoder : public Mp4Encoder {
   void Encode(std::size_t begin, std::size_t frames) {
     const std::size_t step = channels_ * codecs_.size();
     for (std::size_t s = 0; s < codecs_.size(); ++s) {
-      std::unique_ptr<AVFrame, FreeFrame> frame(av_frame_alloc());
+      FrameHandle frame(av_frame_alloc());
       if (frame == nullptr) Fail("out of memory");
       frame->nb_samples = static_cast<int>(frames);
       frame->format = codecs_[s]->sample_fmt;
@@ -152,8 +142,8 @@ class LibavMp4Encoder : public Mp4Encoder {
   std::filesystem::path shown_;
   std::size_t channels_;
   std::unique_ptr<AVFormatContext, CloseOutput> output_;
-  std::vector<std::unique_ptr<AVCodecContext, FreeCodec>> codecs_;
-  std::unique_ptr<AVPacket, FreePacket> packet_;
+  std::vector<CodecHandle> codecs_;
+  PacketHandle packet_;
   std::vector<float> waiting_;  // less than a frame of AAC
   std::int64_t position_ = 0;   // frames encoded
 };

@@ -19,15 +19,10 @@ extern "C" {
 
 #include "core/decode_backend.h"
 #include "core/error.h"
+#include "core/libav_handles.h"
 
 namespace stemsmith {
 namespace {
-
-std::string LibavText(int error) {
-  char text[AV_ERROR_MAX_STRING_SIZE] = {};
-  av_strerror(error, text, sizeof text);
-  return text;
-}
 
 std::string Seconds(std::int64_t frames, int sample_rate_hz) {
   char text[32];
@@ -38,17 +33,8 @@ std::string Seconds(std::int64_t frames, int sample_rate_hz) {
 struct CloseInput {
   void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
 };
-struct FreeCodec {
-  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-};
 struct FreeResampler {
   void operator()(SwrContext* p) const { swr_free(&p); }
-};
-struct FreeFrame {
-  void operator()(AVFrame* p) const { av_frame_free(&p); }
-};
-struct FreePacket {
-  void operator()(AVPacket* p) const { av_packet_free(&p); }
 };
 
 // One stream being decoded: a queue of samples that wait for the other streams.
@@ -56,7 +42,7 @@ struct Track {
   int index = -1;  // in the container
   int channels = 0;
   int sample_rate_hz = 0;
-  std::unique_ptr<AVCodecContext, FreeCodec> codec;
+  CodecHandle codec;
   std::unique_ptr<SwrContext, FreeResampler> convert;  // to planar float; no change of rate
   AVSampleFormat convert_from = AV_SAMPLE_FMT_NONE;
   std::vector<std::vector<float>> queue;  // by channel
@@ -343,8 +329,8 @@ class LibavReader : public AudioReader {
   AudioInfo info_;
   std::unique_ptr<AVFormatContext, CloseInput> input_;
   std::vector<Track> tracks_;
-  std::unique_ptr<AVPacket, FreePacket> packet_;
-  std::unique_ptr<AVFrame, FreeFrame> frame_;
+  PacketHandle packet_;
+  FrameHandle frame_;
   bool at_end_ = false, promises_length_ = false;
 };
 

@@ -14,26 +14,14 @@ extern "C" {
 
 #include "core/encode_backend.h"
 #include "core/error.h"
+#include "core/libav_handles.h"
 
 namespace stemsmith {
 namespace {
 
-struct FreeCodec {
-  void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-};
-struct FreeFrame {
-  void operator()(AVFrame* p) const { av_frame_free(&p); }
-};
-struct FreePacket {
-  void operator()(AVPacket* p) const { av_packet_free(&p); }
-};
-using Codec = std::unique_ptr<AVCodecContext, FreeCodec>;
-
 void Check(int result, const char* what) {
   if (result >= 0) return;
-  char text[AV_ERROR_MAX_STRING_SIZE] = {};
-  av_strerror(result, text, sizeof text);
-  throw Error::Input(std::string(what) + ": " + text, "AAC round trip");
+  throw Error::Input(std::string(what) + ": " + LibavText(result), "AAC round trip");
 }
 
 template <typename T>
@@ -88,7 +76,7 @@ class RoundTrip {
  private:
   void Encode(std::int64_t begin) {
     const std::int64_t count = std::min<std::int64_t>(encoder_->frame_size, frames_ - begin);
-    const std::unique_ptr<AVFrame, FreeFrame> frame(Require(av_frame_alloc(), "out of memory"));
+    const FrameHandle frame(Require(av_frame_alloc(), "out of memory"));
     frame->nb_samples = static_cast<int>(count);
     frame->format = encoder_->sample_fmt;
     frame->sample_rate = encoder_->sample_rate;
@@ -135,9 +123,9 @@ class RoundTrip {
   std::vector<float> in_;
   int channels_;
   std::int64_t frames_;
-  Codec encoder_, decoder_;
-  std::unique_ptr<AVPacket, FreePacket> packet_;
-  std::unique_ptr<AVFrame, FreeFrame> frame_;
+  CodecHandle encoder_, decoder_;
+  PacketHandle packet_;
+  FrameHandle frame_;
 };
 
 }  // namespace

@@ -237,8 +237,8 @@ void SampleMaker::Read(const ReadPlan& plan, float* out, const FramesReady& read
     if (all) return;
   }
   thread_local std::vector<float> extra_audio;
-  extra_audio.resize(static_cast<std::size_t>(stem_size));
   for (const ReadPlan::Extra& extra : plan.extras) {
+    extra_audio.resize(static_cast<std::size_t>(stem_size));
     cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame, plan.frames,
                     extra_audio.data());
     float* to = out + static_cast<std::int64_t>(extra.stem) * stem_size;

@@ -35,6 +35,7 @@ void CheckOptions(const LoaderOptions& options) {
                        "give a multiple of grid_frames, " + std::to_string(options.grid_frames));
   }
   CheckRange("batch_size", options.batch_size, 1, 65536);
+  CheckRange("batches_per_step", options.batches_per_step, 1, 65536);
   CheckRange("samples_per_epoch", options.samples_per_epoch, 0, kMany);
   CheckRange("threads", options.threads, 1, 1024);
   CheckRange("prefetch_batches", options.prefetch_batches, 1, 65536);

@@ -33,7 +33,10 @@ struct LoaderOptions {
   // A sample holds so much more on both sides of its segment: what windows at its ends look at.
   std::int64_t context_frames = 0;
   int batch_size = 8;  // B, per rank
-  // Over all ranks, cut down to whole batches, not fewer than one batch per rank.
+  // Batches that a step of training takes: epochs are whole steps, so that these hold the samples
+  // that batches of batch_size · batches_per_step would.
+  int batches_per_step = 1;
+  // Over all ranks, cut down to whole steps, not fewer than one step per rank.
   // 0: the split's length / segment length.
   std::int64_t samples_per_epoch = 0;
   std::uint64_t seed = 42;

@@ -57,6 +57,7 @@ SamplerOptions SamplerOptionsOf(const LoaderOptions& options) {
           .grid_frames = options.grid_frames,
           .context_frames = options.context_frames,
           .batch_size = options.batch_size,
+          .batches_per_step = options.batches_per_step,
           .samples_per_epoch = options.samples_per_epoch,
           .seed = options.seed,
           .rank = options.rank,

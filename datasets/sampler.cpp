@@ -50,9 +50,10 @@ Sampler::Sampler(TrackTable tracks, const SamplerOptions& options)
   assert(options.rank >= 0 && options.rank < options.world_size);
   const std::int64_t wanted = options.samples_per_epoch > 0 ? options.samples_per_epoch
                                                             : grid_.total_frames() / segment_steps_;
-  const std::int64_t step = options.batch_size * options.world_size;
-  batches_ = std::max<std::int64_t>(1, wanted / step);
-  samples_ = batches_ * step;
+  const std::int64_t batch = options.batch_size * options.world_size;
+  batches_ = std::max<std::int64_t>(1, wanted / (batch * options.batches_per_step)) *
+             options.batches_per_step;
+  samples_ = batches_ * batch;
 }
 
 ReadPlan::Piece Sampler::Draw(std::uint64_t epoch, std::int64_t index,

@@ -15,11 +15,12 @@ namespace stemsmith {
 
 struct SamplerOptions {
   std::int64_t segment_frames = 6 * 44100;
-  std::int64_t grid_frames = 1;     // segments start at multiples of it; divides segment_frames
-  std::int64_t context_frames = 0;  // what a sample holds more on both sides of its segment
-  std::int64_t batch_size = 8;      // B, per rank
-  // N before it is cut down to whole batches of all ranks; 0: total length / segment length. Not
-  // fewer than one batch per rank.
+  std::int64_t grid_frames = 1;       // segments start at multiples of it; divides segment_frames
+  std::int64_t context_frames = 0;    // what a sample holds more on both sides of its segment
+  std::int64_t batch_size = 8;        // B, per rank
+  std::int64_t batches_per_step = 1;  // an epoch is a multiple of so many batches
+  // N before it is cut down to whole steps of all ranks; 0: total length / segment length. Not
+  // fewer than one step per rank.
   std::int64_t samples_per_epoch = 0;
   std::uint64_t seed = 42;
   int rank = 0, world_size = 1;  // rank r has the samples with index % world_size == r

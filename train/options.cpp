@@ -37,6 +37,7 @@ void ReadTrain(const Config& train, TrainOptions& options) {
                        train.Where("steps"), "set one of them");
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
+  options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
   options.ema_decay = train.NumberIn("ema_decay", 0.0, 0.0, 0.9999999);
@@ -75,6 +76,13 @@ bool SameValue(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+std::string StepText(const TrainOptions& options) {
+  const std::string batch = std::to_string(options.batch_size);
+  if (options.accumulate == 1) return "train.batch_size (" + batch + ")";
+  return "train.batch_size · train.accumulate (" + batch + " · " +
+         std::to_string(options.accumulate) + ")";
+}
+
 TrainOptions ReadTrainOptions(const Config& config) {
   TrainOptions options;
   ReadDataset(config.Child("dataset"), options);
@@ -92,9 +100,8 @@ TrainOptions ReadTrainOptions(const Config& config) {
   options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);
   options.keep = static_cast<int>(checkpoint.IntegerIn("keep", 3, 0, 1 << 20));
 
-  if (options.samples_per_epoch > 0 && options.batch_size > options.samples_per_epoch) {
-    throw Error::Usage("train.batch_size (" + std::to_string(options.batch_size) +
-                           ") is larger than dataset.samples_per_epoch (" +
+  if (options.samples_per_epoch > 0 && options.samples_per_step() > options.samples_per_epoch) {
+    throw Error::Usage(StepText(options) + " is larger than dataset.samples_per_epoch (" +
                            std::to_string(options.samples_per_epoch) + ")",
                        config.Child("train").Where("batch_size"),
                        "make the batch smaller or the epoch longer");

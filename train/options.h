@@ -30,6 +30,7 @@ struct TrainOptions {
   std::int64_t steps = 2000;
   std::int64_t epochs = 0;
   int batch_size = 8;
+  int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
   std::uint64_t seed = 42;
   double max_seconds = 0.0;  // 0: no limit
   double ema_decay = 0.0;    // 0: off
@@ -44,7 +45,12 @@ struct TrainOptions {
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only
   int keep = 3;                         // step_NNNNNN files
+
+  std::int64_t samples_per_step() const { return std::int64_t{batch_size} * accumulate; }
 };
+
+// What makes up samples_per_step(), for errors: "train.batch_size (8)".
+std::string StepText(const TrainOptions& options);
 
 // Reads everything but the lists and nodes that have tables of their own (augment, loss, model, the
 // rest of optimizer, schedule). Throws Error for values out of range and for settings that

@@ -53,10 +53,10 @@ std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel
     std::int64_t segments = 0;
     for (const std::size_t track : tracks)
       segments += (cache.tracks()[track].frames + frames - 1) / frames;
-    if (options.batch_size > segments) {
-      throw Error::Usage("train.batch_size (" + std::to_string(options.batch_size) +
-                             ") is larger than the dataset (" + std::to_string(segments) +
-                             " segments of " + Seconds(frames, rate) + ")",
+    if (options.samples_per_step() > segments) {
+      throw Error::Usage(StepText(options) + " is larger than the dataset (" +
+                             std::to_string(segments) + " segments of " + Seconds(frames, rate) +
+                             ")",
                          config.Child("train").Where("batch_size"),
                          "make the batch or the segment smaller, or set dataset.samples_per_epoch");
     }

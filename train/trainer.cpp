@@ -49,6 +49,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.grid_frames = objective_->grid_frames();
   loader.context_frames = objective_->context_frames();
   loader.batch_size = options_.batch_size;
+  loader.batches_per_step = options_.accumulate;
   loader.samples_per_epoch = options_.samples_per_epoch;
   loader.seed = options_.seed;
   loader.threads = options_.loader_threads;
@@ -58,8 +59,9 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.balance_stems = options_.balance_stems;
   loader.on_damage = options_.on_error == "skip" ? OnDamage::kSkip : OnDamage::kFail;
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
-  total_steps_ =
-      options_.epochs > 0 ? options_.epochs * loader_->batches_per_epoch() : options_.steps;
+  total_steps_ = options_.epochs > 0
+                     ? options_.epochs * loader_->batches_per_epoch() / options_.accumulate
+                     : options_.steps;
 
   if (options_.validate_every > 0) {
     ValidationOptions validation;
@@ -96,23 +98,36 @@ torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRe
   return pinned.to(device_, /*non_blocking=*/true);
 }
 
-void Trainer::TrainStep() {
-  const std::shared_ptr<const Batch> batch = loader_->Next();
+double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
   const torch::Tensor mix =
       ToDevice(batch->mix, {batch->batch, batch->channels, batch->frames}, batch);
   const torch::Tensor stems = ToDevice(
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
-
-  optimizer_->ZeroGrad();
   const torch::Tensor loss = (*objective_)(mix, stems);
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
-    loss.backward();
-    gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
+    // The losses are means over their batch, and the step's the mean over the batches.
+    (options_.accumulate == 1 ? loss : loss / options_.accumulate).backward();
   }
+  return value;
+}
+
+void Trainer::TrainStep() {
+  optimizer_->ZeroGrad();
+  double value = 0.0;
+  std::int64_t samples = 0;
+  std::vector<std::string> songs;
+  for (int i = 0; i < options_.accumulate && std::isfinite(value); ++i) {
+    const std::shared_ptr<const Batch> batch = loader_->Next();
+    value += AddGradients(batch) / options_.accumulate;
+    samples += batch->batch;
+    songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
+  }
+  if (std::isfinite(value))
+    gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
   if (!std::isfinite(value) || !std::isfinite(gradient_norm_)) {
     std::string tracks;
-    for (const std::string& track : batch->tracks) tracks += (tracks.empty() ? "" : ", ") + track;
+    for (const std::string& song : songs) tracks += (tracks.empty() ? "" : ", ") + song;
     throw Error::Input(std::string(std::isfinite(value) ? "a gradient" : "the loss") +
                            " is no longer a finite number at step " +
                            std::to_string(state_.step + 1),
@@ -127,7 +142,7 @@ void Trainer::TrainStep() {
   state_.position = loader_->position();
   state_.loss_sum += value;
   ++state_.loss_count;
-  for (Meter* meter : {&record_, &shown_}) meter->Add(batch->batch);
+  for (Meter* meter : {&record_, &shown_}) meter->Add(samples);
 }
 
 void Trainer::Log() {

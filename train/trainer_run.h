@@ -40,6 +40,8 @@ class Trainer {
  private:
   void Start();
   void Resume();
+  // The loss of a batch, a part of a step; its gradients are added to those before.
+  double AddGradients(const std::shared_ptr<const Batch>& batch);
   void TrainStep();
   void Log();
   void Validate();

@@ -55,6 +55,19 @@ TEST(Sampler, CutsAnEpochDownToWholeBatchesOfAllRanks) {
   EXPECT_EQ(sampler.batches_per_epoch(), 3);
 }
 
+TEST(Sampler, CutsAnEpochDownToWholeSteps) {
+  const SamplerOptions parts{.segment_frames = 100,
+                             .batch_size = 2,
+                             .batches_per_step = 3,
+                             .samples_per_epoch = 47,
+                             .world_size = 2};
+  const SamplerOptions whole{
+      .segment_frames = 100, .batch_size = 6, .samples_per_epoch = 47, .world_size = 2};
+  const Sampler a = Make({5000}, parts), b = Make({5000}, whole);
+  EXPECT_EQ(a.samples_per_epoch(), b.samples_per_epoch());
+  EXPECT_EQ(a.batches_per_epoch(), 3 * b.batches_per_epoch());
+}
+
 TEST(Sampler, HasAtLeastOneBatchForEachRank) {
   const SamplerOptions options{.segment_frames = 100, .batch_size = 16, .world_size = 2};
   const Sampler sampler = Make({250}, options);

@@ -321,6 +321,11 @@ Config Config::Child(const std::string& key) const {
   return Config(empty);
 }
 
+Config Config::Child(const std::string& key, const Config& fallback) const {
+  if (!Has(key)) ConfigParser::Default(*node_, key, fallback.node_);
+  return Child(key);
+}
+
 Config Config::Value(const std::string& key) const {
   const auto node = ConfigParser::Ask(*node_, key);
   if (!node) throw Error::Usage("the key '" + key + "' is missing", Where());

@@ -28,6 +28,8 @@ class Config {
   bool Has(const std::string& key) const;  // present and not null; does not count as read
   // The child map or list item container; an empty Config when missing. Its keys are tracked too.
   Config Child(const std::string& key) const;
+  // The same; where it is missing, `fallback`, which Dump() and Child(key) give from then on.
+  Config Child(const std::string& key, const Config& fallback) const;
   // The value under `key` whatever its kind: map, list or scalar. Throws when it is missing.
   Config Value(const std::string& key) const;
   // The items of a list of maps or scalars under `key` (empty when missing).

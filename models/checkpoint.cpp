@@ -9,6 +9,13 @@ namespace {
 constexpr char kEntry[] = "stemsmith.checkpoint";
 constexpr char kTrainingPrefix[] = "training.";
 
+// The checkpoint's description; null without one.
+const std::string* Description(const SafetensorsFile& file) {
+  for (const auto& [key, value] : file.metadata)
+    if (key == kEntry) return &value;
+  return nullptr;
+}
+
 }  // namespace
 
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
@@ -30,10 +37,13 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
 }
 
 Checkpoint LoadCheckpoint(const std::filesystem::path& path) {
-  SafetensorsFile file = LoadSafetensors(path);
-  const std::string* text = nullptr;
-  for (const auto& [key, value] : file.metadata)
-    if (key == kEntry) text = &value;
+  return CheckpointOf(LoadSafetensors(path), path);
+}
+
+bool IsCheckpoint(const SafetensorsFile& file) { return Description(file) != nullptr; }
+
+Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path) {
+  const std::string* text = Description(file);
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
                        "use a checkpoint that stemsmith wrote");

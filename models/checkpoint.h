@@ -34,14 +34,18 @@ struct Checkpoint {
   // these.
   std::string song_normalization = "none";
   std::string tail = "zeros";
-  NamedTensors weights;             // "encoder.0.0.weight", …
-  NamedTensors training;            // optimiser, EMA …: stored with the prefix "training."
+  NamedTensors weights;           // "encoder.0.0.weight", …
+  NamedTensors training;          // optimiser, EMA …: stored with the prefix "training."
   nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in
                                   // plain weights
 };
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 // Throws Error for files that are none, are cut off, or come from a newer version.
 Checkpoint LoadCheckpoint(const std::filesystem::path& path);
+// Whether it holds a checkpoint, not weights alone.
+bool IsCheckpoint(const SafetensorsFile& file);
+// What LoadCheckpoint makes of the file that was read from `path`.
+Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path);
 // Finds the checkpoint meant by a run folder (checkpoints/best.safetensors, else last) or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
 // Builds the model and loads the weights; in eval mode.

@@ -391,4 +391,13 @@ ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::in
   return cost;
 }
 
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> StateShapes(
+    const Config& config, const ModelSetting& setting) {
+  const model_cost::WithoutData without_data;
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;
+  for (const auto& [name, tensor] : MakeModel(config, setting)->StateDict())
+    shapes.emplace_back(name, tensor.sizes().vec());
+  return shapes;
+}
+
 }  // namespace stemsmith

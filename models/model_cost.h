@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "models/separation_model.h"
 
@@ -26,5 +29,10 @@ struct ModelCost {
 // and where the model uses an operator that does not run without data.
 ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::int64_t frames,
                       std::int64_t batch);
+
+// Names and shapes of the state dict of the model that `config` means, which is not initialised for
+// that: takes no time, no memory and no random numbers. Throws Error as MakeModel does.
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> StateShapes(
+    const Config& config, const ModelSetting& setting);
 
 }  // namespace stemsmith

@@ -4,6 +4,8 @@
 #include <set>
 #include <sstream>
 
+#include "core/error.h"
+
 namespace stemsmith {
 namespace {
 
@@ -50,6 +52,33 @@ StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>&
   }
   for (const auto& [name, tensor] : by_name)
     if (known.count(name) == 0) fit.unexpected.push_back(name);
+  return fit;
+}
+
+StateFit FillState(const std::vector<std::pair<std::string, torch::Tensor>>& given,
+                   const std::vector<std::pair<std::string, torch::Tensor>>& model, bool partial,
+                   const std::string& option, const std::string& where) {
+  constexpr std::size_t kShown = 8;
+  const StateFit fit = CompareStates(given, model);
+  if (!fit.fits() && !partial) {
+    throw Error::Input("the weights do not fit the model: " + fit.Text(kShown), where,
+                       option + " would keep " + std::to_string(fit.fitting) + " of " +
+                           std::to_string(fit.wanted) + " tensors and start the others afresh");
+  }
+  if (fit.fitting == 0)
+    throw Error::Input("no tensor of the weights fits the model: " + fit.Text(kShown), where,
+                       "name the configuration that they were trained with");
+  const std::map<std::string, torch::Tensor> by_name(given.begin(), given.end());
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : model) {
+    torch::Tensor target = tensor;  // shares the model's memory
+    const auto found = by_name.find(name);
+    if (found != by_name.end() && found->second.sizes() == tensor.sizes())
+      target.copy_(found->second);
+    if (tensor.is_floating_point() && !torch::isfinite(tensor).all().item<bool>())
+      throw Error::Input("the tensor " + name + " holds values that are not finite", where,
+                         "its training diverged, or the file is damaged");
+  }
   return fit;
 }
 

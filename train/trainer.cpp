@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "train/device.h"
+#include "train/init.h"
 #include "train/segment.h"
 #include "train/trainer_run.h"
 
@@ -31,9 +32,19 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
       threads_(PrepareTorch(device_, request.threads)),
       augment_(config.List("augment")) {
   cache_ = std::make_unique<CacheReader>(options_.cache);
+  const ModelSetting setting{cache_->stems(), cache_->sample_rate_hz(), cache_->channels()};
+  std::unique_ptr<StartWeights> start;
+  if (request.resume) {
+    TakeModelOfRun(config, request.run);
+  } else {
+    start = StartWeights::Read(config, setting);
+  }
   torch::manual_seed(options_.seed);
-  model_ = MakeModel(config.Child("model"),
-                     {cache_->stems(), cache_->sample_rate_hz(), cache_->channels()});
+  model_ = MakeModel(config.Child("model"), setting);
+  if (start) {
+    start->Fill(config.Child("model"), *model_);
+    start_messages_ = start->messages();
+  }
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));

@@ -38,6 +38,7 @@ void Trainer::Start() {
   progress_->Message(Format("%.2f M parameters", static_cast<double>(parameters) / 1e6) + "; " +
                      stems + "; " + device_.str() + ", " + std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
+  for (const std::string& message : start_messages_) progress_->Message(message);
   const double seconds = static_cast<double>(segment_frames_) / rate;
   if (std::llround(options_.segment_seconds * rate) != segment_frames_) {
     progress_->Message("segments of " + Format("%.3f", seconds) + " s (" +

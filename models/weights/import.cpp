@@ -66,42 +66,20 @@ ImportedModel Fill(const ModelPlan& plan, const NamedTensors& state, bool partia
   torch::manual_seed(0);
   const Config config = Config::Parse(plan.model.dump(), "the model of " + where);
   const std::shared_ptr<SeparationModel> model = MakeModel(config, plan.setting);
-  NamedTensors own = model->StateDict();
-  const StateFit fit = CompareStates(state, own);
-  if (!fit.fits() && !partial) {
-    throw Error::Input("the weights do not fit the model: " + fit.Text(8), where,
-                       "--partial would keep " + std::to_string(fit.fitting) + " of " +
-                           std::to_string(fit.wanted) + " tensors and start the others afresh");
-  }
-  if (fit.fitting == 0)
-    throw Error::Input("no tensor of the weights fits the model: " + fit.Text(8), where,
-                       "name the configuration that they were trained with");
+  const NamedTensors own = model->StateDict();
+  const StateFit fit = FillState(state, own, partial, "--partial", where);
   ImportedModel imported;
   imported.kept = fit.fitting;
   imported.wanted = fit.wanted;
   imported.notes = plan.notes;
   if (!fit.fits()) imported.notes.push_back("left as initialised or left out: " + fit.Text(8));
-  {
-    torch::NoGradGuard no_grad;
-    const std::map<std::string, torch::Tensor> given(state.begin(), state.end());
-    for (auto& [name, tensor] : own) {
-      const auto found = given.find(name);
-      // float16 becomes float32 exactly.
-      if (found != given.end() && found->second.sizes() == tensor.sizes())
-        tensor.copy_(found->second);
-    }
-  }
-  for (const auto& [name, tensor] : own)
-    if (tensor.is_floating_point() && !torch::isfinite(tensor).all().item<bool>())
-      throw Error::Input("the tensor " + name + " holds values that are not finite", where,
-                         "its training diverged, or the file is damaged");
   Checkpoint& checkpoint = imported.checkpoint;
   checkpoint.model_config = config.Dump();
   checkpoint.setting = plan.setting;
   checkpoint.segment_frames = plan.segment_frames;
   checkpoint.song_normalization = plan.song_normalization;
   checkpoint.tail = plan.tail;
-  checkpoint.weights = std::move(own);
+  checkpoint.weights = own;
   return imported;
 }
 

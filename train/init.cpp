@@ -1,0 +1,183 @@
+#include "train/init.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "models/model_cost.h"
+#include "models/state_fit.h"
+#include "train/options.h"
+
+namespace stemsmith {
+namespace {
+
+std::string JoinedNames(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// The number of `stem` among `stems`; -1: it is none of them.
+int PlaceOf(const std::string& stem, const std::vector<std::string>& stems) {
+  const auto found = std::find(stems.begin(), stems.end(), stem);
+  return found == stems.end() ? -1 : static_cast<int>(found - stems.begin());
+}
+
+int RequiredPlaceOf(const std::string& stem, const std::vector<std::string>& stems,
+                    const std::string& owner, const std::string& where) {
+  const int place = PlaceOf(stem, stems);
+  if (place >= 0) return place;
+  const std::string nearest = NearestName(stem, stems);
+  throw Error::Usage(
+      "init.copy: " + owner + " has no stem '" + stem + "'", where,
+      nearest.empty() ? "it has " + JoinedNames(stems) : "did you mean '" + nearest + "'?");
+}
+
+// What is told at other places than the model's configuration: how long segments are (training says
+// it), how much models of a bag count for a stem.
+bool IsModelsOwn(const std::string& change) {
+  const std::string key = change.substr(0, change.find(':'));
+  const std::string last = key.substr(key.rfind('.') + 1);
+  return last != "segment" && key.find("weights.") == std::string::npos;
+}
+
+}  // namespace
+
+InitOptions ReadInitOptions(const Config& config) {
+  InitOptions options;
+  options.place = config.Where("init");
+  if (config.Has("init") && !config.Value("init").IsMap()) {
+    options.file = config.RequiredString("init");
+    return options;
+  }
+  const Config init = config.Child("init");
+  if (init.Keys().empty()) return options;
+  options.file = init.RequiredString("file");
+  options.stems = init.Strings("stems");
+  options.partial = init.Bool("partial", false);
+  const Config copy = init.Child("copy");
+  for (const std::string& stem : copy.Keys())
+    options.copy.emplace_back(stem, copy.RequiredString(stem));
+  return options;
+}
+
+std::unique_ptr<StartWeights> StartWeights::Read(const Config& config,
+                                                 const ModelSetting& setting) {
+  InitOptions options = ReadInitOptions(config);
+  if (options.file.empty()) return nullptr;
+  std::unique_ptr<StartWeights> start(new StartWeights(std::move(options)));
+  start->ReadFile();
+  start->CheckSetting(setting);
+  start->ChooseSources(setting.stems);
+  start->TakeOrCheckModel(config, setting);
+  return start;
+}
+
+void StartWeights::ReadFile() {
+  options_.file = ResolveCheckpoint(options_.file);
+  const std::string where = options_.file.string();
+  const std::string import =
+      "turn it into a checkpoint first: stemsmith import " + where + " --out DIR";
+  if (options_.file.extension() != ".safetensors")
+    throw Error::Input("init takes runs, checkpoints and .safetensors files", where, import);
+  SafetensorsFile file = LoadSafetensors(options_.file);
+  for (const auto& [key, value] : file.metadata)
+    if (key == "klass") throw Error::Input("a package of Demucs, no checkpoint", where, import);
+  bare_ = !IsCheckpoint(file);
+  if (bare_) {
+    if (options_.stems.empty())
+      throw Error::Usage("the file does not say which stems its weights were trained for", where,
+                         "name them in their order: init: {file: …, stems: [drums, …]}");
+    checkpoint_.weights = std::move(file.tensors);
+    checkpoint_.setting.stems = options_.stems;
+    return;
+  }
+  checkpoint_ = CheckpointOf(std::move(file), options_.file);
+  checkpoint_.training.clear();
+  if (!options_.stems.empty() && options_.stems != checkpoint_.setting.stems)
+    throw Error::Usage("init.stems contradicts the file, whose stems are " +
+                           JoinedNames(checkpoint_.setting.stems),
+                       options_.place, "leave it out");
+}
+
+void StartWeights::CheckSetting(const ModelSetting& setting) const {
+  if (bare_) return;
+  const ModelSetting& own = checkpoint_.setting;
+  if (own.sample_rate_hz != setting.sample_rate_hz)
+    throw Error::Input(
+        "the weights are for " + std::to_string(own.sample_rate_hz) + " Hz, the cache holds " +
+            std::to_string(setting.sample_rate_hz) + " Hz",
+        options_.file.string(),
+        "prepare the cache with --sample-rate " + std::to_string(own.sample_rate_hz));
+  if (own.channels != setting.channels)
+    throw Error::Input("the weights are for " + std::to_string(own.channels) +
+                           " channels, the cache holds " + std::to_string(setting.channels),
+                       options_.file.string(),
+                       "prepare the cache with --channels " + std::to_string(own.channels));
+}
+
+void StartWeights::ChooseSources(const std::vector<std::string>& stems) {
+  const std::vector<std::string>& own = checkpoint_.setting.stems;
+  for (const std::string& stem : stems) sources_.push_back(PlaceOf(stem, own));
+  for (const auto& [stem, source] : options_.copy) {
+    const int place = RequiredPlaceOf(stem, stems, "the cache", options_.place);
+    sources_[static_cast<std::size_t>(place)] =
+        RequiredPlaceOf(source, own, "the file", options_.place);
+  }
+  std::string text;
+  for (std::size_t s = 0; s < stems.size(); ++s) {
+    text += (s == 0 ? "" : ", ") + stems[s];
+    if (sources_[s] < 0) {
+      text += " afresh";
+    } else {
+      const std::string& source = own[static_cast<std::size_t>(sources_[s])];
+      text += source == stems[s] ? " kept" : " as " + source;
+    }
+  }
+  messages_.push_back("starting from " + options_.file.string() + ": " + text);
+}
+
+void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& setting) {
+  if (bare_) {
+    if (config.Has("model")) return;
+    throw Error::Usage("the file does not say which model its weights belong to",
+                       options_.file.string(), "say it with `model:`");
+  }
+  // Building both fills their defaults in.
+  const Config own =
+      Config::Parse(checkpoint_.model_config, "the model of " + options_.file.string());
+  StateShapes(own, checkpoint_.setting);
+  if (!config.Has("model")) {
+    config.Child("model", ModelForStems(own, sources_));
+    return;
+  }
+  const Config model = config.Child("model");
+  StateShapes(model, setting);
+  std::vector<std::string> changes = ConfigChanges(own.Dump(), model.Dump());
+  std::erase_if(changes, [](const std::string& change) { return !IsModelsOwn(change); });
+  if (changes.empty()) return;
+  const std::string text = "`model:` is not the model of the weights: " + JoinedNames(changes);
+  if (!options_.partial)
+    throw Error::Usage(text, model.Where(),
+                       "leave `model:` out to take that of " + options_.file.string() +
+                           ", or keep what fits with init: {file: …, partial: true}");
+  messages_.push_back(text);
+}
+
+void StartWeights::Fill(const Config& config, SeparationModel& model) {
+  const NamedTensors moved =
+      MoveStems(checkpoint_.weights, checkpoint_.setting.stems, sources_, config, model);
+  const StateFit fit = FillState(moved, model.StateDict(), options_.partial, "init.partial: true",
+                                 options_.file.string());
+  if (!fit.fits()) messages_.push_back("left as initialised or left out: " + fit.Text(8));
+}
+
+void TakeModelOfRun(const Config& config, const std::filesystem::path& run) {
+  const std::filesystem::path resolved = run / "config.yaml";
+  std::error_code code;
+  if (ReadInitOptions(config).file.empty() || config.Has("model") ||
+      !std::filesystem::exists(resolved, code))
+    return;
+  config.Child("model", Config::Load(resolved).Child("model"));
+}
+
+}  // namespace stemsmith

@@ -30,6 +30,16 @@ torch::Tensor SeparationModel::forward(const torch::Tensor& mix) {
   return Separate(padded).slice(/*dim=*/-1, left, left + frames);
 }
 
+void SeparationModel::train(bool on) {
+  torch::nn::Module::train(on);
+  for (const auto& part : always_eval_) part->eval();
+}
+
+void SeparationModel::KeepInEval(const std::shared_ptr<torch::nn::Module>& part) {
+  always_eval_.push_back(part);
+  part->eval();
+}
+
 std::int64_t SeparationModel::ValidLength(std::int64_t frames) const {
   const LengthRule rule = length_rule();
   if (frames <= rule.offset_frames) return rule.offset_frames;

@@ -43,6 +43,12 @@ class SeparationModel : public torch::nn::Module {
   virtual std::int64_t receptive_field_frames() const { return 0; }
   // {"n_fft":, "hop":, "window":} of an STFT inside, or null.
   virtual nlohmann::json stft() const { return nullptr; }
+  // As torch's, but for the parts that KeepInEval named.
+  void train(bool on = true) override;
+  // Leaves a part of the model in eval mode from now on, where a normalisation takes the statistics
+  // it has instead of the batch's.
+  void KeepInEval(const std::shared_ptr<torch::nn::Module>& part);
+
   // The smallest length ≥ frames of the rule.
   std::int64_t ValidLength(std::int64_t frames) const;
 
@@ -55,6 +61,9 @@ class SeparationModel : public torch::nn::Module {
 
  protected:
   ModelSetting setting_;
+
+ private:
+  std::vector<std::shared_ptr<torch::nn::Module>> always_eval_;
 };
 
 // Registers a buffer that belongs to the graph but not to the weights (windows, filters): moves

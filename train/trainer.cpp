@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "train/device.h"
+#include "train/freeze.h"
 #include "train/init.h"
 #include "train/segment.h"
 #include "train/trainer_run.h"
@@ -44,6 +45,10 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   if (start) {
     start->Fill(config.Child("model"), *model_);
     start_messages_ = start->messages();
+  }
+  if (const std::int64_t frozen = FreezeParameters(config, *model_); frozen > 0) {
+    start_messages_.push_back(
+        Format("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
   }
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);

@@ -75,7 +75,7 @@ class Trainer {
   std::unique_ptr<MetricsLog> log_;
   std::unique_ptr<Progress> progress_;
 
-  std::vector<std::string> start_messages_;  // of `init`
+  std::vector<std::string> start_messages_;  // of `init` and `freeze`
   TrainState state_;
   double gradient_norm_ = 0.0;
   Meter session_, record_, shown_;

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 
 namespace stemsmith {
 
@@ -264,12 +265,10 @@ struct ConfigParser {
     for (const auto& [key, child] : node.entries) {
       if (!node.asked.contains(key)) {
         const std::string near = NearestName(key, node.asked);
-        std::string known;
-        for (const std::string& name : node.asked) known += (known.empty() ? "" : ", ") + name;
         throw Error::Usage("unknown key '" + key + "'", child->place,
-                           !near.empty()    ? "did you mean '" + near + "'?"
-                           : !known.empty() ? "known here: " + known
-                                            : "nothing is configurable here");
+                           !near.empty()         ? "did you mean '" + near + "'?"
+                           : !node.asked.empty() ? "known here: " + JoinNames(node.asked)
+                                                 : "nothing is configurable here");
       }
       Check(*child);
     }
@@ -453,10 +452,9 @@ std::string Config::Choice(const std::string& key, const std::string& fallback,
   const std::string value = String(key, fallback);
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return value;
   const std::string near = NearestName(value, choices);
-  std::string all;
-  for (const std::string& choice : choices) all += (all.empty() ? "" : ", ") + choice;
-  throw Error::Usage("'" + key + "' cannot be '" + value + "'", Where(key),
-                     (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + all);
+  throw Error::Usage(
+      "'" + key + "' cannot be '" + value + "'", Where(key),
+      (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + JoinNames(choices));
 }
 
 std::string Config::AsString() const { return ConfigParser::Text(*node_, "this item"); }

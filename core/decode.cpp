@@ -4,13 +4,13 @@
 #include <bit>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <set>
 
 #include "core/decode_backend.h"
 #include "core/error.h"
 #include "core/module.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -18,12 +18,6 @@ namespace {
 
 constexpr int kLowestRateHz = 1000;
 constexpr int kHighestRateHz = 1'000'000;
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
 
 // Keeps the promises of OpenAudio whatever the backend does: finite samples, and the length that
 // was said.
@@ -46,10 +40,10 @@ class CheckedReader : public AudioReader {
     if (count == 0) {
       if (position_ == 0 && about.frames <= 0) throw Error::Input("holds no audio", path_.string());
       if (position_ < about.frames) {
-        throw Error::Input("truncated: audio ends at " + Seconds(position_, about.sample_rate_hz) +
-                               ", the header promises " +
-                               Seconds(about.frames, about.sample_rate_hz),
-                           path_.string(), "copy or download the file anew");
+        throw Error::Input(
+            "truncated: audio ends at " + SecondsText(position_, about.sample_rate_hz) +
+                ", the header promises " + SecondsText(about.frames, about.sample_rate_hz),
+            path_.string(), "copy or download the file anew");
       }
       return 0;
     }
@@ -76,7 +70,7 @@ class CheckedReader : public AudioReader {
     const std::int64_t frame = position_ + (bad - samples) / info().channels;
     throw Error::Input(
         std::string(std::isnan(*bad) ? "a sample that is not a number" : "an infinite sample") +
-            " at " + Seconds(frame, info().sample_rate_hz),
+            " at " + SecondsText(frame, info().sample_rate_hz),
         path_.string(), "render or export the file anew");
   }
 
@@ -107,7 +101,7 @@ void CheckNotCutOff(const AudioInfo& info, const fs::path& path) {
   const auto frames = static_cast<double>(info.frames);
   if (frames > 0 && missing_bytes * frames < static_cast<double>(data.present_bytes)) return;
   throw Error::Input("truncated: audio can be read up to " +
-                         Seconds(info.frames, info.sample_rate_hz) + ", " +
+                         SecondsText(info.frames, info.sample_rate_hz) + ", " +
                          std::to_string(data.promised_bytes - data.present_bytes) + " of " +
                          std::to_string(data.promised_bytes) + " bytes are missing",
                      path.string(), "copy or download the file anew");

@@ -3,20 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "core/decode_backend.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
 
 // An mp3 file without a length tag: libsndfile estimates its length from the bit rate of the first
 // frame and stops there, which cuts most of a variable-rate file off. Told that the file is far
@@ -125,7 +119,7 @@ class SndfileReader : public AudioReader {
   std::size_t Read(float* out, std::size_t frames) override {
     sf_count_t count = sf_readf_float(file_.get(), out, static_cast<sf_count_t>(frames));
     if (count < 0 || (count == 0 && sf_error(file_.get()) != SF_ERR_NO_ERROR)) {
-      throw Error::Input("damaged at " + Seconds(position_, info_.sample_rate_hz) + ": " +
+      throw Error::Input("damaged at " + SecondsText(position_, info_.sample_rate_hz) + ": " +
                              sf_strerror(file_.get()),
                          path_.string(), "copy or convert the file anew");
     }

@@ -13,22 +13,16 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <vector>
 
 #include "core/decode_backend.h"
 #include "core/error.h"
 #include "core/libav_handles.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
 
 struct CloseInput {
   void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
@@ -256,14 +250,14 @@ class LibavReader : public AudioReader {
   std::string Reached() const {
     std::int64_t frames = INT64_MAX;
     for (const Track& track : tracks_) frames = std::min(frames, track.decoded_frames);
-    return Seconds(frames, info_.sample_rate_hz);
+    return SecondsText(frames, info_.sample_rate_hz);
   }
 
   void CheckLength(const Track& track) const {
     const std::int64_t slack = track.sample_rate_hz / 5;  // more than a packet of any common codec
     if (!promises_length_ || track.promised_frames - track.decoded_frames <= slack) return;
     Fail("truncated: audio ends at " + Reached() + ", the header promises " +
-             Seconds(track.promised_frames, track.sample_rate_hz),
+             SecondsText(track.promised_frames, track.sample_rate_hz),
          "copy or download the file anew");
   }
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <vector>
 
+#include "core/text.h"
+
 namespace stemsmith {
 namespace {
 
@@ -109,11 +111,11 @@ std::string DoctorText(const DoctorOptions& options, const DoctorResult& result,
   const std::string targets = TargetTable(result);
   if (!targets.empty()) text += targets + '\n';
   text += OneLine(options.reader.root.string()) + ": " + Count(Songs(result), "song") + " (";
-  std::string splits, rates;
-  for (const auto& [split, count] : result.songs) {
-    splits += (splits.empty() ? "" : ", ") + std::to_string(count) + " " + split;
-  }
-  text += splits + "), " + Number("%.2f h", result.hours);
+  text += JoinNames(result.songs, [](const auto& split) {
+    return std::to_string(split.second) + " " + split.first;
+  });
+  text += "), " + Number("%.2f h", result.hours);
+  std::string rates;
   for (const auto& [rate_hz, count] : result.sample_rates) {
     rates += (rates.empty() ? ", " : " and ") + std::to_string(rate_hz) + " Hz";
     if (result.sample_rates.size() > 1) rates += " (" + Count(count, "song") + ")";

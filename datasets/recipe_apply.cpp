@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipe.h"
 
@@ -29,9 +30,7 @@ std::string Described(const SourceStem& source) {
 }
 
 std::string NamesOf(const Track& track) {
-  std::string names;
-  for (const SourceStem& source : track.sources) names += (names.empty() ? "" : ", ") + source.name;
-  return names.empty() ? "no stems" : names;
+  return track.sources.empty() ? "no stems" : JoinNames(track.sources, &SourceStem::name);
 }
 
 Error Missing(const Recipe& recipe, const Track& track, const std::string& what) {

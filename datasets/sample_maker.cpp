@@ -1,13 +1,13 @@
 #include "datasets/sample_maker.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
 #include "augment/stem_change.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -19,12 +19,6 @@ constexpr std::uint64_t kMostDraws = 100;
 constexpr int kMostSkips = 100;
 
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
 
 TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& numbers,
                    const LoaderOptions& options) {
@@ -44,10 +38,10 @@ TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& num
   TrackTable table(std::move(frames), cache.sample_rate_hz(), cache.stems());
   if (table.longest_frames() < options.segment_frames)
     throw Error::Input("no track is as long as a segment of " +
-                           Seconds(options.segment_frames, cache.sample_rate_hz()),
+                           SecondsText(options.segment_frames, cache.sample_rate_hz()),
                        where,
                        "the longest has " +
-                           Seconds(table.longest_frames(), cache.sample_rate_hz()) +
+                           SecondsText(table.longest_frames(), cache.sample_rate_hz()) +
                            ": shorten the segment");
   return table;
 }

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -28,12 +28,6 @@ struct SourcePlace {
   std::size_t file = 0;
   int first_column = 0;
 };
-
-std::string Seconds(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", seconds);
-  return text;
-}
 
 // Takes from each of the streams that lie side by side the channels that are wanted.
 class ChannelReader : public AudioReader {
@@ -257,8 +251,8 @@ struct SongMixer::Impl {
       return;
     }
     throw Error::Input("the stems differ in length: " + track.sources[shortest].name + " has " +
-                           Seconds(seconds[shortest]) + ", " + track.sources[longest].name +
-                           " has " + Seconds(seconds[longest]),
+                           SecondsText(seconds[shortest]) + ", " + track.sources[longest].name +
+                           " has " + SecondsText(seconds[longest]),
                        "song \"" + track.name + "\"", "cut or pad the stems to one length");
   }
 

@@ -51,6 +51,16 @@ class Bag : public SeparationModel {
     for (const auto& model : models_) model->UseSegment(frames);
   }
 
+  void UseStatistics(const std::function<torch::Tensor()>& next) override {
+    std::vector<torch::Tensor> mixtures;
+    for (torch::Tensor mix = next(); mix.defined(); mix = next()) mixtures.push_back(mix);
+    for (const auto& model : models_) {
+      model->UseStatistics([&mixtures, i = std::size_t{0}]() mutable {
+        return i < mixtures.size() ? mixtures[i++] : torch::Tensor();
+      });
+    }
+  }
+
  private:
   std::vector<std::shared_ptr<SeparationModel>> models_;
   bool dynamic_;

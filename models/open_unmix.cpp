@@ -8,7 +8,9 @@
 // the original trains one target at a time on magnitudes. Mixtures shorter than the STFT's
 // reflection (n_fft / 2 + 1 frames) are padded with zeros, where the original refuses. A bin in
 // which the mixture is exactly zero is zero in every stem, the residual included. State dicts leave
-// out the windows and the sample rate that the original's Separator stores besides the weights.
+// out the windows and the sample rate that the original's Separator stores besides the weights. The
+// input statistics of a training are those of excerpts of the songs, where the original's
+// scripts/train.py takes all of every song.
 #include <algorithm>
 #include <cmath>
 
@@ -78,6 +80,13 @@ class UnmixNetworkImpl : public torch::nn::Module {
     return torch::relu(x * output_scale_ + output_mean_);
   }
 
+  // Mean and deviation of the magnitudes of every bin, [F].
+  void UseStatistics(const torch::Tensor& mean, const torch::Tensor& deviation) {
+    const torch::NoGradGuard no_grad;
+    input_mean_.copy_(-mean.slice(0, 0, seen_bins_));
+    input_scale_.copy_(1.0 / deviation.slice(0, 0, seen_bins_));
+  }
+
  private:
   // Every frame of every item is one sample for the statistics. [N, B, H] → the same.
   static torch::Tensor Normalize(torch::nn::BatchNorm1d& norm, const torch::Tensor& x) {
@@ -97,6 +106,9 @@ class UnmixNetworksImpl : public torch::nn::Module {
  public:
   void Add(const std::string& stem, UnmixNetwork network) {
     networks_.push_back(register_module(stem, std::move(network)));
+  }
+  void UseStatistics(const torch::Tensor& mean, const torch::Tensor& deviation) {
+    for (UnmixNetwork& network : networks_) network->UseStatistics(mean, deviation);
   }
   // [N, B, C, F] → [B, S, C, F, N].
   torch::Tensor forward(const torch::Tensor& magnitudes) {
@@ -128,10 +140,7 @@ class OpenUnmix : public SeparationModel {
     const std::int64_t c = setting_.channels;
     const auto stems = static_cast<std::int64_t>(setting_.stems.size());
     const torch::Tensor spectrum =
-        torch::stft(mix.flatten(0, 1), options_.n_fft, options_.hop, options_.n_fft, window_,
-                    /*center=*/true, "reflect", /*normalized=*/false, /*onesided=*/true,
-                    /*return_complex=*/true)
-            .unflatten(0, {-1, c});                             // [B, C, F, N]
+        Transform(mix.flatten(0, 1)).unflatten(0, {-1, c});     // [B, C, F, N]
     const torch::Tensor parts = torch::view_as_real(spectrum);  // [B, C, F, N, 2]
     torch::Tensor estimates = FirstEstimates(spectrum, parts);
     if (options_.niter > 0)
@@ -141,6 +150,25 @@ class OpenUnmix : public SeparationModel {
         spectra, options_.n_fft, options_.hop, options_.n_fft, window_,
         /*center=*/true, /*normalized=*/false, /*onesided=*/true, TracedLength(mix, /*dim=*/2));
     return waves.unflatten(0, {-1, stems, c});
+  }
+
+  // As the original's get_statistics: of every bin the mean and the deviation over all frames of
+  // the magnitudes, the channels' mean. Bins that hardly change are not blown up.
+  void UseStatistics(const std::function<torch::Tensor()>& next) override {
+    const torch::NoGradGuard no_grad;
+    torch::Tensor sum, squares;  // [F], in double
+    std::int64_t count = 0;
+    for (torch::Tensor mix = next(); mix.defined(); mix = next()) {
+      const torch::Tensor magnitudes = Transform(mix).abs().mean(0).to(torch::kFloat64);  // [F, N]
+      sum = count == 0 ? magnitudes.sum(1) : sum + magnitudes.sum(1);
+      squares = count == 0 ? magnitudes.square().sum(1) : squares + magnitudes.square().sum(1);
+      count += magnitudes.size(1);
+    }
+    if (count == 0) return;
+    const torch::Tensor mean = sum / count;
+    torch::Tensor deviation = (squares / count - mean.square()).clamp_min(0.0).sqrt();
+    deviation = torch::where(deviation > 0, deviation, torch::ones_like(deviation));
+    networks_->UseStatistics(mean, torch::maximum(deviation, 1e-4 * deviation.max()));
   }
 
   // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
@@ -153,6 +181,13 @@ class OpenUnmix : public SeparationModel {
   }
 
  private:
+  // [R, T] → complex [R, F, N].
+  torch::Tensor Transform(const torch::Tensor& waves) const {
+    return torch::stft(waves, options_.n_fft, options_.hop, options_.n_fft, window_,
+                       /*center=*/true, "reflect", /*normalized=*/false, /*onesided=*/true,
+                       /*return_complex=*/true);
+  }
+
   // The bins up to the bandwidth, as the original's bandwidth_to_max_bin counts them.
   std::int64_t SeenBins(std::int64_t bins) const {
     if (options_.max_bin > 0) return options_.max_bin;

@@ -1,5 +1,6 @@
 // The table of models: a declaration and a row for each, nothing else to touch.
 #include "core/error.h"
+#include "core/text.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -39,8 +40,7 @@ const ModelRow& FindModelRow(const std::string& name, const std::string& where) 
     names.emplace_back(row.name);
   }
   const std::string nearest = NearestName(name, names);
-  std::string known;
-  for (const std::string& known_name : names) known += (known.empty() ? "" : ", ") + known_name;
+  const std::string known = JoinNames(names);
   throw Error::Usage("unknown model '" + name + "'", where,
                      nearest.empty() ? "known models: " + known
                                      : "did you mean '" + nearest + "'? Known models: " + known);

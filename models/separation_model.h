@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +39,10 @@ class SeparationModel : public torch::nn::Module {
   // The length of the segments that the model is trained with, for models that pad to it when they
   // separate. The trainer and ModelFromCheckpoint tell it.
   virtual void UseSegment(std::int64_t /*frames*/) {}
+  // For models whose input is normalised by what is typical of the training data. Called before the
+  // first step from fresh weights; `next` gives mixtures of training songs, [C, T] on the model's
+  // device, one after the other, then an undefined tensor.
+  virtual void UseStatistics(const std::function<torch::Tensor()>& /*next*/) {}
   // From the first to the last frame of the mix that one frame of the estimates depends on; 0: all
   // of the mix (recurrent layers, attention, normalisation over time).
   virtual std::int64_t receptive_field_frames() const { return 0; }

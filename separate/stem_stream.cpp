@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/overlap_add.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -350,8 +351,7 @@ std::size_t StemStream::FindStem(const std::vector<std::string>& names, const st
   const auto found = std::find(names.begin(), names.end(), stem);
   if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   const std::string nearest = NearestName(stem, names);
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  const std::string all = JoinNames(names);
   throw Error::Usage(
       "the model has no stem '" + stem + "'", "--stems",
       nearest.empty() ? "it has " + all : "did you mean '" + nearest + "'? It has " + all);

@@ -3,18 +3,13 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "models/model_cost.h"
 #include "models/state_fit.h"
 #include "train/options.h"
 
 namespace stemsmith {
 namespace {
-
-std::string JoinedNames(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 // The number of `stem` among `stems`; -1: it is none of them.
 int PlaceOf(const std::string& stem, const std::vector<std::string>& stems) {
@@ -29,7 +24,7 @@ int RequiredPlaceOf(const std::string& stem, const std::vector<std::string>& ste
   const std::string nearest = NearestName(stem, stems);
   throw Error::Usage(
       "init.copy: " + owner + " has no stem '" + stem + "'", where,
-      nearest.empty() ? "it has " + JoinedNames(stems) : "did you mean '" + nearest + "'?");
+      nearest.empty() ? "it has " + JoinNames(stems) : "did you mean '" + nearest + "'?");
 }
 
 // What is told at other places than the model's configuration: how long segments are (training says
@@ -94,9 +89,9 @@ void StartWeights::ReadFile() {
   checkpoint_ = CheckpointOf(std::move(file), options_.file);
   checkpoint_.training.clear();
   if (!options_.stems.empty() && options_.stems != checkpoint_.setting.stems)
-    throw Error::Usage("init.stems contradicts the file, whose stems are " +
-                           JoinedNames(checkpoint_.setting.stems),
-                       options_.place, "leave it out");
+    throw Error::Usage(
+        "init.stems contradicts the file, whose stems are " + JoinNames(checkpoint_.setting.stems),
+        options_.place, "leave it out");
 }
 
 void StartWeights::CheckSetting(const ModelSetting& setting) const {
@@ -155,7 +150,7 @@ void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& se
   std::vector<std::string> changes = ConfigChanges(own.Dump(), model.Dump());
   std::erase_if(changes, [](const std::string& change) { return !IsModelsOwn(change); });
   if (changes.empty()) return;
-  const std::string text = "`model:` is not the model of the weights: " + JoinedNames(changes);
+  const std::string text = "`model:` is not the model of the weights: " + JoinNames(changes);
   if (!options_.partial)
     throw Error::Usage(text, model.Where(),
                        "leave `model:` out to take that of " + options_.file.string() +

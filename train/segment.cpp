@@ -2,20 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
-namespace {
-
-std::string Seconds(std::int64_t frames, int sample_rate_hz) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.2f s", static_cast<double>(frames) / sample_rate_hz);
-  return text;
-}
-
-}  // namespace
 
 std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel& model,
                                  const TrainOptions& options, const Config& config) {
@@ -42,9 +33,9 @@ std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel
   std::int64_t frames = has_lower && wanted - lower <= upper - wanted ? lower : upper;
   if (frames > longest && has_lower) frames = lower;
   if (wanted > longest || frames > longest) {
-    throw Error::Usage("the segment (" + Seconds(std::max(wanted, frames), rate) +
+    throw Error::Usage("the segment (" + SecondsText(std::max(wanted, frames), rate) +
                            ") is longer than every training song (the longest is '" + longest_name +
-                           "', " + Seconds(longest, rate) + ")",
+                           "', " + SecondsText(longest, rate) + ")",
                        config.Child("dataset").Where("segment_seconds"),
                        "make dataset.segment_seconds smaller");
   }
@@ -55,8 +46,8 @@ std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel
       segments += (cache.tracks()[track].frames + frames - 1) / frames;
     if (options.samples_per_step() > segments) {
       throw Error::Usage(StepText(options) + " is larger than the dataset (" +
-                             std::to_string(segments) + " segments of " + Seconds(frames, rate) +
-                             ")",
+                             std::to_string(segments) + " segments of " +
+                             SecondsText(frames, rate) + ")",
                          config.Child("train").Where("batch_size"),
                          "make the batch or the segment smaller, or set dataset.samples_per_epoch");
     }

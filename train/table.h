@@ -6,6 +6,7 @@
 
 #include "core/config.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 
@@ -15,15 +16,14 @@ template <typename Row>
 const Row& FindRow(const std::vector<Row>& table, const std::string& name, const std::string& kind,
                    const Config& config) {
   std::vector<std::string> names;
-  std::string all;
   for (const Row& row : table) {
     if (name == row.name) return row;
     names.emplace_back(row.name);
-    all += (all.empty() ? "" : ", ") + names.back();
   }
   const std::string nearest = NearestName(name, names);
-  throw Error::Usage("unknown " + kind + " '" + name + "'", config.Where("name"),
-                     nearest.empty() ? "there are: " + all : "did you mean '" + nearest + "'?");
+  throw Error::Usage(
+      "unknown " + kind + " '" + name + "'", config.Where("name"),
+      nearest.empty() ? "there are: " + JoinNames(names) : "did you mean '" + nearest + "'?");
 }
 
 }  // namespace stemsmith

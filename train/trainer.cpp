@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"
@@ -142,12 +143,10 @@ void Trainer::TrainStep() {
   if (std::isfinite(value))
     gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
   if (!std::isfinite(value) || !std::isfinite(gradient_norm_)) {
-    std::string tracks;
-    for (const std::string& song : songs) tracks += (tracks.empty() ? "" : ", ") + song;
     throw Error::Input(std::string(std::isfinite(value) ? "a gradient" : "the loss") +
                            " is no longer a finite number at step " +
                            std::to_string(state_.step + 1),
-                       "tracks " + tracks,
+                       "tracks " + JoinNames(songs),
                        "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
                            folder_->last().string());
   }

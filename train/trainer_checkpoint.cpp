@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
+#include "train/input_statistics.h"
 #include "train/trainer_run.h"
 
 namespace stemsmith {
@@ -32,11 +34,10 @@ void Trainer::Start() {
   }
   std::int64_t parameters = 0;
   for (const auto& [name, parameter] : optimizer_->parameters()) parameters += parameter.numel();
-  std::string stems;
-  for (const std::string& stem : cache_->stems()) stems += (stems.empty() ? "" : ", ") + stem;
   const double rate = cache_->sample_rate_hz();
   progress_->Message(Format("%.2f M parameters", static_cast<double>(parameters) / 1e6) + "; " +
-                     stems + "; " + device_.str() + ", " + std::to_string(threads_) + " threads; " +
+                     JoinNames(cache_->stems()) + "; " + device_.str() + ", " +
+                     std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
   for (const std::string& message : start_messages_) progress_->Message(message);
   const double seconds = static_cast<double>(segment_frames_) / rate;
@@ -50,6 +51,9 @@ void Trainer::Start() {
     progress_->Message(
         "the cache holds spectrograms: validation gives the loss, and no SDR of waveforms");
   }
+  // Weights that were trained before come with the statistics that they are used to.
+  if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
+  if (average_) average_->Load(model_->StateDict(), "the initial weights");
   WriteFileAtomically(folder_->config(), state_.config);
   log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.

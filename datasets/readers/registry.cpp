@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -24,15 +25,14 @@ const std::vector<ReaderRow>& ReaderTable() {
 
 std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options) {
   std::vector<std::string> names;
-  std::string known;
   for (const ReaderRow& row : ReaderTable()) {
     if (kind == row.name) return row.scan(options);
     names.emplace_back(row.name);
-    known += (known.empty() ? "" : ", ") + names.back();
   }
   const std::string near = NearestName(kind, names);
-  throw Error::Usage("unknown kind of dataset '" + kind + "'", "",
-                     (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + known);
+  throw Error::Usage(
+      "unknown kind of dataset '" + kind + "'", "",
+      (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + JoinNames(names));
 }
 
 bool IsMixtureName(const std::string& name) {

@@ -10,6 +10,7 @@
 #include "core/encode_mp4.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "datasets/synth/composer.h"
 #include "datasets/synth/renderer.h"
 #include "datasets/synth/slakh.h"
@@ -156,16 +157,14 @@ const std::vector<LayoutRow>& LayoutTable() {
 
 const LayoutRow& FindLayout(const std::string& name) {
   std::vector<std::string> names;
-  std::string all;
   for (const auto& row : LayoutTable()) {
     if (name == row.name) return row;
     names.emplace_back(row.name);
-    all += (all.empty() ? "" : ", ") + names.back();
   }
   const std::string nearest = NearestName(name, names);
   throw Error::Usage("unknown layout \"" + name + "\"", "--layout",
                      (nearest.empty() ? "" : "did you mean " + nearest + "? ") +
-                         std::string("The layouts are: ") + all);
+                         std::string("The layouts are: ") + JoinNames(names));
 }
 
 int SongNumber(const std::string& song_name) {

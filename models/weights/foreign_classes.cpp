@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle.h"
 
@@ -115,14 +116,12 @@ std::int64_t SegmentFrames(const OrderedJson& value, int sample_rate_hz, const s
 
 ModelPlan PlanFromClass(const ForeignModel& foreign, const std::string& where) {
   const ForeignClass* row = nullptr;
-  std::string known;
   for (const ForeignClass& candidate : ForeignClasses()) {
     if (foreign.klass == candidate.klass) row = &candidate;
-    known += (known.empty() ? "" : ", ") + std::string(candidate.klass);
   }
   if (row == nullptr)
     throw Error::Input("weights of the unknown class " + QuotedText(foreign.klass), where,
-                       "known are " + known);
+                       "known are " + JoinNames(ForeignClasses(), &ForeignClass::klass));
   std::vector<std::string> parameters = Words(row->parameters);
   OrderedJson kwargs = foreign.kwargs;
   if (foreign.args.size() > parameters.size())
@@ -146,18 +145,19 @@ ModelPlan PlanFromClass(const ForeignModel& foreign, const std::string& where) {
   plan.tail = "context";
 
   plan.model["name"] = row->row;
-  std::string dropped;
+  std::vector<std::string> dropped;
   for (const auto& [key, value] : kwargs.items()) {
     if (key == "sources" || key == "audio_channels" || key == "samplerate" || key == row->segment)
       continue;
     // As the original does with parameters that its class no longer has.
     if (!Contains(parameters, key)) {
-      dropped += (dropped.empty() ? "" : ", ") + QuotedText(key);
+      dropped.push_back(QuotedText(key));
     } else if (!value.is_null()) {
       plan.model[key] = value;
     }
   }
-  if (!dropped.empty()) plan.notes.push_back("options that the class does not have: " + dropped);
+  if (!dropped.empty())
+    plan.notes.push_back("options that the class does not have: " + JoinNames(dropped));
   return plan;
 }
 

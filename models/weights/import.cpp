@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "models/state_fit.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle.h"
@@ -105,18 +106,12 @@ fs::path FindPackage(const fs::path& folder, const std::string& signature,
   return found[0];
 }
 
-std::string Joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 void RequireAgreement(const ModelPlan& first, const ModelPlan& other, const std::string& names,
                       const std::string& where) {
   std::string difference;
   if (first.setting.stems != other.setting.stems)
-    difference =
-        "stems [" + Joined(first.setting.stems) + "] and [" + Joined(other.setting.stems) + "]";
+    difference = "stems [" + JoinNames(first.setting.stems) + "] and [" +
+                 JoinNames(other.setting.stems) + "]";
   else if (first.setting.sample_rate_hz != other.setting.sample_rate_hz)
     difference = std::to_string(first.setting.sample_rate_hz) + " and " +
                  std::to_string(other.setting.sample_rate_hz) + " Hz";

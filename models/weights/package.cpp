@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle_writer.h"
 #include "models/weights/sha256.h"
@@ -42,14 +43,13 @@ PythonModel DescribeForPython(const Config& given, const ModelSetting& setting,
                               std::int64_t segment_frames, const std::string& where) {
   const std::string row_name = given.RequiredString("name");
   const ForeignClass* row = nullptr;
-  std::string known;
   for (const ForeignClass& candidate : ForeignClasses()) {
     if (row == nullptr && row_name == candidate.row) row = &candidate;
-    known += (known.empty() ? "" : ", ") + std::string(candidate.row);
   }
   if (row == nullptr)
-    throw Error::Usage("Python's demucs has no model '" + row_name + "'", where,
-                       "these can be written as packages: " + known);
+    throw Error::Usage(
+        "Python's demucs has no model '" + row_name + "'", where,
+        "these can be written as packages: " + JoinNames(ForeignClasses(), &ForeignClass::row));
   PythonModel model;
   const std::string klass = row->klass;
   model.module = klass.substr(0, klass.rfind('.'));

@@ -6,14 +6,14 @@ Fresh weights would hide much: a residual branch adds next to nothing at first. 
 import os
 import sys
 
+import pytest
 import torch
-from model_probe import errors, fresh_state, probe
+from model_probe import check_estimates_and_gradients, check_training, fresh_state, probe
 
 sys.path.insert(0, os.environ["STEMSMITH_DEMUCS4"])
 
 # Threads gain nothing on small tensors, and lose much where others run.
 torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def make(klass, options, channels, stem_count, noise=0.03):
@@ -25,50 +25,47 @@ def make(klass, options, channels, stem_count, noise=0.03):
     return model
 
 
-def compare(folder, name, klass, options, channels, stem_count, length, batch=2, separate=lambda model, mix: model(mix)):
-    """Largest differences of estimates and gradients between the original and our model `name`."""
-    model = make(klass, options, channels, stem_count)
-    mix = torch.randn(batch, channels, length) * 0.2 + 0.01
-    upstream = torch.randn(batch, stem_count, channels, length)
-    expected = separate(model, mix)
-    (expected * upstream).sum().backward()
-    output = probe(folder, name, options, model.sources, channels, model.state_dict(),
-                   {"mix": mix, "upstream": upstream})
-    assert expected.abs().max() > 1e-3
-    return errors(output, expected.detach(), {key: p.grad for key, p in model.named_parameters()})
+def forward(model, mix):
+    return model(mix)
 
 
-def compare_training(folder, name, klass, options, optimizer, rate, length, steps=10):
-    """Largest relative difference of the losses over some steps; the losses themselves."""
-    model = make(klass, options, channels=2, stem_count=2)
-    weights = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    mixes = 0.3 * torch.randn(steps, 2, 2, length)
-    targets = 0.2 * torch.randn(steps, 2, 2, 2, length)
-    model.train()
-    steps_taken = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer](model.parameters(), rate)
-    losses = []
-    for mix, target in zip(mixes, targets):
-        steps_taken.zero_grad()
-        loss = torch.nn.functional.l1_loss(model(mix), target)
-        loss.backward()
-        steps_taken.step()
-        losses.append(loss.detach())
-    output = probe(folder, name, options, model.sources, 2, weights,
-                   {"mixes": mixes, "targets": targets, optimizer: torch.tensor(rate)})
-    losses = torch.stack(losses)
-    return float(((output["losses"] - losses) / losses).abs().max()), losses
+def compared(name, klass, cases, batch=2, separate=forward):
+    """A test of estimates and gradients: `cases` are (options, channels, stems, frames) by their names."""
+
+    @pytest.mark.parametrize("case", cases)
+    def test(case, tmp_path):
+        options, channels, stems, length = cases[case]
+        check_estimates_and_gradients(tmp_path, name, options, make(klass, options, channels, stems), separate,
+                                      channels, stems, length, batch)
+
+    return test
 
 
-def check_fresh_weights(folder, name, klass, options):
-    """Names, shapes and spread of the weights that our model draws."""
-    torch.manual_seed(2)
-    original = klass(["a", "b"], **options).state_dict()
-    ours = fresh_state(probe(folder, name, options, ["a", "b"], 2, None, {"mix": torch.zeros(1, 2, 1000)}))
-    assert ours.keys() == original.keys()
-    for key, tensor in original.items():
-        assert ours[key].shape == tensor.shape, key
-        # Of many draws the deviation is near its expectation; of constants it is 0 in both. The embedding is a random
-        # walk: a single draw.
-        if tensor.numel() >= 256 and "freq_emb" not in key:
-            assert abs(ours[key].std() - tensor.std()) <= 0.15 * tensor.std(), key
-            assert abs(ours[key].mean() - tensor.mean()) <= 6 * tensor.std() / tensor.numel() ** 0.5 + 1e-6, key
+def trained(name, klass, options, rates, length):
+    """A test that the losses of ten steps are the same with each optimiser of `rates`."""
+
+    @pytest.mark.parametrize("optimizer", rates)
+    def test(optimizer, tmp_path):
+        check_training(tmp_path, name, options, make(klass, options, 2, 2), forward, optimizer, rates[optimizer], length)
+
+    return test
+
+
+def fresh(name, klass, *configurations):
+    """A test of names, shapes and spread of the weights that our model draws."""
+
+    def test(tmp_path):
+        for options in configurations:
+            torch.manual_seed(2)
+            original = klass(["a", "b"], **options).state_dict()
+            ours = fresh_state(probe(tmp_path, name, options, ["a", "b"], 2, None, {"mix": torch.zeros(1, 2, 1000)}))
+            assert ours.keys() == original.keys()
+            for key, tensor in original.items():
+                assert ours[key].shape == tensor.shape, key
+                # Of many draws the deviation is near its expectation; of constants it is 0 in both. The embedding is
+                # a random walk: a single draw.
+                if tensor.numel() >= 256 and "freq_emb" not in key:
+                    assert abs(ours[key].std() - tensor.std()) <= 0.15 * tensor.std(), key
+                    assert abs(ours[key].mean() - tensor.mean()) <= 6 * tensor.std() / tensor.numel() ** 0.5 + 1e-6, key
+
+    return test

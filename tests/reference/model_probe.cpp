@@ -1,14 +1,22 @@
-// model_probe CONFIG.yaml WEIGHTS.safetensors INPUT.safetensors OUTPUT.safetensors: one forward
-// pass for comparisons with other implementations. CONFIG holds `model`, `stems`, `channels`; INPUT
-// holds `mix` [B, C, T] and, where gradients are wanted, `upstream` [B, S, C, T]. OUTPUT gets
-// `estimates`, the model's state dict under `state.` and the gradients of sum(estimates · upstream)
-// under `gradient.`. Without weights ("-") the model is fresh.
+// Runs models of ours for comparisons with other implementations. Standard input holds a job per
+// line, four paths with tabs between: CONFIG.yaml WEIGHTS.safetensors INPUT.safetensors
+// OUTPUT.safetensors. Each is answered with a line, "done" or what went wrong. (One process for
+// many jobs: starting LibTorch takes longer than most of them.)
+//
+// CONFIG holds `model`, `stems`, `channels`; INPUT holds `mix` [B, C, T] and, where gradients are
+// wanted, `upstream` [B, S, C, T]. OUTPUT gets `estimates`, the model's state dict under `state.`
+// and the gradients of sum(estimates · upstream) under `gradient.`. Without weights ("-") the model
+// is fresh.
 //
 // For comparisons of training INPUT holds instead `mixes` [N, B, C, T] and `targets`
 // [N, B, S, C, T], one batch per step, and a learning rate named `sgd` or `adam`; OUTPUT gets the N
 // `losses` (mean absolute difference) of that optimiser.
+//
+// For comparisons of input statistics INPUT holds instead `examples` [N, C, T]; OUTPUT gets the
+// state dict after UseStatistics.
 #include <iostream>
 #include <map>
+#include <sstream>
 
 #include "core/error.h"
 #include "models/checkpoint.h"
@@ -53,34 +61,47 @@ NamedTensors Separate(SeparationModel& model, const Tensors& input) {
   return output;
 }
 
+void Run(const std::vector<std::string>& paths) {
+  const Config config = Config::Load(paths.at(0));
+  ModelSetting setting;
+  setting.stems = config.Strings("stems");
+  setting.channels = static_cast<int>(config.IntegerIn("channels", 2, 1, 64));
+  const auto model = MakeModel(config.Child("model"), setting);
+  config.CheckAllRead();
+  if (paths.at(1) != "-") model->LoadStateDict(LoadSafetensors(paths[1]).tensors, paths[1]);
+
+  Tensors input;
+  for (const auto& [name, tensor] : LoadSafetensors(paths.at(2)).tensors) input[name] = tensor;
+  NamedTensors output;
+  if (input.count("mixes") != 0) {
+    output = {{"losses", Train(*model, input)}};
+  } else if (input.count("examples") != 0) {
+    model->UseStatistics([examples = input["examples"], i = std::int64_t{0}]() mutable {
+      return i < examples.size(0) ? examples[i++] : torch::Tensor();
+    });
+    for (const auto& [name, tensor] : model->StateDict())
+      output.emplace_back("state." + name, tensor);
+  } else {
+    output = Separate(*model, input);
+  }
+  SaveSafetensors(paths.at(3), output, {});
+}
+
 }  // namespace
 }  // namespace stemsmith
 
-int main(int argc, char** argv) {
-  using namespace stemsmith;
-  if (argc != 5) {
-    std::cerr << "usage: model_probe CONFIG WEIGHTS INPUT OUTPUT\n";
-    return 2;
-  }
-  try {
-    const Config config = Config::Load(argv[1]);
-    ModelSetting setting;
-    setting.stems = config.Strings("stems");
-    setting.channels = static_cast<int>(config.IntegerIn("channels", 2, 1, 64));
-    const auto model = MakeModel(config.Child("model"), setting);
-    config.CheckAllRead();
-    if (std::string(argv[2]) != "-")
-      model->LoadStateDict(LoadSafetensors(argv[2]).tensors, argv[2]);
-
-    Tensors input;
-    for (const auto& [name, tensor] : LoadSafetensors(argv[3]).tensors) input[name] = tensor;
-    const NamedTensors output = input.count("mixes") != 0
-                                    ? NamedTensors{{"losses", Train(*model, input)}}
-                                    : Separate(*model, input);
-    SaveSafetensors(argv[4], output, {});
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return 1;
+int main() {
+  for (std::string line; std::getline(std::cin, line);) {
+    std::vector<std::string> paths;
+    std::istringstream words(line);
+    for (std::string path; std::getline(words, path, '\t');) paths.push_back(path);
+    try {
+      stemsmith::Run(paths);
+      std::cout << "done" << std::endl;
+    } catch (const std::exception& error) {
+      const std::string text = error.what();
+      std::cout << text.substr(0, text.find('\n')) << std::endl;
+    }
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 """hdemucs against PyPI demucs 4.1.0: same weights, same audio, same estimates, gradients and training."""
 
 import pytest
-from demucs4 import check_fresh_weights, compare, compare_training
+from demucs4 import compared, fresh, trained
 from demucs.hdemucs import HDemucs
 
 # 64 frames per window: two levels along frequency, one where the branches join, two along time.
@@ -21,31 +21,8 @@ CASES = {
     "no_residuals": (dict(SMALL, dconv_mode=0, rewrite=False, freq_emb=0.0, rescale=0.0), 2, 2, 3000),
 }
 
-
-@pytest.mark.parametrize("case", CASES)
-def test_estimates_and_gradients(case, tmp_path):
-    options, channels, stems, length = CASES[case]
-    error, gradient_error = compare(tmp_path, "hdemucs", HDemucs, options, channels, stems, length)
-    print(f"{case}: estimates {error:.1e} of the peak, gradients {gradient_error:.1e} of the norm")
-    assert error <= 1e-5
-    assert gradient_error <= 1e-4
-
-
-def test_the_default_size(tmp_path):
-    error, gradient_error = compare(tmp_path, "hdemucs", HDemucs, {}, 2, 4, 44101, batch=1)
-    print(f"estimates {error:.1e} of the peak, gradients {gradient_error:.1e} of the norm")
-    assert error <= 1e-5
-    assert gradient_error <= 1e-4
-
-
-@pytest.mark.parametrize("optimizer, rate", [("sgd", 1.0), ("adam", 1e-3)])
-def test_training_goes_the_same_way(optimizer, rate, tmp_path):
-    error, losses = compare_training(tmp_path, "hdemucs", HDemucs, SMALL, optimizer, rate, length=2001)
-    print(f"{optimizer}: losses {losses[0]:.4f} to {losses[-1]:.4f}, largest difference {error:.1e}")
-    assert abs(losses[0] - losses[-1]) > 1e-3
-    assert error <= 1e-4
-
-
-def test_fresh_weights_have_the_original_names_shapes_and_spread(tmp_path):
-    check_fresh_weights(tmp_path, "hdemucs", HDemucs, dict(SMALL, channels=32))
-    check_fresh_weights(tmp_path, "hdemucs", HDemucs, BANDS)
+test_estimates_and_gradients = compared("hdemucs", HDemucs, CASES)
+test_default_size = pytest.mark.slow(compared("hdemucs", HDemucs, {"default": ({}, 2, 4, 44101)}, batch=1))
+test_training_goes_the_same_way = trained("hdemucs", HDemucs, SMALL, {"sgd": 1.0, "adam": 1e-3}, length=2001)
+test_fresh_weights_have_the_original_names_shapes_and_spread = fresh(
+    "hdemucs", HDemucs, dict(SMALL, channels=32), BANDS)

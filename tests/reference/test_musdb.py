@@ -15,7 +15,7 @@ import soundfile
 
 BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["mixture", "drums", "bass", "other", "vocals"]  # the order of MUSDB18's streams
-SONGS, SECONDS, RATE = 4, 6, 44100
+SONGS, SECONDS, RATE = 3, 5, 44100
 
 
 def synth(out, layout):
@@ -64,10 +64,11 @@ def test_musdb_loads_the_hq_tree_sample_by_sample(hq):
         np.testing.assert_array_equal(track.audio, wav(hq, track, "mixture"))
         for i, stem in enumerate(STEMS):
             np.testing.assert_array_equal(track.stems[i], wav(hq, track, stem))
-        for stem in STEMS[1:]:
-            np.testing.assert_array_equal(track.targets[stem].audio, wav(hq, track, stem))
-        accompaniment = track.targets["accompaniment"].audio
-        np.testing.assert_allclose(accompaniment + track.targets["vocals"].audio, track.audio, atol=1e-9)
+    # Each of these decodes files anew: of one song.
+    for stem in STEMS[1:]:
+        np.testing.assert_array_equal(track.targets[stem].audio, wav(hq, track, stem))
+    accompaniment = track.targets["accompaniment"].audio
+    np.testing.assert_allclose(accompaniment + track.targets["vocals"].audio, track.audio, atol=1e-9)
 
 
 def test_musdb_loads_the_stem_files_near_to_the_hq_tree(mp4, hq):

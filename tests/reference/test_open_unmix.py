@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from model_probe import errors, fresh_state, probe
+from model_probe import check_training, errors, fresh_state, music, probe, relative_error
 
 for name in ("torchaudio", "tqdm"):  # imported there, not used by the networks and the filters
     if name not in sys.modules:
@@ -18,6 +18,7 @@ from openunmix.model import OpenUnmix, Separator  # noqa: E402
 from openunmix.utils import bandwidth_to_max_bin  # noqa: E402
 
 RATE = 44100
+torch.set_num_threads(1)
 # What the original's Separator stores besides the weights.
 CONSTANTS = {"stft.window", "istft.window", "sample_rate"}
 
@@ -60,24 +61,26 @@ CASES = {
     "one_layer_half_overlap": (dict(SMALL, nb_layers=1, hop=256, bandwidth_hz=22050), 2, 2, 6000),
     "softmask": (dict(SMALL, softmask=True), 2, 3, 6001),
     "residual": (dict(SMALL, residual=True), 2, 3, 6001),
-    "umxhq": ({}, 2, 4, 44100 + 7),
-    "umxl": ({"hidden_size": 1024}, 2, 1, 22051),
     "wiener": (dict(SMALL, niter=1), 2, 4, 8003),
     "wiener_windows": (dict(SMALL, niter=1, wiener_win_len=20), 2, 4, 8003),
     "wiener_whole_residual": (dict(SMALL, niter=2, wiener_win_len=0, residual=True), 2, 4, 8000),
     "wiener_mono": (dict(SMALL, niter=2, wiener_win_len=30), 1, 3, 8001),
+}
+LARGE = {
+    "umxhq": ({}, 2, 4, 44100 + 7),
+    "umxl": ({"hidden_size": 1024}, 2, 1, 22051),
     "wiener_umxhq": ({"niter": 1}, 2, 4, 44100 + 7),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in LARGE)])
 def test_estimates_and_gradients(case, tmp_path):
-    options, channels, stem_count, length = CASES[case]
+    options, channels, stem_count, length = (CASES | LARGE)[case]
     torch.manual_seed(1)
     stems = [f"stem{i}" for i in range(stem_count)]
     model = separator(stems, channels, **options)
     randomize(model)
-    mix = torch.randn(2, channels, length) * 0.2 + 0.01
+    mix = music(2, channels, length)
     upstream = torch.randn(2, stem_count, channels, length)
 
     # The original's filter writes into its own inputs: what it cannot differentiate is compared without gradients.
@@ -91,10 +94,9 @@ def test_estimates_and_gradients(case, tmp_path):
     output = probe(tmp_path, "open_unmix", options, stems, channels, weights_of(model), inputs)
 
     gradients = {} if iterated else {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    peak = expected.abs().max()
-    assert peak > 1e-2
+    assert expected.abs().max() > 1e-2
     if iterated:
-        error = float((output["estimates"] - expected).abs().max() / peak)
+        error = relative_error(output["estimates"], expected)
         print(f"{case}: estimates {error:.1e} of the peak")
     else:
         assert gradients
@@ -104,7 +106,37 @@ def test_estimates_and_gradients(case, tmp_path):
     assert error <= 1e-5
 
 
-@pytest.mark.parametrize("options", [SMALL, {}], ids=["small", "umxhq"])
+@pytest.mark.parametrize("optimizer, rate", [("sgd", 0.1), ("adam", 3e-4)])
+def test_training_goes_the_same_way(optimizer, rate, tmp_path):
+    options = dict(SMALL, nb_layers=1)  # with more, layers drop out at random
+    torch.manual_seed(1)
+    model = separator(["stem0", "stem1"], 2, **options)
+    randomize(model)
+    check_training(tmp_path, "open_unmix", options, model, lambda model, mix: model(mix), optimizer, rate, length=6000,
+                   weights=weights_of(model))
+
+
+def test_input_statistics_are_those_of_the_original(tmp_path):
+    """As get_statistics of its scripts/train.py, whose scaler is sklearn's StandardScaler."""
+    n_fft, hop = SMALL["n_fft"], SMALL["hop"]
+    examples = torch.stack([music(2, 2, 20000)[-1], 0.1 * music(1, 2, 20000)[0].flip(-1)])
+    examples[1, :, :9000] = 0
+    state = fresh_state(probe(tmp_path, "open_unmix", SMALL, ["a", "b"], 2, None, {"examples": examples}))
+    window = torch.hann_window(n_fft)
+    frames = torch.cat([torch.stft(example, n_fft, hop, window=window, center=True, return_complex=True).abs().mean(0)
+                        for example in examples], 1).double()
+    mean, deviation = frames.mean(1), frames.std(1, unbiased=False)
+    deviation = torch.clamp(deviation, min=1e-4 * deviation.max())
+    for stem in ("a", "b"):
+        network = {key.rsplit(".", 1)[1]: tensor for key, tensor in state.items()
+                   if key.startswith(f"target_models.{stem}.input_")}
+        bins = len(network["input_mean"])
+        assert bins == int(bandwidth_to_max_bin(RATE, n_fft, 16000))
+        torch.testing.assert_close(network["input_mean"], -mean[:bins].float(), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(network["input_scale"], 1 / deviation[:bins].float(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("options", [SMALL, pytest.param({}, marks=pytest.mark.slow)], ids=["small", "umxhq"])
 def test_our_weights_in_the_original(options, tmp_path):
     stems = ["vocals", "drums"]
     mix = torch.randn(1, 2, 9001) * 0.2

@@ -1,9 +1,10 @@
 """Weights in both directions: packages of Python's demucs 2 and 4 become checkpoints bit for bit, and Python loads and
 runs the packages that `stemsmith export` writes.
 
-demucs 2 and 4 share a package name: whatever needs one of them runs in a process of its own.
+demucs 2 and 4 share a package name: each runs in a process of its own.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -56,13 +57,43 @@ def run(program, *arguments, status=0):
     return result
 
 
-def python(version, code, *arguments, modules=()):
-    """Runs code with demucs `version`; `sys.argv[1:]` are the arguments."""
+# Runs code of one job after the other, so that torch is imported once.
+WORKER = """
+import json, os, sys, traceback
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what jobs print is no answer
+SETUP
+for line in sys.stdin:
+    code, sys.argv[1:] = json.loads(line)
+    try:
+        exec(code, dict(globals()))
+        problem = ""
+    except BaseException:
+        problem = traceback.format_exc()
+    print(json.dumps(problem), file=answers, flush=True)
+"""
+
+
+@functools.cache
+def worker(version):
     environment = dict(os.environ, PYTHONPATH=PEERS[version], OMP_NUM_THREADS="1")
-    command = [sys.executable, *(("-m", *modules) if modules else ("-c", SETUP[version] + f"STEMS = {STEMS}\n" + code))]
-    result = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, env=environment)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result
+    code = WORKER.replace("SETUP", SETUP[version] + f"STEMS = {STEMS}")
+    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, env=environment)
+
+
+def python(version, code, *arguments):
+    """Runs code in a process with demucs `version`; `sys.argv[1:]` are the arguments."""
+    process = worker(version)
+    process.stdin.write(json.dumps([code, list(map(str, arguments))]) + "\n")
+    process.stdin.flush()
+    problem = json.loads(process.stdout.readline())
+    assert problem == "", problem
+
+
+def demucs(*arguments):
+    """What the command `demucs` does."""
+    python(4, "from demucs.separate import main\nmain(sys.argv[1:])", *arguments)
 
 
 def read_tensors(path):
@@ -231,18 +262,25 @@ def song(path, seconds):
     soundfile.write(path, audio.T.astype(np.float32), 44100, subtype="FLOAT")
 
 
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A folder with sig-CHECKSUM.th, for Python, and model.onnx, for `separate`, of the same weights."""
+    folder = tmp_path_factory.mktemp("package")
+    save("htdemucs", folder, "whole")
+    report, _ = imported(folder, folder / "model.th")
+    run("stemsmith", "export", report["checkpoint"], "--out", folder / "repo", "--format", "th,onnx", "--name", "sig",
+        "--quiet")
+    return folder / "repo"
+
+
 @pytest.mark.parametrize("seconds", [5.1, 1.2, 3.9])
-def test_python_separates_with_our_package_as_we_do(seconds, tmp_path):
+def test_python_separates_with_our_package_as_we_do(seconds, package, tmp_path):
     """demucs' command with a package of ours against `separate` with the ONNX file of the same weights."""
-    save("htdemucs", tmp_path, "whole")
-    report, _ = imported(tmp_path, tmp_path / "model.th")
-    run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "repo", "--format", "th,onnx", "--name", "sig",
-        "--quiet")
     song(tmp_path / "song.wav", seconds)
-    python(4, "", "--repo", tmp_path / "repo", "-n", "sig", "--shifts", "0", "--float32", "--clip-mode", "none", "-d",
-           "cpu", "-o", tmp_path / "python", tmp_path / "song.wav", modules=["demucs"])
-    run("separate", tmp_path / "repo" / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f",
-        "--quiet")
+    demucs("--repo", package, "-n", "sig", "--shifts", "0", "--float32", "--clip-mode", "none", "-d", "cpu", "-o",
+           tmp_path / "python", tmp_path / "song.wav")
+    run("separate", package / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f", "--quiet",
+        "--threads", 1)
     peak, largest = 0.0, 0.0
     for stem in STEMS:
         expected, _ = soundfile.read(tmp_path / "python" / "sig" / "song" / f"{stem}.wav")
@@ -267,14 +305,14 @@ def test_a_bag_separates_alike(tmp_path):
     assert report["model"] == "bag"
     run("stemsmith", "export", report["checkpoint"], "--out", tmp_path / "repo", "--format", "th,onnx", "--name", "pair",
         "--quiet")
-    song(tmp_path / "song.wav", 3.3)
+    song(tmp_path / "song.wav", 2.3)
     stems = {}
     for name, repo in (("both", tmp_path), ("pair", tmp_path / "repo")):
-        python(4, "", "--repo", repo, "-n", name, "--shifts", "0", "--float32", "--clip-mode", "none", "-d", "cpu",
-               "-o", tmp_path / "python", tmp_path / "song.wav", modules=["demucs"])
+        demucs("--repo", repo, "-n", name, "--shifts", "0", "--float32", "--clip-mode", "none", "-d", "cpu", "-o",
+               tmp_path / "python", tmp_path / "song.wav")
         stems[name] = [soundfile.read(tmp_path / "python" / name / "song" / f"{stem}.wav")[0] for stem in STEMS]
     run("separate", tmp_path / "repo" / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f",
-        "--quiet")
+        "--quiet", "--threads", 1)
     ours = [soundfile.read(tmp_path / "ours" / "song" / f"{stem}.wav")[0] for stem in STEMS]
     peak = np.abs(stems["both"]).max()
     assert np.abs(np.array(stems["both"]) - stems["pair"]).max() <= 1e-6 * peak

@@ -32,7 +32,7 @@ TEST_P(EveryLayout, TrainsFromItsFiles) {
       *layout.recipe == '\0'
           ? ""
           : " --recipe " STEMSMITH_SOURCE_DIR "/configs/recipes/" + std::string(layout.recipe);
-  must(kStemsmith + " synth " + path("songs") + " --songs 8 --seconds 6 --seed 4 --layout " + kind);
+  must(kStemsmith + " synth " + path("songs") + " --songs 4 --seconds 5 --seed 4 --layout " + kind);
   must(kStemsmith + " doctor " + kind + " " + path("songs") + recipe);
   must(kStemsmith + " prepare " + kind + " " + path("songs") + " --out " + path("cache.h5") +
        recipe);

@@ -1,4 +1,5 @@
 // stemsmith inspect: checkpoints and the run folders that hold them.
+#include "core/text.h"
 #include "models/checkpoint.h"
 #include "tools/stemsmith/inspect.h"
 
@@ -12,12 +13,10 @@ void InspectCheckpoint(const InspectArguments& arguments) {
   for (const auto& [name, tensor] : checkpoint.weights) values += tensor.numel();
   const std::string model =
       Config::Parse(checkpoint.model_config, file.string()).String("name", "");
-  std::string stems;
-  for (const std::string& stem : setting.stems) stems += (stems.empty() ? "" : ", ") + stem;
   std::string text = "checkpoint " + file.string() + "\n  model        " + model;
   text += InspectLine(", %.2f million values in %zu tensors\n", static_cast<double>(values) / 1e6,
                       checkpoint.weights.size());
-  text += "  stems        " + stems + '\n';
+  text += "  stems        " + JoinNames(setting.stems) + '\n';
   text += InspectLine("  audio        %d Hz, %d channels, segments of %.2f s\n",
                       setting.sample_rate_hz, setting.channels,
                       static_cast<double>(checkpoint.segment_frames) / setting.sample_rate_hz);

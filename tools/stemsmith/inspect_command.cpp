@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "tools/stemsmith/commands.h"
 #include "tools/stemsmith/inspect.h"
 
@@ -46,13 +47,11 @@ void Run(const InspectArguments& arguments) {
   if (!std::filesystem::exists(arguments.file, ignored)) {
     throw Error::Input("no such file", arguments.file.string(), "check the path");
   }
-  std::string kinds;
   for (const Inspector& inspector : kInspectors) {
     if (inspector.recognises(arguments.file)) return inspector.show(arguments);
-    kinds += (kinds.empty() ? "" : ", ") + std::string(inspector.kind);
   }
   throw Error::Input("not a file that stemsmith knows", arguments.file.string(),
-                     "it shows " + kinds);
+                     "it shows " + JoinNames(kInspectors, &Inspector::kind));
 }
 
 }  // namespace

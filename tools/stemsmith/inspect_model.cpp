@@ -1,4 +1,5 @@
 // stemsmith inspect: exported models.
+#include "core/text.h"
 #include "separate/runtime.h"
 #include "tools/stemsmith/inspect.h"
 
@@ -10,11 +11,9 @@ void InspectModel(const InspectArguments& arguments) {
   const auto runtime = Runtime::Open(arguments.file, options);
   const Manifest& manifest = runtime->manifest();
   const double rate = manifest.sample_rate_hz;
-  std::string stems;
-  for (const std::string& stem : manifest.stems) stems += (stems.empty() ? "" : ", ") + stem;
   std::string text = "model " + arguments.file.string() + "\n  made of      " +
                      manifest.model_name + ", runs with " + runtime->description() +
-                     "\n  stems        " + stems + '\n';
+                     "\n  stems        " + JoinNames(manifest.stems) + '\n';
   text += InspectLine("  audio        %d Hz, %d channels, %s\n", manifest.sample_rate_hz,
                       manifest.channels, manifest.precision.c_str());
   text += InspectLine("  segment      %.2f s (%lld frames)",

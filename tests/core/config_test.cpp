@@ -35,6 +35,10 @@ TEST(Config, GivesValuesAndDocumentedDefaults) {
   EXPECT_EQ(config.Strings("f"), (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(config.Integer("missing", 7), 7);
   EXPECT_EQ(config.Child("nothing").Number("deep", 1.5), 1.5);
+  const Config fallback = Config::Parse("{name: unet}", "elsewhere.yaml");
+  EXPECT_EQ(config.Child("absent", fallback).String("name", ""), "unet");
+  EXPECT_EQ(config.Child("absent").String("name", ""), "unet");
+  EXPECT_EQ(Config::Parse(config.Dump(), "d").Child("absent").String("name", ""), "unet");
   config.CheckAllRead();
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -125,6 +126,12 @@ class Augmentation {
   virtual void CheckStems(const std::vector<std::string>& stems) const {}
 };
 
+// An augmentation that only changes what is read.
+class PlanAugmentation : public Augmentation {
+ public:
+  bool ChangeStems(std::span<StemChange>, int, RandomStream&) const final { return true; }
+};
+
 // One row of the table in registry.cpp; `config` is the list item of the configuration (without
 // `name` and `probability`, which the chain reads).
 struct AugmentationRow {
@@ -156,6 +163,10 @@ class AugmentChain {
   // agree on it. Apply leaves at least the frames that Plan found in `plan`.
   void Plan(ReadPlan& plan, const TrackTable& tracks, const RandomStream& random) const;
   void Apply(StemBlock& block, const RandomStream& random) const;
+  // What Apply does to `stems` stems of `channels` channels where changes are all of it, one per
+  // stem; nothing where an augmentation that acts works on the audio.
+  std::optional<std::vector<StemChange>> ChangesAlone(int stems, int channels,
+                                                      const RandomStream& random) const;
   // As Apply, but leaves the changes at the end of the chain, one per stem, to the caller: for
   // ChangeAndSum, which goes over the audio anyway.
   std::vector<StemChange> ApplyBeforeChanges(StemBlock& block, const RandomStream& random) const;

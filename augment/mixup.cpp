@@ -8,7 +8,7 @@ struct MixupOptions {
   Range gain_db{-12.0, 0.0};  // of what is added
 };
 
-class Mixup : public Augmentation {
+class Mixup : public PlanAugmentation {
  public:
   Mixup(const StemChances& chances, const MixupOptions& options)
       : chances_(chances), options_(options) {}

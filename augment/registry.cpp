@@ -97,6 +97,18 @@ void AugmentChain::Plan(ReadPlan& plan, const TrackTable& tracks,
   }
 }
 
+std::optional<std::vector<StemChange>> AugmentChain::ChangesAlone(
+    int stems, int channels, const RandomStream& random) const {
+  std::vector<StemChange> changes(static_cast<std::size_t>(stems));
+  for (std::size_t k = 0; k < links_.size(); ++k) {
+    const RandomStream link = random.Fork(k);
+    if (!link.Fork(kActs).Chance(links_[k].probability)) continue;
+    RandomStream draws = link.Fork(kDraws);
+    if (!links_[k].augmentation->ChangeStems(changes, channels, draws)) return std::nullopt;
+  }
+  return changes;
+}
+
 std::vector<StemChange> AugmentChain::ApplyBeforeChanges(StemBlock& block,
                                                          const RandomStream& random) const {
   std::vector<StemChange> changes(static_cast<std::size_t>(block.stems));

@@ -4,7 +4,7 @@
 namespace stemsmith {
 namespace {
 
-class Remix : public Augmentation {
+class Remix : public PlanAugmentation {
  public:
   // How often each stem is taken from elsewhere where the link acts. At 1 no two stems belong
   // together; lower leaves some of the song's own harmony and rhythm in place.

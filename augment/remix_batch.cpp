@@ -20,7 +20,7 @@ struct RemixBatchOptions {
 
 constexpr std::uint64_t kRemixBatchStream = 0x72656d6978;
 
-class RemixBatch : public Augmentation {
+class RemixBatch : public PlanAugmentation {
  public:
   explicit RemixBatch(const RemixBatchOptions& options) : options_(options) {}
 

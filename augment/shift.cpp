@@ -13,7 +13,7 @@ struct ShiftOptions {
   double max_seconds = 1.0;
 };
 
-class Shift : public Augmentation {
+class Shift : public PlanAugmentation {
  public:
   explicit Shift(const ShiftOptions& options) : options_(options) {}
 

@@ -26,24 +26,45 @@ struct OpenTrack {
 };
 
 // So much is read and converted at a time: what is read is still in the processor's cache when it
-// is converted, and what was converted when it is used next.
+// is converted.
 constexpr std::size_t kPieceBytes = 128 << 10;
 // As many samples of a row fill a line of the processor's cache.
 constexpr std::int64_t kFewestPieceFrames = 16;
 
-// Neighbouring columns that are read from one place, into rows `frames` apart.
+// Neighbouring columns that are read from one place.
 struct Run {
-  int first = 0, count = 0;         // columns
-  std::int64_t start = 0;           // of row 0, may lie outside the track
+  int first = 0;           // column
+  std::int64_t start = 0;  // of the rows, may lie outside the track
+  std::vector<ColumnTarget> targets;
+  std::vector<float*> sums;         // as Deinterleave
   std::int64_t begin = 0, end = 0;  // frames of the track
-  float* out = nullptr;
 };
 
 // Frames [from, to) of the track.
-void Silence(const Run& run, std::int64_t from, std::int64_t to, std::int64_t row) {
+void Silence(const Run& run, std::int64_t from, std::int64_t to) {
   if (from >= to) return;
-  for (int c = 0; c < run.count; ++c)
-    std::fill(run.out + c * row + (from - run.start), run.out + c * row + (to - run.start), 0.0f);
+  const auto clear = [&](float* row) {
+    std::fill(row + (from - run.start), row + (to - run.start), 0.0f);
+  };
+  for (const ColumnTarget& target : run.targets) clear(target.out);
+  for (float* const sum : run.sums) clear(sum);
+}
+
+// `count` columns into rows that lie `row` apart.
+Run PlainRun(int first, int count, std::int64_t start, float* out, std::int64_t row) {
+  Run run{.first = first, .start = start};
+  for (int c = 0; c < count; ++c) run.targets.push_back({out + c * row});
+  return run;
+}
+
+// The run's rows from frame `from` of them on, times `scale`.
+std::vector<ColumnTarget> TargetsAt(const Run& run, std::int64_t from, float scale) {
+  std::vector<ColumnTarget> targets = run.targets;
+  for (ColumnTarget& target : targets) {
+    target.out += from;
+    target.factor *= scale;
+  }
+  return targets;
 }
 
 }  // namespace
@@ -83,10 +104,9 @@ struct CacheReader::Impl {
   void CheckSources() const;
   void CheckHoldsAudio() const;
   OpenTrack& Open(std::size_t track);
-  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
-                const FramesReady& ready = {});
+  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames);
   void ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file, std::int64_t begin,
-                 std::int64_t end, std::span<const Run> runs, std::int64_t row);
+                 std::int64_t end, std::span<const Run> runs);
   const char* ReadChunk(OpenTrack& open, std::size_t track, const OpenFile& file,
                         std::int64_t chunk, std::int64_t skip, std::int64_t count);
 };
@@ -203,8 +223,7 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
   return buffer.data() + (skip - from) * width;
 }
 
-void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames,
-                                 const FramesReady& ready) {
+void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames) {
   OpenTrack& open = Open(track);
   const TrackLayout& layout = open.layout;
   std::int64_t first = layout.rows, end = 0;
@@ -213,40 +232,29 @@ void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::in
     run.end = std::clamp<std::int64_t>(run.start + frames, run.begin, layout.rows);
     if (run.begin >= run.end) {
       run.begin = run.end = run.start + frames;
-      Silence(run, run.start, run.end, frames);
+      Silence(run, run.start, run.end);
       continue;
     }
-    Silence(run, run.start, run.begin, frames);
-    Silence(run, run.end, run.start + frames, frames);
+    Silence(run, run.start, run.begin);
+    Silence(run, run.end, run.start + frames);
     first = std::min(first, run.begin);
     end = std::max(end, run.end);
   }
-  // Stems from different places are complete only at the end.
-  const bool side_by_side = std::all_of(
-      runs.begin(), runs.end(), [&](const Run& run) { return run.start == runs.front().start; });
-  std::int64_t told = 0;
-  if (first < end) {
-    const auto file = files.Get(track, FileOf(track));
-    const auto piece_frames = static_cast<std::int64_t>(kPieceBytes / layout.bytes_per_frame());
-    for (std::int64_t at = first, stop = at; at < end; at = stop) {
-      const std::int64_t chunk = at / layout.chunk_frames;
-      stop = std::min((chunk + 1) * layout.chunk_frames, end);
-      if (open.verified[chunk].load(std::memory_order_relaxed))
-        stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, kFewestPieceFrames));
-      ReadPiece(open, track, *file, at, stop, runs, frames);
-      if (!ready || !side_by_side) continue;
-      const std::int64_t to = stop - runs.front().start;
-      ready(told, to);
-      told = to;
-    }
+  if (first >= end) return;
+  const auto file = files.Get(track, FileOf(track));
+  const auto piece_frames = static_cast<std::int64_t>(kPieceBytes / layout.bytes_per_frame());
+  for (std::int64_t at = first, stop = at; at < end; at = stop) {
+    const std::int64_t chunk = at / layout.chunk_frames;
+    stop = std::min((chunk + 1) * layout.chunk_frames, end);
+    if (open.verified[chunk].load(std::memory_order_relaxed))
+      stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, kFewestPieceFrames));
+    ReadPiece(open, track, *file, at, stop, runs);
   }
-  if (ready && told < frames) ready(told, frames);
 }
 
 // Frames [begin, end) of the track, which lie in one chunk.
 void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file,
-                                  std::int64_t begin, std::int64_t end, std::span<const Run> runs,
-                                  std::int64_t row) {
+                                  std::int64_t begin, std::int64_t end, std::span<const Run> runs) {
   const TrackLayout& layout = open.layout;
   const std::int64_t chunk = begin / layout.chunk_frames;
   const std::int64_t chunk_begin = chunk * layout.chunk_frames;
@@ -264,7 +272,7 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, const Open
   }
   if (low >= high) return;
   if (layout.offsets[chunk] == kSilentChunk) {
-    for (const Run& run : runs) Silence(run, part(run).first, part(run).second, row);
+    for (const Run& run : runs) Silence(run, part(run).first, part(run).second);
     return;
   }
   // One read for all runs, unless that takes in more than it saves. Compressed chunks are expanded
@@ -277,16 +285,20 @@ void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, const Open
     if (from >= to) continue;
     const char* in = once ? bytes + (from - low) * layout.bytes_per_frame()
                           : ReadChunk(open, track, file, chunk, from - chunk_begin, to - from);
-    float* out = run.out + (from - run.start);
+    const float scale =
+        layout.sample_type == CacheSampleType::kFloat32 ? 1.0f : static_cast<float>(layout.scale);
+    const std::vector<ColumnTarget> targets = TargetsAt(run, from - run.start, scale);
+    std::vector<float*> sums = run.sums;
+    for (float*& sum : sums) sum += from - run.start;
     if (layout.sample_type == CacheSampleType::kInt16) {
-      Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, run.count,
-                   to - from, static_cast<float>(layout.scale), out, row);
+      Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, targets,
+                   to - from, sums);
     } else if (layout.sample_type == CacheSampleType::kFloat16) {
       DeinterleaveHalves(reinterpret_cast<const std::uint16_t*>(in), layout.columns, run.first,
-                         run.count, to - from, static_cast<float>(layout.scale), out, row);
+                         targets, to - from, sums);
     } else {
-      Deinterleave(reinterpret_cast<const float*>(in), layout.columns, run.first, run.count,
-                   to - from, out, row);
+      Deinterleave(reinterpret_cast<const float*>(in), layout.columns, run.first, targets,
+                   to - from, sums);
     }
   }
 }
@@ -323,34 +335,35 @@ std::vector<std::size_t> CacheReader::TracksOf(const std::string& split) const {
 void CacheReader::ReadStem(std::size_t track, std::size_t stem, std::int64_t start,
                            std::int64_t frames, float* out) const {
   impl_->CheckHoldsAudio();
-  Run run{static_cast<int>(stem) * channels(), channels(), start, 0, 0, out};
+  Run run = PlainRun(static_cast<int>(stem) * channels(), channels(), start, out, frames);
   impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
 void CacheReader::ReadStems(std::size_t track, std::int64_t start, std::int64_t frames,
                             float* out) const {
   impl_->CheckHoldsAudio();
-  Run run{0, static_cast<int>(stems().size()) * channels(), start, 0, 0, out};
+  Run run = PlainRun(0, static_cast<int>(stems().size()) * channels(), start, out, frames);
   impl_->ReadRuns(track, {&run, 1}, frames);
 }
 
-void CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
-                            const FramesReady& ready) const {
+bool CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
+                            std::int64_t row, float* sum) const {
   impl_->CheckHoldsAudio();
   std::vector<Run> runs;
   for (const StemRead& stem : stems) {
     const int first = static_cast<int>(stem.stem) * channels();
-    if (!runs.empty()) {
-      Run& last = runs.back();
-      if (last.start == stem.start && last.first + last.count == first &&
-          last.out + last.count * frames == stem.out) {
-        last.count += channels();
-        continue;
-      }
+    const bool goes_on = !runs.empty() && runs.back().start == stem.start &&
+                         runs.back().first + static_cast<int>(runs.back().targets.size()) == first;
+    Run& run = goes_on ? runs.back() : runs.emplace_back(Run{.first = first, .start = stem.start});
+    for (int c = 0; c < channels(); ++c) {
+      const int channel = stem.swapped && channels() > 1 && c < 2 ? 1 - c : c;
+      run.targets.push_back({stem.out + channel * row, stem.factor, channel});
     }
-    runs.push_back({first, channels(), stem.start, 0, 0, stem.out});
   }
-  impl_->ReadRuns(track, runs, frames, ready);
+  const bool sums = sum != nullptr && runs.size() == 1 && channels() <= kMostSummedChannels;
+  for (int c = 0; sums && c < channels(); ++c) runs[0].sums.push_back(sum + c * row);
+  impl_->ReadRuns(track, runs, frames);
+  return sums;
 }
 
 void CacheReader::ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames,
@@ -359,7 +372,8 @@ void CacheReader::ReadSpectrogram(std::size_t track, std::int64_t first, std::in
   const int mix_columns = channels() * format.bins();
   const int stem_columns = static_cast<int>(this->stems().size()) * mix_columns;
   const std::int64_t row = first + format.lead_rows();
-  Run runs[] = {{0, stem_columns, row, 0, 0, stems}, {stem_columns, mix_columns, row, 0, 0, mix}};
+  Run runs[] = {PlainRun(0, stem_columns, row, stems, frames),
+                PlainRun(stem_columns, mix_columns, row, mix, frames)};
   impl_->ReadRuns(track, runs, frames);
 }
 

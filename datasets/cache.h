@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,16 +32,15 @@ struct CachedTrack {
   std::vector<double> rms_db;  // per stem
 };
 
-// One stem of a read: from `start` on, into `out`, planar [C, frames].
+// One stem of a read: from `start` on, into the first frames of `out`, planar [C, row].
 struct StemRead {
   std::size_t stem = 0;
   std::int64_t start = 0;
   float* out = nullptr;
+  // Made on the way, at no cost.
+  float factor = 1.0f;   // of all samples
+  bool swapped = false;  // channels 0 and 1 change places
 };
-
-// Told of frames [from, to) of a read, counted from its first, once they lie complete in memory: of
-// neighbouring stretches in order, which together are all of it.
-using FramesReady = std::function<void(std::int64_t from, std::int64_t to)>;
 
 class CacheReader {
  public:
@@ -70,10 +68,11 @@ class CacheReader {
                 float* out) const;
   // All stems at once, planar [S, C, frames]: one read of the chunks.
   void ReadStems(std::size_t track, std::int64_t start, std::int64_t frames, float* out) const;
-  // Stems of one track from places of their own. What several of them need of a chunk is read once.
-  // `ready` may work on what has just been read while the processor's caches still hold it.
-  void ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
-                 const FramesReady& ready = {}) const;
+  // Stems of one track from places of their own, rows of `row` ≥ frames apart. What several of them
+  // need of a chunk is read once. `sum` [C, row] may be given for stems from one place: it gets
+  // what they add up to, where that can be done on the way; returns whether it was.
+  bool ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
+                 std::int64_t row, float* sum = nullptr) const;
   // Frames [first, first + frames) of a song's spectrogram: magnitudes of the mixture [C · F,
   // frames], and of the stems [S, C · F, frames].
   void ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames, float* mix,

@@ -1,6 +1,7 @@
 #include "datasets/sample_maker.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace {
 // Draws of one sample until one sounds as asked for: of a stem that sounds a twentieth of the time,
 // one in a hundred and fifty samples is still without.
 constexpr std::uint64_t kMostDraws = 100;
+// Read and summed at a time where stems come from several places.
+constexpr std::int64_t kStretchFrames = 4096;
 // Draws of one sample given up because of damage before that is an error after all.
 constexpr int kMostSkips = 100;
 
@@ -189,22 +192,22 @@ void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
                          .channels = static_cast<int>(shape_.channels),
                          .frames = shape_.frames,
                          .sample_rate_hz = cache_.sample_rate_hz()};
-  if (augment_.empty()) {
-    // Nothing comes between reading and summing: summed while it is at hand.
-    Read(planned.plan, stems,
-         [&](std::int64_t from, std::int64_t to) { ChangeAndSum(sample, {}, from, to, mix); });
-    return;
+  const bool longer = planned.plan.frames != shape_.frames;
+  if (!longer) {
+    if (const auto changes = augment_.ChangesAlone(sample.stems, sample.channels, planned.random)) {
+      Read(planned.plan, *changes, sample, mix);
+      return;
+    }
   }
   StemBlock block = sample;
   block.frames = planned.plan.frames;
   // What is longer than the sample until it is augmented goes through memory of its own.
-  const bool longer = planned.plan.frames != shape_.frames;
   thread_local std::vector<float> scratch;
   if (longer) {
     scratch.resize(static_cast<std::size_t>(shape_.stems * shape_.channels * block.frames));
     block.data = scratch.data();
   }
-  Read(planned.plan, block.data);
+  Read(planned.plan, {}, block, nullptr);
   const std::vector<StemChange> changes = augment_.ApplyBeforeChanges(block, planned.random);
   if (longer) {
     for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
@@ -213,34 +216,51 @@ void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
   ChangeAndSum(sample, changes, 0, shape_.frames, mix);
 }
 
-void SampleMaker::Read(const ReadPlan& plan, float* out, const FramesReady& ready) const {
-  const std::int64_t stem_size = shape_.channels * plan.frames;
-  std::vector<StemRead> reads;
-  std::vector<bool> done(plan.stems.size());
-  for (std::size_t first = 0; first < plan.stems.size(); ++first) {
-    if (done[first]) continue;
-    const std::size_t track = plan.stems[first].track;
-    reads.clear();
-    for (std::size_t s = first; s < plan.stems.size(); ++s) {
-      if (plan.stems[s].track != track) continue;
-      done[s] = true;
-      reads.push_back(
-          {s, plan.stems[s].start_frame, out + static_cast<std::int64_t>(s) * stem_size});
+void SampleMaker::Read(const ReadPlan& plan, std::span<const StemChange> changes,
+                       const StemBlock& block, float* mix) const {
+  // Changes come after what is added to a stem, else with the reading.
+  const bool change_in_reading = !changes.empty() && plan.extras.empty();
+  std::map<std::size_t, std::vector<StemRead>> by_track;
+  for (std::size_t s = 0; s < plan.stems.size(); ++s) {
+    StemRead read{s, plan.stems[s].start_frame, block.channel(static_cast<int>(s), 0)};
+    if (change_in_reading) {
+      read.factor = changes[s].factor;
+      read.swapped = changes[s].swapped;
     }
-    const bool all = reads.size() == plan.stems.size() && plan.extras.empty();
-    cache_.ReadStems(numbers_[track], reads, plan.frames, all ? ready : FramesReady{});
-    if (all) return;
+    by_track[plan.stems[s].track].push_back(read);
   }
+  const bool together =
+      plan.extras.empty() && std::all_of(plan.stems.begin(), plan.stems.end(),
+                                         [&](const auto& p) { return p == plan.stems.front(); });
+  // In stretches that the processor's caches still hold when they are summed.
+  const std::int64_t step = together ? block.frames : kStretchFrames;
   thread_local std::vector<float> extra_audio;
-  for (const ReadPlan::Extra& extra : plan.extras) {
-    extra_audio.resize(static_cast<std::size_t>(stem_size));
-    cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame, plan.frames,
-                    extra_audio.data());
-    float* to = out + static_cast<std::int64_t>(extra.stem) * stem_size;
-    for (std::int64_t i = 0; i < stem_size; ++i)
-      to[i] += extra.factor * extra_audio[static_cast<std::size_t>(i)];
+  for (std::int64_t at = 0; at < block.frames; at += step) {
+    const std::int64_t count = std::min(step, block.frames - at);
+    bool summed = false;
+    for (auto& [track, reads] : by_track) {
+      summed = cache_.ReadStems(numbers_[track], reads, count, block.frames,
+                                together && mix != nullptr ? mix + at : nullptr);
+      for (StemRead& read : reads) {
+        read.start += count;
+        read.out += count;
+      }
+    }
+    for (const ReadPlan::Extra& extra : plan.extras) {
+      extra_audio.resize(static_cast<std::size_t>(block.channels * count));
+      cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame + at, count,
+                      extra_audio.data());
+      for (int c = 0; c < block.channels; ++c) {
+        float* to = block.channel(static_cast<int>(extra.stem), c) + at;
+        const float* from = extra_audio.data() + c * count;
+        for (std::int64_t i = 0; i < count; ++i) to[i] += extra.factor * from[i];
+      }
+    }
+    if (!summed && mix != nullptr) {
+      const auto left = change_in_reading ? std::span<const StemChange>{} : changes;
+      ChangeAndSum(block, left, at, at + count, mix);
+    }
   }
-  if (ready) ready(0, plan.frames);
 }
 
 void SampleMaker::ReportDamage(const DamagedAudio& damage) const {

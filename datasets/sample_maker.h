@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,10 @@ class SampleMaker {
   // The first attempt from `attempt` on that sounds as the options ask; of too many, the best.
   Planned Plan(const EpochSamples& epoch, std::uint64_t epoch_number, std::int64_t index,
                std::uint64_t attempt) const;
-  // Reads all stems of the plan, [S, C, plan.frames].
-  void Read(const ReadPlan& plan, float* out, const FramesReady& ready = {}) const;
+  // Reads all stems of the plan with these changes, one per stem (or none at all), and writes their
+  // sum to `mix` [C, plan.frames] where it is not null.
+  void Read(const ReadPlan& plan, std::span<const StemChange> changes, const StemBlock& block,
+            float* mix) const;
   // The sample: augmented stems [S, C, T] and their sum [C, T].
   void Make(const Planned& planned, float* stems, float* mix) const;
   void ReportDamage(const DamagedAudio& damage) const;

@@ -86,7 +86,7 @@ TEST_F(CacheCompressionTest, EveryLevelAndTypeGivesTheSameSamplesInLessRoom) {
       // Again, from the middle of a chunk on, and stems from places of their own.
       std::vector<float> part(4 * 70'000, 9.0f);
       const StemRead reads[] = {{0, 50'001, part.data()}, {1, 90'007, part.data() + 140'000}};
-      cache.ReadStems(0, reads, 70'000);
+      cache.ReadStems(0, reads, 70'000, 70'000);
       for (int row = 0; row < 4; ++row) {
         const std::int64_t start = row < 2 ? 50'001 : 90'007;
         for (std::int64_t t = 0; t < 70'000; ++t)

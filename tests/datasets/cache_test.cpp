@@ -124,24 +124,38 @@ TEST_F(CacheTest, ReadsStemsOfATrackFromPlacesOfTheirOwn) {
       RandomStream random({static_cast<std::uint64_t>(stems)});
       for (int round = 0; round < 12; ++round) {
         const std::int64_t count = round % 3 == 0 ? 70'001 : 1 + random.Below(3000);
-        std::vector<float> got(2 * stems * count, 9.0f);
+        const std::int64_t row_length = count + round % 2;
+        std::vector<float> got(2 * stems * row_length, 9.0f), sum(2 * row_length, 9.0f);
         std::vector<StemRead> reads;
+        const bool together = round % 4 == 1;
         const std::int64_t base = static_cast<std::int64_t>(random.Below(frames)) - 1000;
         for (int s = 0; s < stems; ++s) {
           // Some together, some a little apart, some far or outside.
           const std::int64_t shift[] = {0, 0, 900, 70'000, -250'000};
+          const float factor[] = {1.0f, -1.0f, 0.375f};
           reads.push_back({.stem = static_cast<std::size_t>(s),
-                           .start = base + shift[random.Below(5)],
-                           .out = got.data() + 2 * s * count});
+                           .start = base + (together ? 0 : shift[random.Below(5)]),
+                           .out = got.data() + 2 * s * row_length,
+                           .factor = factor[random.Below(3)],
+                           .swapped = random.Below(2) == 1});
         }
-        cache.ReadStems(0, reads, count);
-        for (int row = 0; row < 2 * stems; ++row) {
-          for (std::int64_t t = 0; t < count; ++t) {
-            const std::int64_t at = reads[row / 2].start + t;
+        const bool summed = cache.ReadStems(0, reads, count, row_length, sum.data());
+        ASSERT_TRUE(summed || !together);
+        for (std::int64_t t = 0; t < row_length; ++t) {
+          float sums[2] = {0.0f, 0.0f};
+          for (int row = 0; row < 2 * stems; ++row) {
+            const StemRead& read = reads[row / 2];
+            const std::int64_t at = read.start + t;
+            const int from = read.swapped ? row ^ 1 : row;
             const bool inside = at >= 0 && at < static_cast<std::int64_t>(frames);
-            ASSERT_EQ(got[row * count + t], inside ? audio[row * frames + at] : 0.0f)
+            float want = inside ? audio[from * frames + at] * read.factor : 0.0f;
+            if (t >= count) want = 9.0f;  // between the rows
+            ASSERT_EQ(got[row * row_length + t], want)
                 << stems << " stems, row " << row << ", frame " << at;
+            sums[row % 2] += want;
           }
+          for (int c = 0; c < 2; ++c)
+            ASSERT_EQ(sum[c * row_length + t], summed && t < count ? sums[c] : 9.0f);
         }
       }
     }

@@ -42,8 +42,9 @@ std::uint16_t Encoded(double value) {
 TEST(SampleEncoding, EveryHalfComesBackFromItsFloat) {
   const std::vector<std::uint16_t> halves = AllFiniteHalves();
   std::vector<float> floats(halves.size());
-  DeinterleaveHalves(halves.data(), 1, 0, 1, static_cast<std::int64_t>(halves.size()) - 16, 1.0f,
-                     floats.data(), 0);
+  const ColumnTarget target{floats.data()};
+  DeinterleaveHalves(halves.data(), 1, 0, {&target, 1},
+                     static_cast<std::int64_t>(halves.size()) - 16);
   for (std::size_t i = 0; i + 16 < halves.size(); ++i) {
     ASSERT_EQ(floats[i], ValueOf(halves[i])) << i;
     ASSERT_EQ(std::signbit(floats[i]), halves[i] >= 0x8000) << i;
@@ -85,7 +86,9 @@ TEST(SampleEncoding, HalvesOfAnyColumnsBecomeRowsTimesTheScale) {
       const int count = 1 + static_cast<int>(random.Below(columns - first));
       const std::int64_t row = frames + 3;
       std::vector<float> out(row * count, -1.0f);
-      DeinterleaveHalves(in.data(), columns, first, count, frames, 0.5f, out.data(), row);
+      std::vector<ColumnTarget> targets;
+      for (int c = 0; c < count; ++c) targets.push_back({out.data() + c * row, 0.5f});
+      DeinterleaveHalves(in.data(), columns, first, targets, frames);
       for (int c = 0; c < count; ++c) {
         for (std::int64_t t = 0; t < row; ++t) {
           const double want = t < frames ? 0.5 * ValueOf(in[t * columns + first + c]) : -1.0;

@@ -117,7 +117,7 @@ std::vector<StemChange> AugmentChain::ApplyBeforeChanges(StemBlock& block,
     if (!link.Fork(kActs).Chance(links_[k].probability)) continue;
     RandomStream draws = link.Fork(kDraws);
     if (links_[k].augmentation->ChangeStems(changes, block.channels, draws)) continue;
-    ChangeAndSum(block, changes, 0, block.frames, nullptr);
+    ChangeAndSum(block, changes, nullptr);
     std::fill(changes.begin(), changes.end(), StemChange{});
     links_[k].augmentation->Apply(block, draws);
   }
@@ -126,7 +126,7 @@ std::vector<StemChange> AugmentChain::ApplyBeforeChanges(StemBlock& block,
 
 void AugmentChain::Apply(StemBlock& block, const RandomStream& random) const {
   const std::vector<StemChange> changes = ApplyBeforeChanges(block, random);
-  ChangeAndSum(block, changes, 0, block.frames, nullptr);
+  ChangeAndSum(block, changes, nullptr);
 }
 
 }  // namespace stemsmith

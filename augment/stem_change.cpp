@@ -54,18 +54,17 @@ void Sum(const StemBlock& block, std::int64_t from, std::int64_t count, float* m
 
 }  // namespace
 
-void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, std::int64_t from,
-                  std::int64_t to, float* mix) {
+void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, float* mix) {
   if (block.stems == 0) return;
   const bool unchanged = std::all_of(changes.begin(), changes.end(), [](const StemChange& change) {
     return !change.swapped && change.factor == 1.0f;
   });
   if (unchanged) {
-    if (mix != nullptr) Sum(block, from, to - from, mix);
+    if (mix != nullptr) Sum(block, 0, block.frames, mix);
     return;
   }
-  for (std::int64_t at = from; at < to; at += kStretch) {
-    const std::int64_t count = std::min(kStretch, to - at);
+  for (std::int64_t at = 0; at < block.frames; at += kStretch) {
+    const std::int64_t count = std::min(kStretch, block.frames - at);
     for (std::size_t s = 0; s < changes.size(); ++s)
       Change(block, static_cast<int>(s), changes[s], at, count);
     if (mix != nullptr) Sum(block, at, count, mix);
@@ -74,8 +73,7 @@ void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, s
 
 void Augmentation::Apply(StemBlock& block, RandomStream& random) const {
   std::vector<StemChange> changes(static_cast<std::size_t>(block.stems));
-  if (ChangeStems(changes, block.channels, random))
-    ChangeAndSum(block, changes, 0, block.frames, nullptr);
+  if (ChangeStems(changes, block.channels, random)) ChangeAndSum(block, changes, nullptr);
 }
 
 }  // namespace stemsmith

@@ -9,10 +9,8 @@
 
 namespace stemsmith {
 
-// Makes `changes`, one per stem (or none at all), in frames [from, to) of the block, and writes
-// these frames of the sum over the stems, in the order of the stems, to `mix` [C, block.frames]
+// Makes `changes`, one per stem, and writes the sum over the stems, in their order, to `mix` [C, T]
 // where it is not null.
-void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, std::int64_t from,
-                  std::int64_t to, float* mix);
+void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, float* mix);
 
 }  // namespace stemsmith

@@ -25,46 +25,28 @@ struct OpenTrack {
   std::vector<std::atomic<bool>> verified;
 };
 
-// So much is read and converted at a time: what is read is still in the processor's cache when it
-// is converted.
-constexpr std::size_t kPieceBytes = 128 << 10;
-// As many samples of a row fill a line of the processor's cache.
-constexpr std::int64_t kFewestPieceFrames = 16;
+// So many bytes of a stem are read and converted at a time: what is read is still in the
+// processor's cache when it is converted, and what was converted when the next stem is added to it.
+constexpr std::int64_t kPieceBytes = 32 << 10;
 
-// Neighbouring columns that are read from one place.
-struct Run {
-  int first = 0;           // column
-  std::int64_t start = 0;  // of the rows, may lie outside the track
-  std::vector<ColumnTarget> targets;
-  std::vector<float*> sums;         // as Deinterleave
-  std::int64_t begin = 0, end = 0;  // frames of the track
-};
-
-// Frames [from, to) of the track.
-void Silence(const Run& run, std::int64_t from, std::int64_t to) {
-  if (from >= to) return;
-  const auto clear = [&](float* row) {
-    std::fill(row + (from - run.start), row + (to - run.start), 0.0f);
-  };
-  for (const ColumnTarget& target : run.targets) clear(target.out);
-  for (float* const sum : run.sums) clear(sum);
-}
-
-// `count` columns into rows that lie `row` apart.
-Run PlainRun(int first, int count, std::int64_t start, float* out, std::int64_t row) {
-  Run run{.first = first, .start = start};
-  for (int c = 0; c < count; ++c) run.targets.push_back({out + c * row});
-  return run;
-}
-
-// The run's rows from frame `from` of them on, times `scale`.
-std::vector<ColumnTarget> TargetsAt(const Run& run, std::int64_t from, float scale) {
-  std::vector<ColumnTarget> targets = run.targets;
-  for (ColumnTarget& target : targets) {
-    target.out += from;
-    target.factor *= scale;
+// `frames` samples that lie as the track stores them.
+void Convert(const TrackLayout& layout, const char* in, std::int64_t frames, Rows rows) {
+  switch (layout.sample_type) {
+    case CacheSampleType::kInt16:
+      rows.factor *= static_cast<float>(layout.scale);
+      return Deinterleave(reinterpret_cast<const std::int16_t*>(in), frames, rows);
+    case CacheSampleType::kFloat16:
+      rows.factor *= static_cast<float>(layout.scale);
+      return DeinterleaveHalves(reinterpret_cast<const std::uint16_t*>(in), frames, rows);
+    case CacheSampleType::kFloat32:
+      return Deinterleave(reinterpret_cast<const float*>(in), frames, rows);
   }
-  return targets;
+}
+
+void Silence(std::int64_t frames, const Rows& rows) {
+  for (float* const row : rows.out) std::fill_n(row, frames, 0.0f);
+  if (rows.add_to_sums) return;
+  for (float* const row : rows.sums) std::fill_n(row, frames, 0.0f);
 }
 
 }  // namespace
@@ -104,9 +86,13 @@ struct CacheReader::Impl {
   void CheckSources() const;
   void CheckHoldsAudio() const;
   OpenTrack& Open(std::size_t track);
-  void ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames);
-  void ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file, std::int64_t begin,
-                 std::int64_t end, std::span<const Run> runs);
+  // Calls use(bytes, at, count) for rows [start, start + rows) of a group of the track, in order:
+  // `count` of them, from number `at` of these on, lie at `bytes`; null where there is silence.
+  template <typename Use>
+  void ForEachPart(std::size_t track, std::int64_t group, std::int64_t start, std::int64_t rows,
+                   const Use& use);
+  void ReadGroup(std::size_t track, std::int64_t group, std::int64_t start, std::int64_t rows,
+                 float* out);
   const char* ReadChunk(OpenTrack& open, std::size_t track, const OpenFile& file,
                         std::int64_t chunk, std::int64_t skip, std::int64_t count);
 };
@@ -168,7 +154,8 @@ OpenTrack& CacheReader::Impl::Open(std::size_t track) {
   }
   const TrackRecord& record = index.tracks[track];
   if (open->layout.checksum != record.checksum || open->layout.frames != record.frames ||
-      open->layout.columns != FormatOfTracks().stored_columns() ||
+      open->layout.groups != FormatOfTracks().stored_groups() ||
+      open->layout.group_columns != FormatOfTracks().group_columns() ||
       open->layout.spectrogram != index.spectrogram) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
                                     file.string(), PrepareAdvice()));
@@ -195,8 +182,8 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
     buffer.resize(bytes + kDeinterleaveSlackBytes);
   const auto damaged = [&](const std::string& what) {
     const int step = index.spectrogram ? index.spectrogram->hop : 1;
-    const double second =
-        static_cast<double>(chunk * layout.chunk_frames) * step / index.sample_rate_hz;
+    const double second = static_cast<double>(chunk / layout.groups * layout.chunk_frames) * step /
+                          index.sample_rate_hz;
     char position[64];
     std::snprintf(position, sizeof position, " at %.1f s", second);
     return DamagedAudio(Error::Input(
@@ -223,84 +210,39 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
   return buffer.data() + (skip - from) * width;
 }
 
-void CacheReader::Impl::ReadRuns(std::size_t track, std::span<Run> runs, std::int64_t frames) {
+template <typename Use>
+void CacheReader::Impl::ForEachPart(std::size_t track, std::int64_t group, std::int64_t start,
+                                    std::int64_t rows, const Use& use) {
   OpenTrack& open = Open(track);
   const TrackLayout& layout = open.layout;
-  std::int64_t first = layout.rows, end = 0;
-  for (Run& run : runs) {
-    run.begin = std::clamp<std::int64_t>(run.start, 0, layout.rows);
-    run.end = std::clamp<std::int64_t>(run.start + frames, run.begin, layout.rows);
-    if (run.begin >= run.end) {
-      run.begin = run.end = run.start + frames;
-      Silence(run, run.start, run.end);
+  const auto file = files.Get(track, FileOf(track));
+  for (std::int64_t at = 0, count = 0; at < rows; at += count) {
+    const std::int64_t row = start + at;
+    if (row < 0 || row >= layout.rows) {
+      count = row < 0 ? std::min(-row, rows - at) : rows - at;
+      use(nullptr, at, count);
       continue;
     }
-    Silence(run, run.start, run.begin);
-    Silence(run, run.end, run.start + frames);
-    first = std::min(first, run.begin);
-    end = std::max(end, run.end);
-  }
-  if (first >= end) return;
-  const auto file = files.Get(track, FileOf(track));
-  const auto piece_frames = static_cast<std::int64_t>(kPieceBytes / layout.bytes_per_frame());
-  for (std::int64_t at = first, stop = at; at < end; at = stop) {
-    const std::int64_t chunk = at / layout.chunk_frames;
-    stop = std::min((chunk + 1) * layout.chunk_frames, end);
-    if (open.verified[chunk].load(std::memory_order_relaxed))
-      stop = std::min(stop, at + std::max<std::int64_t>(piece_frames, kFewestPieceFrames));
-    ReadPiece(open, track, *file, at, stop, runs);
+    const std::int64_t skip = row % layout.chunk_frames;
+    const std::int64_t chunk = row / layout.chunk_frames * layout.groups + group;
+    count = std::min({layout.chunk_frames - skip, layout.rows - row, rows - at});
+    const bool silent = layout.offsets[chunk] == kSilentChunk;
+    use(silent ? nullptr : ReadChunk(open, track, *file, chunk, skip, count), at, count);
   }
 }
 
-// Frames [begin, end) of the track, which lie in one chunk.
-void CacheReader::Impl::ReadPiece(OpenTrack& open, std::size_t track, const OpenFile& file,
-                                  std::int64_t begin, std::int64_t end, std::span<const Run> runs) {
-  const TrackLayout& layout = open.layout;
-  const std::int64_t chunk = begin / layout.chunk_frames;
-  const std::int64_t chunk_begin = chunk * layout.chunk_frames;
-  // What is needed of it: from `low` to `high`, in parts of so many frames together.
-  std::int64_t low = end, high = begin, together = 0;
-  const auto part = [&](const Run& run) {
-    return std::pair{std::max(run.begin, begin), std::min(run.end, end)};
-  };
-  for (const Run& run : runs) {
-    const auto [from, to] = part(run);
-    if (from >= to) continue;
-    low = std::min(low, from);
-    high = std::max(high, to);
-    together += to - from;
-  }
-  if (low >= high) return;
-  if (layout.offsets[chunk] == kSilentChunk) {
-    for (const Run& run : runs) Silence(run, part(run).first, part(run).second);
-    return;
-  }
-  // One read for all runs, unless that takes in more than it saves. Compressed chunks are expanded
-  // as a whole anyway.
-  const bool once = high - low <= together || layout.compression > 0;
-  const char* bytes = nullptr;
-  if (once) bytes = ReadChunk(open, track, file, chunk, low - chunk_begin, high - low);
-  for (const Run& run : runs) {
-    const auto [from, to] = part(run);
-    if (from >= to) continue;
-    const char* in = once ? bytes + (from - low) * layout.bytes_per_frame()
-                          : ReadChunk(open, track, file, chunk, from - chunk_begin, to - from);
-    const float scale =
-        layout.sample_type == CacheSampleType::kFloat32 ? 1.0f : static_cast<float>(layout.scale);
-    const std::vector<ColumnTarget> targets = TargetsAt(run, from - run.start, scale);
-    std::vector<float*> sums = run.sums;
-    for (float*& sum : sums) sum += from - run.start;
-    if (layout.sample_type == CacheSampleType::kInt16) {
-      Deinterleave(reinterpret_cast<const std::int16_t*>(in), layout.columns, run.first, targets,
-                   to - from, sums);
-    } else if (layout.sample_type == CacheSampleType::kFloat16) {
-      DeinterleaveHalves(reinterpret_cast<const std::uint16_t*>(in), layout.columns, run.first,
-                         targets, to - from, sums);
-    } else {
-      Deinterleave(reinterpret_cast<const float*>(in), layout.columns, run.first, targets,
-                   to - from, sums);
-    }
-  }
+// Into as many rows as the group has columns, `rows` samples apart.
+void CacheReader::Impl::ReadGroup(std::size_t track, std::int64_t group, std::int64_t start,
+                                  std::int64_t rows, float* out) {
+  const TrackLayout& layout = Open(track).layout;
+  std::vector<float*> columns(static_cast<std::size_t>(layout.group_columns));
+  ForEachPart(track, group, start, rows,
+              [&](const char* bytes, std::int64_t at, std::int64_t count) {
+                for (std::size_t c = 0; c < columns.size(); ++c)
+                  columns[c] = out + static_cast<std::int64_t>(c) * rows + at;
+                if (bytes == nullptr) return Silence(count, {columns});
+                Convert(layout, bytes, count, {columns});
+              });
 }
 
 CacheReader::CacheReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {
@@ -334,47 +276,61 @@ std::vector<std::size_t> CacheReader::TracksOf(const std::string& split) const {
 
 void CacheReader::ReadStem(std::size_t track, std::size_t stem, std::int64_t start,
                            std::int64_t frames, float* out) const {
-  impl_->CheckHoldsAudio();
-  Run run = PlainRun(static_cast<int>(stem) * channels(), channels(), start, out, frames);
-  impl_->ReadRuns(track, {&run, 1}, frames);
+  const StemRead read{.track = track, .stem = stem, .start = start, .out = out};
+  ReadStems({&read, 1}, frames, frames);
 }
 
 void CacheReader::ReadStems(std::size_t track, std::int64_t start, std::int64_t frames,
                             float* out) const {
-  impl_->CheckHoldsAudio();
-  Run run = PlainRun(0, static_cast<int>(stems().size()) * channels(), start, out, frames);
-  impl_->ReadRuns(track, {&run, 1}, frames);
+  std::vector<StemRead> reads(stems().size());
+  for (std::size_t s = 0; s < reads.size(); ++s) {
+    float* const stem = out + static_cast<std::int64_t>(s) * channels() * frames;
+    reads[s] = {.track = track, .stem = s, .start = start, .out = stem};
+  }
+  ReadStems(reads, frames, frames);
 }
 
-bool CacheReader::ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
-                            std::int64_t row, float* sum) const {
+void CacheReader::ReadStems(std::span<const StemRead> stems, std::int64_t frames, std::int64_t row,
+                            float* sum) const {
   impl_->CheckHoldsAudio();
-  std::vector<Run> runs;
-  for (const StemRead& stem : stems) {
-    const int first = static_cast<int>(stem.stem) * channels();
-    const bool goes_on = !runs.empty() && runs.back().start == stem.start &&
-                         runs.back().first + static_cast<int>(runs.back().targets.size()) == first;
-    Run& run = goes_on ? runs.back() : runs.emplace_back(Run{.first = first, .start = stem.start});
-    for (int c = 0; c < channels(); ++c) {
-      const int channel = stem.swapped && channels() > 1 && c < 2 ? 1 - c : c;
-      run.targets.push_back({stem.out + channel * row, stem.factor, channel});
+  const auto columns = static_cast<std::size_t>(channels());
+  std::int64_t piece = frames;
+  const bool packed = std::any_of(stems.begin(), stems.end(), [&](const StemRead& stem) {
+    return impl_->index.tracks[stem.track].compression > 0;
+  });
+  // A compressed chunk is expanded as a whole: better not for each piece anew.
+  if (!packed) piece = std::max<std::int64_t>(1, kPieceBytes / (2 * channels()));
+  std::vector<float*> out(columns), sums(sum == nullptr ? 0 : columns);
+  for (std::int64_t begin = 0; begin < frames; begin += piece) {
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      const StemRead& stem = stems[s];
+      const TrackLayout& layout = impl_->Open(stem.track).layout;
+      impl_->ForEachPart(
+          stem.track, static_cast<std::int64_t>(stem.stem), stem.start + begin,
+          std::min(piece, frames - begin),
+          [&](const char* bytes, std::int64_t at, std::int64_t count) {
+            for (std::size_t c = 0; c < columns; ++c) {
+              const std::size_t to = stem.swapped && columns > 1 && c < 2 ? 1 - c : c;
+              const std::int64_t place = static_cast<std::int64_t>(to) * row + begin + at;
+              out[c] = stem.out + place;
+              if (sum != nullptr) sums[c] = sum + place;
+            }
+            const Rows rows{out, stem.factor, sums, /*add_to_sums=*/s > 0};
+            bytes == nullptr ? Silence(count, rows) : Convert(layout, bytes, count, rows);
+          });
     }
   }
-  const bool sums = sum != nullptr && runs.size() == 1 && channels() <= kMostSummedChannels;
-  for (int c = 0; sums && c < channels(); ++c) runs[0].sums.push_back(sum + c * row);
-  impl_->ReadRuns(track, runs, frames);
-  return sums;
 }
 
 void CacheReader::ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames,
                                   float* mix, float* stems) const {
   const SpectrogramFormat& format = impl_->index.spectrogram.value();
-  const int mix_columns = channels() * format.bins();
-  const int stem_columns = static_cast<int>(this->stems().size()) * mix_columns;
+  const std::int64_t group_columns = std::int64_t{channels()} * format.bins();
+  const auto count = static_cast<std::int64_t>(this->stems().size());
   const std::int64_t row = first + format.lead_rows();
-  Run runs[] = {PlainRun(0, stem_columns, row, stems, frames),
-                PlainRun(stem_columns, mix_columns, row, mix, frames)};
-  impl_->ReadRuns(track, runs, frames);
+  for (std::int64_t s = 0; s < count; ++s)
+    impl_->ReadGroup(track, s, row, frames, stems + s * group_columns * frames);
+  impl_->ReadGroup(track, count, row, frames, mix);
 }
 
 std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
@@ -400,10 +356,10 @@ std::int64_t CacheReader::table_bytes() const {
   std::int64_t bytes = 0;
   for (const TrackRecord& track : impl_->index.tracks) {
     const std::int64_t chunk_frames =
-        ChunkFrames(format.stored_columns() * CacheSampleBytes(track.sample_type));
+        ChunkFrames(format.group_columns() * CacheSampleBytes(track.sample_type));
     const std::int64_t rows =
         format.spectrogram ? format.spectrogram->rows(track.frames) : track.frames;
-    bytes += kPerChunk * ((rows + chunk_frames - 1) / chunk_frames);
+    bytes += kPerChunk * format.stored_groups() * ((rows + chunk_frames - 1) / chunk_frames);
   }
   return bytes;
 }
@@ -412,7 +368,7 @@ std::int64_t CacheReader::thread_bytes() const {
   const TrackFormat format = impl_->FormatOfTracks();
   std::int64_t most = 0;
   for (const TrackRecord& track : impl_->index.tracks) {
-    const std::size_t row = format.stored_columns() * CacheSampleBytes(track.sample_type);
+    const std::size_t row = format.group_columns() * CacheSampleBytes(track.sample_type);
     most = std::max(most, ChunkFrames(row) * static_cast<std::int64_t>(row));
   }
   return most;

@@ -32,10 +32,11 @@ struct CachedTrack {
   std::vector<double> rms_db;  // per stem
 };
 
-// One stem of a read: from `start` on, into the first frames of `out`, planar [C, row].
+// One stem of a read: frames from `start` on of a stem of a track, into the first frames of `out`,
+// planar rows.
 struct StemRead {
-  std::size_t stem = 0;
-  std::int64_t start = 0;
+  std::size_t track = 0, stem = 0;
+  std::int64_t start = 0;  // may lie outside the track: what does is silence
   float* out = nullptr;
   // Made on the way, at no cost.
   float factor = 1.0f;   // of all samples
@@ -66,13 +67,12 @@ class CacheReader {
   // outside the track is silence. Throws DamagedAudio, as do the others.
   void ReadStem(std::size_t track, std::size_t stem, std::int64_t start, std::int64_t frames,
                 float* out) const;
-  // All stems at once, planar [S, C, frames]: one read of the chunks.
+  // All stems at once, planar [S, C, frames].
   void ReadStems(std::size_t track, std::int64_t start, std::int64_t frames, float* out) const;
-  // Stems of one track from places of their own, rows of `row` ≥ frames apart. What several of them
-  // need of a chunk is read once. `sum` [C, row] may be given for stems from one place: it gets
-  // what they add up to, where that can be done on the way; returns whether it was.
-  bool ReadStems(std::size_t track, std::span<const StemRead> stems, std::int64_t frames,
-                 std::int64_t row, float* sum = nullptr) const;
+  // Stems from tracks and places of their own, into rows that lie `row` ≥ frames apart; and where
+  // `sum` [C, row] is not null what they add up to, in their order.
+  void ReadStems(std::span<const StemRead> stems, std::int64_t frames, std::int64_t row,
+                 float* sum = nullptr) const;
   // Frames [first, first + frames) of a song's spectrogram: magnitudes of the mixture [C · F,
   // frames], and of the stems [S, C · F, frames].
   void ReadSpectrogram(std::size_t track, std::int64_t first, std::int64_t frames, float* mix,

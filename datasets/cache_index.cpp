@@ -50,16 +50,6 @@ CacheIndex FromJson(const nlohmann::json& json) {
   return index;
 }
 
-// An index is read by whatever reads its tracks.
-std::int64_t VersionFor(const CacheIndex& index) {
-  std::int64_t version = 1;
-  for (const TrackRecord& track : index.tracks)
-    version = std::max(
-        version,
-        TrackFormatVersionFor(track.sample_type, index.spectrogram.has_value(), track.compression));
-  return version;
-}
-
 void WriteLinks(hid_t file, const CacheIndex& index) {
   // Names go in as UTF-8, as h5py and others expect them.
   const Hdf5Handle properties(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
@@ -104,7 +94,7 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
     Hdf5Lock lock;
     try {
       WriteAttribute(output.id(), "format", std::string(kFormatName));
-      WriteAttribute(output.id(), "version", VersionFor(index));
+      WriteAttribute(output.id(), "version", std::int64_t{kCacheFormatVersion});
       WriteTextDataset(output.id(), "index", ToJson(index).dump());
       WriteLinks(output.id(), index);
     } catch (const Error&) {
@@ -116,11 +106,10 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
 
 CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   std::string text;
-  std::int64_t version = 0;
   {
     Hdf5Lock lock;
     const Hdf5Handle file = OpenHdf5File(path, "cache");
-    version = CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
+    CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
     text = ReadTextDataset(file.id(), "index", path);
   }
   CacheIndex index;
@@ -131,7 +120,6 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   } catch (const std::invalid_argument&) {
     throw Damaged(path, "its spectrograms are of no known kind");
   }
-  index.version = version;
   if (index.stems.empty() || index.channels < 1 || index.sample_rate_hz < 1) {
     throw Damaged(path, "its index holds no stems");
   }
@@ -165,6 +153,7 @@ std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path
     } catch (const Error&) {
       return std::nullopt;  // cut off
     }
+    if (Hdf5FormatVersion(file.id(), kFormatName, path) < kCacheFormatVersion) return std::nullopt;
     CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
   }
   try {

@@ -10,9 +10,6 @@
 
 namespace stemsmith {
 
-// The newest version that is read. A file says the oldest version that can read it.
-inline constexpr int kCacheFormatVersion = 2;
-
 struct CacheIndex {
   std::vector<std::string> stems;
   int sample_rate_hz = 44100;
@@ -25,7 +22,6 @@ struct CacheIndex {
   std::string recipe;               // YAML text, "" for the default recipe
   std::string command;              // the command line that prepares it again
   std::vector<TrackRecord> tracks;  // sorted by split and name
-  std::int64_t version = 0;         // of the file it was read from
 
   // Hash of everything that decides the samples.
   std::string Fingerprint() const;
@@ -39,9 +35,10 @@ std::string CacheTrackFileName(const std::string& track_name);
 
 // Writes the index with an external link per track (`/tracks/NAME`), atomically. Throws Error.
 void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index);
-// Throws Error: missing, no cache, cut off, newer version.
+// Throws Error: missing, no cache, cut off, another version.
 CacheIndex ReadCacheIndex(const std::filesystem::path& path);
-// The index that is about to be written anew: none where the file is missing or a damaged cache.
+// The index that is about to be written anew: none where the file is missing, a damaged cache or
+// one of an older version.
 // Throws Error for what must not be overwritten: other files, and caches of a newer version.
 std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path);
 

@@ -67,12 +67,8 @@ double CacheLargestSample(CacheSampleType type) {
   return std::numeric_limits<float>::max();
 }
 
-std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression) {
-  return type == CacheSampleType::kFloat16 || spectrogram || compression > 0 ? 2 : 1;
-}
-
 std::int64_t ChunkFrames(std::size_t bytes_per_frame) {
-  constexpr std::size_t kLargestChunkBytes = std::size_t{512} << 10;
+  constexpr std::size_t kLargestChunkBytes = std::size_t{256} << 10;
   constexpr std::size_t kFewestFrames = 16;
   const std::size_t most = std::max(kLargestChunkBytes / bytes_per_frame, kFewestFrames);
   return static_cast<std::int64_t>(std::bit_floor(most));
@@ -116,11 +112,12 @@ TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
 
 namespace {
 
-// Notes a chunk that begins at frame `start`. False where it cannot be one of ours; `skipped` are
-// the filters that it did not go through.
-bool NoteChunk(TrackLayout& layout, hsize_t start, haddr_t address, hsize_t size,
+// Notes a chunk that begins at row and column `start`. False where it cannot be one of ours;
+// `skipped` are the filters that it did not go through.
+bool NoteChunk(TrackLayout& layout, const hsize_t* start, haddr_t address, hsize_t size,
                unsigned skipped) {
-  const std::size_t k = start / static_cast<hsize_t>(layout.chunk_frames);
+  const std::size_t k = start[0] / static_cast<hsize_t>(layout.chunk_frames) * layout.groups +
+                        start[1] / static_cast<hsize_t>(layout.group_columns);
   const hsize_t whole = layout.chunk_frames * layout.bytes_per_frame();
   const bool fits = layout.compression > 0
                         ? size > 0 && size < whole + whole / 8 + 4096  // deflate adds little
@@ -135,7 +132,7 @@ bool NoteChunk(TrackLayout& layout, hsize_t start, haddr_t address, hsize_t size
 #if H5_VERSION_GE(1, 14, 3)
 int CollectChunk(const hsize_t* offset, unsigned skipped, haddr_t address, hsize_t size,
                  void* data) {
-  return NoteChunk(*static_cast<TrackLayout*>(data), offset[0], address, size, skipped) ? 0 : -1;
+  return NoteChunk(*static_cast<TrackLayout*>(data), offset, address, size, skipped) ? 0 : -1;
 }
 bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
   return H5Dchunk_iter(dataset, H5P_DEFAULT, CollectChunk, &layout) >= 0;
@@ -149,8 +146,7 @@ bool CollectChunks(hid_t dataset, hid_t space, TrackLayout& layout) {
     unsigned skipped = 0;
     haddr_t address = HADDR_UNDEF;
     if (H5Dget_chunk_info(dataset, space, i, offset, &skipped, &address, &size) < 0) return false;
-    if (address != HADDR_UNDEF && !NoteChunk(layout, offset[0], address, size, skipped))
-      return false;
+    if (address != HADDR_UNDEF && !NoteChunk(layout, offset, address, size, skipped)) return false;
   }
   return true;
 }
@@ -179,7 +175,7 @@ int CompressionOf(hid_t file, const std::filesystem::path& path) {
 TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   Hdf5Lock lock;
   const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
-  CheckHdf5Format(file.id(), kTrackFormatName, kTrackFormatVersion, path);
+  CheckHdf5Format(file.id(), kTrackFormatName, kCacheFormatVersion, path);
   TrackLayout layout;
   layout.frames = ReadIntegerAttribute(file.id(), "frames", path);
   layout.sample_type = SampleTypeOf(ReadStringAttribute(file.id(), "sample_type", path), path);
@@ -209,11 +205,14 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
       H5Tequal(type.id(), StoredType(layout.sample_type).id()) <= 0) {
     throw DamagedTrack(path, "the audio is not laid out as the format says");
   }
-  layout.columns = static_cast<int>(std::min<hsize_t>(shape[1], kMostColumns));
+  layout.group_columns = static_cast<int>(std::min<hsize_t>(chunk[1], kMostColumns));
+  layout.groups =
+      static_cast<int>(std::min<hsize_t>(shape[1], kMostColumns)) / layout.group_columns;
   layout.chunk_frames = static_cast<std::int64_t>(chunk[0]);
-  const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0];
-  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.rows) || chunk[1] != shape[1] ||
-      shape[1] == 0 || !(layout.scale > 0) || layout.hashes.size() != chunks) {
+  const std::uint64_t chunks = (shape[0] + chunk[0] - 1) / chunk[0] * layout.groups;
+  if (layout.frames <= 0 || shape[0] != static_cast<hsize_t>(layout.rows) || shape[1] == 0 ||
+      shape[1] > kMostColumns || shape[1] % chunk[1] != 0 || !(layout.scale > 0) ||
+      layout.hashes.size() != chunks) {
     throw DamagedTrack(path, "its parts contradict each other");
   }
   layout.offsets.assign(chunks, kSilentChunk);
@@ -226,7 +225,7 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
 TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
   Hdf5Lock lock;
   const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
-  CheckHdf5Format(file.id(), kTrackFormatName, kTrackFormatVersion, path);
+  CheckHdf5Format(file.id(), kTrackFormatName, kCacheFormatVersion, path);
   TrackRecord record;
   record.frames = ReadIntegerAttribute(file.id(), "frames", path);
   record.bytes = std::filesystem::file_size(path);
@@ -250,7 +249,7 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
 std::vector<float> ReadTrackLevels(const std::filesystem::path& path) {
   Hdf5Lock lock;
   const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
-  CheckHdf5Format(file.id(), kTrackFormatName, kTrackFormatVersion, path);
+  CheckHdf5Format(file.id(), kTrackFormatName, kCacheFormatVersion, path);
   if (H5Lexists(file.id(), "levels_db", H5P_DEFAULT) <= 0) {
     throw Error::Input("the track of the cache holds no levels: an older stemsmith wrote it",
                        path.string(), "delete this file and prepare the cache again");

@@ -28,10 +28,8 @@ double CacheSampleStep(CacheSampleType type);
 double CacheLargestSample(CacheSampleType type);
 // Levels below this are given as this (silence has no level in dB).
 inline constexpr double kLowestRmsDb = -120.0;
-// The newest version that is read. A file says the oldest version that can read it.
-inline constexpr int kTrackFormatVersion = 2;
-// Of what a file holds.
-std::int64_t TrackFormatVersionFor(CacheSampleType type, bool spectrogram, int compression);
+// Of the index and of the track files.
+inline constexpr int kCacheFormatVersion = 3;
 
 // What a row may hold.
 inline constexpr int kMostColumns = 1 << 20;
@@ -50,9 +48,10 @@ struct TrackFormat {
 
   int columns() const { return static_cast<int>(stems.size()) * channels; }
   // Of what is stored: S · C samples, or (S + 1) · C · F magnitudes, the mixture's last.
-  int stored_columns() const {
-    return spectrogram ? (columns() + channels) * spectrogram->bins() : columns();
-  }
+  int stored_columns() const { return stored_groups() * group_columns(); }
+  // They lie in groups, which are read each by itself: a stem, or the mixture of a spectrogram.
+  int stored_groups() const { return static_cast<int>(stems.size()) + spectrogram.has_value(); }
+  int group_columns() const { return channels * (spectrogram ? spectrogram->bins() : 1); }
 };
 
 // A track as the index remembers it.
@@ -76,7 +75,7 @@ struct TrackRecord {
   static TrackRecord FromJson(const nlohmann::json& json);
 };
 
-// Frames in a chunk of so many bytes per frame: the power of two that makes it 256 to 512 KiB, but
+// Frames in a chunk of so many bytes per frame: the power of two that makes it 128 to 256 KiB, but
 // 16 at least: as many samples of one column fill a line of the processor's cache when they are put
 // side by side.
 std::int64_t ChunkFrames(std::size_t bytes_per_frame);
@@ -106,12 +105,14 @@ class TrackWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Where the audio of a track file lies, or its spectrogram. Chunk k holds rows [k · chunk_frames,
-// (k+1) · chunk_frames), each `columns` samples wide, little-endian.
+// Where the audio of a track file lies, or its spectrogram. Chunk k · groups + g holds of group g
+// the rows [k · chunk_frames, (k+1) · chunk_frames), each `group_columns` samples wide,
+// little-endian.
 struct TrackLayout {
   std::int64_t frames = 0;  // of audio
   std::int64_t rows = 0;    // as many, or those of the spectrogram
-  int columns = 0;          // TrackFormat::stored_columns()
+  int groups = 0;           // as TrackFormat says them
+  int group_columns = 0;
   std::optional<SpectrogramFormat> spectrogram;
   std::int64_t chunk_frames = 0;
   CacheSampleType sample_type = CacheSampleType::kInt16;
@@ -123,8 +124,8 @@ struct TrackLayout {
   std::vector<std::uint32_t> sizes;   // bytes of each chunk in the file; empty without compression
   std::string checksum;
 
-  std::size_t bytes_per_frame() const {
-    return static_cast<std::size_t>(columns) * CacheSampleBytes(sample_type);
+  std::size_t bytes_per_frame() const {  // of a group
+    return static_cast<std::size_t>(group_columns) * CacheSampleBytes(sample_type);
   }
 };
 inline constexpr std::uint64_t kSilentChunk = ~std::uint64_t{0};

@@ -37,9 +37,7 @@ struct TrackWriter::Impl {
         format(given),
         columns(given.columns()),
         stored(output, given.spectrogram ? "spectrogram" : "audio", given.sample_type,
-               given.stored_columns(),
-               ChunkFrames(given.stored_columns() * CacheSampleBytes(given.sample_type)),
-               given.compression) {
+               given.stored_groups(), given.group_columns(), given.compression) {
     if (format.scale <= 0) format.scale = FirstScale(format);
     if (format.spectrogram) {
       spectrogram.emplace(*format.spectrogram, static_cast<int>(format.stems.size()),
@@ -54,7 +52,6 @@ struct TrackWriter::Impl {
   }
 
   void Store(const float* rows, std::size_t count);
-  void Encode(const float* rows, std::size_t count);
   void Measure(const float* interleaved, std::size_t frames);
   void EndSecond();
   bool Clipped() const;
@@ -64,6 +61,7 @@ struct TrackWriter::Impl {
   TrackFormat format;
   int columns;  // of the audio
   ChunkWriter stored;
+  std::vector<char> encoded;                     // a block of rows on their way there
   std::optional<SpectrogramStream> spectrogram;  // on the way there
   std::int64_t frames = 0;                       // of audio
   std::vector<double> square_sums;               // per column
@@ -77,30 +75,27 @@ struct TrackWriter::Impl {
 
 void TrackWriter::Impl::Store(const float* rows, std::size_t count) {
   const auto width = static_cast<std::size_t>(format.stored_columns());
-  while (count > 0) {
-    const std::size_t now = std::min(count, static_cast<std::size_t>(stored.room()));
-    Encode(rows, now);
-    stored.Advance(static_cast<std::int64_t>(now));
-    rows += now * width;
-    count -= now;
-  }
-}
-
-void TrackWriter::Impl::Encode(const float* rows, std::size_t count) {
-  const std::size_t samples = count * static_cast<std::size_t>(format.stored_columns());
   const float factor = static_cast<float>(1.0 / format.scale);
-  switch (format.sample_type) {
-    case CacheSampleType::kInt16:
-      EncodeInt16(rows, samples, factor, reinterpret_cast<std::int16_t*>(stored.next()));
-      break;
-    case CacheSampleType::kFloat16:
-      EncodeHalf(rows, samples, factor, reinterpret_cast<std::uint16_t*>(stored.next()));
-      break;
-    case CacheSampleType::kFloat32:
-      std::memcpy(stored.next(), rows, samples * sizeof(float));
-      break;
+  // Blocks that stay in the processor's cache.
+  const std::size_t block = std::max<std::size_t>(1, 16'384 / width);
+  for (std::size_t now = 0; count > 0; rows += now * width, count -= now) {
+    now = std::min(count, block);
+    const std::size_t samples = now * width;
+    encoded.resize(samples * CacheSampleBytes(format.sample_type));
+    switch (format.sample_type) {
+      case CacheSampleType::kInt16:
+        EncodeInt16(rows, samples, factor, reinterpret_cast<std::int16_t*>(encoded.data()));
+        break;
+      case CacheSampleType::kFloat16:
+        EncodeHalf(rows, samples, factor, reinterpret_cast<std::uint16_t*>(encoded.data()));
+        break;
+      case CacheSampleType::kFloat32:
+        std::memcpy(encoded.data(), rows, samples * sizeof(float));
+        break;
+    }
+    WidenRange(rows, samples, lowest, highest);
+    stored.Append(encoded.data(), static_cast<std::int64_t>(now));
   }
-  WidenRange(rows, samples, lowest, highest);
 }
 
 void TrackWriter::Impl::Measure(const float* interleaved, std::size_t count) {
@@ -129,9 +124,7 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
   nlohmann::json sources = nlohmann::json::array();
   for (const SourceFile& source : record.sources) sources.push_back(source.ToJson());
   WriteAttribute(output.id(), "format", std::string(kTrackFormatName));
-  WriteAttribute(output.id(), "version",
-                 TrackFormatVersionFor(format.sample_type, format.spectrogram.has_value(),
-                                       format.compression));
+  WriteAttribute(output.id(), "version", std::int64_t{kCacheFormatVersion});
   WriteAttribute(output.id(), "stems", nlohmann::json(format.stems).dump());
   WriteAttribute(output.id(), "sample_rate_hz", std::int64_t{format.sample_rate_hz});
   WriteAttribute(output.id(), "channels", std::int64_t{format.channels});

@@ -17,6 +17,18 @@ bool AllZero(const std::vector<char>& bytes) {
   return bytes.front() == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
+// `count` pieces of `bytes`, which lie `stride` apart, side by side.
+template <std::size_t kBytes>
+void GatherFew(const char* from, std::size_t stride, std::size_t count, char* to) {
+  for (std::size_t i = 0; i < count; ++i) std::memcpy(to + i * kBytes, from + i * stride, kBytes);
+}
+void Gather(const char* from, std::size_t stride, std::size_t bytes, std::size_t count, char* to) {
+  if (bytes == 2) return GatherFew<2>(from, stride, count, to);
+  if (bytes == 4) return GatherFew<4>(from, stride, count, to);
+  if (bytes == 8) return GatherFew<8>(from, stride, count, to);
+  for (std::size_t i = 0; i < count; ++i) std::memcpy(to + i * bytes, from + i * stride, bytes);
+}
+
 }  // namespace
 
 Hdf5Handle StoredType(CacheSampleType type) {
@@ -32,19 +44,20 @@ Hdf5Handle StoredType(CacheSampleType type) {
   return stored;
 }
 
-ChunkWriter::ChunkWriter(Hdf5Output& output, const char* name, CacheSampleType type, int columns,
-                         std::int64_t chunk_rows, int compression)
+ChunkWriter::ChunkWriter(Hdf5Output& output, const char* name, CacheSampleType type, int groups,
+                         int columns, int compression)
     : output_(output),
       sample_bytes_(CacheSampleBytes(type)),
       row_bytes_(columns * CacheSampleBytes(type)),
       columns_(columns),
-      chunk_rows_(chunk_rows),
+      chunk_rows_(ChunkFrames(row_bytes_)),
       compression_(compression),
-      chunk_(static_cast<std::size_t>(chunk_rows) * row_bytes_) {
+      chunks_(groups, std::vector<char>(static_cast<std::size_t>(chunk_rows_) * row_bytes_)) {
   Hdf5Lock lock;
-  const hsize_t none[2] = {0, static_cast<hsize_t>(columns)};
-  const hsize_t endless[2] = {H5S_UNLIMITED, static_cast<hsize_t>(columns)};
-  const hsize_t chunk_shape[2] = {static_cast<hsize_t>(chunk_rows), static_cast<hsize_t>(columns)};
+  const auto all_columns = static_cast<hsize_t>(columns) * groups;
+  const hsize_t none[2] = {0, all_columns};
+  const hsize_t endless[2] = {H5S_UNLIMITED, all_columns};
+  const hsize_t chunk_shape[2] = {static_cast<hsize_t>(chunk_rows_), static_cast<hsize_t>(columns)};
   const Hdf5Handle space(H5Screate_simple(2, none, endless), H5Sclose);
   const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_chunk(properties.id(), 2, chunk_shape);
@@ -64,32 +77,54 @@ ChunkWriter::~ChunkWriter() {
   if (!output_.Flush()) dataset_.Abandon();
 }
 
-void ChunkWriter::Advance(std::int64_t rows) {
-  filled_ += rows;
-  if (filled_ == chunk_rows_) WriteChunk();
+void ChunkWriter::Append(const char* rows, std::int64_t count) {
+  const std::size_t stride = row_bytes_ * chunks_.size();
+  while (count > 0) {
+    const std::int64_t now = std::min(count, chunk_rows_ - filled_);
+    for (std::size_t g = 0; g < chunks_.size(); ++g) {
+      char* to = chunks_[g].data() + static_cast<std::size_t>(filled_) * row_bytes_;
+      Gather(rows + g * row_bytes_, stride, row_bytes_, static_cast<std::size_t>(now), to);
+    }
+    rows += static_cast<std::size_t>(now) * stride;
+    count -= now;
+    filled_ += now;
+    if (filled_ == chunk_rows_) WriteChunks();
+  }
 }
 
 void ChunkWriter::Finish() {
-  if (filled_ > 0) WriteChunk();
+  if (filled_ > 0) WriteChunks();
 }
 
-void ChunkWriter::WriteChunk() {
-  std::fill(next(), chunk_.data() + chunk_.size(), 0);
-  const bool silent = AllZero(chunk_);
-  hashes_.push_back(HashBytes({chunk_.data(), chunk_.size()}));
-  if (compression_ > 0 && !silent) CompressChunk(chunk_, sample_bytes_, compression_, packed_);
-  const std::vector<char>& stored = compression_ > 0 ? packed_ : chunk_;
-  const hsize_t offset[2] = {static_cast<hsize_t>(rows_), 0};
+void ChunkWriter::WriteChunks() {
+  std::vector<bool> silent;
+  for (std::vector<char>& chunk : chunks_) {
+    std::fill(chunk.begin() + static_cast<std::ptrdiff_t>(filled_ * row_bytes_), chunk.end(), 0);
+    silent.push_back(AllZero(chunk));
+    hashes_.push_back(HashBytes({chunk.data(), chunk.size()}));
+  }
+  const hsize_t shape[2] = {static_cast<hsize_t>(rows_ + filled_),
+                            static_cast<hsize_t>(columns_) * chunks_.size()};
+  {
+    Hdf5Lock lock;
+    if (H5Dset_extent(dataset_.id(), shape) < 0) throw output_.WriteFailed();
+  }
+  // A chunk of silence takes no room: what was never written reads as zero.
+  for (std::size_t g = 0; g < chunks_.size(); ++g)
+    if (!silent[g]) WriteChunk(g);
   rows_ += filled_;
   filled_ = 0;
-  const hsize_t shape[2] = {static_cast<hsize_t>(rows_), static_cast<hsize_t>(columns_)};
+}
+
+void ChunkWriter::WriteChunk(std::size_t group) {
+  const std::vector<char>& chunk = chunks_[group];
+  if (compression_ > 0) CompressChunk(chunk, sample_bytes_, compression_, packed_);
+  const std::vector<char>& stored = compression_ > 0 ? packed_ : chunk;
+  const hsize_t offset[2] = {static_cast<hsize_t>(rows_),
+                             static_cast<hsize_t>(group) * static_cast<hsize_t>(columns_)};
   Hdf5Lock lock;
-  if (H5Dset_extent(dataset_.id(), shape) < 0 ||
-      // A chunk of silence takes no room: what was never written reads as zero.
-      (!silent &&
-       H5Dwrite_chunk(dataset_.id(), H5P_DEFAULT, 0, offset, stored.size(), stored.data()) < 0)) {
+  if (H5Dwrite_chunk(dataset_.id(), H5P_DEFAULT, 0, offset, stored.size(), stored.data()) < 0)
     throw output_.WriteFailed();
-  }
 }
 
 }  // namespace stemsmith

@@ -1,5 +1,5 @@
-// Interleaved frames, as they lie in a chunk of the cache, into planar rows of floats. Vectorised
-// on any processor, without flags of the build.
+// Interleaved samples of a chunk of the cache into planar rows of floats. Vectorised on any
+// processor, without flags of the build.
 #pragma once
 
 #include <cstddef>
@@ -11,27 +11,20 @@ namespace stemsmith {
 // What Deinterleave may read beyond the last sample it needs.
 inline constexpr std::size_t kDeinterleaveSlackBytes = 16;
 
-// The most channels that sums are made of.
-inline constexpr int kMostSummedChannels = 2;
-
-// Where a column goes.
-struct ColumnTarget {
-  float* out = nullptr;  // its row
-  float factor = 1.0f;   // of its samples
-  int channel = 0;       // of the sums that it is part of
+// Where the columns of some frames go: each into its row, times a factor.
+struct Rows {
+  std::span<float* const> out;  // a row per column
+  float factor = 1.0f;
+  // Where not empty, the samples of a column are part of a sum besides: begin it or, with
+  // `add_to_sums`, are added to it.
+  std::span<float* const> sums;  // a row per column
+  bool add_to_sums = false;
 };
 
-// Columns first, first + 1, … of `frames` frames that are `columns` samples wide: each times its
-// factor into its row. `sums`, where given, has a row for each channel, at most
-// kMostSummedChannels: it gets the sum of the rows of this channel, in their order.
-void Deinterleave(const std::int16_t* in, int columns, int first,
-                  std::span<const ColumnTarget> targets, std::int64_t frames,
-                  std::span<float* const> sums = {});
+// `frames` frames of as many columns as there are rows.
+void Deinterleave(const std::int16_t* in, std::int64_t frames, const Rows& rows);
 // The same of IEEE float16, given as bits; finite numbers only.
-void DeinterleaveHalves(const std::uint16_t* in, int columns, int first,
-                        std::span<const ColumnTarget> targets, std::int64_t frames,
-                        std::span<float* const> sums = {});
-void Deinterleave(const float* in, int columns, int first, std::span<const ColumnTarget> targets,
-                  std::int64_t frames, std::span<float* const> sums = {});
+void DeinterleaveHalves(const std::uint16_t* in, std::int64_t frames, const Rows& rows);
+void Deinterleave(const float* in, std::int64_t frames, const Rows& rows);
 
 }  // namespace stemsmith

@@ -180,8 +180,8 @@ Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& ki
   return file;
 }
 
-std::int64_t CheckHdf5Format(hid_t file, const std::string& format, std::int64_t newest_version,
-                             const std::filesystem::path& path) {
+std::int64_t Hdf5FormatVersion(hid_t file, const std::string& format,
+                               const std::filesystem::path& path) {
   Hdf5Lock lock;
   std::string found;
   if (H5Aexists(file, "format") > 0) found = ReadStringAttribute(file, "format", path);
@@ -194,14 +194,21 @@ std::int64_t CheckHdf5Format(hid_t file, const std::string& format, std::int64_t
                        "give the file that `stemsmith prepare … --out FILE` wrote");
   }
   const std::int64_t version = ReadIntegerAttribute(file, "version", path);
-  if (version > newest_version) {
-    throw Error::Input("written by a newer stemsmith (" + format + " version " +
-                           std::to_string(version) + ", this one reads up to " +
-                           std::to_string(newest_version) + ")",
-                       path.string(), "update stemsmith, or prepare the cache again");
-  }
   if (version < 1) throw Damaged(path, "version");
   return version;
+}
+
+void CheckHdf5Format(hid_t file, const std::string& format, std::int64_t version,
+                     const std::filesystem::path& path) {
+  const std::int64_t found = Hdf5FormatVersion(file, format, path);
+  if (found == version) return;
+  const bool newer = found > version;
+  throw Error::Input(
+      std::string("written by ") + (newer ? "a newer" : "an older") + " stemsmith (" + format +
+          " version " + std::to_string(found) + ", this one reads version " +
+          std::to_string(version) + ")",
+      path.string(),
+      newer ? "update stemsmith, or prepare the cache again" : "prepare the cache again");
 }
 
 void WriteAttribute(hid_t object, const char* name, const std::string& value) {

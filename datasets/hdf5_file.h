@@ -83,9 +83,13 @@ bool IsHdf5File(const std::filesystem::path& path);
 // Opens for reading. Throws Error: missing, no HDF5 file, cut off. `kind` is what was expected
 // ("cache").
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind);
-// Checks the attributes `format` and `version` that every file of ours carries; gives the version.
-std::int64_t CheckHdf5Format(hid_t file, const std::string& format, std::int64_t newest_version,
-                             const std::filesystem::path& path);
+// The version of a file of ours, which carries the attributes `format` and `version`. Throws Error
+// for other files.
+std::int64_t Hdf5FormatVersion(hid_t file, const std::string& format,
+                               const std::filesystem::path& path);
+// Throws Error unless the file is of this format and version.
+void CheckHdf5Format(hid_t file, const std::string& format, std::int64_t version,
+                     const std::filesystem::path& path);
 
 // Attributes of an object. The readers throw Error (naming `path`) when one is missing or of
 // another kind.

@@ -1,7 +1,6 @@
 #include "datasets/sample_maker.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -16,8 +15,6 @@ namespace {
 // Draws of one sample until one sounds as asked for: of a stem that sounds a twentieth of the time,
 // one in a hundred and fifty samples is still without.
 constexpr std::uint64_t kMostDraws = 100;
-// Read and summed at a time where stems come from several places.
-constexpr std::int64_t kStretchFrames = 4096;
 // Draws of one sample given up because of damage before that is an error after all.
 constexpr int kMostSkips = 100;
 
@@ -213,54 +210,37 @@ void SampleMaker::Make(const Planned& planned, float* stems, float* mix) const {
     for (std::int64_t row = 0; row < shape_.stems * shape_.channels; ++row)
       std::copy_n(block.data + row * block.frames, shape_.frames, stems + row * shape_.frames);
   }
-  ChangeAndSum(sample, changes, 0, shape_.frames, mix);
+  ChangeAndSum(sample, changes, mix);
 }
 
 void SampleMaker::Read(const ReadPlan& plan, std::span<const StemChange> changes,
                        const StemBlock& block, float* mix) const {
   // Changes come after what is added to a stem, else with the reading.
-  const bool change_in_reading = !changes.empty() && plan.extras.empty();
-  std::map<std::size_t, std::vector<StemRead>> by_track;
-  for (std::size_t s = 0; s < plan.stems.size(); ++s) {
-    StemRead read{s, plan.stems[s].start_frame, block.channel(static_cast<int>(s), 0)};
-    if (change_in_reading) {
-      read.factor = changes[s].factor;
-      read.swapped = changes[s].swapped;
-    }
-    by_track[plan.stems[s].track].push_back(read);
+  const bool all_in_reading = plan.extras.empty();
+  std::vector<StemRead> reads(plan.stems.size());
+  for (std::size_t s = 0; s < reads.size(); ++s) {
+    const ReadPlan::Piece& piece = plan.stems[s];
+    reads[s] = {.track = numbers_[piece.track],
+                .stem = s,
+                .start = piece.start_frame,
+                .out = block.channel(static_cast<int>(s), 0)};
+    if (!all_in_reading || changes.empty()) continue;
+    reads[s].factor = changes[s].factor;
+    reads[s].swapped = changes[s].swapped;
   }
-  const bool together =
-      plan.extras.empty() && std::all_of(plan.stems.begin(), plan.stems.end(),
-                                         [&](const auto& p) { return p == plan.stems.front(); });
-  // In stretches that the processor's caches still hold when they are summed.
-  const std::int64_t step = together ? block.frames : kStretchFrames;
+  cache_.ReadStems(reads, block.frames, block.frames, all_in_reading ? mix : nullptr);
+  if (all_in_reading) return;
+  const std::int64_t stem_size = block.channels * block.frames;
   thread_local std::vector<float> extra_audio;
-  for (std::int64_t at = 0; at < block.frames; at += step) {
-    const std::int64_t count = std::min(step, block.frames - at);
-    bool summed = false;
-    for (auto& [track, reads] : by_track) {
-      summed = cache_.ReadStems(numbers_[track], reads, count, block.frames,
-                                together && mix != nullptr ? mix + at : nullptr);
-      for (StemRead& read : reads) {
-        read.start += count;
-        read.out += count;
-      }
-    }
-    for (const ReadPlan::Extra& extra : plan.extras) {
-      extra_audio.resize(static_cast<std::size_t>(block.channels * count));
-      cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame + at, count,
-                      extra_audio.data());
-      for (int c = 0; c < block.channels; ++c) {
-        float* to = block.channel(static_cast<int>(extra.stem), c) + at;
-        const float* from = extra_audio.data() + c * count;
-        for (std::int64_t i = 0; i < count; ++i) to[i] += extra.factor * from[i];
-      }
-    }
-    if (!summed && mix != nullptr) {
-      const auto left = change_in_reading ? std::span<const StemChange>{} : changes;
-      ChangeAndSum(block, left, at, at + count, mix);
-    }
+  for (const ReadPlan::Extra& extra : plan.extras) {
+    extra_audio.resize(static_cast<std::size_t>(stem_size));
+    cache_.ReadStem(numbers_[extra.piece.track], extra.stem, extra.piece.start_frame, block.frames,
+                    extra_audio.data());
+    float* to = block.channel(static_cast<int>(extra.stem), 0);
+    for (std::int64_t i = 0; i < stem_size; ++i)
+      to[i] += extra.factor * extra_audio[static_cast<std::size_t>(i)];
   }
+  if (mix != nullptr) ChangeAndSum(block, changes, mix);
 }
 
 void SampleMaker::ReportDamage(const DamagedAudio& damage) const {

@@ -201,7 +201,9 @@ TEST_P(BadInput, OddNamesAreKept) {
   ASSERT_TRUE(Prepare().failures.empty());
   const CacheReader cache(out_ / "cache.h5");
   ASSERT_EQ(cache.tracks().size(), 1u);
-  if (GetParam().has_names) EXPECT_EQ(cache.tracks()[0].name, NameOf(1));
+  if (GetParam().has_names) {
+    EXPECT_EQ(cache.tracks()[0].name, NameOf(1));
+  }
 }
 
 TEST_P(BadInput, TwoSongsOfOneNameAreTheErrorOfTheSecond) {

@@ -85,8 +85,8 @@ TEST_F(CacheCompressionTest, EveryLevelAndTypeGivesTheSameSamplesInLessRoom) {
       ASSERT_EQ(got, audio_) << CacheSampleTypeName(type) << " level " << level;
       // Again, from the middle of a chunk on, and stems from places of their own.
       std::vector<float> part(4 * 70'000, 9.0f);
-      const StemRead reads[] = {{0, 50'001, part.data()}, {1, 90'007, part.data() + 140'000}};
-      cache.ReadStems(0, reads, 70'000, 70'000);
+      const StemRead reads[] = {{0, 0, 50'001, part.data()}, {0, 1, 90'007, part.data() + 140'000}};
+      cache.ReadStems(reads, 70'000, 70'000);
       for (int row = 0; row < 4; ++row) {
         const std::int64_t start = row < 2 ? 50'001 : 90'007;
         for (std::int64_t t = 0; t < 70'000; ++t)
@@ -124,7 +124,7 @@ TEST_F(CacheCompressionTest, DamageIsFoundWhereverItLies) {
   const std::string whole = ReadFile(track_);
   const TrackLayout layout = ReadTrackLayout(track_);
   ASSERT_EQ(layout.sizes.size(), layout.offsets.size());
-  const std::uint64_t place = layout.offsets[1], size = layout.sizes[1];
+  const std::uint64_t place = layout.offsets[layout.groups], size = layout.sizes[layout.groups];
   RandomStream random({9});
   for (int round = 0; round < 60; ++round) {
     WriteFileAtomically(track_, whole);

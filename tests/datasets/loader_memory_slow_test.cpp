@@ -24,16 +24,16 @@ constexpr std::int64_t kSongFrames = std::int64_t{240} * kRate;
 constexpr std::int64_t kMemoryMb = 64;
 
 void WriteUnfilledSong(const std::filesystem::path& path) {
-  const std::int64_t chunk_frames = ChunkFrames(kColumns * 2);
-  const std::vector<char> chunk(static_cast<std::size_t>(chunk_frames * kColumns * 2));
+  const std::int64_t chunk_frames = ChunkFrames(kChannels * 2);
+  const std::vector<char> chunk(static_cast<std::size_t>(chunk_frames * kChannels * 2));
   const std::vector<std::uint64_t> hashes(
-      static_cast<std::size_t>((kSongFrames + chunk_frames - 1) / chunk_frames),
+      static_cast<std::size_t>((kSongFrames + chunk_frames - 1) / chunk_frames * kStems),
       HashBytes({chunk.data(), chunk.size()}));
   Hdf5Output file(path);
   {
     Hdf5Lock lock;
     const hsize_t shape[2] = {static_cast<hsize_t>(kSongFrames), kColumns};
-    const hsize_t chunk_shape[2] = {static_cast<hsize_t>(chunk_frames), kColumns};
+    const hsize_t chunk_shape[2] = {static_cast<hsize_t>(chunk_frames), kChannels};
     const Hdf5Handle space(H5Screate_simple(2, shape, nullptr), H5Sclose);
     const Hdf5Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
     H5Pset_chunk(properties.id(), 2, chunk_shape);
@@ -44,7 +44,7 @@ void WriteUnfilledSong(const std::filesystem::path& path) {
                            H5Dclose);
     ASSERT_TRUE(audio.valid());
     WriteAttribute(file.id(), "format", std::string("stemsmith-track"));
-    WriteAttribute(file.id(), "version", std::int64_t{kTrackFormatVersion});
+    WriteAttribute(file.id(), "version", std::int64_t{kCacheFormatVersion});
     WriteAttribute(file.id(), "frames", kSongFrames);
     WriteAttribute(file.id(), "sample_type", std::string("int16"));
     WriteAttribute(file.id(), "scale", std::vector<double>{kInt16Step});

@@ -42,9 +42,8 @@ std::uint16_t Encoded(double value) {
 TEST(SampleEncoding, EveryHalfComesBackFromItsFloat) {
   const std::vector<std::uint16_t> halves = AllFiniteHalves();
   std::vector<float> floats(halves.size());
-  const ColumnTarget target{floats.data()};
-  DeinterleaveHalves(halves.data(), 1, 0, {&target, 1},
-                     static_cast<std::int64_t>(halves.size()) - 16);
+  float* const row = floats.data();
+  DeinterleaveHalves(halves.data(), static_cast<std::int64_t>(halves.size()) - 16, {{&row, 1}});
   for (std::size_t i = 0; i + 16 < halves.size(); ++i) {
     ASSERT_EQ(floats[i], ValueOf(halves[i])) << i;
     ASSERT_EQ(std::signbit(floats[i]), halves[i] >= 0x8000) << i;
@@ -75,24 +74,38 @@ TEST(SampleEncoding, HalvesBeyondTheirRangeAreTheLargest) {
   EXPECT_EQ(Encoded(1e-30), 0);
 }
 
-TEST(SampleEncoding, HalvesOfAnyColumnsBecomeRowsTimesTheScale) {
+// Any number of columns and frames, of both kinds of 16 bits: each sample times the factor in its
+// row, and in a sum that begins or goes on.
+TEST(SampleEncoding, ColumnsBecomeRowsTimesTheFactorAndAreSummed) {
   RandomStream random({3});
   for (const int columns : {1, 2, 3, 7, 8, 9, 16, 18}) {
-    for (const std::int64_t frames : {1, 7, 8, 9, 600, 1500}) {
-      const std::size_t slack = kDeinterleaveSlackBytes / 2;
-      std::vector<std::uint16_t> in(frames * columns + slack);
+    for (const std::int64_t frames : {1, 3, 7, 8, 9, 600, 1500}) {
+      std::vector<std::uint16_t> in(frames * columns + kDeinterleaveSlackBytes / 2);
       for (std::uint16_t& half : in) half = static_cast<std::uint16_t>(random.Below(0x7C00));
-      const int first = static_cast<int>(random.Below(columns));
-      const int count = 1 + static_cast<int>(random.Below(columns - first));
-      const std::int64_t row = frames + 3;
-      std::vector<float> out(row * count, -1.0f);
-      std::vector<ColumnTarget> targets;
-      for (int c = 0; c < count; ++c) targets.push_back({out.data() + c * row, 0.5f});
-      DeinterleaveHalves(in.data(), columns, first, targets, frames);
-      for (int c = 0; c < count; ++c) {
-        for (std::int64_t t = 0; t < row; ++t) {
-          const double want = t < frames ? 0.5 * ValueOf(in[t * columns + first + c]) : -1.0;
-          ASSERT_EQ(out[c * row + t], want) << columns << " columns, frame " << t;
+      for (const bool halves : {false, true}) {
+        const std::int64_t length = frames + 3;
+        std::vector<float> out(length * columns, -1.0f), sum(length * columns, 0.25f);
+        std::vector<float*> rows, sums;
+        for (int c = 0; c < columns; ++c) {
+          rows.push_back(out.data() + c * length);
+          sums.push_back(sum.data() + c * length);
+        }
+        const bool adds = random.Below(2) == 1, summed = random.Below(3) > 0;
+        const Rows to{rows, -0.5f, summed ? std::span(sums) : std::span<float*>(), adds};
+        if (halves) {
+          DeinterleaveHalves(in.data(), frames, to);
+        } else {
+          Deinterleave(reinterpret_cast<const std::int16_t*>(in.data()), frames, to);
+        }
+        for (int c = 0; c < columns; ++c) {
+          for (std::int64_t t = 0; t < length; ++t) {
+            const std::uint16_t bits = in[t < frames ? t * columns + c : 0];
+            const float value = -0.5f * (halves ? static_cast<float>(ValueOf(bits)) : bits);
+            ASSERT_EQ(out[c * length + t], t < frames ? value : -1.0f)
+                << columns << " columns, frame " << t;
+            const float total = adds ? 0.25f + value : value;
+            ASSERT_EQ(sum[c * length + t], summed && t < frames ? total : 0.25f);
+          }
         }
       }
     }

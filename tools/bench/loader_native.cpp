@@ -124,22 +124,27 @@ void MeasureLimit(const std::filesystem::path& folder, const CacheReader& cache)
     const auto path = CacheTrackFolder(folder / "cache.h5") / CacheTrackFileName(track.name);
     files.push_back({open(path.c_str(), O_RDONLY), ReadTrackLayout(path)});
   }
-  std::vector<std::int16_t> buffer(std::size_t{1} << 19);
+  constexpr std::int64_t kPiece = 8192;
+  std::vector<std::int16_t> buffer(std::size_t{kPiece} * kChannels);
   TimePasses(Segments(folder, cache), [&](const Segment& segment, float* out) {
     const auto& [descriptor, layout] = files[segment.track];
     const float scale = static_cast<float>(layout.scale);
     for (std::int64_t at = segment.start; at < segment.start + kSegment;) {
       const std::int64_t chunk = at / layout.chunk_frames, skip = at % layout.chunk_frames;
-      const std::int64_t n = std::min(layout.chunk_frames - skip, segment.start + kSegment - at);
+      // In pieces that the processor's caches hold.
+      const std::int64_t n =
+          std::min({layout.chunk_frames - skip, segment.start + kSegment - at, kPiece});
       const auto bytes = static_cast<std::size_t>(n) * layout.bytes_per_frame();
-      const auto place = layout.offsets[static_cast<std::size_t>(chunk)] +
-                         static_cast<std::uint64_t>(skip) * layout.bytes_per_frame();
-      if (pread(descriptor, buffer.data(), bytes, static_cast<off_t>(place)) !=
-          static_cast<ssize_t>(bytes))
-        throw Error::System("cannot read", "cache");
-      const std::int16_t* in = buffer.data();
-      for (std::int64_t i = 0; i < n * kColumns; ++i) out[i] = static_cast<float>(in[i]) * scale;
-      out += n * kColumns;
+      for (int stem = 0; stem < kStems; ++stem) {
+        const auto place = layout.offsets[static_cast<std::size_t>(chunk * kStems + stem)] +
+                           static_cast<std::uint64_t>(skip) * layout.bytes_per_frame();
+        if (pread(descriptor, buffer.data(), bytes, static_cast<off_t>(place)) !=
+            static_cast<ssize_t>(bytes))
+          throw Error::System("cannot read", "cache");
+        const std::int16_t* in = buffer.data();
+        for (std::int64_t i = 0; i < n * kChannels; ++i) out[i] = static_cast<float>(in[i]) * scale;
+        out += n * kChannels;
+      }
       at += n;
     }
   });

@@ -64,7 +64,7 @@ void InspectCache(const InspectArguments& arguments) {
 
   nlohmann::json fields = {{"kind", "cache"},
                            {"file", arguments.file.string()},
-                           {"version", index.version},
+                           {"version", kCacheFormatVersion},
                            {"sample_rate_hz", index.sample_rate_hz},
                            {"channels", index.channels},
                            {"songs", index.tracks.size()},

@@ -134,6 +134,16 @@ std::string ReadFile(const fs::path& path) {
 }
 
 void EnsureWritableFolder(const fs::path& folder) {
+#ifdef O_TMPFILE
+  // A file without a name, where the file system knows such: nothing stays even of a killed run.
+  std::error_code ignored;
+  fs::create_directories(folder, ignored);
+  const int file = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (file >= 0) {
+    close(file);
+    return;
+  }
+#endif
   PendingFile probe(folder / "write-test");  // created, then removed uncommitted
 }
 

@@ -101,6 +101,10 @@ void Trainer::Resume() {
   loader_->Seek(state_.position);
   WriteFileAtomically(folder_->config(), state_.config);
   log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
+  // A run killed between last and its copy lacks the copy.
+  if (options_.checkpoint_every > 0 && state_.step > 0 &&
+      state_.step % options_.checkpoint_every == 0)
+    SavePeriodic();
   progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 

@@ -47,7 +47,8 @@ loss: [{name: l1, domain: waveform}]
 optimizer: {name: adamw, lr: 2e-3}
 gradient_clip: 5
 schedule: {name: cosine, warmup_steps: 10}
-train: {steps: $steps, batch_size: 4, ema_decay: 0.95, log_every_steps: 3}
+train: {steps: $steps, batch_size: 4, log_every_steps: 3}
+ema: {batch: [0.9, 0.99], epoch: [0.7]}
 validate: {every_steps: 20, max_segments: 8}
 checkpoint: {every_steps: 7, keep: 2}
 YAML
@@ -115,9 +116,10 @@ while [ "$kill_number" -lt "$kills" ] || [ "$in_checkpoint" = 0 ] || [ "$in_epoc
       if half_written "$killed"; then
         in_checkpoint=$((in_checkpoint + 1)) where=", in a checkpoint"
       fi
-      batch=0 epoch=0
+      step=0
       if [ -e "$last" ]; then
-        read -r batch epoch < <(position "$last")
+        place=$(position "$last")
+        batch=${place% *} epoch=${place#* }
         step=$((epoch * batches + batch))
         if [ "$batch" != 0 ]; then
           in_epoch=$((in_epoch + 1)) where+=", in mid-epoch"

@@ -42,8 +42,11 @@ TEST_F(Ema, CopiesCounts) {
   for (auto& [name, tensor] : model->StateDict())
     if (!tensor.is_floating_point()) tensor.fill_(7);
   average.Update();
-  for (const auto& [name, tensor] : average.state())
-    if (!tensor.is_floating_point()) EXPECT_EQ(tensor.item<int>(), 7) << name;
+  for (const auto& [name, tensor] : average.state()) {
+    if (!tensor.is_floating_point()) {
+      EXPECT_EQ(tensor.item<int>(), 7) << name;
+    }
+  }
 }
 
 TEST_F(Ema, RefusesSenselessDecays) {

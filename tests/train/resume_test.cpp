@@ -71,8 +71,11 @@ TEST_F(Resume, OverrideTakesTheNewConfiguration) {
   EXPECT_EQ(result.step, 12);
   const auto records = MetricsLog::Read(folder_ / "run/metrics.jsonl");
   EXPECT_EQ(records.back()["step"], 12);
-  for (const auto& record : records)
-    if (record["event"] == "train" && record["step"] > 4) EXPECT_EQ(record["learning_rate"], 0.1);
+  for (const auto& record : records) {
+    if (record["event"] == "train" && record["step"] > 4) {
+      EXPECT_EQ(record["learning_rate"], 0.1);
+    }
+  }
   EXPECT_EQ(Config::Load(folder_ / "run/config.yaml").Child("optimizer").Number("lr", 0), 0.1);
   // From then on it is the run's configuration.
   accept_changes_ = false;

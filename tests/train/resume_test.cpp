@@ -85,8 +85,8 @@ TEST_F(Resume, OverrideTakesTheNewConfiguration) {
 TEST_F(Resume, OverrideBeginsWhatDoesNotFitAnew) {
   RunTraining("optimizer", {"train.steps=4"});
   EXPECT_EQ(GoOn("optimizer", {"optimizer.name=sgd", "optimizer.lr=0.01"}).step, 12);
-  EXPECT_THAT(LoadCheckpoint(CheckpointPath("optimizer", "last")).training.size(),
-              ::testing::Gt(0));
+  for (const auto& [name, tensor] : LoadCheckpoint(CheckpointPath("optimizer", "last")).training)
+    EXPECT_FALSE(name.starts_with("optimizer.exp_avg")) << name;
 
   accept_changes_ = false;
   RunTraining("batches", {"train.steps=5"});  // in mid-epoch

@@ -1,19 +1,14 @@
 #include "train/same_run.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "train/options.h"
 
 namespace stemsmith {
 namespace {
 
-std::string Joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all;
-}
-
 std::string Text(const ModelSetting& setting) {
-  return Joined(setting.stems) + " at " + std::to_string(setting.sample_rate_hz) + " Hz, " +
+  return JoinNames(setting.stems) + " at " + std::to_string(setting.sample_rate_hz) + " Hz, " +
          std::to_string(setting.channels) + " channels";
 }
 
@@ -48,8 +43,8 @@ RunChanges CompareRuns(const TrainState& saved, const Checkpoint& checkpoint, co
   }
   if (changes.empty() || accept) return changes;
   throw Error::Usage(
-      "the configuration is not the one this run was started with: " + Joined(changes.texts), where,
-      "take the change back, go on with it by --override, or choose another --run");
+      "the configuration is not the one this run was started with: " + JoinNames(changes.texts),
+      where, "take the change back, go on with it by --override, or choose another --run");
 }
 
 }  // namespace stemsmith

@@ -2,20 +2,11 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "train/loss_watch.h"
 #include "train/trainer_run.h"
 
 namespace stemsmith {
-namespace {
-
-std::string SongNames(const std::vector<std::string>& names) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
-
-}  // namespace
-
 void Trainer::FindBuffers() {
   const NamedTensors state = model_->StateDict();  // parameters come first
   for (std::size_t i = model_->parameters().size(); i < state.size(); ++i) {
@@ -70,9 +61,9 @@ void Trainer::SkipBatch(const std::string& problem, double loss,
                "songs; " +
                advice;
     }
-    throw Error::Input(at_step, "tracks " + SongNames(songs), advice);
+    throw Error::Input(at_step, "tracks " + JoinNames(songs), advice);
   }
-  progress_->Message(text + " (tracks " + SongNames(songs) + ")");
+  progress_->Message(text + " (tracks " + JoinNames(songs) + ")");
 }
 
 bool Trainer::RollBack() {

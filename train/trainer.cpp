@@ -6,7 +6,6 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
-#include "core/text.h"
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"

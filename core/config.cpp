@@ -166,7 +166,7 @@ struct ConfigParser {
     }
   }
 
-  static void Emit(YAML::Emitter& out, const Node& node) {
+  static void Emit(YAML::Emitter& out, const Node& node, bool with_defaults) {
     switch (node.kind) {
       case Node::Kind::kNull:
         out << YAML::Null;
@@ -181,7 +181,7 @@ struct ConfigParser {
                         [](const NodePtr& item) { return item->kind == Node::Kind::kScalar; });
         if (flat) out << YAML::Flow;
         out << YAML::BeginSeq;
-        for (const NodePtr& item : node.items) Emit(out, *item);
+        for (const NodePtr& item : node.items) Emit(out, *item, with_defaults);
         out << YAML::EndSeq;
         break;
       }
@@ -189,11 +189,13 @@ struct ConfigParser {
         out << YAML::BeginMap;
         for (const auto& [key, value] : node.entries) {
           out << YAML::Key << key << YAML::Value;
-          Emit(out, *value);
+          Emit(out, *value, with_defaults);
         }
-        for (const auto& [key, value] : node.defaults) {
-          out << YAML::Key << key << YAML::Value;
-          Emit(out, *value);
+        if (with_defaults) {
+          for (const auto& [key, value] : node.defaults) {
+            out << YAML::Key << key << YAML::Value;
+            Emit(out, *value, with_defaults);
+          }
         }
         out << YAML::EndMap;
         break;
@@ -485,9 +487,9 @@ std::string Config::Where(const std::string& key) const {
 
 void Config::CheckAllRead() const { ConfigParser::Check(*node_); }
 
-std::string Config::Dump() const {
+std::string Config::Dump(bool with_defaults) const {
   YAML::Emitter out;
-  ConfigParser::Emit(out, *node_);
+  ConfigParser::Emit(out, *node_, with_defaults);
   return std::string(out.c_str()) + "\n";
 }
 

@@ -65,8 +65,8 @@ class Config {
   // Throws for keys in this node and below that were never asked for.
   void CheckAllRead() const;
   // The YAML text of this node, with every default that was asked for filled in: the resolved
-  // configuration.
-  std::string Dump() const;
+  // configuration. Without the defaults: what was given.
+  std::string Dump(bool with_defaults = true) const;
 
  private:
   struct Node;

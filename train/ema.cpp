@@ -1,7 +1,8 @@
 #include "train/ema.h"
 
 #include <algorithm>
-#include <map>
+#include <cmath>
+#include <cstdio>
 
 #include "core/error.h"
 
@@ -14,26 +15,32 @@ NamedTensors CloneTensors(const NamedTensors& tensors) {
   return copies;
 }
 
-WeightAverage::WeightAverage(const SeparationModel& model, double decay)
-    : decay_(decay), state_(CloneTensors(model.StateDict())) {}
+std::string AverageName(const std::string& kind, double decay) {
+  char text[40];
+  std::snprintf(text, sizeof text, "_%.10g", decay);
+  return kind + text;
+}
 
-void WeightAverage::Update(const SeparationModel& model, std::int64_t step) {
-  torch::NoGradGuard no_grad;
-  const double n = static_cast<double>(step);
-  const double decay = std::min(decay_, (1.0 + n) / (10.0 + n));
+WeightAverage::WeightAverage(std::string name, double decay, const SeparationModel& model)
+    : name_(std::move(name)), decay_(decay), state_(CloneTensors(model.StateDict())) {
   const NamedTensors now = model.StateDict();
-  std::map<std::string, torch::Tensor> parameters;
-  for (const auto& item : model.named_parameters()) parameters.emplace(item.key(), item.value());
-  for (std::size_t i = 0; i < state_.size(); ++i) {
-    if (parameters.contains(state_[i].first)) {
-      state_[i].second.lerp_(now[i].second.detach(), 1.0 - decay);
-    } else {
-      state_[i].second.copy_(now[i].second);
-    }
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const bool number = now[i].second.is_floating_point();
+    (number ? weights_ : counts_).push_back(now[i].second);
+    (number ? averages_ : count_copies_).push_back(state_[i].second);
   }
 }
 
-void WeightAverage::Load(const NamedTensors& state, const std::string& where) {
+void WeightAverage::Update() {
+  torch::NoGradGuard no_grad;
+  ++updates_;
+  const double share = (1.0 - decay_) / (1.0 - std::pow(decay_, static_cast<double>(updates_)));
+  if (!weights_.empty()) at::_foreach_lerp_(averages_, weights_, share);
+  if (!counts_.empty()) at::_foreach_copy_(count_copies_, counts_);
+}
+
+void WeightAverage::Load(const NamedTensors& state, std::int64_t updates,
+                         const std::string& where) {
   torch::NoGradGuard no_grad;
   const std::map<std::string, torch::Tensor> given(state.begin(), state.end());
   for (auto& [name, tensor] : state_) {
@@ -44,6 +51,70 @@ void WeightAverage::Load(const NamedTensors& state, const std::string& where) {
     }
     tensor.copy_(found->second);
   }
+  updates_ = updates;
+}
+
+WeightAverages::WeightAverages(const Config& config, const SeparationModel& model) {
+  for (const char* kind : {"batch", "epoch"}) {
+    for (const double decay : config.Numbers(kind)) {
+      const std::string name = AverageName(kind, decay);
+      if (!(decay > 0.0 && decay < 1.0)) {
+        throw Error::Usage("a decay of 'ema." + std::string(kind) + "' must lie between 0 and 1",
+                           config.Where(kind), "0.999 averages over about 1000 updates");
+      }
+      for (const auto& other : averages_) {
+        if (other->name() == name) {
+          throw Error::Usage("a decay stands twice in 'ema." + std::string(kind) + "'",
+                             config.Where(kind), "keep one of them");
+        }
+      }
+      averages_.push_back(std::make_unique<WeightAverage>(name, decay, model));
+      (kind == std::string("batch") ? steps_ : epochs_).push_back(averages_.back().get());
+    }
+  }
+}
+
+std::vector<const WeightAverage*> WeightAverages::Updated() const {
+  std::vector<const WeightAverage*> updated;
+  for (const auto& average : averages_) {
+    if (average->updates() > 0) updated.push_back(average.get());
+  }
+  return updated;
+}
+
+NamedTensors WeightAverages::State() const {
+  NamedTensors state;
+  for (const auto& average : averages_) {
+    for (const auto& [name, tensor] : average->state())
+      state.emplace_back(average->name() + "." + name, tensor);
+  }
+  return state;
+}
+
+std::map<std::string, std::int64_t> WeightAverages::Updates() const {
+  std::map<std::string, std::int64_t> updates;
+  for (const auto& average : averages_) updates[average->name()] = average->updates();
+  return updates;
+}
+
+std::vector<std::string> WeightAverages::Load(const NamedTensors& state,
+                                              const std::map<std::string, std::int64_t>& updates,
+                                              const std::string& where) {
+  std::vector<std::string> missing;
+  for (const auto& average : averages_) {
+    const auto found = updates.find(average->name());
+    if (found == updates.end()) {
+      missing.push_back(average->name());
+      continue;
+    }
+    const std::string prefix = average->name() + ".";
+    NamedTensors own;
+    for (const auto& [name, tensor] : state) {
+      if (name.starts_with(prefix)) own.emplace_back(name.substr(prefix.size()), tensor);
+    }
+    average->Load(own, found->second, where);
+  }
+  return missing;
 }
 
 }  // namespace stemsmith

@@ -58,19 +58,21 @@ NamedTensors Optimizer::State() const {
 void Optimizer::LoadState(const NamedTensors& state, const std::string& where) {
   torch::NoGradGuard no_grad;
   std::map<std::string, torch::Tensor> given(state.begin(), state.end());
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> wanted;  // nothing is copied before all fit
   for (auto& [name, tensor] : State()) {
     const auto found = given.find(name);
     if (found == given.end() || found->second.sizes() != tensor.sizes()) {
       throw Error::Input("the optimiser state '" + name + "' is missing or of another shape", where,
                          "the checkpoint belongs to another configuration; use another --run");
     }
-    tensor.copy_(found->second);
+    wanted.emplace_back(tensor, found->second);
     given.erase(found);
   }
   if (!given.empty()) {
     throw Error::Input("unexpected optimiser state '" + given.begin()->first + "'", where,
                        "the checkpoint belongs to another configuration; use another --run");
   }
+  for (auto& [tensor, value] : wanted) tensor.copy_(value);
 }
 
 const std::vector<OptimizerRow>& OptimizerTable() {

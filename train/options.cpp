@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::int64_t kMany = std::int64_t{1} << 50;
 
+bool SameValue(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  char *end_a = nullptr, *end_b = nullptr;
+  const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
+  return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && x == y;  // 1e-3 and 0.001
+}
+
 void ReadDataset(const Config& dataset, TrainOptions& options) {
   options.cache = dataset.RequiredString("cache");
   options.segment_seconds = dataset.NumberIn("segment_seconds", options.segment_seconds, 1e-3, 1e5);
@@ -40,7 +47,21 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
-  options.ema_decay = train.NumberIn("ema_decay", 0.0, 0.0, 0.9999999);
+  if (train.Has("ema_decay")) {
+    const std::string decay = train.String("ema_decay", "");
+    throw Error::Usage("'train.ema_decay' is written otherwise now", train.Where("ema_decay"),
+                       SameValue(decay, "0")
+                           ? "leave it out: without `ema` nothing is averaged"
+                           : "write ema: {batch: [" + decay + "]} instead, at the top level");
+  }
+  options.max_bad_batches = train.IntegerIn("max_bad_batches", options.max_bad_batches, 0, kMany);
+  options.explosion_factor =
+      train.NumberIn("explosion_factor", options.explosion_factor, 0.0, 1e12);
+  if (options.explosion_factor > 0.0 && options.explosion_factor <= 1.0) {
+    throw Error::Usage("train.explosion_factor must be above 1, or 0",
+                       train.Where("explosion_factor"),
+                       "0: a loss is only judged by being a finite number");
+  }
   options.log_every_steps = train.IntegerIn("log_every_steps", 10, 1, kMany);
 }
 
@@ -59,19 +80,20 @@ void Flatten(const YAML::Node& node, const std::string& path,
 
 bool MayChange(const std::string& key) {
   static const std::vector<std::string> kKeys = {
-      "train.steps",      "train.epochs",    "train.max_seconds",        "train.log_every_steps",
-      "dataset.cache",    "dataset.threads", "dataset.prefetch_batches", "dataset.memory_mb",
+      "train.steps",
+      "train.epochs",
+      "train.max_seconds",
+      "train.log_every_steps",
+      "dataset.cache",
+      "dataset.threads",
+      "dataset.prefetch_batches",
+      "dataset.memory_mb",
       "dataset.on_error",
+      "train.max_bad_batches",
+      "train.explosion_factor",
   };
   return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
          std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
-}
-
-bool SameValue(const std::string& a, const std::string& b) {
-  if (a == b) return true;
-  char *end_a = nullptr, *end_b = nullptr;
-  const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
-  return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && x == y;  // 1e-3 and 0.001
 }
 
 }  // namespace
@@ -94,7 +116,11 @@ TrainOptions ReadTrainOptions(const Config& config) {
   options.validate_every = validate.IntegerIn("every_steps", 200, 0, kMany);
   options.validate_split = validate.String("split", "valid");
   options.max_segments = validate.IntegerIn("max_segments", 64, 0, kMany);
-  options.metric = validate.Choice("metric", "sdr", {"sdr", "loss"});
+  options.patience = validate.IntegerIn("patience", 0, 0, kMany);
+  if (options.patience > 0 && options.validate_every == 0) {
+    throw Error::Usage("validate.patience waits for validations, and validate.every_steps is 0",
+                       validate.Where("patience"), "set every_steps, or leave patience out");
+  }
 
   const Config checkpoint = config.Child("checkpoint");
   options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);
@@ -109,23 +135,31 @@ TrainOptions ReadTrainOptions(const Config& config) {
   return options;
 }
 
-std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after) {
-  std::map<std::string, std::string> old_values, new_values;
+std::string ConfigChange::Text() const {
+  const auto shown = [](const std::string& value, const char* none) {
+    return value.empty() ? std::string(none) : value;
+  };
+  return key + ": " + shown(before, "(not there)") + " → " + shown(after, "(gone)");
+}
+
+std::vector<ConfigChange> ConfigChanges(const std::string& before, const std::string& after,
+                                        const std::string& given) {
+  std::map<std::string, std::string> old_values, new_values, given_values;
   Flatten(YAML::Load(before), "", old_values);
   Flatten(YAML::Load(after), "", new_values);
-  std::vector<std::string> changes;
+  Flatten(YAML::Load(given), "", given_values);
+  std::vector<ConfigChange> changes;
   for (const auto& [key, value] : old_values) {
     if (MayChange(key)) continue;
     const auto now = new_values.find(key);
     if (now == new_values.end()) {
-      changes.push_back(key + ": " + value + " → (gone)");
+      changes.push_back({key, value, ""});
     } else if (!SameValue(value, now->second)) {
-      changes.push_back(key + ": " + value + " → " + now->second);
+      changes.push_back({key, value, now->second});
     }
   }
-  for (const auto& [key, value] : new_values) {
-    if (!MayChange(key) && !old_values.contains(key))
-      changes.push_back(key + ": (not there) → " + value);
+  for (const auto& [key, value] : given_values) {
+    if (!MayChange(key) && !old_values.contains(key)) changes.push_back({key, "", value});
   }
   return changes;
 }

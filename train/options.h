@@ -33,14 +33,16 @@ struct TrainOptions {
   int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
   std::uint64_t seed = 42;
   double max_seconds = 0.0;  // 0: no limit
-  double ema_decay = 0.0;    // 0: off
+  // Steps left out because their loss is of no use, before the run ends; and what an explosion is.
+  std::int64_t max_bad_batches = 10;
+  double explosion_factor = 50.0;  // times the median of the losses before; 0: nothing is one
   std::int64_t log_every_steps = 10;
 
   // validate:
   std::int64_t validate_every = 200;  // 0: never
   std::string validate_split = "valid";
   std::int64_t max_segments = 64;  // 0: all
-  std::string metric = "sdr";      // sdr or loss: what makes a checkpoint the best one
+  std::int64_t patience = 0;       // validations without a better one before the run ends; 0: any
 
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only
@@ -57,10 +59,16 @@ std::string StepText(const TrainOptions& options);
 // contradict each other.
 TrainOptions ReadTrainOptions(const Config& config);
 
-// What is changed between the resolved configurations of a run's start and of its resumption, as
-// lines "optimizer.lr: 0.001 → 0.002". Keys that may change are left out: how long to train,
-// checkpoints, validation, logging, the loader's threads, and the place of the cache (its
-// fingerprint is compared instead).
-std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after);
+// A key whose value is not the one that a run was started with; "" where it is not there.
+struct ConfigChange {
+  std::string key, before, after;
+  std::string Text() const;  // "optimizer.lr: 0.001 → 0.002"
+};
+// What is changed between the resolved configurations of a run's start and of its resumption. Keys
+// that may change are left out: how long to train, checkpoints, validation, logging, the loader's
+// threads, and the place of the cache (its fingerprint is compared instead). `given` is `after`
+// without its defaults: a key that the run did not know, and that has its default, is no change.
+std::vector<ConfigChange> ConfigChanges(const std::string& before, const std::string& after,
+                                        const std::string& given);
 
 }  // namespace stemsmith

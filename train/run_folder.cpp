@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "train/train_state.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -32,6 +33,20 @@ std::string HashTensors(const Checkpoint& checkpoint) {
   add(checkpoint.weights, 1);
   add(checkpoint.training, 2);
   return HexHash(sum);
+}
+
+// Throws Error for checkpoints that cannot be read, are damaged or hold weights only.
+Checkpoint LoadSound(const fs::path& path) {
+  Checkpoint checkpoint = LoadCheckpoint(path);
+  if (!checkpoint.training_state.is_object()) {
+    throw Error::Input("the checkpoint holds weights only, no training state", path.string());
+  }
+  if (checkpoint.training_state.value(kHashKey, "") != HashTensors(checkpoint)) {
+    throw Error::Input("the checkpoint is damaged: its tensors do not match their hash",
+                       path.string());
+  }
+  MigrateTraining(checkpoint, path.string());
+  return checkpoint;
 }
 
 }  // namespace
@@ -86,14 +101,7 @@ Checkpoint RunFolder::LoadNewest() const {
   std::string first_problem;
   for (const fs::path& path : candidates) {
     try {
-      Checkpoint checkpoint = LoadCheckpoint(path);
-      if (!checkpoint.training_state.is_object()) {
-        throw Error::Input("the checkpoint holds weights only, no training state", path.string());
-      }
-      if (checkpoint.training_state.value(kHashKey, "") != HashTensors(checkpoint)) {
-        throw Error::Input("the checkpoint is damaged: its tensors do not match their hash",
-                           path.string());
-      }
+      Checkpoint checkpoint = LoadSound(path);
       if (!first_problem.empty()) Warn(first_problem + "; going on from " + path.string());
       return checkpoint;
     } catch (const Error& error) {
@@ -102,6 +110,18 @@ Checkpoint RunFolder::LoadNewest() const {
   }
   throw Error::Input("no checkpoint of the run can be read: " + first_problem, root_.string(),
                      "start anew with another --run");
+}
+
+std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step) const {
+  for (const auto& [number, path] : StepCheckpoints()) {
+    if (number > step) continue;
+    try {
+      return LoadSound(path);
+    } catch (const Error& error) {
+      Warn(error.what());
+    }
+  }
+  return std::nullopt;
 }
 
 void RunFolder::SaveLast(Checkpoint checkpoint) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "models/checkpoint.h"
@@ -30,8 +31,12 @@ class RunFolder {
   // Whether a training was started here.
   bool HoldsRun() const;
   // The checkpoint to go on from: last, or the newest step_ one where last is missing or damaged
-  // (with a warning). Throws Error when none can be read.
+  // (with a warning); brought to this version (MigrateTraining). Throws Error when none can be
+  // read.
   Checkpoint LoadNewest() const;
+
+  // The newest sound step_ checkpoint of `step` or before; null when there is none.
+  std::optional<Checkpoint> LoadStep(std::int64_t step) const;
 
   // Adds a hash of all tensors, by which LoadNewest knows damage.
   void SaveLast(Checkpoint checkpoint) const;

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "datasets/loader.h"
+#include "models/checkpoint.h"
 
 namespace stemsmith {
 
 struct TrainState {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
 
   std::int64_t step = 0;    // optimiser steps done
   LoaderPosition position;  // of the batch that comes next
@@ -20,14 +23,25 @@ struct TrainState {
   std::int64_t loss_count = 0;
   nlohmann::json validation;  // the latest figures with their "step"; null before the first
   nlohmann::json best;        // those of the best checkpoint
-  std::string config;         // the resolved configuration
+  std::int64_t validations_since_best = 0;
+  std::map<std::string, std::int64_t> average_updates;  // of each average of the weights
+  std::vector<double> recent_losses;                    // what explosions are judged by
+  std::int64_t bad_batches = 0;  // steps left out because of their loss, all in all
+  std::int64_t bad_in_row = 0;   // those after the last good step
+  std::string config;            // the resolved configuration
   std::string cache_fingerprint;
   int threads = 0;  // compute threads: another number rounds differently
   std::string device;
 
   nlohmann::json ToJson() const;
-  // Throws Error (`where` names the file) for states of a newer version and for damaged ones.
+  // Of this version. Throws Error (`where` names the file) for damaged ones.
   static TrainState FromJson(const nlohmann::json& json, const std::string& where);
 };
+
+// Brings training state and tensors of a checkpoint written by an older stemsmith to this version.
+// Throws Error for those of a newer version, for ones too old, and for damaged ones.
+//   1 → 2: the one average of the weights, which stood in place of the weights, becomes the average
+//   `ema.batch: [train.ema_decay]`.
+void MigrateTraining(Checkpoint& checkpoint, const std::string& where);
 
 }  // namespace stemsmith

@@ -6,10 +6,10 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
-#include "core/text.h"
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"
+#include "train/loss_watch.h"
 #include "train/segment.h"
 #include "train/trainer_run.h"
 
@@ -54,8 +54,9 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));
-  if (options_.ema_decay > 0)
-    average_ = std::make_unique<WeightAverage>(*model_, options_.ema_decay);
+  averages_ = std::make_unique<WeightAverages>(config.Child("ema"), *model_);
+  best_metric_ = std::make_unique<BestMetric>(config.Child("validate"), cache_->stems(),
+                                              !cache_->spectrogram());
   learning_rate_ = std::make_unique<LearningRate>(config.Child("schedule"), options_.learning_rate);
   config.CheckAllRead();
   segment_frames_ = ChooseSegmentFrames(*cache_, *model_, options_, config);
@@ -120,6 +121,7 @@ double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
       ToDevice(batch->mix, {batch->batch, batch->channels, batch->frames}, batch);
   const torch::Tensor stems = ToDevice(
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
+  const TimedScope timed(computed_seconds_);
   const torch::Tensor loss = (*objective_)(mix, stems);
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
@@ -129,35 +131,44 @@ double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
   return value;
 }
 
-void Trainer::TrainStep() {
+bool Trainer::TrainStep() {
+  RememberBuffers();
   optimizer_->ZeroGrad();
   double value = 0.0;
   std::int64_t samples = 0;
   std::vector<std::string> songs;
-  for (int i = 0; i < options_.accumulate && std::isfinite(value); ++i) {
+  for (int i = 0; i < options_.accumulate; ++i) {
     const std::shared_ptr<const Batch> batch = loader_->Next();
+    if (!std::isfinite(value)) continue;  // the next step begins where it would have begun
     value += AddGradients(batch) / options_.accumulate;
     samples += batch->batch;
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
+  gradient_norm_ = 0.0;
   if (std::isfinite(value))
     gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
-  if (!std::isfinite(value) || !std::isfinite(gradient_norm_)) {
-    throw Error::Input(std::string(std::isfinite(value) ? "a gradient" : "the loss") +
-                           " is no longer a finite number at step " +
-                           std::to_string(state_.step + 1),
-                       "tracks " + JoinNames(songs),
-                       "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
-                           folder_->last().string());
+  const std::string problem =
+      WrongWith(value, gradient_norm_, state_.recent_losses, options_.explosion_factor);
+  if (!problem.empty()) {
+    SkipBatch(problem, value, songs);
+    return false;
   }
-  optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
-  if (average_) average_->Update(*model_, state_.step);
+  {
+    const TimedScope timed(computed_seconds_);
+    optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
+  }
+  averages_->AfterStep();
 
   ++state_.step;
+  const std::uint64_t epoch = state_.position.epoch;
   state_.position = loader_->position();
+  if (state_.position.epoch != epoch) averages_->AfterEpoch();
+  state_.bad_in_row = 0;
+  RememberLoss(value, state_.recent_losses);
   state_.loss_sum += value;
   ++state_.loss_count;
   for (Meter* meter : {&record_, &shown_}) meter->Add(samples);
+  return true;
 }
 
 void Trainer::Log() {
@@ -170,11 +181,12 @@ void Trainer::Log() {
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
+                {"overhead", record_.other_share(loader_->seconds_waited(), computed_seconds_)},
                 {"skipped_draws", loader_->skipped_draws()},
                 {"seconds", Elapsed()}});
   state_.loss_sum = 0.0;
   state_.loss_count = 0;
-  record_.Reset(loader_->seconds_waited());
+  record_.Reset(loader_->seconds_waited(), computed_seconds_);
 }
 
 void Trainer::ShowProgress(double loss) {
@@ -194,25 +206,29 @@ void Trainer::ShowProgress(double loss) {
                     Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
 }
 
-bool Trainer::IsBetter(const nlohmann::json& figures) const {
-  const bool by_sdr = options_.metric == "sdr" && figures["mean_sdr_db"].is_number();
-  const char* key = by_sdr ? "mean_sdr_db" : "loss";
-  if (!figures[key].is_number()) return false;
-  if (!state_.best.is_object() || !state_.best[key].is_number()) return true;
-  const double now = figures[key].get<double>(), best = state_.best[key].get<double>();
-  return by_sdr ? now > best : now < best;
-}
-
 void Trainer::Validate() {
-  NamedTensors weights;  // of the step, while the averaged ones are tried
-  if (average_) {
-    weights = CloneTensors(model_->StateDict());
-    model_->LoadStateDict(average_->state(), "the averaged weights");
-  }
-  const ValidationFigures result = validation_->Run(*objective_, device_);
-  if (average_) model_->LoadStateDict(weights, "the weights");
-
+  // The weights of the step, and every average of them: the best of all counts.
+  const std::vector<const WeightAverage*> averages = averages_->Updated();
+  const NamedTensors weights =
+      averages.empty() ? NamedTensors() : CloneTensors(model_->StateDict());
+  ValidationFigures result = validation_->Run(*objective_, device_);
   nlohmann::json figures = result.ToJson(cache_->stems());
+  if (!averages_->empty()) figures["average"] = "none";
+  const NamedTensors* used = &weights;
+  nlohmann::json all = {{"none", figures}};
+  for (const WeightAverage* average : averages) {
+    model_->LoadStateDict(average->state(), average->name());
+    const ValidationFigures tried = validation_->Run(*objective_, device_);
+    nlohmann::json json = tried.ToJson(cache_->stems());
+    all[average->name()] = json;
+    json["average"] = average->name();
+    if (!best_metric_->IsBetter(json, figures)) continue;
+    figures = std::move(json);
+    result = tried;
+    used = &average->state();
+  }
+  if (!averages.empty()) model_->LoadStateDict(*used, "the averaged weights");
+
   figures["step"] = state_.step;
   state_.validation = figures;
   std::string text =
@@ -222,15 +238,20 @@ void Trainer::Validate() {
     text += cache_->stems()[s] + Format(" %.2f", result.sdr_db[s]);
   }
   if (!result.sdr_db.empty()) text += ")";
-  const bool better = IsBetter(figures);
+  if (used != &weights) text += ", by the average " + figures["average"].get<std::string>();
+  const bool better = best_metric_->IsBetter(figures, state_.best);
+  ++state_.validations_since_best;
   if (better) {
     state_.best = figures;
+    state_.validations_since_best = 0;
     text += ", the best so far";
   }
   progress_->Message(text);
   if (better) SaveBest();
+  if (!averages.empty()) model_->LoadStateDict(weights, "the weights");
   figures["event"] = "validation";
   figures["best"] = better;
+  if (!averages.empty()) figures["averages"] = std::move(all);
   log_->Append(figures);
   DrawChart();
 }
@@ -244,31 +265,45 @@ void Trainer::DrawChart() {
 }
 
 TrainResult Trainer::Run() {
-  request_.resume ? Resume() : Start();
   if (options_.validate_every > 0 && validation_->segments() == 0) {
     Warn("the cache holds no songs of the split '" + options_.validate_split +
          "': nothing is validated");
     validation_.reset();
   }
+  request_.resume ? Resume() : Start();
   model_->train();
+  FindBuffers();
   for (Meter* meter : {&session_, &record_, &shown_}) meter->Reset(loader_->seconds_waited());
+  // Validations and checkpoints are no part of the steps' time.
+  const auto aside = [this](const auto& action) {
+    const Meter meter;
+    action();
+    for (Meter* steps : {&record_, &shown_}) steps->Leave(meter.seconds());
+  };
 
   const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
   std::int64_t saved_at = state_.step;
   int signal = 0;
-  while (state_.step < total_steps_) {
+  while (state_.step < total_steps_ && !OutOfPatience()) {
     const double before = state_.loss_sum;
-    TrainStep();
-    ShowProgress(state_.loss_sum - before);
-    if (due(options_.log_every_steps)) Log();
-    if (validation_ && due(options_.validate_every)) Validate();
-    if (due(options_.checkpoint_every)) {
-      SavePeriodic();
-      saved_at = state_.step;
+    if (TrainStep()) {
+      ShowProgress(state_.loss_sum - before);
+      if (due(options_.log_every_steps)) Log();
+      if (validation_ && due(options_.validate_every)) aside([this] { Validate(); });
+      if (due(options_.checkpoint_every)) {
+        aside([this] { SavePeriodic(); });
+        saved_at = state_.step;
+      }
+      if (request_.after_step) request_.after_step(state_.step);
+    } else {
+      saved_at = -1;
     }
-    if (request_.after_step) request_.after_step(state_.step);
     signal = InterruptSignal();
     if (signal != 0 || (options_.max_seconds > 0 && Elapsed() >= options_.max_seconds)) break;
+  }
+  if (OutOfPatience()) {
+    progress_->Message("stopped early: " + std::to_string(state_.validations_since_best) +
+                       " validations without a better " + best_metric_->name());
   }
   const bool validated = state_.validation.is_object() && state_.validation["step"] == state_.step;
   if (signal == 0 && validation_ && !validated) {
@@ -294,8 +329,7 @@ TrainResult Train(const Config& config, const TrainRequest& request) {
   try {
     return Trainer(config, request).Run();
   } catch (const c10::OutOfMemoryError&) {
-    throw Error::Input("the GPU's memory does not suffice", request.run.string(),
-                       "make train.batch_size or dataset.segment_seconds smaller");
+    throw OutOfDeviceMemory(request.run.string());
   } catch (const c10::Error& error) {
     // LibTorch's messages go on with a stack trace.
     std::string text = error.what_without_backtrace();

@@ -18,6 +18,7 @@ namespace stemsmith {
 struct TrainRequest {
   std::filesystem::path run;  // the run folder
   bool resume = false;
+  bool accept_changes = false;  // resumes with a configuration or a cache that is not the run's
   std::string device = "auto";  // auto, cpu, cuda
   int threads = 0;              // compute threads; 0: one per core
   OutputMode output = OutputMode::kAuto;

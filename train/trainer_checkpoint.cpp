@@ -1,5 +1,4 @@
 // Starting, resuming and saving of a run.
-#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -7,6 +6,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "train/input_statistics.h"
+#include "train/same_run.h"
 #include "train/trainer_run.h"
 
 namespace stemsmith {
@@ -14,6 +14,7 @@ namespace {
 
 constexpr char kOptimizerPrefix[] = "optimizer.";
 constexpr char kRawPrefix[] = "raw.";
+constexpr char kAveragePrefix[] = "average.";
 constexpr char kRandomPrefix[] = "random.";
 
 // What `tensors` holds under a prefix, without it.
@@ -53,40 +54,65 @@ void Trainer::Start() {
   }
   // Weights that were trained before come with the statistics that they are used to.
   if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
-  if (average_) average_->Load(model_->StateDict(), "the initial weights");
   WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
+  OpenLog(-1);
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
   SaveLast();
+}
+
+void Trainer::OpenLog(std::int64_t last_step) {
+  log_ = std::make_unique<MetricsLog>(folder_->metrics(), last_step);
 }
 
 void Trainer::Resume() {
   const Checkpoint checkpoint = folder_->LoadNewest();
   const std::string where = request_.run.string();
   TrainState saved = TrainState::FromJson(checkpoint.training_state, where);
-  if (const auto changes = ConfigChanges(saved.config, state_.config); !changes.empty()) {
-    std::string text;
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, changes.size()); ++i)
-      text += (i > 0 ? ", " : "") + changes[i];
-    if (changes.size() > 3) text += ", and " + std::to_string(changes.size() - 3) + " more";
-    throw Error::Usage("the configuration is not the one this run was started with: " + text, where,
-                       "take the change back, or choose another --run");
-  }
-  if (saved.cache_fingerprint != state_.cache_fingerprint ||
-      checkpoint.setting.stems != cache_->stems()) {
-    throw Error::Usage("the cache is not the one this run was started with",
-                       options_.cache.string(), "use the old cache, or choose another --run");
-  }
+  const RunChanges changes =
+      CompareRuns(saved, checkpoint, state_, config_.Dump(/*with_defaults=*/false),
+                  model_->setting(), request_.accept_changes, where);
+  for (const std::string& text : changes.texts) progress_->Message("changed: " + text);
   if (saved.threads != threads_ || saved.device != state_.device) {
     Warn("resuming on " + state_.device + " with " + std::to_string(threads_) +
          " threads what ran on " + saved.device + " with " + std::to_string(saved.threads) +
          ": results differ by rounding");
   }
+  for (const std::string& average : RestoreTensors(checkpoint, saved, where, !changes.empty()))
+    progress_->Message("the average " + average + " begins here");
+  if (changes.epoch_anew && saved.position.batch > 0) {
+    saved.position.batch = 0;
+    progress_->Message("the epoch begins again");
+  }
+  if (changes.new_losses && best_metric_->name() == "loss") saved.best = nullptr;
+  if (changes.new_losses) saved.recent_losses.clear();
+  saved.config = state_.config;
+  saved.cache_fingerprint = state_.cache_fingerprint;
+  saved.threads = threads_;
+  saved.device = state_.device;
+  state_ = std::move(saved);
+  loader_->Seek(state_.position);
+  WriteFileAtomically(folder_->config(), state_.config);
+  OpenLog(state_.step);
+  // A run killed between last and its copy lacks the copy.
+  if (options_.checkpoint_every > 0 && state_.step > 0 &&
+      state_.step % options_.checkpoint_every == 0)
+    SavePeriodic();
+  progress_->Message("resuming at step " + std::to_string(state_.step));
+}
 
+std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
+                                                 const TrainState& saved, const std::string& where,
+                                                 bool new_optimizer) {
   const NamedTensors raw = WithPrefix(checkpoint.training, kRawPrefix);
   model_->LoadStateDict(raw.empty() ? checkpoint.weights : raw, where);
-  if (average_) average_->Load(checkpoint.weights, where);
-  optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
+  std::vector<std::string> missing = averages_->Load(
+      WithPrefix(checkpoint.training, kAveragePrefix), saved.average_updates, where);
+  try {
+    optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
+  } catch (const Error& error) {
+    if (!new_optimizer) throw;
+    progress_->Message("the optimiser begins anew: " + error.problem());
+  }
   for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
     if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;
     const torch::Device generator = name == "cuda" ? device_ : torch::Device(torch::kCPU);
@@ -94,14 +120,7 @@ void Trainer::Resume() {
     std::lock_guard<std::mutex> lock(target.mutex());
     target.set_state(random);
   }
-  saved.config = state_.config;
-  saved.threads = threads_;
-  saved.device = state_.device;
-  state_ = std::move(saved);
-  loader_->Seek(state_.position);
-  WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
-  progress_->Message("resuming at step " + std::to_string(state_.step));
+  return missing;
 }
 
 Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
@@ -109,17 +128,22 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   checkpoint.model_config = config_.Child("model").Dump();
   checkpoint.setting = model_->setting();
   checkpoint.segment_frames = segment_frames_;
-  // `weights` are those to use: the averaged ones where there is an average.
-  checkpoint.weights = average_ ? average_->state() : model_->StateDict();
+  checkpoint.weights = model_->StateDict();
   TrainState state = state_;
   state.seconds = Elapsed();
+  state.average_updates = averages_->Updates();
   checkpoint.training_state = state.ToJson();
   if (!for_resuming) return checkpoint;
 
-  if (average_) {
-    for (const auto& [name, tensor] : model_->StateDict())
+  // Without validation nothing chooses among the averages, and this is the checkpoint to use: the
+  // first average stands in place of the weights.
+  if (const auto averages = averages_->Updated(); !validation_ && !averages.empty()) {
+    for (const auto& [name, tensor] : checkpoint.weights)
       checkpoint.training.emplace_back(kRawPrefix + name, tensor);
+    checkpoint.weights = averages.front()->state();
   }
+  for (const auto& [name, tensor] : averages_->State())
+    checkpoint.training.emplace_back(kAveragePrefix + name, tensor);
   for (const auto& [name, tensor] : optimizer_->State())
     checkpoint.training.emplace_back(kOptimizerPrefix + name, tensor);
   std::vector<torch::Device> generators = {torch::kCPU};

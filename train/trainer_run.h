@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "augment/augment.h"
+#include "core/error.h"
 #include "datasets/loader.h"
 #include "models/checkpoint.h"
+#include "train/best_metric.h"
 #include "train/ema.h"
 #include "train/meter.h"
 #include "train/metrics_log.h"
@@ -42,10 +44,27 @@ class Trainer {
   void Resume();
   // The loss of a batch, a part of a step; its gradients are added to those before.
   double AddGradients(const std::shared_ptr<const Batch>& batch);
-  void TrainStep();
+  // False where the step was left out for its loss.
+  bool TrainStep();
+  // What a forward pass may change of the model, and its values before a step, for SkipBatch.
+  void FindBuffers();
+  void RememberBuffers();
+  // Leaves a step out whose loss or gradient is of no use, before the optimiser has used it: the
+  // model is as it was before. The second one in a row goes back to the newest step_ checkpoint.
+  // Throws Error when there are more than max_bad_batches.
+  void SkipBatch(const std::string& problem, double loss, const std::vector<std::string>& songs);
+  // Goes back to the newest step_ checkpoint, with the data that comes next now; false without one.
+  bool RollBack();
+  // The tensors of a checkpoint, and the random numbers. Returns the averages that it lacks.
+  std::vector<std::string> RestoreTensors(const Checkpoint& checkpoint, const TrainState& saved,
+                                          const std::string& where, bool new_optimizer = false);
+  void OpenLog(std::int64_t last_step);
   void Log();
   void Validate();
-  bool IsBetter(const nlohmann::json& figures) const;
+  bool OutOfPatience() const {
+    return options_.patience > 0 && state_.validations_since_best >= options_.patience;
+  }
+  // `model_` as it is when not for resuming.
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
   void SaveLast();
@@ -66,7 +85,8 @@ class Trainer {
   std::shared_ptr<SeparationModel> model_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<WeightAverage> average_;  // null without EMA
+  std::unique_ptr<WeightAverages> averages_;
+  std::unique_ptr<BestMetric> best_metric_;
   std::unique_ptr<Validation> validation_;  // null where nothing is validated
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
@@ -78,9 +98,14 @@ class Trainer {
   std::vector<std::string> start_messages_;  // of `init` and `freeze`
   TrainState state_;
   double gradient_norm_ = 0.0;
+  std::vector<torch::Tensor> buffers_, buffers_before_;
+  double computed_seconds_ = 0.0;  // in forward, backward and optimiser
   Meter session_, record_, shown_;
   std::string rate_text_;
   nlohmann::json rate_fields_;
 };
+
+// Names the settings that help.
+Error OutOfDeviceMemory(const std::string& where);
 
 }  // namespace stemsmith

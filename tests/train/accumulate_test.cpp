@@ -16,7 +16,7 @@ using Accumulate = TrainingTest;
 const std::vector<std::string> kSettings = {
     "model={name: demucs, channels: 4, depth: 2, norm_starts: 1, norm_groups: 2, dconv_attn: 9, "
     "dconv_lstm: 9, dconv_comp: 2}",
-    "dataset.samples_per_epoch=22", "optimizer.eps=1e-3", "train.steps=9", "train.ema_decay=0.5"};
+    "dataset.samples_per_epoch=22", "optimizer.eps=1e-3", "train.steps=9", "ema.batch=[0.5]"};
 
 std::vector<std::string> With(std::vector<std::string> more) {
   more.insert(more.begin(), kSettings.begin(), kSettings.end());

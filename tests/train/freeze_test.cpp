@@ -25,7 +25,7 @@ TEST_F(FreezeTest, FrozenPartsKeepWeightsAndStatistics) {
   const std::vector<std::string> settings = {Base(),
                                              "freeze=[encoder.*, input_scale]",
                                              "train.steps=6",
-                                             "train.ema_decay=0.5",
+                                             "ema.batch=[0.5]",
                                              "optimizer.weight_decay=0.1",
                                              "validate.every_steps=2"};
   RunTraining("tuned", settings);

@@ -54,7 +54,8 @@ class InitTest : public testing::TrainingTest {
     request.after_step = std::move(after_step);
     const std::string text = "dataset: {cache: " + cache.string() +
                              ", segment_seconds: 0.1}\n"
-                             "train: {steps: 2, batch_size: 2, ema_decay: 0.5}\n"
+                             "train: {steps: 2, batch_size: 2}\n"
+                             "ema: {batch: [0.5]}\n"
                              "optimizer: {lr: 0}\n" +
                              more + "\n";
     return Train(Config::Parse(text, "tune.yaml"), request);
@@ -91,11 +92,12 @@ TEST_F(InitTest, StartsFromTheWeightsOfARunWithStemsInOtherPlaces) {
     Tune(cache, model + "init: " + Base(), run);
     const auto last = LoadCheckpoint(CheckpointPath(run, "last"));
     EXPECT_EQ(last.setting.stems, (std::vector<std::string>{"high", "low"}));
-    ExpectParametersOf(last.weights, base.weights, {1, 0});  // the averaged ones
-    NamedTensors raw;
+    ExpectParametersOf(last.weights, base.weights, {1, 0});
+    const std::string average = "average.batch_0.5.";
+    NamedTensors averaged;
     for (const auto& [name, tensor] : last.training)
-      if (name.starts_with("raw.")) raw.emplace_back(name.substr(4), tensor);
-    ExpectParametersOf(raw, base.weights, {1, 0});
+      if (name.starts_with(average)) averaged.emplace_back(name.substr(average.size()), tensor);
+    ExpectParametersOf(averaged, base.weights, {1, 0});
   }
   EXPECT_EQ(LoadCheckpoint(CheckpointPath("taken", "last")).model_config,
             Config::Load(folder_ / "taken/config.yaml").Child("model").Dump());

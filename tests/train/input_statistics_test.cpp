@@ -95,7 +95,9 @@ TEST_F(InputStatistics, MakeTheInputOfOpenUnmixOfMeanZeroAndDeviationOne) {
 }
 
 TEST_F(InputStatistics, StartTheAverageOfTheWeightsToo) {
-  TrainUnmix("run", "train: {steps: 1, batch_size: 2, ema_decay: 0.9}\noptimizer: {lr: 1e-12}\n");
+  // Without validation the average stands in place of the weights.
+  TrainUnmix("run",
+             "train: {steps: 1, batch_size: 2}\noptimizer: {lr: 1e-12}\nema: {batch: [0.9]}\n");
   TrainUnmix("raw", "train: {steps: 1, batch_size: 2}\noptimizer: {lr: 1e-12}\n");
   EXPECT_TRUE(torch::allclose(Weight("run", "input_mean"), Weight("raw", "input_mean"), 1e-4));
   EXPECT_GT(Weight("raw", "input_mean").abs().max().item<double>(), 0.1);

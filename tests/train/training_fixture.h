@@ -89,6 +89,7 @@ class TrainingTest : public ::testing::Test {
     TrainRequest request;
     request.run = folder_ / run;
     request.resume = resume;
+    request.accept_changes = accept_changes_;
     request.device = "cpu";
     request.threads = 1;
     request.output = OutputMode::kQuiet;
@@ -137,6 +138,7 @@ class TrainingTest : public ::testing::Test {
       EXPECT_EQ(left.training_state[key], right.training_state[key]) << key;
   }
 
+  bool accept_changes_ = false;  // --override
   TemporaryFolder folder_;
 };
 

@@ -85,7 +85,12 @@ void AddTrainCommand(CLI::App& app) {
   command->add_option("--run", arguments->request.run, "Run folder")->required();
   command->add_option("--set", arguments->settings,
                       "Changes to the configuration: train.steps=500 augment.0.probability=1 …");
-  command->add_flag("--resume", arguments->request.resume, "Go on from the run's last checkpoint");
+  CLI::Option* resume = command->add_flag("--resume", arguments->request.resume,
+                                          "Go on from the run's last checkpoint");
+  command
+      ->add_flag("--override", arguments->request.accept_changes,
+                 "Go on although the configuration or the cache is not the run's")
+      ->needs(resume);
   command->add_option("--device", arguments->request.device, "Where to compute")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();

@@ -1,0 +1,69 @@
+#include "train/best_metric.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace stemsmith {
+namespace {
+
+// Metrics that have a mean over the stems and a value for each.
+struct StemMetric {
+  const char* name;
+  const char* mean;   // key of the mean in the figures
+  const char* stems;  // key of the map by stem
+};
+constexpr StemMetric kStemMetrics[] = {{"sdr", "mean_sdr_db", "sdr_db"}};
+
+bool IsNumber(const nlohmann::json& figures, const nlohmann::json::json_pointer& place) {
+  return figures.contains(place) && figures.at(place).is_number();
+}
+
+}  // namespace
+
+BestMetric::BestMetric(const Config& config, const std::vector<std::string>& stems, bool audio)
+    : name_(config.String("metric", "sdr")) {
+  const std::size_t dot = name_.find('.');
+  const std::string kind = name_.substr(0, dot);
+  std::vector<std::string> known = {"loss"};
+  for (const StemMetric& metric : kStemMetrics) {
+    known.push_back(metric.name);
+    for (const std::string& stem : stems) known.push_back(metric.name + ("." + stem));
+  }
+  if (std::find(known.begin(), known.end(), name_) == known.end()) {
+    std::string all;
+    for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
+    const std::string near = NearestName(name_, known);
+    throw Error::Usage("validation yields no metric '" + name_ + "'", config.Where("metric"),
+                       near.empty() ? "known: " + all : "did you mean '" + near + "'?");
+  }
+  if (!audio) {
+    if (dot != std::string::npos) {
+      throw Error::Usage("the cache holds spectrograms: validation yields no '" + name_ + "'",
+                         config.Where("metric"), "use metric: loss, or prepare a cache of audio");
+    }
+    name_ = "loss";
+  }
+  if (name_ == "loss") return;
+  for (const StemMetric& metric : kStemMetrics) {
+    if (kind != metric.name) continue;
+    if (dot == std::string::npos) {
+      place_ /= metric.mean;
+    } else {
+      place_ /= metric.stems;
+      place_ /= name_.substr(dot + 1);
+    }
+  }
+}
+
+bool BestMetric::IsBetter(const nlohmann::json& figures, const nlohmann::json& best) const {
+  static const nlohmann::json::json_pointer kLoss("/loss");
+  const bool by_loss = place_.empty() || !IsNumber(figures, place_);
+  const auto& place = by_loss ? kLoss : place_;
+  if (!IsNumber(figures, place)) return false;
+  if (!IsNumber(best, place)) return true;
+  const double now = figures.at(place).get<double>(), then = best.at(place).get<double>();
+  return by_loss ? now < then : now > then;
+}
+
+}  // namespace stemsmith

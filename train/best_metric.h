@@ -1,0 +1,30 @@
+// What makes one validation better than another: `validate.metric`.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+
+namespace stemsmith {
+
+class BestMetric {
+ public:
+  // `config` is the `validate` node. The metric is "loss" (the lowest is the best), "sdr" (the
+  // highest mean over the stems) or one stem's, "sdr.vocals". Without audio (a cache of
+  // spectrograms) only the loss is known, and "sdr" means that. Throws Error for unknown metrics
+  // and stems (with the nearest one).
+  BestMetric(const Config& config, const std::vector<std::string>& stems, bool audio);
+
+  // `figures` and `best` as ValidationFigures::ToJson gives them. Where the metric has no value (a
+  // stem that is silent in all songs), the loss decides; null is worse than any.
+  bool IsBetter(const nlohmann::json& figures, const nlohmann::json& best) const;
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  nlohmann::json::json_pointer place_;  // of the SDR in the figures
+};
+
+}  // namespace stemsmith

@@ -251,7 +251,8 @@ void Gelu(Call& call) {
     gate =
         Apply(call, "Tanh", Apply(call, "Mul", inner, b.Number(std::sqrt(2.0 / std::numbers::pi))));
   } else {
-    gate = Apply(call, "Erf", Apply(call, "Mul", x, b.Number(1.0 / std::numbers::sqrt2)));
+    // Written so that ONNX Runtime knows it again: it has one operator for all five.
+    gate = Apply(call, "Erf", Apply(call, "Div", x, b.Number(std::numbers::sqrt2)));
   }
   const std::string half = Apply(call, "Mul", x, b.Number(0.5));
   call.Return(Apply(call, "Mul", half, Apply(call, "Add", gate, b.Number(1.0))));

@@ -123,29 +123,36 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     const bool known = x.shape[d] != TracedTensor::kVaries;
     elements = known ? std::min(elements * x.shape[d], kManyElements) : kManyElements;
   }
-  std::string normalized;
+  // A weight per channel, beside groups of channels and their elements, or beside x.
+  const auto weight = [&](const char* name, bool grouped) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank() - 1), 1);
+    shape[0] = x.shape.at(1);
+    if (grouped) shape = {groups, x.shape.at(1) / groups, 1};
+    return b.Tensor(call.ConstantTensor(name).reshape(shape));
+  };
+  const std::string shape = b.Emit("Shape", {x.name});
+  std::string result;
   if (elements < kManyElements) {
-    normalized = b.Emit("InstanceNormalization",
-                        {b.Reshape(x.name, {0, groups, -1}), b.Tensor(torch::ones({groups})),
-                         b.Tensor(torch::zeros({groups}))},
-                        {{"epsilon", epsilon}});
+    result = b.Emit("InstanceNormalization",
+                    {b.Reshape(x.name, {0, groups, -1}), b.Tensor(torch::ones({groups})),
+                     b.Tensor(torch::zeros({groups}))},
+                    {{"epsilon", epsilon}});
+    result = b.Emit("Reshape", {result, shape});
+    if (call.Has("weight")) result = b.Emit("Mul", {result, weight("weight", false)});
+    if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", false)});
   } else {
     const std::string grouped = b.Reshape(x.name, {0, groups, x.shape.at(1) / groups, -1});
     const std::string centred =
         b.Emit("Sub", {grouped, b.ReduceMean(grouped, {2, 3}, /*keep=*/true)});
     const std::string variance =
         b.ReduceMean(b.Emit("Mul", {centred, centred}), {2, 3}, /*keep=*/true);
-    normalized =
-        b.Emit("Div", {centred, b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})})});
-  }
-  std::string result = b.Emit("Reshape", {normalized, b.Emit("Shape", {x.name})});
-  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank() - 1), 1);
-  shape[0] = x.shape.at(1);
-  if (call.Has("weight")) {
-    result = b.Emit("Mul", {result, b.Tensor(call.ConstantTensor("weight").reshape(shape))});
-  }
-  if (call.Has("bias")) {
-    result = b.Emit("Add", {result, b.Tensor(call.ConstantTensor("bias").reshape(shape))});
+    // Deviation and weight are joined first: one pass over the elements for both.
+    std::string factor =
+        b.Emit("Reciprocal", {b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})})});
+    if (call.Has("weight")) factor = b.Emit("Mul", {factor, weight("weight", true)});
+    result = b.Emit("Mul", {centred, factor});
+    if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", true)});
+    result = b.Emit("Reshape", {result, shape});
   }
   call.Return(result);
 }
@@ -225,14 +232,32 @@ void Attention(Call& call) {
     call.Unsupported("the width of its heads varies");
   }
   const std::string scaled = b.Emit("Mul", {query.name, b.Number(scale)});
-  std::string scores = b.Emit("MatMul", {scaled, b.Transpose(key.name, order)});
-  if (call.Has("attn_mask")) {
-    const LoweredTensor mask = call.Tensor("attn_mask");
-    if (mask.type == torch::kBool) call.Unsupported("its mask is boolean");
-    scores = b.Emit("Add", {scores, mask.name});
+  const std::string turned = b.Transpose(key.name, order), value = call.Tensor("value").name;
+  const auto attend = [&](const std::string& queries) {
+    std::string scores = b.Emit("MatMul", {queries, turned});
+    if (call.Has("attn_mask")) {
+      const LoweredTensor mask = call.Tensor("attn_mask");
+      if (mask.type == torch::kBool) call.Unsupported("its mask is boolean");
+      scores = b.Emit("Add", {scores, mask.name});
+    }
+    const std::string weights = b.Emit("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
+    return b.Emit("MatMul", {weights, value});
+  };
+  // Many queries are taken in stretches: all scores at once would leave every cache, and be most of
+  // the memory that the graph needs.
+  constexpr std::int64_t kScoresAtOnce = 1 << 19;  // of one head
+  const std::int64_t row = query.rank() - 2;
+  const std::int64_t rows = query.shape[static_cast<std::size_t>(row)];
+  const std::int64_t columns = key.shape[static_cast<std::size_t>(row)];
+  const bool known = rows != TracedTensor::kVaries && columns != TracedTensor::kVaries;
+  if (!known || call.Has("attn_mask") || rows * columns <= kScoresAtOnce)
+    return call.Return(attend(scaled));
+  const std::int64_t stretch = std::max<std::int64_t>(1, kScoresAtOnce / columns);
+  std::vector<std::string> parts;
+  for (std::int64_t begin = 0; begin < rows; begin += stretch) {
+    parts.push_back(attend(b.Slice(scaled, row, begin, std::min(rows, begin + stretch))));
   }
-  const std::string weights = b.Emit("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
-  call.Return(b.Emit("MatMul", {weights, call.Tensor("value").name}));
+  call.Return(b.Concat(parts, row));
 }
 
 void Embedding(Call& call) {

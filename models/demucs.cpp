@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "models/layers/blstm.h"
-#include "models/layers/dconv.h"
+#include "models/layers/dconv_places.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
 #include "models/separation_model.h"
@@ -31,12 +31,7 @@ struct DemucsOptions {
   bool glu = true;               // gates, else ReLU
   std::int64_t norm_starts = 4;  // first level with normalisation
   std::int64_t norm_groups = 4;
-  std::int64_t dconv_mode = 1;  // residual branches: 1 in the encoder, 2 in the decoder, 3 in both
-  std::int64_t dconv_depth = 2;
-  std::int64_t dconv_comp = 4;
-  std::int64_t dconv_attn = 4;  // first level whose branches have attention
-  std::int64_t dconv_lstm = 4;  // first level whose branches have an LSTM
-  double dconv_init = 1e-4;
+  DConvPlaces dconv;      // residual branches
   bool normalize = true;  // takes the mean and deviation of the mono mix out and puts them back
   bool resample = true;   // works at twice the rate
   double rescale = 0.1;   // pulls the initial weights' deviation towards this; 0: off
@@ -106,17 +101,13 @@ class Demucs : public SeparationModel {
     std::vector<nn::Sequential> decoder;
     std::int64_t in = setting_.channels, width = options_.channels;
     for (std::int64_t level = 0; level < options_.depth; ++level) {
-      const DConvOptions branch{.depth = options_.dconv_depth,
-                                .compress = options_.dconv_comp,
-                                .init = options_.dconv_init,
-                                .attention = level >= options_.dconv_attn,
-                                .lstm = level >= options_.dconv_lstm};
+      const DConvOptions branch = options_.dconv.AtLevel(level);
       nn::Sequential down, up;
       down->push_back(
           nn::Conv1d(nn::Conv1dOptions(in, width, options_.kernel_size).stride(options_.stride)));
       PushNorm(down, level, width);
       PushActivation(down);
-      if ((options_.dconv_mode & 1) != 0) down->push_back(DConv(width, branch));
+      if (options_.dconv.InEncoder()) down->push_back(DConv(width, branch));
       if (options_.rewrite) {
         down->push_back(nn::Conv1d(nn::Conv1dOptions(width, gates * width, 1)));
         PushNorm(down, level, gates * width);
@@ -126,7 +117,7 @@ class Demucs : public SeparationModel {
         PushNorm(up, level, gates * width);
         PushGates(up);
       }
-      if ((options_.dconv_mode & 2) != 0) up->push_back(DConv(width, branch));
+      if (options_.dconv.InDecoder()) up->push_back(DConv(width, branch));
       const std::int64_t out =
           level > 0 ? in : static_cast<std::int64_t>(setting_.stems.size()) * setting_.channels;
       up->push_back(nn::ConvTranspose1d(
@@ -195,13 +186,7 @@ void CheckDemucs(const DemucsOptions& o, const Config& config, const ModelSettin
       refuse("growth", "growth leads to " + std::to_string(width) + " channels in a level",
              "use between 1 and 65536");
     const auto w = static_cast<std::int64_t>(width);
-    const std::int64_t hidden = w / o.dconv_comp;
-    if (o.dconv_mode != 0 && hidden < 1)
-      refuse("dconv_comp", "dconv_comp leaves no channels in a residual branch",
-             "use more channels or a smaller dconv_comp");
-    if (o.dconv_mode != 0 && level >= o.dconv_attn && hidden % LocalStateImpl::kHeads != 0)
-      refuse("dconv_attn", "the attention's 4 heads do not divide a residual branch's channels",
-             "use channels that 4 · dconv_comp divides");
+    o.dconv.Check(w, level, config);
     const bool divides = w % o.norm_groups == 0 && (level == 0 || out % o.norm_groups == 0);
     if (level >= o.norm_starts && !divides)
       refuse("norm_groups", "norm_groups does not divide a level's channels",
@@ -227,12 +212,7 @@ std::shared_ptr<SeparationModel> MakeDemucs(const Config& config, const ModelSet
   o.glu = config.Bool("glu", o.glu);
   o.norm_starts = config.IntegerIn("norm_starts", o.norm_starts, 0, 1000000);
   o.norm_groups = config.IntegerIn("norm_groups", o.norm_groups, 1, 4096);
-  o.dconv_mode = config.IntegerIn("dconv_mode", o.dconv_mode, 0, 3);
-  o.dconv_depth = config.IntegerIn("dconv_depth", o.dconv_depth, 1, 12);
-  o.dconv_comp = config.IntegerIn("dconv_comp", o.dconv_comp, 1, 4096);
-  o.dconv_attn = config.IntegerIn("dconv_attn", o.dconv_attn, 0, 1000000);
-  o.dconv_lstm = config.IntegerIn("dconv_lstm", o.dconv_lstm, 0, 1000000);
-  o.dconv_init = config.NumberIn("dconv_init", o.dconv_init, 0, 1);
+  o.dconv = DConvPlaces::Read(config, o.dconv);
   o.normalize = config.Bool("normalize", o.normalize);
   o.resample = config.Bool("resample", o.resample);
   o.rescale = config.NumberIn("rescale", o.rescale, 0, 100);

@@ -106,9 +106,9 @@ std::shared_ptr<SeparationModel> MakeHTDemucs(const Config& config, const ModelS
   HybridOptions defaults;
   defaults.depth = 4;
   defaults.multi_freqs_depth = 3;
-  defaults.dconv_comp = 8;
-  defaults.dconv_init = 1e-3;
-  defaults.dconv_attn = defaults.dconv_lstm = 1000000;  // never
+  defaults.dconv.comp = 8;
+  defaults.dconv.init = 1e-3;
+  defaults.dconv.attn = defaults.dconv.lstm = 1000000;  // never
   const HybridOptions hybrid = ReadHybridOptions(config, defaults, /*version=*/4, setting);
 
   HtdemucsOptions options;

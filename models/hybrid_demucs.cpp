@@ -65,11 +65,7 @@ std::vector<HybridDemucs::Level> HybridDemucs::Levels() const {
     common.pad = !joins;
     common.norm_groups = index >= o.norm_starts ? o.norm_groups : 0;
     common.rewrite = o.rewrite;
-    common.dconv_options = {.depth = o.dconv_depth,
-                            .compress = o.dconv_comp,
-                            .init = o.dconv_init,
-                            .attention = index >= o.dconv_attn,
-                            .lstm = index >= o.dconv_lstm};
+    common.dconv_options = o.dconv.AtLevel(index);
     HybridLevelOptions temporal = common;
     temporal.frequency = false;
     temporal.kernel_size = o.kernel_size;
@@ -82,11 +78,11 @@ std::vector<HybridDemucs::Level> HybridDemucs::Levels() const {
     level.decoder.context_frequency = !banded;
     for (HybridLevelOptions* encoder : {&level.encoder, &level.tencoder}) {
       encoder->context = o.context_enc;
-      encoder->dconv = (o.dconv_mode & 1) != 0;
+      encoder->dconv = o.dconv.InEncoder();
     }
     for (HybridLevelOptions* decoder : {&level.decoder, &level.tdecoder}) {
       decoder->context = o.context;
-      decoder->dconv = (o.dconv_mode & 2) != 0;
+      decoder->dconv = o.dconv.InDecoder();
       decoder->last = index == 0;
     }
     level.encoder.in = in_z;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/layers/dconv_places.h"
 #include "models/layers/hybrid_layers.h"
 #include "models/separation_model.h"
 
@@ -38,12 +39,7 @@ struct HybridOptions {
   std::int64_t context_enc = 0;  // that the encoder's see
   std::int64_t norm_starts = 4;  // first level with normalisation
   std::int64_t norm_groups = 4;
-  std::int64_t dconv_mode = 1;  // residual branches: 1 in the encoder, 2 in the decoder, 3 in both
-  std::int64_t dconv_depth = 2;
-  std::int64_t dconv_comp = 4;
-  std::int64_t dconv_attn = 4;  // first level whose branches have attention
-  std::int64_t dconv_lstm = 4;  // first level whose branches have an LSTM
-  double dconv_init = 1e-4;
+  DConvPlaces dconv;     // residual branches
   double rescale = 0.1;  // pulls the initial weights' deviation towards this; 0: off
 };
 

@@ -78,14 +78,7 @@ void CheckChannels(const HybridOptions& o, const Config& config, const ModelSett
   std::int64_t out_z = o.cac ? 2 * out : out;
   for (std::int64_t level = 0; level < o.depth; ++level) {
     for (const std::int64_t w : {width, width_t}) {
-      const std::int64_t hidden = w / o.dconv_comp;
-      if (o.dconv_mode != 0 && hidden < 1)
-        Refuse(config, "dconv_comp", "dconv_comp leaves no channels in a residual branch",
-               "use more channels or a smaller dconv_comp");
-      if (o.dconv_mode != 0 && level >= o.dconv_attn && hidden % LocalStateImpl::kHeads != 0)
-        Refuse(config, "dconv_attn",
-               "the attention's 4 heads do not divide a residual branch's channels",
-               "use channels that 4 · dconv_comp divides");
+      o.dconv.Check(w, level, config);
       if (level >= o.norm_starts && w % o.norm_groups != 0)
         Refuse(config, "norm_groups", "norm_groups does not divide a level's channels",
                "use channels that norm_groups divides");
@@ -141,16 +134,9 @@ HybridOptions ReadHybridOptions(const Config& config, const HybridOptions& defau
   o.context_enc = config.IntegerIn("context_enc", o.context_enc, 0, 512);
   o.norm_starts = config.IntegerIn("norm_starts", o.norm_starts, 0, 1000000);
   o.norm_groups = config.IntegerIn("norm_groups", o.norm_groups, 1, 4096);
-  o.dconv_mode = config.IntegerIn("dconv_mode", o.dconv_mode, 0, 3);
-  o.dconv_depth = config.IntegerIn("dconv_depth", o.dconv_depth, 1, 12);
-  o.dconv_comp = config.IntegerIn("dconv_comp", o.dconv_comp, 1, 4096);
-  o.dconv_init = config.NumberIn("dconv_init", o.dconv_init, 0, 1);
+  o.dconv = DConvPlaces::Read(config, o.dconv, /*deep=*/version == 3);
   o.rescale = config.NumberIn("rescale", o.rescale, 0, 100);
-  if (version == 3) {
-    o.hybrid_old = config.Bool("hybrid_old", o.hybrid_old);
-    o.dconv_attn = config.IntegerIn("dconv_attn", o.dconv_attn, 0, 1000000);
-    o.dconv_lstm = config.IntegerIn("dconv_lstm", o.dconv_lstm, 0, 1000000);
-  }
+  if (version == 3) o.hybrid_old = config.Bool("hybrid_old", o.hybrid_old);
   RequireOption(config, "wiener_iters", "0");
   RequireOption(config, "end_iters", "0");
   RequireOption(config, "wiener_residual", "false");

@@ -19,7 +19,7 @@
 #include <sstream>
 
 #include "core/error.h"
-#include "models/checkpoint.h"
+#include "tests/support/models/model_from_files.h"
 
 namespace stemsmith {
 namespace {
@@ -62,14 +62,7 @@ NamedTensors Separate(SeparationModel& model, const Tensors& input) {
 }
 
 void Run(const std::vector<std::string>& paths) {
-  const Config config = Config::Load(paths.at(0));
-  ModelSetting setting;
-  setting.stems = config.Strings("stems");
-  setting.channels = static_cast<int>(config.IntegerIn("channels", 2, 1, 64));
-  const auto model = MakeModel(config.Child("model"), setting);
-  config.CheckAllRead();
-  if (paths.at(1) != "-") model->LoadStateDict(LoadSafetensors(paths[1]).tensors, paths[1]);
-
+  const auto model = testing::ModelFromFiles(paths.at(0), paths.at(1)).model;
   Tensors input;
   for (const auto& [name, tensor] : LoadSafetensors(paths.at(2)).tensors) input[name] = tensor;
   NamedTensors output;

@@ -44,12 +44,16 @@ def process():
     return subprocess.Popen([os.path.join(BIN, "model_probe")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+def write_config(path, model, options, stems, channels):
+    lines = [f"stems: [{', '.join(stems)}]", f"channels: {channels}", "model:", f"  name: {model}"]
+    lines += [f"  {key}: {json.dumps(value)}" for key, value in options.items()]
+    path.write_text("\n".join(lines) + "\n")
+
+
 def probe(folder, model, options, stems, channels, weights, inputs):
     """Runs our model `model` with `options`; returns the tensors of model_probe's output. `weights` are tensors by name,
     a file of them, or None for fresh ones."""
-    lines = [f"stems: [{', '.join(stems)}]", f"channels: {channels}", "model:", f"  name: {model}"]
-    lines += [f"  {key}: {json.dumps(value)}" for key, value in options.items()]
-    (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+    write_config(folder / "config.yaml", model, options, stems, channels)
     write_safetensors(folder / "input.safetensors", inputs)
     weights_path = "-"
     if isinstance(weights, os.PathLike):

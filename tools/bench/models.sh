@@ -3,10 +3,11 @@
 # training step (forward, L1, backward, Adam), and the exported ONNX model under ONNX Runtime. In turns: each pair of
 # turns gives a ratio (Python's time / ours), the median counts.
 #
-#   tools/bench/models.sh [MODEL...]     about ten minutes for all after set-up and build; wants a quiet machine
+#   tools/bench/models.sh [--turns N] [--seconds S] [--what forward,train,onnx] [MODEL...]
+# About ten minutes for all after set-up and build; wants a quiet machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-case "${1:-}" in -*) sed -n '2,6p' "$0" | sed 's/^# \{0,1\}//'; exit 2 ;; esac
+case "${1:-}" in -h|--help) sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;; esac
 build=${STEMSMITH_BUILD_DIR:-build/release}
 if [ -z "${STEMSMITH_BUILD_DIR:-}" ]; then
   ./tools/setup.sh --tests

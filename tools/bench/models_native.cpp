@@ -1,8 +1,8 @@
 // What tools/bench/models.sh measures of ours.
 //   models_native CONFIG.yaml WEIGHTS.safetensors BATCH FRAMES THREADS
 // CONFIG holds `model`, `stems`, `channels`. Reads lines "forward" (in eval mode, without
-// gradients) and "train" (forward, L1 loss, backward, a step of Adam) and answers each with its
-// seconds.
+// gradients) and "train" (as the trainer: forward, L1 loss, backward, a step of Adam) and answers
+// each with its seconds; "save FILE" writes a checkpoint.
 #include <torch/torch.h>
 
 #include <chrono>
@@ -10,7 +10,8 @@
 #include <string>
 
 #include "core/error.h"
-#include "models/checkpoint.h"
+#include "tests/support/models/model_from_files.h"
+#include "train/optimizer.h"
 
 int main(int argc, char** argv) {
   using namespace stemsmith;
@@ -20,25 +21,24 @@ int main(int argc, char** argv) {
   }
   try {
     torch::set_num_threads(std::stoi(argv[5]));
-    const Config config = Config::Load(argv[1]);
-    ModelSetting setting;
-    setting.stems = config.Strings("stems");
-    setting.channels = static_cast<int>(config.IntegerIn("channels", 2, 1, 64));
-    const auto model = MakeModel(config.Child("model"), setting);
-    config.CheckAllRead();
-    model->LoadStateDict(LoadSafetensors(argv[2]).tensors, argv[2]);
+    const testing::DescribedModel described = testing::ModelFromFiles(argv[1], argv[2]);
+    const ModelSetting& setting = described.setting;
+    const auto& model = described.model;
     const torch::Tensor mix =
         torch::randn({std::stoll(argv[3]), setting.channels, std::stoll(argv[4])}) * 0.2;
     const torch::Tensor stems =
         torch::randn({mix.size(0), static_cast<std::int64_t>(setting.stems.size()), mix.size(1),
                       mix.size(2)}) *
         0.1;
-    torch::optim::Adam adam(model->parameters(), torch::optim::AdamOptions(1e-5));
+    NamedTensors parameters;
+    for (const auto& item : model->named_parameters())
+      parameters.emplace_back(item.key(), item.value());
+    const auto adam = MakeOptimizer(Config::Parse("{name: adam}", "adam"), parameters);
 
     for (std::string what; std::getline(std::cin, what);) {
       if (what.rfind("save ", 0) == 0) {
         Checkpoint checkpoint;
-        checkpoint.model_config = config.Child("model").Dump();
+        checkpoint.model_config = described.config;
         checkpoint.setting = setting;
         checkpoint.segment_frames = mix.size(2);
         checkpoint.weights = model->StateDict();
@@ -48,9 +48,9 @@ int main(int argc, char** argv) {
       const auto begin = std::chrono::steady_clock::now();
       if (what == "train") {
         model->train();
-        adam.zero_grad();
+        adam->ZeroGrad();
         torch::l1_loss(model->forward(mix), stems).backward();
-        adam.step();
+        adam->Step(1e-5);
       } else {
         model->eval();
         const torch::NoGradGuard no_grad;

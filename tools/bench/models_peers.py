@@ -1,10 +1,9 @@
 """The Python side of tools/bench/models.sh: each model of ours beside eager PyTorch with the same weights.
 
-  models_peers.py NATIVE STEMSMITH [MODEL...]
-
-NATIVE is the program models_native; STEMSMITH writes the exported models. Ours and the peer take turns, each waiting
-while the other works; of each pair of turns the ratio counts, of all ratios the median.
+Ours and the peer take turns, each waiting while the other works; of each pair of turns the ratio counts, of all ratios
+the median.
 """
+import argparse
 import json
 import os
 import pathlib
@@ -13,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
 import onnxruntime
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/reference"))
-from model_probe import write_safetensors  # noqa: E402
+from model_probe import write_config, write_safetensors  # noqa: E402
 
 STEMS = ["drums", "bass", "other", "vocals"]
-THREADS, TURNS, RATE = 2, 7, 44100
+THREADS, RATE = 2, 44100
 
 
 def demucs_v2():
@@ -40,9 +40,9 @@ def demucs4(module, name, **options):
     return model, model
 
 
-def open_unmix():
+def open_unmix(niter):
     from test_open_unmix import randomize, separator
-    model = separator(STEMS, 2, niter=0)
+    model = separator(STEMS, 2, niter=niter)
     randomize(model)
     return model, model
 
@@ -53,20 +53,21 @@ def wave_unet():
     return model, model
 
 
-# name → (peer, options of ours beside the defaults, seconds of audio, whether ONNX Runtime has a goal)
+# name → (peer, options of both beside the defaults, seconds of audio, whether ONNX Runtime has a goal)
 ROWS = {
     "wave_unet": (wave_unet, {}, 6.0, False),
     "open_unmix": (open_unmix, {"niter": 0}, 6.0, False),
-    "demucs_v2": (demucs_v2, {}, 4.0, True),
-    "demucs": (lambda: demucs4("demucs", "Demucs"), {}, 4.0, True),
-    "hdemucs": (lambda: demucs4("hdemucs", "HDemucs"), {}, 6.0, True),
-    "htdemucs": (lambda: demucs4("htdemucs", "HTDemucs"), {}, 7.8, True),
+    "demucs_v2": (demucs_v2, {}, 3.0, True),
+    "demucs": (partial(demucs4, "demucs", "Demucs"), {}, 3.0, True),
+    "hdemucs": (partial(demucs4, "hdemucs", "HDemucs"), {}, 4.0, True),
+    # As published.
+    "htdemucs": (partial(demucs4, "htdemucs", "HTDemucs"), {"bottom_channels": 512, "dconv_mode": 3, "segment": 3.9},
+                 3.9, True),
 }
 
 
-
 def paired(ours, peer, turns):
-    """The medians of both and of the ratios peer / ours."""
+    """The medians of both and of the ratios peer / ours, and the span of the ratios."""
     ours(), peer()
     times = []
     for turn in range(turns):
@@ -75,7 +76,10 @@ def paired(ours, peer, turns):
             times.append((seconds_of(ours), second))
         else:
             times.append((seconds_of(ours), seconds_of(peer)))
-    return [statistics.median(values) for values in zip(*[(a, b, b / a) for a, b in times])]
+        time.sleep(0.05)  # idle threads stop spinning
+    ratios = [them / us for us, them in times]
+    medians = [statistics.median(values) for values in zip(*times)]
+    return *medians, statistics.median(ratios), f"{min(ratios):.2f} … {max(ratios):.2f}"
 
 
 def seconds_of(function):
@@ -85,66 +89,84 @@ def seconds_of(function):
     return told if isinstance(told, float) else time.perf_counter() - begin
 
 
-def measure(name, native, stemsmith, folder):
+def measure(name, arguments, folder):
     make, options, seconds, goal = ROWS[name]
     torch.manual_seed(1)
-    model, separate = make()
+    model, separate = make(**options)
     state = {key: value for key, value in model.state_dict().items()
              if key not in ("stft.window", "istft.window", "sample_rate")}
-    frames = int(seconds * RATE)
+    frames = int((arguments.seconds or seconds) * RATE)
     mix = torch.randn(1, 2, frames) * 0.2
     stems = torch.randn(1, len(STEMS), 2, frames) * 0.1
-    lines = [f"stems: [{', '.join(STEMS)}]", "channels: 2", "model:", f"  name: {name}"]
-    lines += [f"  {key}: {json.dumps(value)}" for key, value in options.items()]
-    (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+    write_config(folder / "config.yaml", name, options, STEMS, 2)
     write_safetensors(folder / "weights.safetensors", state)
-    ours = subprocess.Popen([native, folder / "config.yaml", folder / "weights.safetensors", "1", str(frames),
-                             str(THREADS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    ours = subprocess.Popen([arguments.native, folder / "config.yaml", folder / "weights.safetensors", "1",
+                             str(frames), str(THREADS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                            bufsize=1)
 
     def ask(what):
         ours.stdin.write(what + "\n")
         return float(ours.stdout.readline())
-
-    adam = torch.optim.Adam(model.parameters(), lr=1e-5)
 
     def forward(audio=mix):
         model.eval()
         with torch.no_grad():
             separate(audio)
 
-    def train():
-        model.train()
-        adam.zero_grad()
-        torch.nn.functional.l1_loss(separate(mix), stems).backward()
-        adam.step()
+    def report(what, ours, peer, least):
+        us, them, ratio, spread = paired(ours, peer, arguments.turns)
+        verdict = "" if least is None else f"   goal {least}: {'reached' if ratio >= least else 'missed'}"
+        print(f"{name:12s} {what:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f} ({spread})"
+              f"{verdict}", flush=True)
 
-    results = {"forward": paired(lambda: ask("forward"), forward, TURNS),
-               "training step": paired(lambda: ask("train"), train, TURNS)}
+    if "forward" in arguments.what:
+        report("forward", lambda: ask("forward"), forward, 0.97)
+    if "train" in arguments.what:
+        adam = torch.optim.Adam(model.parameters(), lr=1e-5)
+
+        def train():
+            model.train()
+            adam.zero_grad()
+            torch.nn.functional.l1_loss(separate(mix), stems).backward()
+            adam.step()
+
+        report("training step", lambda: ask("train"), train, 0.97)
+        del adam
+        model.zero_grad(set_to_none=True)
     ours.stdin.write(f"save {folder}/model.safetensors\n")
     ours.stdin.close()
     ours.wait()
-    del adam
-    model.zero_grad(set_to_none=True)
-    subprocess.run([stemsmith, "export", folder / "model.safetensors", "--out", folder / "out", "--format", "onnx",
-                    "--quiet"], check=True)
-    session_options = onnxruntime.SessionOptions()
+    if "onnx" not in arguments.what:
+        return
+    subprocess.run([arguments.stemsmith, "export", folder / "model.safetensors", "--out", folder / "out", "--format",
+                    "onnx", "--quiet"], check=True)
+    session_options = onnxruntime.SessionOptions()  # as `separate` sets them
     session_options.intra_op_num_threads = THREADS
-    session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session_options.add_session_config_entry("session.set_denormal_as_zero", "1")
     session = onnxruntime.InferenceSession(folder / "out/model.onnx", session_options, ["CPUExecutionProvider"])
     # A length that the exported graph takes, for both.
     manifest = json.loads(session.get_modelmeta().custom_metadata_map["stemsmith.manifest"])
     mix = torch.randn(1, 2, manifest["segment_frames"]) * 0.2
     feed = {session.get_inputs()[0].name: mix.numpy()}
-    results["ONNX Runtime"] = paired(lambda: session.run(None, feed), lambda: forward(mix), TURNS)
-    for what, (us, them, ratio) in results.items():
-        least = {"ONNX Runtime": 1.3 if goal else None}.get(what, 0.97)
-        verdict = "" if least is None else f"   goal {least}: {'reached' if ratio >= least else 'missed'}"
-        print(f"{name:12s} {what:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f}{verdict}",
-              flush=True)
+    report("ONNX Runtime", lambda: session.run(None, feed), lambda: forward(mix), 1.3 if goal else None)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("native", help="the program models_native")
+    parser.add_argument("stemsmith", help="the program stemsmith, which writes the exported models")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(ROWS)}; all without")
+    parser.add_argument("--turns", type=int, default=5, help="of each of the two (5)")
+    parser.add_argument("--seconds", type=float, default=0, help="of audio; 0: by model")
+    parser.add_argument("--what", default="forward,train,onnx", help="what to measure (forward,train,onnx)")
+    arguments = parser.parse_intermixed_args()
+    if unknown := set(arguments.models) - set(ROWS):
+        parser.error(f"no such model: {', '.join(sorted(unknown))}")
+    torch.set_num_threads(THREADS)
+    for name in arguments.models or ROWS:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(name, arguments, pathlib.Path(folder))
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(THREADS)
-    for name in sys.argv[3:] or ROWS:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(name, sys.argv[1], sys.argv[2], pathlib.Path(folder))
+    main()

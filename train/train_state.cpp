@@ -13,6 +13,7 @@ nlohmann::json TrainState::ToJson() const {
           {"loss_count", loss_count},
           {"validation", validation},
           {"best", best},
+          {"schedule", schedule},
           {"config", config},
           {"cache_fingerprint", cache_fingerprint},
           {"threads", threads},
@@ -33,6 +34,7 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
     json.at("loss_count").get_to(state.loss_count);
     state.validation = json.at("validation");
     state.best = json.at("best");
+    if (json.contains("schedule")) state.schedule = json.at("schedule");
     json.at("config").get_to(state.config);
     json.at("cache_fingerprint").get_to(state.cache_fingerprint);
     json.at("threads").get_to(state.threads);

@@ -20,6 +20,7 @@ struct TrainState {
   std::int64_t loss_count = 0;
   nlohmann::json validation;  // the latest figures with their "step"; null before the first
   nlohmann::json best;        // those of the best checkpoint
+  nlohmann::json schedule;    // what the learning rate's schedule has learnt; null: nothing
   std::string config;         // the resolved configuration
   std::string cache_fingerprint;
   int threads = 0;  // compute threads: another number rounds differently

@@ -76,9 +76,9 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.balance_stems = options_.balance_stems;
   loader.on_damage = options_.on_error == "skip" ? OnDamage::kSkip : OnDamage::kFail;
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
-  total_steps_ = options_.epochs > 0
-                     ? options_.epochs * loader_->batches_per_epoch() / options_.accumulate
-                     : options_.steps;
+  const std::int64_t steps_per_epoch = loader_->batches_per_epoch() / options_.accumulate;
+  total_steps_ = options_.epochs > 0 ? options_.epochs * steps_per_epoch : options_.steps;
+  learning_rate_->UseRun(total_steps_, steps_per_epoch);
 
   if (options_.validate_every > 0) {
     ValidationOptions validation;
@@ -87,6 +87,13 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.max_segments = options_.max_segments;
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
+  }
+  if (learning_rate_->needs_validation() && (!validation_ || validation_->segments() == 0)) {
+    throw Error::Usage("the schedule looks at the validation's loss, and nothing is validated",
+                       config.Child("schedule").Where("name"),
+                       validation_ ? "the cache holds no songs of the split '" +
+                                         options_.validate_split + "'; take another schedule"
+                                   : "set validate.every_steps above 0, or take another schedule");
   }
 
   folder_.emplace(request.run);
@@ -150,7 +157,7 @@ void Trainer::TrainStep() {
                        "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
                            folder_->last().string());
   }
-  optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
+  optimizer_->Step(learning_rate_->At(state_.step));
   if (average_) average_->Update(*model_, state_.step);
 
   ++state_.step;
@@ -166,7 +173,7 @@ void Trainer::Log() {
                 {"step", state_.step},
                 {"epoch", state_.position.epoch},
                 {"loss", loss},
-                {"learning_rate", learning_rate_->At(state_.step - 1, total_steps_)},
+                {"learning_rate", learning_rate_->At(state_.step - 1)},
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
@@ -186,7 +193,7 @@ void Trainer::ShowProgress(double loss) {
                     {"data_wait", shown_.wait_share(waited)}};
     shown_.Reset(waited);
   }
-  const double rate = learning_rate_->At(state_.step - 1, total_steps_);
+  const double rate = learning_rate_->At(state_.step - 1);
   nlohmann::json fields = rate_fields_;
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
@@ -212,6 +219,8 @@ void Trainer::Validate() {
   const ValidationFigures result = validation_->Run(*objective_, device_);
   if (average_) model_->LoadStateDict(weights, "the weights");
 
+  // The one at the end of a run is not counted if none was due: a longer run would not have it.
+  if (state_.step % options_.validate_every == 0) learning_rate_->Validated(result.loss);
   nlohmann::json figures = result.ToJson(cache_->stems());
   figures["step"] = state_.step;
   state_.validation = figures;

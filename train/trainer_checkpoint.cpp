@@ -98,6 +98,7 @@ void Trainer::Resume() {
   saved.threads = threads_;
   saved.device = state_.device;
   state_ = std::move(saved);
+  learning_rate_->LoadState(state_.schedule, where);
   loader_->Seek(state_.position);
   WriteFileAtomically(folder_->config(), state_.config);
   log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
@@ -113,6 +114,7 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   checkpoint.weights = average_ ? average_->state() : model_->StateDict();
   TrainState state = state_;
   state.seconds = Elapsed();
+  state.schedule = learning_rate_->State();
   checkpoint.training_state = state.ToJson();
   if (!for_resuming) return checkpoint;
 

@@ -1,77 +1,53 @@
 #include "train/loss.h"
 
-#include <functional>
+#include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "train/table.h"
 
 namespace stemsmith {
 namespace {
 
-// What a difference is taken of: samples, magnitudes of an STFT of these, or the magnitudes that
-// the model itself looks at and estimates.
-class Domain {
- public:
-  Domain(const Config& config, const torch::Device& device) {
-    const std::string domain =
-        config.Choice("domain", "waveform", {"waveform", "magnitude", "spectrogram"});
-    on_spectrograms_ = domain == "spectrogram";
-    if (domain != "magnitude") return;
-    n_fft_ = config.IntegerIn("n_fft", 2048, 16, 1 << 20);
-    hop_ = config.IntegerIn("hop", n_fft_ / 4, 1, n_fft_);
-    window_ = torch::hann_window(n_fft_, torch::TensorOptions().device(device));
-  }
-
-  bool on_spectrograms() const { return on_spectrograms_; }
-
-  // Itself, or [B, S, C, T] → magnitudes [B · S · C, F, N].
-  torch::Tensor operator()(const torch::Tensor& audio) const {
-    if (!window_.defined()) return audio;
-    return torch::stft(audio.reshape({-1, audio.size(-1)}), n_fft_, hop_, n_fft_, window_,
-                       /*center=*/true, "reflect", /*normalized=*/false, /*onesided=*/true,
-                       /*return_complex=*/true)
-        .abs();
-  }
-
- private:
-  bool on_spectrograms_ = false;
-  std::int64_t n_fft_ = 0, hop_ = 0;
-  torch::Tensor window_;
-};
-
-// Mean absolute or mean squared difference.
-using Difference = torch::Tensor (*)(const torch::Tensor&, const torch::Tensor&);
-class ElementLoss : public Loss {
- public:
-  ElementLoss(const Config& config, const torch::Device& device, Difference difference)
-      : domain_(config, device), difference_(difference) {}
-  torch::Tensor operator()(const torch::Tensor& estimates,
-                           const torch::Tensor& targets) const override {
-    torch::Tensor reference;
-    {
-      torch::NoGradGuard no_grad;
-      reference = domain_(targets);
+// One weight per stem; empty where all count alike.
+std::vector<double> ReadStemWeights(const Config& item, const LossSetting& setting) {
+  const std::string key = "stem_weights";
+  if (!item.Has(key)) return {};
+  const Config given = item.Value(key);
+  const std::vector<std::string>& stems = setting.stems;
+  std::vector<double> weights(stems.size(), 1.0);
+  if (!given.IsMap()) {
+    if (given.IsList() || given.AsString() != "loudness") {
+      throw Error::Usage("stem_weights is neither a map of stems nor loudness", item.Where(key),
+                         "as in stem_weights: {" + stems.front() + ": 2.0}");
     }
-    return difference_(domain_(estimates), reference);
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      if (!(setting.stem_levels[s] > 0.0)) {
+        throw Error::Usage("the stem '" + stems[s] + "' is silent in all training songs: it has " +
+                               "no loudness to be weighted by",
+                           item.Where(key), "leave the stem out, or give weights by name");
+      }
+      weights[s] = 1.0 / setting.stem_levels[s];
+    }
+    return weights;
   }
-  bool on_spectrograms() const override { return domain_.on_spectrograms(); }
-
- private:
-  Domain domain_;
-  Difference difference_;
-};
-
-std::unique_ptr<Loss> MakeL1(const Config& config, const torch::Device& device) {
-  return std::make_unique<ElementLoss>(
-      config, device,
-      [](const torch::Tensor& a, const torch::Tensor& b) { return torch::l1_loss(a, b); });
-}
-
-std::unique_ptr<Loss> MakeMse(const Config& config, const torch::Device& device) {
-  return std::make_unique<ElementLoss>(
-      config, device,
-      [](const torch::Tensor& a, const torch::Tensor& b) { return torch::mse_loss(a, b); });
+  for (const std::string& stem : given.Keys()) {
+    const auto found = std::find(stems.begin(), stems.end(), stem);
+    if (found == stems.end()) {
+      const std::string nearest = NearestName(stem, stems);
+      throw Error::Usage(
+          "stem_weights names '" + stem + "', which is no stem of the cache", given.Where(stem),
+          nearest.empty() ? "there are: " + JoinNames(stems) : "did you mean '" + nearest + "'?");
+    }
+    weights[static_cast<std::size_t>(found - stems.begin())] = given.NumberIn(stem, 1.0, 0.0, 1e9);
+  }
+  if (std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0.0; })) {
+    throw Error::Usage("stem_weights leaves no stem to be trained", item.Where(key),
+                       "give at least one of them a weight above 0");
+  }
+  return weights;
 }
 
 }  // namespace
@@ -80,17 +56,28 @@ const std::vector<LossRow>& LossTable() {
   static const std::vector<LossRow> table = {
       {"l1", "mean absolute difference of samples, magnitudes or spectrograms", MakeL1},
       {"mse", "mean squared difference of samples, magnitudes or spectrograms", MakeMse},
+      {"trimmed_mse", "mse without the largest errors, for stems that are not clean",
+       MakeTrimmedMse},
+      {"spectral_convergence", "relative error of magnitudes", MakeSpectralConvergence},
+      {"multi_resolution_stft", "spectral convergence and log magnitudes at several resolutions",
+       MakeMultiResolutionStft},
+      {"si_sdr", "scale-invariant signal-to-distortion ratio in dB, negative", MakeSiSdr},
   };
   return table;
 }
 
-WeightedLoss::WeightedLoss(const std::vector<Config>& items, const torch::Device& device) {
+WeightedLoss::WeightedLoss(const std::vector<Config>& items, const LossSetting& setting) {
   static const Config kDefault = Config::Parse("{name: l1, domain: waveform, weight: 1.0}", "loss");
   for (const Config& item : items.empty() ? std::vector<Config>{kDefault} : items) {
     const LossRow& row = FindRow(LossTable(), item.RequiredString("name"), "loss", item);
     Term term;
     term.weight = item.NumberIn("weight", 1.0, 0.0, 1e9);
-    term.loss = row.make(item, device);
+    if (const std::vector<double> weights = ReadStemWeights(item, setting); !weights.empty()) {
+      const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+      term.stem_weights =
+          (torch::tensor(weights, torch::kFloat64) / sum).to(setting.device, torch::kFloat32);
+    }
+    term.loss = row.make(item, setting);
     terms_.push_back(std::move(term));
     if (terms_.back().loss->on_spectrograms() != on_spectrograms()) {
       throw Error::Usage("a loss on spectrograms cannot be combined with one on waveforms",
@@ -104,7 +91,9 @@ torch::Tensor WeightedLoss::operator()(const torch::Tensor& estimates,
                                        const torch::Tensor& targets) const {
   torch::Tensor sum;
   for (const Term& term : terms_) {
-    torch::Tensor value = (*term.loss)(estimates, targets) * term.weight;
+    const torch::Tensor stems = term.loss->PerStem(estimates, targets);
+    torch::Tensor value = term.stem_weights.defined() ? stems.dot(term.stem_weights) : stems.mean();
+    value = value * term.weight;
     sum = sum.defined() ? sum + value : value;
   }
   return sum;

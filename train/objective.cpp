@@ -1,5 +1,6 @@
 #include "train/objective.h"
 
+#include <cmath>
 #include <string>
 
 #include "core/error.h"
@@ -11,13 +12,35 @@ std::string Text(const SpectrogramFormat& format) {
   return std::to_string(format.n_fft) + "," + std::to_string(format.hop);
 }
 
+// What the losses are told of the cache.
+LossSetting SettingOf(const CacheReader& cache, const torch::Device& device) {
+  constexpr double kSilentDb = -120.0;  // what the cache says of stems without any sound
+  LossSetting setting;
+  setting.stems = cache.stems();
+  setting.device = device;
+  setting.stem_levels.assign(cache.stems().size(), 0.0);
+  double frames = 0.0;
+  for (const std::size_t track : cache.TracksOf("train")) {
+    const CachedTrack& song = cache.tracks()[track];
+    frames += static_cast<double>(song.frames);
+    for (std::size_t s = 0; s < setting.stems.size(); ++s) {
+      if (song.rms_db[s] > kSilentDb) {
+        setting.stem_levels[s] +=
+            static_cast<double>(song.frames) * std::pow(10.0, song.rms_db[s] / 10.0);
+      }
+    }
+  }
+  for (double& level : setting.stem_levels) level = frames > 0.0 ? std::sqrt(level / frames) : 0.0;
+  return setting;
+}
+
 }  // namespace
 
 Objective::Objective(const Config& config, const CacheReader& cache,
                      std::shared_ptr<SeparationModel> model, const torch::Device& device)
     : stored_spectrograms_(cache.spectrogram().has_value()),
       model_(std::move(model)),
-      loss_(config.List("loss"), device) {
+      loss_(config.List("loss"), SettingOf(cache, device)) {
   if (!on_spectrograms() && !stored_spectrograms_) return;
   spectrogram_model_ = dynamic_cast<SpectrogramModel*>(model_.get());
   CheckSpectrograms(config, cache);

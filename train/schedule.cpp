@@ -1,45 +1,17 @@
 #include "train/schedule.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
 #include "train/table.h"
 
 namespace stemsmith {
-namespace {
-
-class ConstantSchedule : public Schedule {
- public:
-  double Factor(double) const override { return 1.0; }
-};
-
-// Half a cosine from 1 down to `final_ratio`.
-class CosineSchedule : public Schedule {
- public:
-  explicit CosineSchedule(const Config& config)
-      : final_ratio_(config.NumberIn("final_ratio", 0.0, 0.0, 1.0)) {}
-  double Factor(double progress) const override {
-    return final_ratio_ +
-           (1.0 - final_ratio_) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
-  }
-
- private:
-  double final_ratio_;
-};
-
-}  // namespace
 
 const std::vector<ScheduleRow>& ScheduleTable() {
   static const std::vector<ScheduleRow> table = {
-      {"constant", "the same rate throughout",
-       [](const Config&) -> std::unique_ptr<Schedule> {
-         return std::make_unique<ConstantSchedule>();
-       }},
-      {"cosine", "half a cosine down to final_ratio of the rate",
-       [](const Config& config) -> std::unique_ptr<Schedule> {
-         return std::make_unique<CosineSchedule>(config);
-       }},
+      {"constant", "the same rate throughout", MakeConstant},
+      {"step", "times `factor` every so many steps or epochs", MakeStep},
+      {"cosine", "half a cosine down to final_ratio of the rate", MakeCosine},
+      {"plateau", "times `factor` where the validation's loss no longer falls", MakePlateau},
   };
   return table;
 }
@@ -51,13 +23,31 @@ LearningRate::LearningRate(const Config& config, double base_rate) : base_rate_(
   schedule_ = row.make(config);
 }
 
-double LearningRate::At(std::int64_t step, std::int64_t total_steps) const {
+void LearningRate::UseRun(std::int64_t total_steps, std::int64_t steps_per_epoch) {
+  total_steps_ = total_steps;
+  steps_per_epoch_ = std::max<std::int64_t>(1, steps_per_epoch);
+}
+
+double LearningRate::At(std::int64_t step) const {
   if (step < warmup_steps_) {
     return base_rate_ * static_cast<double>(step + 1) / static_cast<double>(warmup_steps_);
   }
-  const double span = static_cast<double>(std::max<std::int64_t>(1, total_steps - warmup_steps_));
-  const double progress = static_cast<double>(step - warmup_steps_) / span;
-  return base_rate_ * schedule_->Factor(std::clamp(progress, 0.0, 1.0));
+  const double span = static_cast<double>(std::max<std::int64_t>(1, total_steps_ - warmup_steps_));
+  SchedulePoint point;
+  point.step = step;
+  point.epoch = step / steps_per_epoch_;
+  point.progress = std::clamp(static_cast<double>(step - warmup_steps_) / span, 0.0, 1.0);
+  return base_rate_ * schedule_->Factor(point);
+}
+
+void LearningRate::LoadState(const nlohmann::json& state, const std::string& where) {
+  if (state.is_null()) return;
+  try {
+    schedule_->LoadState(state);
+  } catch (const nlohmann::json::exception&) {
+    throw Error::Input("the state of the learning rate's schedule is damaged", where,
+                       "start anew with another --run");
+  }
 }
 
 }  // namespace stemsmith

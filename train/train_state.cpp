@@ -65,6 +65,7 @@ nlohmann::json TrainState::ToJson() const {
           {"recent_losses", recent_losses},
           {"bad_batches", bad_batches},
           {"bad_in_row", bad_in_row},
+          {"schedule", schedule},
           {"config", config},
           {"cache_fingerprint", cache_fingerprint},
           {"threads", threads},
@@ -87,6 +88,7 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
     json.at("recent_losses").get_to(state.recent_losses);
     json.at("bad_batches").get_to(state.bad_batches);
     json.at("bad_in_row").get_to(state.bad_in_row);
+    if (json.contains("schedule")) state.schedule = json.at("schedule");
     json.at("config").get_to(state.config);
     json.at("cache_fingerprint").get_to(state.cache_fingerprint);
     json.at("threads").get_to(state.threads);

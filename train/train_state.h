@@ -28,6 +28,7 @@ struct TrainState {
   std::vector<double> recent_losses;                    // what explosions are judged by
   std::int64_t bad_batches = 0;  // steps left out because of their loss, all in all
   std::int64_t bad_in_row = 0;   // those after the last good step
+  nlohmann::json schedule;       // what the learning rate's schedule has learnt; null: nothing
   std::string config;            // the resolved configuration
   std::string cache_fingerprint;
   int threads = 0;  // compute threads: another number rounds differently

@@ -77,9 +77,9 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.balance_stems = options_.balance_stems;
   loader.on_damage = options_.on_error == "skip" ? OnDamage::kSkip : OnDamage::kFail;
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
-  total_steps_ = options_.epochs > 0
-                     ? options_.epochs * loader_->batches_per_epoch() / options_.accumulate
-                     : options_.steps;
+  const std::int64_t steps_per_epoch = loader_->batches_per_epoch() / options_.accumulate;
+  total_steps_ = options_.epochs > 0 ? options_.epochs * steps_per_epoch : options_.steps;
+  learning_rate_->UseRun(total_steps_, steps_per_epoch);
 
   if (options_.validate_every > 0) {
     ValidationOptions validation;
@@ -88,6 +88,13 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.max_segments = options_.max_segments;
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
+  }
+  if (learning_rate_->needs_validation() && (!validation_ || validation_->segments() == 0)) {
+    throw Error::Usage("the schedule looks at the validation's loss, and nothing is validated",
+                       config.Child("schedule").Where("name"),
+                       validation_ ? "the cache holds no songs of the split '" +
+                                         options_.validate_split + "'; take another schedule"
+                                   : "set validate.every_steps above 0, or take another schedule");
   }
 
   folder_.emplace(request.run);
@@ -155,7 +162,7 @@ bool Trainer::TrainStep() {
   }
   {
     const TimedScope timed(computed_seconds_);
-    optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
+    optimizer_->Step(learning_rate_->At(state_.step));
   }
   averages_->AfterStep();
 
@@ -177,7 +184,7 @@ void Trainer::Log() {
                 {"step", state_.step},
                 {"epoch", state_.position.epoch},
                 {"loss", loss},
-                {"learning_rate", learning_rate_->At(state_.step - 1, total_steps_)},
+                {"learning_rate", learning_rate_->At(state_.step - 1)},
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
@@ -198,7 +205,7 @@ void Trainer::ShowProgress(double loss) {
                     {"data_wait", shown_.wait_share(waited)}};
     shown_.Reset(waited);
   }
-  const double rate = learning_rate_->At(state_.step - 1, total_steps_);
+  const double rate = learning_rate_->At(state_.step - 1);
   nlohmann::json fields = rate_fields_;
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
@@ -229,6 +236,8 @@ void Trainer::Validate() {
   }
   if (!averages.empty()) model_->LoadStateDict(*used, "the averaged weights");
 
+  // The one at the end of a run is not counted if none was due: a longer run would not have it.
+  if (state_.step % options_.validate_every == 0) learning_rate_->Validated(result.loss);
   figures["step"] = state_.step;
   state_.validation = figures;
   std::string text =

@@ -102,17 +102,23 @@ void Trainer::Resume() {
 
 std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
                                                  const TrainState& saved, const std::string& where,
-                                                 bool new_optimizer) {
+                                                 bool changed) {
   const NamedTensors raw = WithPrefix(checkpoint.training, kRawPrefix);
   model_->LoadStateDict(raw.empty() ? checkpoint.weights : raw, where);
   std::vector<std::string> missing = averages_->Load(
       WithPrefix(checkpoint.training, kAveragePrefix), saved.average_updates, where);
-  try {
+  const auto load = [&](const std::string& what, const auto& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      if (!changed) throw;
+      progress_->Message(what + " begins anew: " + error.problem());
+    }
+  };
+  load("the optimiser", [&] {
     optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
-  } catch (const Error& error) {
-    if (!new_optimizer) throw;
-    progress_->Message("the optimiser begins anew: " + error.problem());
-  }
+  });
+  load("the schedule", [&] { learning_rate_->LoadState(saved.schedule, where); });
   for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
     if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;
     const torch::Device generator = name == "cuda" ? device_ : torch::Device(torch::kCPU);
@@ -132,6 +138,7 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   TrainState state = state_;
   state.seconds = Elapsed();
   state.average_updates = averages_->Updates();
+  state.schedule = learning_rate_->State();
   checkpoint.training_state = state.ToJson();
   if (!for_resuming) return checkpoint;
 

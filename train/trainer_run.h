@@ -57,7 +57,7 @@ class Trainer {
   bool RollBack();
   // The tensors of a checkpoint, and the random numbers. Returns the averages that it lacks.
   std::vector<std::string> RestoreTensors(const Checkpoint& checkpoint, const TrainState& saved,
-                                          const std::string& where, bool new_optimizer = false);
+                                          const std::string& where, bool changed = false);
   void OpenLog(std::int64_t last_step);
   void Log();
   void Validate();

@@ -262,5 +262,15 @@ TEST(Recipe, TheOnesShippedCoverTheFourUsualStems) {
   EXPECT_EQ(applied("drums-accompaniment"), "drums=drums accompaniment=bass+other+vocals");
 }
 
+TEST(Recipe, TheOnesShippedTakeGuitarsAndSlakhsDrums) {
+  const auto applied = [](const std::string& name, const Track& song) {
+    return Applied(LoadRecipe(STEMSMITH_SOURCE_DIR "/configs/recipes/" + name + ".yaml"), song);
+  };
+  EXPECT_EQ(applied("six-stems", Song("s", {"bass", "drums", "guitar", "strings", "vocals"})),
+            "drums=drums bass=bass other=strings vocals=vocals guitar=guitar piano=");
+  EXPECT_EQ(applied("slakh-drums-accompaniment", SlakhSong()),
+            "drums=S02 accompaniment=S00+S01+S03");
+}
+
 }  // namespace
 }  // namespace stemsmith

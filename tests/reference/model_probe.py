@@ -34,7 +34,7 @@ def read_safetensors(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        kind = {"F32": "<f4", "I64": "<i8"}[entry["dtype"]]
+        kind = {"F32": "<f4", "I64": "<i8", "U8": "u1"}[entry["dtype"]]
         tensors[name] = torch.from_numpy(np.frombuffer(content[begin:end], kind).reshape(entry["shape"]).copy())
     return tensors
 

@@ -147,7 +147,7 @@ TEST(Optimizer, NesterovNeedsMomentum) {
 // Groups, and which parameters the decay spares, as LibTorch has them with groups by hand.
 TEST(Optimizer, GroupsTakeTheirOwnRateAndDecay) {
   for (const char* name : {"adam", "adamw", "sgd"}) {
-    const std::string head = "{name: " + std::string(name) + ", weight_decay: 0.3, ";
+    const std::string head = std::string("{name: ") + name + ", weight_decay: 0.3, ";
     ExpectSameCourse(
         head + "groups: [{match: \"b*\", lr_factor: 0.1, weight_decay: 0.02}]}",
         [&](std::vector<torch::Tensor> p) { return WithGroups(name, p, 0.3, 0.1, 0.02); });

@@ -1,0 +1,79 @@
+// The training configurations of configs/: each builds its model and trains, small.
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "tests/train/training_fixture.h"
+
+namespace stemsmith::testing::configs_test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What makes each small enough for a moment. A file that is not here fails.
+const std::map<std::string, std::vector<std::string>>& SmallSettings() {
+  static const std::vector<std::string> kUnet = {"model.n_fft=128", "model.hop=32", "model.depth=2",
+                                                 "model.channels=4"};
+  static const std::vector<std::string> kUnetLstm = {"model.n_fft=128", "model.hop=32",
+                                                     "model.depth=2", "model.channels=4",
+                                                     "model.bottleneck_width=8"};
+  static const std::vector<std::string> kHtdemucs = {"model.channels=8", "model.nfft=256",
+                                                     "model.depth=2",    "model.t_layers=1",
+                                                     "model.t_heads=2",  "model.bottom_channels=8"};
+  static const std::vector<std::string> kWave = {"model.channels=4", "model.depth=2"};
+  static const std::map<std::string, std::vector<std::string>> table = {
+      {"demo_demucs_v2", kWave},
+      {"demo_unet", kUnet},
+      {"demucs", kWave},
+      {"demucs_v2", kWave},
+      {"hdemucs", {"model.channels=4", "model.nfft=256", "model.depth=4"}},
+      {"htdemucs", kHtdemucs},
+      {"htdemucs_six_stems", kHtdemucs},
+      {"unet_blstm", kUnetLstm},
+      {"unet_musdb18", kUnet},
+      {"unet_residual_attention", kUnet},
+      {"unet_slakh", kUnet},
+      {"unet_spectrogram", kUnet},
+      {"unet_vocals", kUnet},
+      {"wave_unet", kWave},
+  };
+  return table;
+}
+
+// Files that others extend: no configurations by themselves.
+bool IsBase(const std::string& name) { return name == "base" || name == "demucs_musdb18hq"; }
+
+class Configs : public TrainingTest {};
+
+TEST_F(Configs, EachTrainsAtASmallSize) {
+  const fs::path cache = MakeCache(folder_ / "cache.h5");
+  std::size_t tried = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(STEMSMITH_SOURCE_DIR) / "configs")) {
+    const std::string name = entry.path().stem().string();
+    if (!entry.is_regular_file() || IsBase(name)) continue;
+    SCOPED_TRACE(name);
+    ASSERT_TRUE(SmallSettings().contains(name)) << "give it a row in this test";
+    std::vector<std::string> settings = SmallSettings().at(name);
+    for (const char* setting :
+         {"dataset.segment_seconds=0.1", "dataset.samples_per_epoch=0", "train.epochs=0",
+          "train.steps=2", "train.batch_size=4", "train.log_every_steps=1",
+          "validate.every_steps=2", "validate.max_segments=2"}) {
+      settings.push_back(setting);
+    }
+    settings.push_back("dataset.cache=" + cache.string());
+    const Config config = Config::Load(entry.path(), settings);
+    TrainRequest request;
+    request.run = folder_ / name;
+    request.device = "cpu";
+    request.threads = 1;
+    request.output = OutputMode::kQuiet;
+    EXPECT_EQ(Train(config, request).step, 2);
+    for (const double loss : Losses(name, "train")) EXPECT_TRUE(std::isfinite(loss));
+    EXPECT_EQ(Losses(name, "validation").size(), 1u);
+    ++tried;
+  }
+  EXPECT_EQ(tried, SmallSettings().size());
+}
+
+}  // namespace
+}  // namespace stemsmith::testing::configs_test

@@ -94,7 +94,14 @@ TrainOptions ReadTrainOptions(const Config& config) {
   options.validate_every = validate.IntegerIn("every_steps", 200, 0, kMany);
   options.validate_split = validate.String("split", "valid");
   options.max_segments = validate.IntegerIn("max_segments", 64, 0, kMany);
-  options.metric = validate.Choice("metric", "sdr", {"sdr", "loss"});
+  options.metric = validate.Choice("metric", "sdr", {"sdr", "loss", "song_sdr", "song_nsdr"});
+  options.songs_every = validate.IntegerIn("songs_every", 0, 0, kMany);
+  options.songs_max_seconds = validate.NumberIn("max_seconds", options.songs_max_seconds, 0.0, 1e9);
+  if (options.metric.starts_with("song_") && options.songs_every == 0) {
+    throw Error::Usage("validate.metric: " + options.metric + " needs whole songs, and " +
+                           "validate.songs_every is 0",
+                       validate.Where("metric"), "set songs_every, or choose sdr or loss");
+  }
 
   const Config checkpoint = config.Child("checkpoint");
   options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);

@@ -40,7 +40,10 @@ struct TrainOptions {
   std::int64_t validate_every = 200;  // 0: never
   std::string validate_split = "valid";
   std::int64_t max_segments = 64;  // 0: all
-  std::string metric = "sdr";      // sdr or loss: what makes a checkpoint the best one
+  // sdr, loss, song_sdr or song_nsdr: what makes a checkpoint the best one.
+  std::string metric = "sdr";
+  std::int64_t songs_every = 0;      // validations of which one is on whole songs too; 0: never
+  double songs_max_seconds = 300.0;  // for the whole songs of one validation; 0: no limit
 
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only

@@ -87,6 +87,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.max_segments = options_.max_segments;
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
+    MakeSongValidation();
   }
 
   folder_.emplace(request.run);
@@ -194,26 +195,40 @@ void Trainer::ShowProgress(double loss) {
                     Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
 }
 
-bool Trainer::IsBetter(const nlohmann::json& figures) const {
-  const bool by_sdr = options_.metric == "sdr" && figures["mean_sdr_db"].is_number();
-  const char* key = by_sdr ? "mean_sdr_db" : "loss";
-  if (!figures[key].is_number()) return false;
-  if (!state_.best.is_object() || !state_.best[key].is_number()) return true;
-  const double now = figures[key].get<double>(), best = state_.best[key].get<double>();
-  return by_sdr ? now > best : now < best;
+nlohmann::json Trainer::MetricOf(const nlohmann::json& figures) const {
+  static const nlohmann::json none;
+  if (!figures.is_object()) return none;
+  if (options_.metric.starts_with("song_")) {
+    return figures.value(
+        nlohmann::json::json_pointer("/songs/mean_" + options_.metric.substr(5) + "_db"), none);
+  }
+  return options_.metric == "sdr" && !cache_->spectrogram() ? figures["mean_sdr_db"]
+                                                            : figures["loss"];
 }
 
-void Trainer::Validate() {
+bool Trainer::IsBetter(const nlohmann::json& figures) const {
+  const nlohmann::json now = MetricOf(figures), best = MetricOf(state_.best);
+  if (!now.is_number()) return false;
+  if (!best.is_number()) return true;
+  const bool by_sdr = options_.metric != "loss" && !cache_->spectrogram();
+  return by_sdr ? now.get<double>() > best.get<double>() : now.get<double>() < best.get<double>();
+}
+
+void Trainer::Validate(bool last) {
   NamedTensors weights;  // of the step, while the averaged ones are tried
   if (average_) {
     weights = CloneTensors(model_->StateDict());
     model_->LoadStateDict(average_->state(), "the averaged weights");
   }
   const ValidationFigures result = validation_->Run(*objective_, device_);
+  nlohmann::json songs;
+  if (songs_ && (last || state_.step / options_.validate_every % options_.songs_every == 0))
+    songs = ValidateSongs();
   if (average_) model_->LoadStateDict(weights, "the weights");
 
   nlohmann::json figures = result.ToJson(cache_->stems());
   figures["step"] = state_.step;
+  if (!songs.is_null()) figures["songs"] = songs;
   state_.validation = figures;
   std::string text =
       "step " + std::to_string(state_.step) + Format(": validation loss %.5f", result.loss);
@@ -261,7 +276,7 @@ TrainResult Trainer::Run() {
     TrainStep();
     ShowProgress(state_.loss_sum - before);
     if (due(options_.log_every_steps)) Log();
-    if (validation_ && due(options_.validate_every)) Validate();
+    if (validation_ && due(options_.validate_every)) Validate(state_.step == total_steps_);
     if (due(options_.checkpoint_every)) {
       SavePeriodic();
       saved_at = state_.step;
@@ -272,7 +287,7 @@ TrainResult Trainer::Run() {
   }
   const bool validated = state_.validation.is_object() && state_.validation["step"] == state_.step;
   if (signal == 0 && validation_ && !validated) {
-    Validate();
+    Validate(/*last=*/true);
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();

@@ -104,11 +104,16 @@ void Trainer::Resume() {
   progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 
-Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
+Checkpoint Trainer::DescribeModel() const {
   Checkpoint checkpoint;
   checkpoint.model_config = config_.Child("model").Dump();
   checkpoint.setting = model_->setting();
   checkpoint.segment_frames = segment_frames_;
+  return checkpoint;
+}
+
+Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
+  Checkpoint checkpoint = DescribeModel();
   // `weights` are those to use: the averaged ones where there is an average.
   checkpoint.weights = average_ ? average_->state() : model_->StateDict();
   TrainState state = state_;

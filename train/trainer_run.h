@@ -19,6 +19,7 @@
 #include "train/options.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/song_validation.h"
 #include "train/train_state.h"
 #include "train/trainer.h"
 #include "train/validation.h"
@@ -44,8 +45,14 @@ class Trainer {
   double AddGradients(const std::shared_ptr<const Batch>& batch);
   void TrainStep();
   void Log();
-  void Validate();
+  // `last`: of the run, which is on whole songs where any is.
+  void Validate(bool last);
+  void MakeSongValidation();
+  nlohmann::json ValidateSongs();  // and says what came out
+  // The figure that makes a checkpoint the best one; null where it is missing.
+  nlohmann::json MetricOf(const nlohmann::json& figures) const;
   bool IsBetter(const nlohmann::json& figures) const;
+  Checkpoint DescribeModel() const;  // a checkpoint without weights
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
   void SaveLast();
@@ -68,6 +75,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // null without EMA
   std::unique_ptr<Validation> validation_;  // null where nothing is validated
+  std::unique_ptr<SongValidation> songs_;   // null where none are validated whole
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
   std::optional<RunFolder> folder_;

@@ -38,6 +38,9 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
   options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));
+  options.precision =
+      train.Choice("precision", options.precision, {"float32", "bfloat16", "float16"});
+  options.activation_checkpointing = train.Bool("activation_checkpointing", false);
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
   options.ema_decay = train.NumberIn("ema_decay", 0.0, 0.0, 0.9999999);

@@ -31,6 +31,8 @@ struct TrainOptions {
   std::int64_t epochs = 0;
   int batch_size = 8;
   int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
+  std::string precision = "float32";      // or bfloat16, float16
+  bool activation_checkpointing = false;  // less memory, about a third more time
   std::uint64_t seed = 42;
   double max_seconds = 0.0;  // 0: no limit
   double ema_decay = 0.0;    // 0: off

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -53,6 +54,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   }
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
+  SetUpStep();
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));
   if (options_.ema_decay > 0)
     average_ = std::make_unique<WeightAverage>(*model_, options_.ema_decay);
@@ -125,7 +127,8 @@ double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
     // The losses are means over their batch, and the step's the mean over the batches.
-    (options_.accumulate == 1 ? loss : loss / options_.accumulate).backward();
+    const torch::Tensor share = options_.accumulate == 1 ? loss : loss / options_.accumulate;
+    (scaler_ ? scaler_->Scale(share) : share).backward();
   }
   return value;
 }
@@ -141,9 +144,12 @@ void Trainer::TrainStep() {
     samples += batch->batch;
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
+  const bool left_out =
+      scaler_ && std::isfinite(value) && !scaler_->Unscale(optimizer_->parameters());
   if (std::isfinite(value))
     gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
-  if (!std::isfinite(value) || !std::isfinite(gradient_norm_)) {
+  const bool mended = scaler_ && std::isfinite(value) && scaler_->Update(!left_out) && left_out;
+  if (!std::isfinite(value) || (!std::isfinite(gradient_norm_) && !mended)) {
     throw Error::Input(std::string(std::isfinite(value) ? "a gradient" : "the loss") +
                            " is no longer a finite number at step " +
                            std::to_string(state_.step + 1),
@@ -151,8 +157,10 @@ void Trainer::TrainStep() {
                        "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
                            folder_->last().string());
   }
-  optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
-  if (average_) average_->Update(*model_, state_.step);
+  if (!left_out) {
+    optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
+    if (average_) average_->Update(*model_, state_.step);
+  }
 
   ++state_.step;
   state_.position = loader_->position();
@@ -163,16 +171,21 @@ void Trainer::TrainStep() {
 
 void Trainer::Log() {
   const double loss = state_.loss_sum / static_cast<double>(state_.loss_count);
-  log_->Append({{"event", "train"},
-                {"step", state_.step},
-                {"epoch", state_.position.epoch},
-                {"loss", loss},
-                {"learning_rate", learning_rate_->At(state_.step - 1, total_steps_)},
-                {"gradient_norm", gradient_norm_},
-                {"samples_per_second", record_.samples_per_second()},
-                {"data_wait", record_.wait_share(loader_->seconds_waited())},
-                {"skipped_draws", loader_->skipped_draws()},
-                {"seconds", Elapsed()}});
+  nlohmann::json record = {{"event", "train"},
+                           {"step", state_.step},
+                           {"epoch", state_.position.epoch},
+                           {"loss", loss},
+                           {"learning_rate", learning_rate_->At(state_.step - 1, total_steps_)},
+                           {"gradient_norm", FiniteOrNull(gradient_norm_)},
+                           {"samples_per_second", record_.samples_per_second()},
+                           {"data_wait", record_.wait_share(loader_->seconds_waited())},
+                           {"skipped_draws", loader_->skipped_draws()},
+                           {"seconds", Elapsed()}};
+  if (scaler_) {
+    record["loss_scale"] = scaler_->scale();
+    record["steps_left_out"] = scaler_->left_out();
+  }
+  log_->Append(record);
   state_.loss_sum = 0.0;
   state_.loss_count = 0;
   record_.Reset(loader_->seconds_waited());
@@ -195,23 +208,21 @@ void Trainer::ShowProgress(double loss) {
                     Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
 }
 
-nlohmann::json Trainer::MetricOf(const nlohmann::json& figures) const {
-  static const nlohmann::json none;
-  if (!figures.is_object()) return none;
-  if (options_.metric.starts_with("song_")) {
-    return figures.value(
-        nlohmann::json::json_pointer("/songs/mean_" + options_.metric.substr(5) + "_db"), none);
-  }
-  return options_.metric == "sdr" && !cache_->spectrogram() ? figures["mean_sdr_db"]
-                                                            : figures["loss"];
-}
-
 bool Trainer::IsBetter(const nlohmann::json& figures) const {
-  const nlohmann::json now = MetricOf(figures), best = MetricOf(state_.best);
+  const bool of_songs = options_.metric.starts_with("song_");
+  const bool by_sdr = options_.metric == "sdr" && figures["mean_sdr_db"].is_number();
+  const nlohmann::json::json_pointer key(
+      of_songs ? "/songs/mean_" + options_.metric.substr(std::strlen("song_")) + "_db"
+      : by_sdr ? "/mean_sdr_db"
+               : "/loss");
+  const auto metric = [&](const nlohmann::json& record) {
+    return record.is_object() ? record.value(key, nlohmann::json()) : nlohmann::json();
+  };
+  const nlohmann::json now = metric(figures), best = metric(state_.best);
   if (!now.is_number()) return false;
   if (!best.is_number()) return true;
-  const bool by_sdr = options_.metric != "loss" && !cache_->spectrogram();
-  return by_sdr ? now.get<double>() > best.get<double>() : now.get<double>() < best.get<double>();
+  return of_songs || by_sdr ? now.get<double>() > best.get<double>()
+                            : now.get<double>() < best.get<double>();
 }
 
 void Trainer::Validate(bool last) {

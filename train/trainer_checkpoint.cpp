@@ -94,6 +94,14 @@ void Trainer::Resume() {
     std::lock_guard<std::mutex> lock(target.mutex());
     target.set_state(random);
   }
+  if (scaler_) {
+    try {
+      scaler_->Load(saved.scaler);
+    } catch (const nlohmann::json::exception&) {
+      throw Error::Input("the checkpoint lacks the loss scaling of float16", where,
+                         "start anew with another --run");
+    }
+  }
   saved.config = state_.config;
   saved.threads = threads_;
   saved.device = state_.device;
@@ -118,6 +126,7 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   checkpoint.weights = average_ ? average_->state() : model_->StateDict();
   TrainState state = state_;
   state.seconds = Elapsed();
+  if (scaler_) state.scaler = scaler_->State();
   checkpoint.training_state = state.ToJson();
   if (!for_resuming) return checkpoint;
 

@@ -1,5 +1,6 @@
 // The inside of Train(): one run, from building its parts to its last checkpoint. trainer.cpp holds
-// the loop, trainer_checkpoint.cpp starting, resuming and saving.
+// the loop, trainer_checkpoint.cpp starting, resuming and saving, trainer_step.cpp what a step
+// computes in, trainer_songs.cpp validation on whole songs.
 #pragma once
 
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "datasets/loader.h"
 #include "models/checkpoint.h"
 #include "train/ema.h"
+#include "train/grad_scaler.h"
 #include "train/meter.h"
 #include "train/metrics_log.h"
 #include "train/objective.h"
@@ -44,13 +46,13 @@ class Trainer {
   // The loss of a batch, a part of a step; its gradients are added to those before.
   double AddGradients(const std::shared_ptr<const Batch>& batch);
   void TrainStep();
+  // Precision and activation checkpointing.
+  void SetUpStep();
   void Log();
   // `last`: of the run, which is on whole songs where any is.
   void Validate(bool last);
   void MakeSongValidation();
   nlohmann::json ValidateSongs();  // and says what came out
-  // The figure that makes a checkpoint the best one; null where it is missing.
-  nlohmann::json MetricOf(const nlohmann::json& figures) const;
   bool IsBetter(const nlohmann::json& figures) const;
   Checkpoint DescribeModel() const;  // a checkpoint without weights
   Checkpoint MakeCheckpoint(bool for_resuming) const;
@@ -74,6 +76,7 @@ class Trainer {
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverage> average_;  // null without EMA
+  std::optional<GradScaler> scaler_;        // with float16
   std::unique_ptr<Validation> validation_;  // null where nothing is validated
   std::unique_ptr<SongValidation> songs_;   // null where none are validated whole
   std::unique_ptr<LearningRate> learning_rate_;

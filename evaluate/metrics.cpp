@@ -7,16 +7,24 @@
 
 namespace stemsmith {
 
-double SignalToDistortionDb(std::span<const float> reference, std::span<const float> estimate) {
+void Distortion::Add(std::span<const float> reference, std::span<const float> estimate) {
   assert(reference.size() == estimate.size());
-  double signal = 0, error = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const double r = reference[i], e = r - estimate[i];
     signal += r * r;
     error += e * e;
   }
-  if (signal == 0) return std::numeric_limits<double>::quiet_NaN();
+}
+
+double Distortion::Db() const {
+  if (signal <= 0) return std::numeric_limits<double>::quiet_NaN();
   return 10 * std::log10(signal / error);
+}
+
+double SignalToDistortionDb(std::span<const float> reference, std::span<const float> estimate) {
+  Distortion sums;
+  sums.Add(reference, estimate);
+  return sums.Db();
 }
 
 double Median(std::vector<double> values) {

@@ -6,6 +6,14 @@
 
 namespace stemsmith {
 
+// The energies behind a signal-to-distortion ratio, summed block by block.
+struct Distortion {
+  double signal = 0, error = 0;
+  void Add(std::span<const float> reference, std::span<const float> estimate);
+  // 10 log10(signal / error): NaN for a silent reference, +inf for an exact estimate.
+  double Db() const;
+};
+
 // 10 log10 of reference energy over error energy, over all samples given (all channels of a whole
 // song or segment). -inf … +inf: silent references give NaN, exact estimates +inf.
 double SignalToDistortionDb(std::span<const float> reference, std::span<const float> estimate);

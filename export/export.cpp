@@ -1,5 +1,7 @@
 #include "export/export.h"
 
+#include <torch/version.h>
+
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -11,6 +13,7 @@
 #include "export/lowering.h"
 #include "export/onnx/model_writer.h"
 #include "export/trace.h"
+#include "models/manifest_for.h"
 #include "separate/runtime.h"
 #include "stemsmith_version.h"
 
@@ -219,7 +222,9 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
 ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
                               const ExportOptions& options) {
   const std::shared_ptr<SeparationModel> model = ModelFromCheckpoint(checkpoint);
-  const Manifest manifest = ManifestFor(checkpoint, *model, options.segment_seconds, where);
+  Manifest manifest = ManifestFor(checkpoint, *model, options.segment_seconds, where);
+  manifest.versions = {
+      {"stemsmith", STEMSMITH_VERSION}, {"libtorch", TORCH_VERSION}, {"opset", kOnnxOpset}};
   return ExportModel(model, manifest, where, options);
 }
 

@@ -59,9 +59,4 @@ ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& w
 ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
                          const std::string& where, const ExportOptions& options);
 
-// What the manifest of a checkpoint says, but for `segment_seconds` (0: as in training), which
-// picks the nearest length that the model takes.
-Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
-                     double segment_seconds, const std::string& where);
-
 }  // namespace stemsmith

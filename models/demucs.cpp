@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "models/layers/blstm.h"
+#include "models/layers/checkpointed.h"
 #include "models/layers/dconv_places.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
@@ -61,10 +62,11 @@ class Demucs : public SeparationModel {
 
     std::vector<torch::Tensor> skips;
     for (const auto& level : *encoder_)
-      skips.push_back(x = level->as<nn::Sequential>()->forward(x));
+      skips.push_back(x = CheckpointedIf(checkpoints_, *level->as<nn::Sequential>(), x));
     if (lstm_) x = lstm_(x);
     for (const auto& level : *decoder_) {
-      x = level->as<nn::Sequential>()->forward(x + Trim(skips.back(), x.size(2)));
+      x = CheckpointedIf(checkpoints_, *level->as<nn::Sequential>(),
+                         x + Trim(skips.back(), x.size(2)));
       skips.pop_back();
     }
 
@@ -76,6 +78,7 @@ class Demucs : public SeparationModel {
   // Every length: what the levels need is padded inside, as the original does. The deviation of one
   // sample alone is undefined.
   LengthRule length_rule() const override { return {false, /*offset_frames=*/2, 1}; }
+  bool has_checkpoints() const override { return true; }
 
  private:
   // The next length at which no convolution leaves steps over.

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "models/layers/blstm.h"
+#include "models/layers/checkpointed.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
 #include "models/separation_model.h"
@@ -105,11 +106,11 @@ class DemucsV2 : public SeparationModel {
 
     std::vector<torch::Tensor> skips;
     for (const auto& level : *encoder_)
-      skips.push_back(x = level->as<torch::nn::Sequential>()->forward(x));
+      skips.push_back(x = CheckpointedIf(checkpoints_, *level->as<torch::nn::Sequential>(), x));
     if (lstm_) x = lstm_(x);
     for (std::size_t i = 0; i < decoder_->size(); ++i) {
       x = x + Trim(skips[skips.size() - 1 - i], skip_trim_[i]);
-      x = decoder_->ptr(i)->as<torch::nn::Sequential>()->forward(x);
+      x = CheckpointedIf(checkpoints_, *decoder_->ptr(i)->as<torch::nn::Sequential>(), x);
     }
 
     if (options_.resample) x = halve_rate_(x.flatten(0, 1)).unflatten(0, {-1, stems * c});
@@ -118,6 +119,7 @@ class DemucsV2 : public SeparationModel {
   }
 
   LengthRule length_rule() const override { return rule_; }
+  bool has_checkpoints() const override { return true; }
 
  private:
   void BuildLayers() {

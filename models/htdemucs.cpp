@@ -67,7 +67,7 @@ class HTDemucs : public HybridDemucs {
       x = upsampler_(x.flatten(2)).unflatten(2, {bins, -1});
       xt = upsampler_t_(xt);
     }
-    std::tie(x, xt) = transformer_->forward(x, xt);
+    std::tie(x, xt) = transformer_->forward(x, xt, checkpoints_);
     if (downsampler_) {
       x = downsampler_(x.flatten(2)).unflatten(2, {bins, -1});
       xt = downsampler_t_(xt);

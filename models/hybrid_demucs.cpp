@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/layers/checkpointed.h"
 #include "models/layers/rescale.h"
 
 namespace stemsmith {
@@ -33,6 +34,24 @@ struct Normalized {
     return y * deviation.unsqueeze(1) + mean.unsqueeze(1);
   }
 };
+
+// Levels as checkpointed parts; `on` as in CheckpointedIf.
+torch::Tensor Encode(bool on, HybridEncoderModule& level, const torch::Tensor& x,
+                     const torch::Tensor& inject) {
+  return CheckpointedIf(on, level, {x, inject}, [&level](const std::vector<torch::Tensor>& in) {
+    return std::vector<torch::Tensor>{level.forward(in[0], in[1])};
+  })[0];
+}
+
+HybridDecoded Decode(bool on, HybridDecoderModule& level, const torch::Tensor& x,
+                     const torch::Tensor& skip, std::int64_t frames) {
+  const std::vector<torch::Tensor> decoded =
+      CheckpointedIf(on, level, {x, skip}, [&level, frames](const std::vector<torch::Tensor>& in) {
+        const HybridDecoded both = level.forward(in[0], in[1], frames);
+        return std::vector<torch::Tensor>{both.result, both.before};
+      });
+  return {decoded[0], decoded[1]};
+}
 
 }  // namespace
 
@@ -213,14 +232,15 @@ torch::Tensor HybridDemucs::Separate(const torch::Tensor& mix) {
     torch::Tensor inject;
     if (i < tencoder_->size()) {
       lengths_t.push_back(xt.size(-1));
-      xt = tencoder_->ptr(i)->as<HybridEncoder>()->forward(xt, {});
+      xt = Encode(checkpoints_, *tencoder_->ptr(i)->as<HybridEncoder>(), xt, {});
       if (temporal_is_empty_[i]) {
         inject = xt;
       } else {
         skips_t.push_back(xt);
       }
     }
-    x = std::dynamic_pointer_cast<HybridEncoderModule>(encoder_->ptr(i))->forward(x, inject);
+    x = Encode(checkpoints_, *std::dynamic_pointer_cast<HybridEncoderModule>(encoder_->ptr(i)), x,
+               inject);
     if (i == 0 && freq_emb_) x = x + freq_emb_().t().unsqueeze(2) * options_.freq_emb;
     skips.push_back(x);
   }
@@ -229,17 +249,18 @@ torch::Tensor HybridDemucs::Separate(const torch::Tensor& mix) {
 
   const std::size_t offset = decoder_->size() - tdecoder_->size();
   for (std::size_t i = 0; i < decoder_->size(); ++i) {
-    const HybridDecoded decoded = std::dynamic_pointer_cast<HybridDecoderModule>(decoder_->ptr(i))
-                                      ->forward(x, skips.back(), lengths.back());
+    const HybridDecoded decoded =
+        Decode(checkpoints_, *std::dynamic_pointer_cast<HybridDecoderModule>(decoder_->ptr(i)), x,
+               skips.back(), lengths.back());
     x = decoded.result;
     skips.pop_back();
     lengths.pop_back();
     if (i < offset) continue;
-    auto* decoder = tdecoder_->ptr(i - offset)->as<HybridDecoder>();
+    auto& decoder = *tdecoder_->ptr(i - offset)->as<HybridDecoder>();
     if (temporal_is_empty_[decoder_->size() - 1 - i]) {
-      xt = decoder->forward(decoded.before.squeeze(2), {}, lengths_t.back()).result;
+      xt = Decode(checkpoints_, decoder, decoded.before.squeeze(2), {}, lengths_t.back()).result;
     } else {
-      xt = decoder->forward(xt, skips_t.back(), lengths_t.back()).result;
+      xt = Decode(checkpoints_, decoder, xt, skips_t.back(), lengths_t.back()).result;
       skips_t.pop_back();
     }
     lengths_t.pop_back();

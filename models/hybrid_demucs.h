@@ -61,6 +61,7 @@ class HybridDemucs : public SeparationModel {
   // Every length: what the levels need is padded inside, as the original does.
   LengthRule length_rule() const override;
   nlohmann::json stft() const override;
+  bool has_checkpoints() const override { return true; }
 
  protected:
   HybridDemucs(HybridOptions options, ModelSetting setting);

@@ -46,6 +46,10 @@ class SeparationModel : public torch::nn::Module {
   // From the first to the last frame of the mix that one frame of the estimates depends on; 0: all
   // of the mix (recurrent layers, attention, normalisation over time).
   virtual std::int64_t receptive_field_frames() const { return 0; }
+  // Whether the model has levels that can be checkpointed, and whether they are: what they compute
+  // is then not kept for the backward pass but computed again there (models/layers/checkpointed.h).
+  virtual bool has_checkpoints() const { return false; }
+  void UseCheckpoints(bool on) { checkpoints_ = on; }
   // {"n_fft":, "hop":, "window":} of an STFT inside, or null.
   virtual nlohmann::json stft() const { return nullptr; }
   // As torch's, but for the parts that KeepInEval named.
@@ -66,6 +70,7 @@ class SeparationModel : public torch::nn::Module {
 
  protected:
   ModelSetting setting_;
+  bool checkpoints_ = false;  // see UseCheckpoints
 
  private:
   std::vector<std::shared_ptr<torch::nn::Module>> always_eval_;

@@ -14,6 +14,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/layers/checkpointed.h"
 #include "models/layers/unet_levels.h"
 #include "models/spectrogram_model.h"
 
@@ -109,6 +110,7 @@ class Unet : public SpectrogramModel {
             .offset_frames = 0,
             .multiple_frames = options_.spectrum.hop << options_.depth};
   }
+  bool has_checkpoints() const override { return true; }
 
  private:
   // Added to squared magnitudes. It is 120 dB below a bin of magnitude 1: no division by zero in
@@ -138,7 +140,8 @@ class Unet : public SpectrogramModel {
     torch::Tensor x = options_.log_input ? torch::log(relative + 1e-3) : relative;
     x = x * input_scale_ + input_bias_;
     std::vector<torch::Tensor> skips;
-    for (const auto& level : *encoder_) skips.push_back(x = level->as<DownLevel>()->forward(x));
+    for (const auto& level : *encoder_)
+      skips.push_back(x = CheckpointedIf(checkpoints_, *level->as<DownLevel>(), x));
     if (bottleneck_) x = bottleneck_(x);
     for (std::size_t i = 0; i < decoder_->size(); ++i) {
       if (i > 0) {
@@ -146,7 +149,7 @@ class Unet : public SpectrogramModel {
         if (gates_) skip = gates_->ptr(i - 1)->as<AttentionGate>()->forward(skip, x);
         x = torch::cat({x, skip}, 1);
       }
-      x = decoder_->ptr(i)->as<UpLevel>()->forward(x);
+      x = CheckpointedIf(checkpoints_, *decoder_->ptr(i)->as<UpLevel>(), x);
     }
     return x * output_scale_ + output_bias_;
   }

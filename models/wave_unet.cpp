@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/layers/checkpointed.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -104,10 +105,11 @@ class WaveUnet : public SeparationModel {
     const auto stems = static_cast<std::int64_t>(setting_.stems.size());
     torch::Tensor x = mix;
     std::vector<torch::Tensor> skips;
-    for (const auto& level : *encoder_) skips.push_back(x = level->as<WaveDown>()->forward(x));
+    for (const auto& level : *encoder_)
+      skips.push_back(x = CheckpointedIf(checkpoints_, *level->as<WaveDown>(), x));
     for (std::size_t i = 0; i < decoder_->size(); ++i) {
       if (i > 0) x = torch::cat({x, skips[skips.size() - 1 - i]}, 1);
-      x = decoder_->ptr(i)->as<WaveUp>()->forward(x);
+      x = CheckpointedIf(checkpoints_, *decoder_->ptr(i)->as<WaveUp>(), x);
     }
     const torch::Tensor logits = x.unflatten(1, {stems, setting_.channels});
     if (options_.mask == "none") return logits;
@@ -118,6 +120,7 @@ class WaveUnet : public SeparationModel {
     return {
         .dynamic = true, .offset_frames = 0, .multiple_frames = std::int64_t{1} << options_.depth};
   }
+  bool has_checkpoints() const override { return true; }
 
   // Followed back from every frame of one period of the strides.
   std::int64_t receptive_field_frames() const override {

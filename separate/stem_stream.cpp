@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "core/error.h"
-#include "core/overlap_add.h"
+#include "core/song_overlap_add.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -89,21 +89,6 @@ struct ChannelGroup {
   float mean = 0, deviation = 1;
 };
 
-// The segment to use: the manifest's, or a shorter one that the model takes where all of the input
-// fits into it, so that a second of sound does not cost six seconds of computing.
-std::int64_t ChooseSegment(const Manifest& manifest, std::int64_t frames) {
-  const LengthRule& rule = manifest.length;
-  const std::int64_t longest = manifest.segment_frames;
-  if (!rule.dynamic || frames < 0 || frames >= longest) return longest;
-  if (manifest.tail == "context") return longest;  // the tail finds its length by itself
-  // Very short ones would leave a deep network or its STFT nothing to look at.
-  const std::int64_t wanted = std::max(frames, longest / 4);
-  const std::int64_t steps = std::max<std::int64_t>(
-      1, (wanted - rule.offset_frames + rule.multiple_frames - 1) / rule.multiple_frames);
-  const std::int64_t fitting = rule.offset_frames + steps * rule.multiple_frames;
-  return std::min(fitting, longest);
-}
-
 }  // namespace
 
 struct StemStream::Impl {
@@ -143,17 +128,14 @@ struct StemStream::Impl {
                          manifest.sample_rate_hz, info.channels);
     if (manifest.song_normalization == "mean_std") MeasureSong();
 
-    segment_frames = ChooseSegment(manifest, input->info().frames);
+    OverlapAddOptions cut = SongOverlapAdd(manifest, input->info().frames);
+    segment_frames = static_cast<std::int64_t>(cut.segment_frames);
     const int stem_count = static_cast<int>(stems.size());
+    cut.overlap = overlap;
+    cut.channels_in = info.channels;
+    cut.channels_out = stem_count * info.channels;
     overlap_add = std::make_unique<OverlapAdd>(
-        OverlapAddOptions{.segment_frames = static_cast<std::size_t>(segment_frames),
-                          .overlap = overlap,
-                          .window = manifest.window,
-                          .channels_in = info.channels,
-                          .channels_out = stem_count * info.channels,
-                          .tail = manifest.tail,
-                          .tail_frames = TailFrames()},
-        [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
+        cut, [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
         [this](const AudioBuffer& out) {
           for (std::size_t s = 0; s < queues.size(); ++s) {
             queues[s]->Append(out, static_cast<int>(s) * info.channels);
@@ -172,18 +154,6 @@ struct StemStream::Impl {
       queues.push_back(queue.get());
       outputs.push_back(ConvertAudio(std::move(queue), info.sample_rate_hz, info.channels));
     }
-  }
-
-  // The shortest length of the graph that holds so many frames.
-  std::function<std::size_t(std::size_t)> TailFrames() const {
-    if (!manifest.length.dynamic) return {};
-    return [rule = manifest.length](std::size_t frames) {
-      const std::int64_t beyond = static_cast<std::int64_t>(frames) - rule.offset_frames;
-      const std::int64_t steps =
-          beyond <= 0 ? 0 : (beyond + rule.multiple_frames - 1) / rule.multiple_frames;
-      return static_cast<std::size_t>(std::max<std::int64_t>(
-          rule.offset_frames + steps * rule.multiple_frames, rule.multiple_frames));
-    };
   }
 
   // Mean and deviation of each group's mono mix over the whole song, then back to the start.

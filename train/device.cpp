@@ -84,6 +84,21 @@ torch::Device SelectDevice(const std::string& name) {
   return torch::kCPU;
 }
 
+int GpuCapability() {
+  // Never closed: LibTorch goes on to use it.
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (driver == nullptr) return 0;
+  const auto get_device = reinterpret_cast<int (*)(int*, int)>(dlsym(driver, "cuDeviceGet"));
+  const auto get_attribute =
+      reinterpret_cast<int (*)(int*, int, int)>(dlsym(driver, "cuDeviceGetAttribute"));
+  constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_…
+  int device = 0, major = 0, minor = 0;
+  if (get_device == nullptr || get_attribute == nullptr || get_device(&device, 0) != 0 ||
+      get_attribute(&major, kMajor, device) != 0 || get_attribute(&minor, kMinor, device) != 0)
+    return 0;
+  return 10 * major + minor;
+}
+
 int PrepareTorch(const torch::Device& device, int threads) {
 #ifdef __GLIBC__
   // Every step allocates the same large tensors. By default glibc maps each from the system and

@@ -14,6 +14,9 @@ namespace stemsmith {
 // where a GPU is there but cannot be used; cuda throws Error saying what is missing.
 torch::Device SelectDevice(const std::string& name);
 
+// The compute capability of the first GPU, 80 for 8.0; 0 where the driver does not say.
+int GpuCapability();
+
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
 // deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in
 // use.

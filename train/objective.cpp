@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "models/layers/autocast.h"
 
 namespace stemsmith {
 namespace {
@@ -85,15 +86,27 @@ std::int64_t Objective::context_frames() const {
   return on_spectrograms() ? spectrogram_model_->spectrum_options().n_fft / 2 : 0;
 }
 
+template <typename Function>
+torch::Tensor Objective::Estimated(const torch::Tensor& input, Function estimate) const {
+  if (!precision_ || !model_->is_training()) return estimate(input);
+  const AutocastScope scope(input.device().type(), precision_);
+  return estimate(input).to(torch::kFloat32);
+}
+
 torch::Tensor Objective::operator()(const torch::Tensor& mix, const torch::Tensor& stems) const {
-  if (!on_spectrograms()) return loss_(model_->forward(mix), stems);
+  if (!on_spectrograms()) {
+    return loss_(Estimated(mix, [&](const torch::Tensor& x) { return model_->forward(x); }), stems);
+  }
   // [B, C · F, N] as stored → [B, C, F, N], and the same of the stems.
   const auto magnitudes = [&](const torch::Tensor& given) {
     if (!stored_spectrograms_) return spectrogram_model_->Magnitudes(given);
     const std::int64_t bins = spectrogram_model_->spectrum_options().n_fft / 2 + 1;
     return given.unflatten(-2, {-1, bins});
   };
-  return loss_(spectrogram_model_->EstimateMagnitudes(magnitudes(mix)), magnitudes(stems));
+  const torch::Tensor estimates = Estimated(magnitudes(mix), [&](const torch::Tensor& x) {
+    return spectrogram_model_->EstimateMagnitudes(x);
+  });
+  return loss_(estimates, magnitudes(stems));
 }
 
 }  // namespace stemsmith

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <optional>
 
 #include "core/config.h"
 #include "datasets/cache.h"
@@ -28,6 +29,10 @@ class Objective {
   std::int64_t grid_frames() const;
   std::int64_t context_frames() const;
 
+  // Training steps estimate in this type instead of float32; losses and the STFTs of losses stay in
+  // float32, and validation does altogether.
+  void UsePrecision(std::optional<at::ScalarType> type) { precision_ = type; }
+
   // The loss of samples as the loader gives them, with their context: mix [B, C, T], stems [B, S,
   // C, T], or their magnitudes with C · F rows of N frames from a cache of spectrograms.
   torch::Tensor operator()(const torch::Tensor& mix, const torch::Tensor& stems) const;
@@ -37,12 +42,16 @@ class Objective {
   }
 
  private:
+  // What `estimate` gives, in float32, computed in the precision of the mode the model is in.
+  template <typename Function>
+  torch::Tensor Estimated(const torch::Tensor& input, Function estimate) const;
   void CheckSpectrograms(const Config& config, const CacheReader& cache) const;
 
   const bool stored_spectrograms_;
   const std::shared_ptr<SeparationModel> model_;
   SpectrogramModel* spectrogram_model_ = nullptr;  // the same, with losses on spectrograms
   const WeightedLoss loss_;
+  std::optional<at::ScalarType> precision_;  // none: float32
 };
 
 }  // namespace stemsmith

@@ -45,6 +45,9 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
   options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));
+  options.precision =
+      train.Choice("precision", options.precision, {"float32", "bfloat16", "float16"});
+  options.activation_checkpointing = train.Bool("activation_checkpointing", false);
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
   if (train.Has("ema_decay")) {
@@ -120,6 +123,14 @@ TrainOptions ReadTrainOptions(const Config& config) {
   if (options.patience > 0 && options.validate_every == 0) {
     throw Error::Usage("validate.patience waits for validations, and validate.every_steps is 0",
                        validate.Where("patience"), "set every_steps, or leave patience out");
+  }
+  options.songs_every = validate.IntegerIn("songs_every", 0, 0, kMany);
+  options.songs_max_seconds = validate.NumberIn("max_seconds", options.songs_max_seconds, 0.0, 1e9);
+  const std::string metric = validate.String("metric", "sdr");
+  if (metric.starts_with("song_") && options.songs_every == 0) {
+    throw Error::Usage("validate.metric: " + metric + " needs whole songs, and " +
+                           "validate.songs_every is 0",
+                       validate.Where("metric"), "set songs_every, or choose sdr or loss");
   }
 
   const Config checkpoint = config.Child("checkpoint");

@@ -31,6 +31,8 @@ struct TrainOptions {
   std::int64_t epochs = 0;
   int batch_size = 8;
   int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
+  std::string precision = "float32";      // or bfloat16, float16
+  bool activation_checkpointing = false;  // less memory, about a third more time
   std::uint64_t seed = 42;
   double max_seconds = 0.0;  // 0: no limit
   // Steps left out because their loss is of no use, before the run ends; and what an explosion is.
@@ -43,6 +45,8 @@ struct TrainOptions {
   std::string validate_split = "valid";
   std::int64_t max_segments = 64;  // 0: all
   std::int64_t patience = 0;       // validations without a better one before the run ends; 0: any
+  std::int64_t songs_every = 0;      // validations of which one is on whole songs too; 0: never
+  double songs_max_seconds = 300.0;  // for the whole songs of one validation; 0: no limit
 
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only

@@ -69,7 +69,8 @@ nlohmann::json TrainState::ToJson() const {
           {"config", config},
           {"cache_fingerprint", cache_fingerprint},
           {"threads", threads},
-          {"device", device}};
+          {"device", device},
+          {"scaler", scaler}};
 }
 
 TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& where) {
@@ -93,6 +94,7 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
     json.at("cache_fingerprint").get_to(state.cache_fingerprint);
     json.at("threads").get_to(state.threads);
     json.at("device").get_to(state.device);
+    state.scaler = json.value("scaler", nlohmann::json());
   } catch (const nlohmann::json::exception&) {
     throw Damaged(where);
   }

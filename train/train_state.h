@@ -33,6 +33,7 @@ struct TrainState {
   std::string cache_fingerprint;
   int threads = 0;  // compute threads: another number rounds differently
   std::string device;
+  nlohmann::json scaler;  // the loss scaling of float16; null without
 
   nlohmann::json ToJson() const;
   // Of this version. Throws Error (`where` names the file) for damaged ones.

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -53,6 +54,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   }
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
+  SetUpStep();
   optimizer_ = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model_));
   averages_ = std::make_unique<WeightAverages>(config.Child("ema"), *model_);
   best_metric_ = std::make_unique<BestMetric>(config.Child("validate"), cache_->stems(),
@@ -88,6 +90,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.max_segments = options_.max_segments;
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
+    MakeSongValidation();
   }
   if (learning_rate_->needs_validation() && (!validation_ || validation_->segments() == 0)) {
     throw Error::Usage("the schedule looks at the validation's loss, and nothing is validated",
@@ -133,7 +136,8 @@ double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
   const double value = loss.item<double>();
   if (std::isfinite(value)) {
     // The losses are means over their batch, and the step's the mean over the batches.
-    (options_.accumulate == 1 ? loss : loss / options_.accumulate).backward();
+    const torch::Tensor share = options_.accumulate == 1 ? loss : loss / options_.accumulate;
+    (scaler_ ? scaler_->Scale(share) : share).backward();
   }
   return value;
 }
@@ -152,19 +156,25 @@ bool Trainer::TrainStep() {
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
   gradient_norm_ = 0.0;
-  if (std::isfinite(value))
+  bool overflow = false, mended = false;  // of scaled gradients, and by a lower scale
+  if (std::isfinite(value)) {
+    overflow = scaler_ && !scaler_->Unscale(optimizer_->parameters());
     gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
-  const std::string problem =
-      WrongWith(value, gradient_norm_, state_.recent_losses, options_.explosion_factor);
+    mended = scaler_ && scaler_->Update(!overflow) && overflow;
+  }
+  const std::string problem = WrongWith(value, mended ? 0.0 : gradient_norm_,
+                                        state_.recent_losses, options_.explosion_factor);
   if (!problem.empty()) {
     SkipBatch(problem, value, songs);
     return false;
   }
-  {
-    const TimedScope timed(computed_seconds_);
-    optimizer_->Step(learning_rate_->At(state_.step));
+  if (!overflow) {
+    {
+      const TimedScope timed(computed_seconds_);
+      optimizer_->Step(learning_rate_->At(state_.step));
+    }
+    averages_->AfterStep();
   }
-  averages_->AfterStep();
 
   ++state_.step;
   const std::uint64_t epoch = state_.position.epoch;
@@ -180,17 +190,21 @@ bool Trainer::TrainStep() {
 
 void Trainer::Log() {
   const double loss = state_.loss_sum / static_cast<double>(state_.loss_count);
-  log_->Append({{"event", "train"},
-                {"step", state_.step},
-                {"epoch", state_.position.epoch},
-                {"loss", loss},
-                {"learning_rate", learning_rate_->At(state_.step - 1)},
-                {"gradient_norm", gradient_norm_},
-                {"samples_per_second", record_.samples_per_second()},
-                {"data_wait", record_.wait_share(loader_->seconds_waited())},
-                {"overhead", record_.other_share(loader_->seconds_waited(), computed_seconds_)},
-                {"skipped_draws", loader_->skipped_draws()},
-                {"seconds", Elapsed()}});
+  nlohmann::json record = {{"event", "train"},
+                           {"step", state_.step},
+                           {"epoch", state_.position.epoch},
+                           {"loss", loss},
+                           {"learning_rate", learning_rate_->At(state_.step - 1)},
+                           {"gradient_norm", FiniteOrNull(gradient_norm_)},
+                           {"samples_per_second", record_.samples_per_second()},
+                           {"data_wait", record_.wait_share(loader_->seconds_waited())},
+                           {"skipped_draws", loader_->skipped_draws()},
+                           {"seconds", Elapsed()}};
+  if (scaler_) {
+    record["loss_scale"] = scaler_->scale();
+    record["steps_left_out"] = scaler_->left_out();
+  }
+  log_->Append(record);
   state_.loss_sum = 0.0;
   state_.loss_count = 0;
   record_.Reset(loader_->seconds_waited(), computed_seconds_);
@@ -213,7 +227,7 @@ void Trainer::ShowProgress(double loss) {
                     Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
 }
 
-void Trainer::Validate() {
+void Trainer::Validate(bool last) {
   // The weights of the step, and every average of them: the best of all counts.
   const std::vector<const WeightAverage*> averages = averages_->Updated();
   const NamedTensors weights =
@@ -229,16 +243,20 @@ void Trainer::Validate() {
     nlohmann::json json = tried.ToJson(cache_->stems());
     all[average->name()] = json;
     json["average"] = average->name();
-    if (!best_metric_->IsBetter(json, figures)) continue;
+    if (!best_metric_->IsBetterOnSegments(json, figures)) continue;
     figures = std::move(json);
     result = tried;
     used = &average->state();
   }
   if (!averages.empty()) model_->LoadStateDict(*used, "the averaged weights");
+  nlohmann::json songs;
+  if (songs_ && (last || state_.step / options_.validate_every % options_.songs_every == 0))
+    songs = ValidateSongs();
 
   // The one at the end of a run is not counted if none was due: a longer run would not have it.
   if (state_.step % options_.validate_every == 0) learning_rate_->Validated(result.loss);
   figures["step"] = state_.step;
+  if (!songs.is_null()) figures["songs"] = songs;
   state_.validation = figures;
   std::string text =
       "step " + std::to_string(state_.step) + Format(": validation loss %.5f", result.loss);
@@ -249,7 +267,7 @@ void Trainer::Validate() {
   if (!result.sdr_db.empty()) text += ")";
   if (used != &weights) text += ", by the average " + figures["average"].get<std::string>();
   const bool better = best_metric_->IsBetter(figures, state_.best);
-  ++state_.validations_since_best;
+  if (best_metric_->Judges(figures)) ++state_.validations_since_best;
   if (better) {
     state_.best = figures;
     state_.validations_since_best = 0;
@@ -298,7 +316,7 @@ TrainResult Trainer::Run() {
     if (TrainStep()) {
       ShowProgress(state_.loss_sum - before);
       if (due(options_.log_every_steps)) Log();
-      if (validation_ && due(options_.validate_every)) aside([this] { Validate(); });
+      if (validation_ && due(options_.validate_every)) aside([this] { Validate(state_.step == total_steps_); });
       if (due(options_.checkpoint_every)) {
         aside([this] { SavePeriodic(); });
         saved_at = state_.step;
@@ -316,7 +334,7 @@ TrainResult Trainer::Run() {
   }
   const bool validated = state_.validation.is_object() && state_.validation["step"] == state_.step;
   if (signal == 0 && validation_ && !validated) {
-    Validate();
+    Validate(/*last=*/true);
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();

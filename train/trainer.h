@@ -22,6 +22,7 @@ struct TrainRequest {
   std::string device = "auto";  // auto, cpu, cuda
   int threads = 0;              // compute threads; 0: one per core
   OutputMode output = OutputMode::kAuto;
+  bool any_precision = false;  // takes train.precision where it does not pay, too; for tests
   // Called after every step with the number of steps done; may throw, which stops the run as a
   // crash would.
   std::function<void(std::int64_t step)> after_step;

@@ -126,19 +126,36 @@ std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
     std::lock_guard<std::mutex> lock(target.mutex());
     target.set_state(random);
   }
+  if (scaler_) {
+    try {
+      scaler_->Load(saved.scaler);
+    } catch (const nlohmann::json::exception&) {
+      // With a changed precision the scale is found anew.
+      if (!changed) {
+        throw Error::Input("the checkpoint lacks the loss scaling of float16", where,
+                           "start anew with another --run");
+      }
+    }
+  }
   return missing;
 }
 
-Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
+Checkpoint Trainer::DescribeModel() const {
   Checkpoint checkpoint;
   checkpoint.model_config = config_.Child("model").Dump();
   checkpoint.setting = model_->setting();
   checkpoint.segment_frames = segment_frames_;
+  return checkpoint;
+}
+
+Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
+  Checkpoint checkpoint = DescribeModel();
   checkpoint.weights = model_->StateDict();
   TrainState state = state_;
   state.seconds = Elapsed();
   state.average_updates = averages_->Updates();
   state.schedule = learning_rate_->State();
+  if (scaler_) state.scaler = scaler_->State();
   checkpoint.training_state = state.ToJson();
   if (!for_resuming) return checkpoint;
 

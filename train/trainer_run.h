@@ -1,5 +1,6 @@
 // The inside of Train(): one run, from building its parts to its last checkpoint. trainer.cpp holds
-// the loop, trainer_checkpoint.cpp starting, resuming and saving.
+// the loop, trainer_checkpoint.cpp starting, resuming and saving, trainer_step.cpp what a step
+// computes in, trainer_songs.cpp validation on whole songs.
 #pragma once
 
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "models/checkpoint.h"
 #include "train/best_metric.h"
 #include "train/ema.h"
+#include "train/grad_scaler.h"
 #include "train/meter.h"
 #include "train/metrics_log.h"
 #include "train/objective.h"
@@ -21,6 +23,7 @@
 #include "train/options.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/song_validation.h"
 #include "train/train_state.h"
 #include "train/trainer.h"
 #include "train/validation.h"
@@ -59,11 +62,17 @@ class Trainer {
   std::vector<std::string> RestoreTensors(const Checkpoint& checkpoint, const TrainState& saved,
                                           const std::string& where, bool changed = false);
   void OpenLog(std::int64_t last_step);
+  // Precision and activation checkpointing.
+  void SetUpStep();
   void Log();
-  void Validate();
+  // `last`: of the run, which is on whole songs where any is.
+  void Validate(bool last);
+  void MakeSongValidation();
+  nlohmann::json ValidateSongs();  // and says what came out
   bool OutOfPatience() const {
     return options_.patience > 0 && state_.validations_since_best >= options_.patience;
   }
+  Checkpoint DescribeModel() const;  // a checkpoint without weights
   // `model_` as it is when not for resuming.
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
@@ -87,7 +96,9 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<WeightAverages> averages_;
   std::unique_ptr<BestMetric> best_metric_;
+  std::optional<GradScaler> scaler_;        // with float16
   std::unique_ptr<Validation> validation_;  // null where nothing is validated
+  std::unique_ptr<SongValidation> songs_;   // null where none are validated whole
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
   std::optional<RunFolder> folder_;

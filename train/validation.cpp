@@ -5,22 +5,12 @@
 #include <limits>
 
 #include "evaluate/metrics.h"
+#include "train/metrics_log.h"
 
 namespace stemsmith {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-// As SignalToDistortionDb: a silent reference has no SDR, an exact estimate an infinite one.
-double Decibel(double reference, double error) {
-  if (reference <= 0.0) return kNaN;
-  return error <= 0.0 ? std::numeric_limits<double>::infinity()
-                      : 10.0 * std::log10(reference / error);
-}
-
-nlohmann::json Finite(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
 
 // [b, S, C, T] → [b, S] on the CPU, summed in double.
 torch::Tensor Energy(const torch::Tensor& audio) {
@@ -35,13 +25,13 @@ struct Validation::Energies {
 
 nlohmann::json ValidationFigures::ToJson(const std::vector<std::string>& stems) const {
   const nlohmann::json none = nlohmann::json::object();
-  nlohmann::json json = {{"loss", Finite(loss)},
-                         {"mean_sdr_db", Finite(mean_sdr_db)},
+  nlohmann::json json = {{"loss", FiniteOrNull(loss)},
+                         {"mean_sdr_db", FiniteOrNull(mean_sdr_db)},
                          {"sdr_db", none},
                          {"mixture_sdr_db", none}};
   for (std::size_t s = 0; s < sdr_db.size(); ++s) {
-    json["sdr_db"][stems[s]] = Finite(sdr_db[s]);
-    json["mixture_sdr_db"][stems[s]] = Finite(mixture_sdr_db[s]);
+    json["sdr_db"][stems[s]] = FiniteOrNull(sdr_db[s]);
+    json["mixture_sdr_db"][stems[s]] = FiniteOrNull(mixture_sdr_db[s]);
   }
   return json;
 }
@@ -145,8 +135,8 @@ ValidationFigures Validation::Run(const Objective& objective, const torch::Devic
   for (std::size_t s = 0; s < cache_.stems().size(); ++s) {
     std::vector<double> estimate, mixture;
     for (const auto& [track, song] : songs) {
-      estimate.push_back(Decibel(song.reference[s], song.error[s]));
-      mixture.push_back(Decibel(song.reference[s], song.mixture_error[s]));
+      estimate.push_back(Distortion{song.reference[s], song.error[s]}.Db());
+      mixture.push_back(Distortion{song.reference[s], song.mixture_error[s]}.Db());
     }
     figures.sdr_db.push_back(Median(estimate));
     figures.mixture_sdr_db.push_back(Median(mixture));

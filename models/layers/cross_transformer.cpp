@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "models/layers/checkpointed.h"
 #include "models/layers/dconv.h"
 #include "models/separation_model.h"
 
@@ -155,17 +156,26 @@ torch::Tensor CrossTransformerImpl::TemporalPositions(const torch::Tensor& tempo
   return torch::cat({phase.cos(), phase.sin()}, 1);
 }
 
-std::pair<torch::Tensor, torch::Tensor> CrossTransformerImpl::forward(
-    const torch::Tensor& spectral, const torch::Tensor& temporal) {
+std::pair<torch::Tensor, torch::Tensor> CrossTransformerImpl::forward(const torch::Tensor& spectral,
+                                                                      const torch::Tensor& temporal,
+                                                                      bool checkpoints) {
   const std::int64_t bins = spectral.size(2);
   torch::Tensor x = norm_in_(spectral.permute({0, 3, 2, 1}).flatten(1, 2));  // [B, N · F, width]
   torch::Tensor xt = norm_in_t_(temporal.transpose(1, 2));                   // [B, M, width]
   x = x + SpectralPositions(spectral) * options_.position_weight;
   xt = xt + TemporalPositions(temporal) * options_.position_weight;
+  const auto run = [checkpoints](torch::nn::Module& module, const torch::Tensor& own,
+                                 const torch::Tensor& other) {
+    auto& layer = *module.as<TransformerLayer>();
+    return CheckpointedIf(checkpoints, layer, {own, other},
+                          [&layer](const std::vector<torch::Tensor>& in) {
+                            return std::vector<torch::Tensor>{layer.forward(in[0], in[1])};
+                          })[0];
+  };
   for (std::size_t i = 0; i < layers_->size(); ++i) {
     const torch::Tensor before = x;
-    x = layers_->ptr(i)->as<TransformerLayer>()->forward(x, xt);
-    xt = layers_t_->ptr(i)->as<TransformerLayer>()->forward(xt, before);
+    x = run(*layers_->ptr(i), x, xt);
+    xt = run(*layers_t_->ptr(i), xt, before);
   }
   return {x.unflatten(1, {-1, bins}).permute({0, 3, 2, 1}), xt.transpose(1, 2)};
 }

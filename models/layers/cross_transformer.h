@@ -25,9 +25,11 @@ class CrossTransformerImpl : public torch::nn::Module {
  public:
   explicit CrossTransformerImpl(const CrossTransformerOptions& options);
 
-  // spectral [B, width, F, N] and temporal [B, width, M] → the same shapes.
+  // spectral [B, width, F, N] and temporal [B, width, M] → the same shapes. `checkpoints`: layers
+  // keep their inputs alone for the backward pass.
   std::pair<torch::Tensor, torch::Tensor> forward(const torch::Tensor& spectral,
-                                                  const torch::Tensor& temporal);
+                                                  const torch::Tensor& temporal,
+                                                  bool checkpoints = false);
 
  private:
   torch::Tensor SpectralPositions(const torch::Tensor& spectral) const;  // → [N · F, width]

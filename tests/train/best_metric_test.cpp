@@ -28,6 +28,14 @@ TEST(BestMetric, ComparesWhatItNames) {
   EXPECT_TRUE(Metric("sdr.vocals").IsBetter(a, b));
   EXPECT_TRUE(Metric("sdr.drums").IsBetter(a, nullptr)) << "anything is better than nothing";
   EXPECT_FALSE(Metric("sdr").IsBetter(a, b));
+  // Of whole songs: only validations that judged some.
+  nlohmann::json songs = a;
+  songs["songs"] = {{"mean_nsdr_db", 1.0}, {"nsdr_db", {{"vocals", 2.0}, {"drums", 0.0}}}};
+  EXPECT_TRUE(Metric("song_nsdr").IsBetter(songs, nullptr));
+  EXPECT_TRUE(Metric("song_nsdr.vocals").IsBetter(songs, nullptr));
+  EXPECT_FALSE(Metric("song_nsdr").Judges(a));
+  EXPECT_FALSE(Metric("song_nsdr").IsBetter(a, nullptr));
+  EXPECT_TRUE(Metric("song_nsdr").IsBetterOnSegments(b, a));
 }
 
 TEST(BestMetric, TheLossDecidesWhereThereIsNoValue) {

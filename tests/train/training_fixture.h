@@ -93,6 +93,7 @@ class TrainingTest : public ::testing::Test {
     request.device = "cpu";
     request.threads = 1;
     request.output = OutputMode::kQuiet;
+    request.any_precision = any_precision_;
     request.after_step = std::move(after_step);
     return Train(Config::Load(file, settings), request);
   }
@@ -140,6 +141,7 @@ class TrainingTest : public ::testing::Test {
 
   bool accept_changes_ = false;  // --override
   TemporaryFolder folder_;
+  bool any_precision_ = false;  // also what does not pay here
 };
 
 }  // namespace stemsmith::testing

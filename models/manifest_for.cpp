@@ -1,11 +1,8 @@
-#include <torch/version.h>
+#include "models/manifest_for.h"
 
 #include <cmath>
 
 #include "core/error.h"
-#include "export/export.h"
-#include "export/onnx/model_writer.h"
-#include "stemsmith_version.h"
 
 namespace stemsmith {
 namespace {
@@ -53,8 +50,6 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
   manifest.tail = checkpoint.tail;
   manifest.stft = model.stft();
   manifest.training = TrainingSummary(checkpoint.training_state);
-  manifest.versions = {
-      {"stemsmith", STEMSMITH_VERSION}, {"libtorch", TORCH_VERSION}, {"opset", kOnnxOpset}};
   return manifest;
 }
 

@@ -64,7 +64,7 @@ bool MayChange(const std::string& key) {
       "dataset.on_error",
   };
   return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
-         std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+         key.starts_with("report.") || std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 bool SameValue(const std::string& a, const std::string& b) {
@@ -99,6 +99,11 @@ TrainOptions ReadTrainOptions(const Config& config) {
   const Config checkpoint = config.Child("checkpoint");
   options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);
   options.keep = static_cast<int>(checkpoint.IntegerIn("keep", 3, 0, 1 << 20));
+
+  const Config report = config.Child("report");
+  options.tensorboard = report.Bool("tensorboard", true);
+  options.report_songs = report.IntegerIn("songs", 3, 0, 100);
+  options.report_seconds = report.NumberIn("seconds", 8.0, 1.0, 60.0);
 
   if (options.samples_per_epoch > 0 && options.samples_per_step() > options.samples_per_epoch) {
     throw Error::Usage(StepText(options) + " is larger than dataset.samples_per_epoch (" +

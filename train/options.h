@@ -46,6 +46,11 @@ struct TrainOptions {
   std::int64_t checkpoint_every = 200;  // 0: at the end only
   int keep = 3;                         // step_NNNNNN files
 
+  // report:
+  bool tensorboard = true;
+  std::int64_t report_songs = 3;  // validation songs with excerpts; 0: none
+  double report_seconds = 8.0;    // of each
+
   std::int64_t samples_per_step() const { return std::int64_t{batch_size} * accumulate; }
 };
 

@@ -87,6 +87,12 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.max_segments = options_.max_segments;
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
+    ExcerptOptions excerpts;
+    excerpts.split = options_.validate_split;
+    excerpts.songs = options_.report_songs;
+    excerpts.seconds = options_.report_seconds;
+    excerpts.segment_frames = segment_frames_;
+    excerpts_ = std::make_unique<ExcerptSource>(*cache_, excerpts);
   }
 
   folder_.emplace(request.run);
@@ -203,13 +209,15 @@ bool Trainer::IsBetter(const nlohmann::json& figures) const {
   return by_sdr ? now > best : now < best;
 }
 
-void Trainer::Validate() {
+void Trainer::Validate(bool last) {
   NamedTensors weights;  // of the step, while the averaged ones are tried
   if (average_) {
     weights = CloneTensors(model_->StateDict());
     model_->LoadStateDict(average_->state(), "the averaged weights");
   }
   const ValidationFigures result = validation_->Run(*objective_, device_);
+  if (!excerpts_->empty() && log_->WantsExcerpts(state_.step, last))
+    log_->Show(excerpts_->Separate(*model_, device_, state_.step));
   if (average_) model_->LoadStateDict(weights, "the weights");
 
   nlohmann::json figures = result.ToJson(cache_->stems());
@@ -232,15 +240,6 @@ void Trainer::Validate() {
   figures["event"] = "validation";
   figures["best"] = better;
   log_->Append(figures);
-  DrawChart();
-}
-
-void Trainer::DrawChart() {
-  try {
-    WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
-  } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on");
-  }
 }
 
 TrainResult Trainer::Run() {
@@ -261,7 +260,7 @@ TrainResult Trainer::Run() {
     TrainStep();
     ShowProgress(state_.loss_sum - before);
     if (due(options_.log_every_steps)) Log();
-    if (validation_ && due(options_.validate_every)) Validate();
+    if (validation_ && due(options_.validate_every)) Validate(/*last=*/state_.step == total_steps_);
     if (due(options_.checkpoint_every)) {
       SavePeriodic();
       saved_at = state_.step;
@@ -272,11 +271,11 @@ TrainResult Trainer::Run() {
   }
   const bool validated = state_.validation.is_object() && state_.validation["step"] == state_.step;
   if (signal == 0 && validation_ && !validated) {
-    Validate();
+    Validate(/*last=*/true);
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();
-  DrawChart();
+  log_->End(state_.step, signal, Elapsed());
   progress_->Finish();
 
   TrainResult result;

@@ -32,10 +32,8 @@ void Trainer::Start() {
     throw Error::Usage("this folder already holds a run", request_.run.string(),
                        "continue it with --resume, or choose another --run");
   }
-  std::int64_t parameters = 0;
-  for (const auto& [name, parameter] : optimizer_->parameters()) parameters += parameter.numel();
   const double rate = cache_->sample_rate_hz();
-  progress_->Message(Format("%.2f M parameters", static_cast<double>(parameters) / 1e6) + "; " +
+  progress_->Message(Format("%.2f M parameters", static_cast<double>(Parameters()) / 1e6) + "; " +
                      JoinNames(cache_->stems()) + "; " + device_.str() + ", " +
                      std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
@@ -55,9 +53,31 @@ void Trainer::Start() {
   if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
   if (average_) average_->Load(model_->StateDict(), "the initial weights");
   WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
+  log_ = std::make_unique<RunRecorder>(folder_->root(), -1, options_.tensorboard);
+  RecordStart();
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
   SaveLast();
+}
+
+std::int64_t Trainer::Parameters() const {
+  std::int64_t count = 0;
+  for (const auto& [name, parameter] : optimizer_->parameters()) count += parameter.numel();
+  return count;
+}
+
+// What those who look at the run want to know besides its configuration.
+void Trainer::RecordStart() {
+  log_->Append(
+      {{"event", "start"},
+       {"step", state_.step},
+       {"total_steps", total_steps_},
+       {"steps_per_epoch", loader_->batches_per_epoch()},
+       {"parameters", Parameters()},
+       {"stems", cache_->stems()},
+       {"sample_rate_hz", cache_->sample_rate_hz()},
+       {"segment_seconds", static_cast<double>(segment_frames_) / cache_->sample_rate_hz()},
+       {"device", device_.str()},
+       {"threads", threads_}});
 }
 
 void Trainer::Resume() {
@@ -100,7 +120,8 @@ void Trainer::Resume() {
   state_ = std::move(saved);
   loader_->Seek(state_.position);
   WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
+  log_ = std::make_unique<RunRecorder>(folder_->root(), state_.step, options_.tensorboard);
+  RecordStart();
   progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 

@@ -12,11 +12,12 @@
 #include "datasets/loader.h"
 #include "models/checkpoint.h"
 #include "train/ema.h"
+#include "train/excerpts.h"
 #include "train/meter.h"
-#include "train/metrics_log.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
+#include "train/report/recorder.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/train_state.h"
@@ -44,13 +45,14 @@ class Trainer {
   double AddGradients(const std::shared_ptr<const Batch>& batch);
   void TrainStep();
   void Log();
-  void Validate();
+  void Validate(bool last);
+  std::int64_t Parameters() const;  // trainable ones
+  void RecordStart();
   bool IsBetter(const nlohmann::json& figures) const;
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
   void SaveLast();
   void SavePeriodic();
-  void DrawChart();
   void ShowProgress(double loss);
   torch::Tensor ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
                          const std::shared_ptr<const Batch>& owner) const;
@@ -71,8 +73,9 @@ class Trainer {
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
   std::optional<RunFolder> folder_;
-  std::unique_ptr<Loader> loader_;  // after the cache that it reads
-  std::unique_ptr<MetricsLog> log_;
+  std::unique_ptr<Loader> loader_;           // after the cache that it reads
+  std::unique_ptr<ExcerptSource> excerpts_;  // null where none are taken
+  std::unique_ptr<RunRecorder> log_;
   std::unique_ptr<Progress> progress_;
 
   std::vector<std::string> start_messages_;  // of `init` and `freeze`

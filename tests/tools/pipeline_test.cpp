@@ -73,7 +73,7 @@ testing::TemporaryFolder* Pipeline::folder_ = nullptr;
 TEST_F(Pipeline, TrainsExportsAndSeparatesWithBothFilesAlike) {
   Must(Train("run"));
   for (const char* file :
-       {"config.yaml", "metrics.jsonl", "loss.svg", "checkpoints/last.safetensors"}) {
+       {"config.yaml", "metrics.jsonl", "report.html", "checkpoints/last.safetensors"}) {
     EXPECT_TRUE(fs::exists(Path("run") + "/" + file)) << file;
   }
   Must(kStemsmith + " export " + Path("run") + " --out " + Path("model"));

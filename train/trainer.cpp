@@ -190,6 +190,13 @@ void Trainer::ShowProgress(double loss) {
                  Format(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
     rate_fields_ = {{"samples_per_second", shown_.samples_per_second()},
                     {"data_wait", shown_.wait_share(waited)}};
+    const MemoryUse memory = UsedMemory(device_);
+    rate_text_ += ", " + FormatBytes(memory.resident);
+    rate_fields_["memory_bytes"] = memory.resident;
+    if (device_.is_cuda()) {
+      rate_text_ += ", GPU " + FormatBytes(memory.device);
+      rate_fields_["gpu_memory_bytes"] = memory.device;
+    }
     shown_.Reset(waited);
   }
   const double rate = learning_rate_->At(state_.step - 1, total_steps_);
@@ -253,6 +260,7 @@ TrainResult Trainer::Run() {
   for (Meter* meter : {&session_, &record_, &shown_}) meter->Reset(loader_->seconds_waited());
 
   const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+  const bool went_on = state_.step < total_steps_;  // a finished run that is resumed stays as it is
   std::int64_t saved_at = state_.step;
   int signal = 0;
   while (state_.step < total_steps_) {
@@ -275,7 +283,7 @@ TrainResult Trainer::Run() {
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();
-  log_->End(state_.step, signal, Elapsed());
+  if (went_on) log_->End(state_.step, signal, Elapsed());
   progress_->Finish();
 
   TrainResult result;

@@ -121,7 +121,7 @@ void Trainer::Resume() {
   loader_->Seek(state_.position);
   WriteFileAtomically(folder_->config(), state_.config);
   log_ = std::make_unique<RunRecorder>(folder_->root(), state_.step, options_.tensorboard);
-  RecordStart();
+  if (state_.step < total_steps_) RecordStart();
   progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 

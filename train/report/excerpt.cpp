@@ -55,8 +55,11 @@ fs::path ExcerptFile(const std::string& song_folder, const std::string& stem,
          (stem.empty() ? kind + ".ogg" : FilePart(stem) + "." + kind + ".ogg");
 }
 
-void SaveExcerpts(const fs::path& folder, const ExcerptSet& set) {
-  const nlohmann::json index = MakeIndex(set), before = ReadExcerptIndex(folder);
+void SaveExcerpts(const fs::path& folder, const ExcerptSet& set,
+                  const std::vector<std::int64_t>& shown) {
+  nlohmann::json index = MakeIndex(set);
+  index["shown_steps"] = shown;
+  const nlohmann::json before = ReadExcerptIndex(folder);
   const bool same = before.is_object() && Places(before) == Places(index);
   const auto write = [&](const fs::path& file, const AudioBuffer& audio) {
     WriteAudio(folder / file, audio, set.sample_rate_hz, {.container = AudioContainer::kOgg});
@@ -81,8 +84,11 @@ nlohmann::json ReadExcerptIndex(const fs::path& folder) {
   };
   using Json = nlohmann::json;
   bool sound = has(index, "step", &Json::is_number_integer) &&
+               has(index, "shown_steps", &Json::is_array) &&
                has(index, "sample_rate_hz", &Json::is_number) &&
                has(index, "stems", &Json::is_array) && has(index, "songs", &Json::is_array);
+  for (std::size_t i = 0; sound && i < index["shown_steps"].size(); ++i)
+    sound = index["shown_steps"][i].is_number_integer();
   for (std::size_t i = 0; sound && i < index["stems"].size(); ++i)
     sound = index["stems"][i].is_string();
   for (std::size_t i = 0; sound && i < index["songs"].size(); ++i) {

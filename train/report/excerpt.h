@@ -1,9 +1,8 @@
 // Excerpts of validation songs: what the model made of them at some step, to hear and to see.
 //
-//   DIR/index.json                      {"step", "sample_rate_hz", "stems", "songs": [{"name",
-//   "folder",
-//                                        "start_seconds", "seconds", "sdr_db": {STEM: …}}, …]}
-//   DIR/song_N/mixture.ogg              DIR/song_N/STEM.{target,estimate}.ogg
+//   DIR/index.json           {"step", "shown_steps", "sample_rate_hz", "stems", "songs": [{"name",
+//                             "folder", "start_seconds", "seconds", "sdr_db": {STEM: …}}, …]}
+//   DIR/song_N/mixture.ogg   DIR/song_N/STEM.{target,estimate}.ogg
 #pragma once
 
 #include <cstdint>
@@ -34,9 +33,11 @@ struct ExcerptSet {
 std::filesystem::path ExcerptFile(const std::string& song_folder, const std::string& stem,
                                   const std::string& kind);
 
+// `shown`: the steps of the run that were shown so far, this one among them, which the index keeps.
 // Mixtures and targets that lie there already, of the same excerpts, are left alone. Throws Error
 // where the files cannot be written.
-void SaveExcerpts(const std::filesystem::path& folder, const ExcerptSet& set);
+void SaveExcerpts(const std::filesystem::path& folder, const ExcerptSet& set,
+                  const std::vector<std::int64_t>& shown);
 
 // index.json; null where there is none that can be read.
 nlohmann::json ReadExcerptIndex(const std::filesystem::path& folder);

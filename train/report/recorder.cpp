@@ -42,8 +42,9 @@ RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_ste
   std::error_code none;
   if (last_step < 0) std::filesystem::remove_all(files_.listen, none);
   const nlohmann::json index = ReadExcerptIndex(files_.listen);
-  if (index.is_object() && index["step"].get<std::int64_t>() <= last_step)
-    shown_step_ = index["step"].get<std::int64_t>();
+  if (!index.is_object()) return;
+  for (const nlohmann::json& step : index["shown_steps"])
+    if (step.get<std::int64_t>() <= last_step) shown_.push_back(step.get<std::int64_t>());
 }
 
 void RunRecorder::Append(const nlohmann::json& record) {
@@ -58,16 +59,18 @@ void RunRecorder::Append(const nlohmann::json& record) {
 }
 
 bool RunRecorder::WantsExcerpts(std::int64_t step, bool last) const {
-  return step != shown_step_ &&
-         (last || 2 * static_cast<double>(step) >= 3 * static_cast<double>(shown_step_));
+  if (shown_.empty()) return true;
+  return step != shown_.back() &&
+         (last || 2 * static_cast<double>(step) >= 3 * static_cast<double>(shown_.back()));
 }
 
 void RunRecorder::Show(const ExcerptSet& set) {
+  const bool first = shown_.empty();  // mixture and targets stay the same
+  shown_.push_back(set.step);
   try {
-    SaveExcerpts(files_.listen, set);
+    SaveExcerpts(files_.listen, set, shown_);
     if (events_ && !set.songs.empty()) {
       const Excerpt& song = set.songs.front();
-      const bool first = shown_step_ == 0;  // mixture and targets stay the same
       std::vector<const AudioBuffer*> signals = {&song.mixture};
       std::vector<std::string> names = {"mixture"};
       for (std::size_t s = 0; s < set.stems.size(); ++s) {
@@ -87,7 +90,6 @@ void RunRecorder::Show(const ExcerptSet& set) {
   } catch (const Error& error) {
     Warn(std::string(error.what()) + "; training goes on");
   }
-  shown_step_ = set.step;
 }
 
 void RunRecorder::End(std::int64_t step, int signal, double seconds) {

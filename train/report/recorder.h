@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "train/metrics_log.h"
 #include "train/report/event_file.h"
@@ -46,7 +47,7 @@ class RunRecorder {
   RunRecords files_;
   MetricsLog metrics_;
   std::unique_ptr<EventFile> events_;  // null without TensorBoard
-  std::int64_t shown_step_ = 0;
+  std::vector<std::int64_t> shown_;    // steps, rising
 };
 
 }  // namespace stemsmith

@@ -42,7 +42,12 @@ RunHistory MakeHistory(const std::vector<nlohmann::json>& records) {
     if (event == "end") history.ends.push_back(record);
     if (event.empty() || event == "start" || event == "end") continue;
     EventTable& table = history.events[event];
-    table.step.push_back(record["step"].get<double>());
+    // A run that went back to an earlier step says what follows again.
+    const double step = record["step"].get<double>();
+    while (!table.step.empty() && table.step.back() >= step) table.step.pop_back();
+    for (auto& [name, column] : table.columns)
+      if (column.size() > table.step.size()) column.resize(table.step.size());
+    table.step.push_back(step);
     nlohmann::json figures = record;
     figures.erase("step");
     AddNumbers("", figures, table);

@@ -23,7 +23,7 @@
     });
   };
 
-  // One line: {name, x, y, pale, dash}.
+  // Lines, one or none: {name, x, y, pale, dash}.
   const line = (event, key, name, more) => {
     const table = data.series[event];
     return table && table[key] ? [{name, x: table.step, y: table[key], ...more}] : [];
@@ -31,14 +31,14 @@
   const charts = [];
   const used = new Set(["train/step", "train/epoch", "train/seconds", "train/skipped_draws", "validation/step"]);
   const chart = (title, options, ...parts) => {
-    const lines = parts.flat();
+    const lines = parts.flat(2);
     if (lines.some((l) => l.y.some((v) => v != null))) charts.push({title, lines, ...options});
   };
   const take = (...keys) => keys.forEach((key) => used.add(key));
 
   const loss = line("train", "loss", "training");
   const mean = loss.length && loss[0].y.length > 120 ? [{...loss[0], name: "training, mean", y: smooth(loss[0].y)}] : [];
-  chart("Loss", {log: true}, loss.map((l) => ({...l, pale: mean.length > 0})), mean, line("validation", "loss", "validation", {points: true}));
+  chart("Loss", {log: true}, loss.map((l) => ({...l, pale: mean.length > 0})), mean, line("validation", "loss", "validation"));
   take("train/loss", "validation/loss");
   // Figures by stem: a chart for each kind, SDR first. What the mixture has is the line to beat.
   const tables = data.series.validation || {};
@@ -49,8 +49,8 @@
     keys.forEach((k) => take("validation/" + k));
     if (kind === "mixture_sdr_db") continue;
     chart(kind === "sdr_db" ? "SDR per stem (dB)" : words(kind), {},
-          keys.map((k) => line("validation", k, k.slice(kind.length + 1), {points: true})),
-          kind === "sdr_db" ? line("validation", "mean_sdr_db", "mean", {dash: [6, 4], points: true}) : []);
+          keys.map((k) => line("validation", k, k.slice(kind.length + 1))),
+          kind === "sdr_db" ? line("validation", "mean_sdr_db", "mean", {dash: [6, 4]}) : []);
   }
   take("validation/mean_sdr_db");
   chart("Learning rate", {}, line("train", "learning_rate", "learning rate"));
@@ -81,10 +81,10 @@
     const series = spec.lines.map((l) => {
       const stroke = colours[(l.pale ? next : next++) % colours.length];
       return {label: l.name, stroke: l.pale ? stroke + "59" : stroke, width: l.pale ? 1 : 2, dash: l.dash, spanGaps: true, value,
-              points: {show: l.points && l.x.length <= 60, size: 5, fill: stroke}};
+              points: {show: l.x.length <= 60, size: 5, fill: stroke}};
     });
     return new uPlot({
-      width: box.clientWidth, height: Math.max(200, box.clientHeight - 34),
+      width: box.clientWidth, height: 250,
       series: [{label: "step", value: (_, v) => (v == null ? "–" : Math.round(v))}, ...series],
       scales: {x: {time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high])},
                y: {distr: spec.log && positive ? 3 : 1, range: spec.zero ? (_, low, high) => [0, (high || 1) * 1.1] : undefined}},

@@ -16,6 +16,11 @@ class Meter {
     samples_ = 0;
   }
   void Add(std::int64_t samples) { samples_ += samples; }
+  // Leaves out time that was not spent on training steps.
+  void Exclude(double seconds) {
+    start_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+        std::chrono::duration<double>(seconds));
+  }
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }

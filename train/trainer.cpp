@@ -268,11 +268,13 @@ TrainResult Trainer::Run() {
     TrainStep();
     ShowProgress(state_.loss_sum - before);
     if (due(options_.log_every_steps)) Log();
+    const Meter aside;  // samples per second are those of the steps
     if (validation_ && due(options_.validate_every)) Validate(/*last=*/state_.step == total_steps_);
     if (due(options_.checkpoint_every)) {
       SavePeriodic();
       saved_at = state_.step;
     }
+    for (Meter* meter : {&record_, &shown_}) meter->Exclude(aside.seconds());
     if (request_.after_step) request_.after_step(state_.step);
     signal = InterruptSignal();
     if (signal != 0 || (options_.max_seconds > 0 && Elapsed() >= options_.max_seconds)) break;

@@ -23,7 +23,7 @@
     });
   };
 
-  // Lines, one or none: {name, x, y, pale, dash}.
+  // Lines, one or none: {name, x, y, pale, dash, ink}.
   const line = (event, key, name, more) => {
     const table = data.series[event];
     return table && table[key] ? [{name, x: table.step, y: table[key], ...more}] : [];
@@ -50,7 +50,7 @@
     if (kind === "mixture_sdr_db") continue;
     chart(kind === "sdr_db" ? "SDR per stem (dB)" : words(kind), {},
           keys.map((k) => line("validation", k, k.slice(kind.length + 1))),
-          kind === "sdr_db" ? line("validation", "mean_sdr_db", "mean", {dash: [6, 4]}) : []);
+          kind === "sdr_db" ? line("validation", "mean_sdr_db", "mean", {dash: [6, 4], ink: true}) : []);
   }
   take("validation/mean_sdr_db");
   chart("Learning rate", {}, line("train", "learning_rate", "learning rate"));
@@ -72,22 +72,27 @@
   const draw = (box, spec) => {
     const colours = palette();
     const joined = uPlot.join(spec.lines.map((l) => [l.x, l.y]));
-    const value = (_, v) => (v == null ? "–" : spec.percent ? (100 * v).toFixed(1) + " %" : short(v));
+    // Of the place under the pointer; without one the newest.
+    const newest = (values) => values.findLast((v) => v != null);
+    const value = (plot, v, i, place) => {
+      const shown = place == null ? newest(plot.data[i]) : v;
+      return shown == null ? "–" : spec.percent ? (100 * shown).toFixed(1) + " %" : short(shown);
+    };
     const positive = spec.lines.every((l) => l.y.every((v) => v == null || v > 0));
     const axis = {stroke: colour("--muted"), grid: {stroke: colour("--line"), width: 1}, ticks: {stroke: colour("--line"), width: 1},
                   font: "12px system-ui, sans-serif"};
     // The pale line has the colour of its mean.
     let next = 0;
     const series = spec.lines.map((l) => {
-      const stroke = colours[(l.pale ? next : next++) % colours.length];
+      const stroke = l.ink ? colour("--ink") : colours[(l.pale ? next : next++) % colours.length];
       return {label: l.name, stroke: l.pale ? stroke + "59" : stroke, width: l.pale ? 1 : 2, dash: l.dash, spanGaps: true, value,
               points: {show: l.x.length <= 60, size: 5, fill: stroke}};
     });
     return new uPlot({
       width: box.clientWidth, height: 250,
-      series: [{label: "step", value: (_, v) => (v == null ? "–" : Math.round(v))}, ...series],
+      series: [{label: "step", value: (plot, v, i, place) => String(place == null ? newest(plot.data[0]) : v)}, ...series],
       scales: {x: {time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high])},
-               y: {distr: spec.log && positive ? 3 : 1, range: spec.zero ? (_, low, high) => [0, (high || 1) * 1.1] : undefined}},
+               y: {distr: spec.log && positive ? 3 : 1, range: spec.zero ? (_, low, high) => [0, 1.1 * (high || (spec.percent ? 0.01 : 1))] : undefined}},
       axes: [axis, {...axis, size: 66, values: (_, ticks) =>
         ticks.map((v) => (v == null ? null : spec.percent ? +(100 * v).toFixed(2) + " %" : short(v)))}],
       cursor: {sync: {key: "steps"}, drag: {x: true, y: false}},

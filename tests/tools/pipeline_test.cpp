@@ -37,7 +37,8 @@ class Pipeline : public ::testing::Test {
                             "model: {name: unet, n_fft: 512, hop: 256, depth: 3, channels: 4}\n"
                             "train: {steps: 30, batch_size: 2, seed: 1}\n"
                             "validate: {every_steps: 10, max_segments: 2}\n"
-                            "checkpoint: {every_steps: 5}\n");
+                            "checkpoint: {every_steps: 5}\n"
+                            "report: {seconds: 1}\n");
   }
   static void TearDownTestSuite() {
     delete folder_;

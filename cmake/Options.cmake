@@ -1,8 +1,10 @@
 option(STEMSMITH_TESTS "Build the tests and benchmarks" ON)
 option(STEMSMITH_LIBAV "Build the module that decodes mp4, m4a, aac (libav)" ON)
 option(STEMSMITH_RUBBERBAND "Build the module that changes pitch and tempo (Rubber Band, GPL)" ON)
+option(STEMSMITH_REPORT "Build report.html of training runs in (needs uPlot)" ON)
 option(STEMSMITH_FUZZ "Build the fuzzers of the weight readers (clang only)" OFF)
 set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
+set(STEMSMITH_UPLOT_DIR "${CMAKE_SOURCE_DIR}/.deps/npm/node_modules/uplot" CACHE PATH "uPlot, as npm installs it: holds dist/")
 set(STEMSMITH_TORCH_DIR "${CMAKE_SOURCE_DIR}/.deps/torch" CACHE PATH "LibTorch, or an installed torch package: holds lib/ and include/")
 set(ONNXRUNTIME_ROOT "${CMAKE_SOURCE_DIR}/.deps/onnxruntime" CACHE PATH "ONNX Runtime: holds lib/ and include/")
 

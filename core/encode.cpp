@@ -1,5 +1,6 @@
 // Encoding: wav by our own header (core/encode_wav.h: plain, deterministic, RF64 where needed),
-// flac with libsndfile. Both write through OutputFile, which knows at once when the disk is full.
+// flac and ogg with libsndfile. All write through OutputFile, which knows at once when the disk is
+// full.
 #include "core/encode.h"
 
 #include <fcntl.h>
@@ -122,16 +123,20 @@ struct AudioWriter::Impl {
     SF_INFO format{};
     format.samplerate = sample_rate_hz;
     format.channels = channels;
-    format.format =
-        SF_FORMAT_FLAC |
-        (options.sample_format == SampleFormat::kInt16 ? SF_FORMAT_PCM_16 : SF_FORMAT_PCM_24);
+    format.format = IsOgg() ? SF_FORMAT_OGG | SF_FORMAT_VORBIS
+                            : SF_FORMAT_FLAC | (options.sample_format == SampleFormat::kInt16
+                                                    ? SF_FORMAT_PCM_16
+                                                    : SF_FORMAT_PCM_24);
     SF_VIRTUAL_IO calls = SndfileCalls();
-    flac.reset(sf_open_virtual(&calls, SFM_WRITE, &format, &output));
+    sndfile.reset(sf_open_virtual(&calls, SFM_WRITE, &format, &output));
     output.Check();
-    if (flac == nullptr) {
-      throw Error::Input(std::string("cannot write flac: ") + sf_strerror(nullptr), path.string());
+    if (sndfile == nullptr) {
+      throw Error::Input("cannot write " + Kind() + ": " + sf_strerror(nullptr), path.string());
     }
   }
+
+  bool IsOgg() const { return options.container == AudioContainer::kOgg; }
+  std::string Kind() const { return IsOgg() ? "ogg" : "flac"; }
 
   void Write(const float* samples, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
@@ -143,15 +148,16 @@ struct AudioWriter::Impl {
                            pending.target().string(), "what made it is broken or diverged");
       }
     }
-    if (options.sample_format == SampleFormat::kFloat32) {
+    if (options.container == AudioContainer::kWav &&
+        options.sample_format == SampleFormat::kFloat32) {
       output.Write(samples, count * sizeof(float));
     } else {
       Quantise(samples, count);
-      if (flac != nullptr) {
+      if (sndfile != nullptr) {
         const auto items = static_cast<sf_count_t>(count);
-        if (sf_write_int(flac.get(), integers.data(), items) != items) {
+        if (sf_write_int(sndfile.get(), integers.data(), items) != items) {
           output.Check();
-          throw Error::Input(std::string("cannot write flac: ") + sf_strerror(flac.get()),
+          throw Error::Input("cannot write " + Kind() + ": " + sf_strerror(sndfile.get()),
                              pending.target().string());
         }
       } else {
@@ -186,11 +192,11 @@ struct AudioWriter::Impl {
   }
 
   void Finish() {
-    if (flac != nullptr) {
-      const int error = sf_close(flac.release());
+    if (sndfile != nullptr) {
+      const int error = sf_close(sndfile.release());
       output.Check();
       if (error != 0) {
-        throw Error::Input(std::string("cannot finish flac: ") + sf_error_number(error),
+        throw Error::Input("cannot finish " + Kind() + ": " + sf_error_number(error),
                            pending.target().string());
       }
     } else {
@@ -213,7 +219,7 @@ struct AudioWriter::Impl {
   EncodeOptions options;
   PendingFile pending;
   OutputFile output;
-  std::unique_ptr<SNDFILE, CloseSndfile> flac;
+  std::unique_ptr<SNDFILE, CloseSndfile> sndfile;
   std::vector<std::int32_t> integers;
   std::vector<char> bytes;
   std::uint64_t written_samples = 0;
@@ -269,6 +275,23 @@ void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int
     writer.Write(block.data(), count);
   }
   writer.Finish();
+}
+
+std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz) {
+  std::string bytes =
+      WavHeader(sample_rate_hz, audio.channels(), SampleFormat::kInt16, 2 * audio.samples().size());
+  const std::size_t header = bytes.size();
+  bytes.resize(header + 2 * audio.samples().size());
+  char* out = bytes.data() + header;
+  for (std::size_t t = 0; t < audio.frames(); ++t) {
+    for (int c = 0; c < audio.channels(); ++c, out += 2) {
+      const float sample = audio.channel(c)[t];
+      const float kept = std::isfinite(sample) ? std::clamp(sample, -1.0f, 1.0f) : 0.0f;
+      const auto value = static_cast<std::int16_t>(std::lrint(kept * 32767.0f));
+      std::memcpy(out, &value, 2);
+    }
+  }
+  return bytes;
 }
 
 }  // namespace stemsmith

@@ -1,20 +1,22 @@
-// Encoding to wav (16, 24, 32-bit float; RF64 above 4 GiB) and flac (16, 24) as a stream of blocks.
-// The file appears under its name only after Finish(); without it nothing is left behind.
+// Encoding to wav (16, 24, 32-bit float; RF64 above 4 GiB), flac (16, 24) and Ogg Vorbis (lossy,
+// about 64 kbit/s per channel) as a stream of blocks. The file appears under its name only after
+// Finish(); without it nothing is left behind.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "core/audio.h"
 
 namespace stemsmith {
 
-enum class AudioContainer { kWav, kFlac };
+enum class AudioContainer { kWav, kFlac, kOgg };
 enum class SampleFormat { kInt16, kInt24, kFloat32 };
 
 struct EncodeOptions {
   AudioContainer container = AudioContainer::kWav;
-  SampleFormat sample_format = SampleFormat::kInt16;  // flac: not kFloat32
+  SampleFormat sample_format = SampleFormat::kInt16;  // flac: not kFloat32; ogg: has none
 };
 
 class AudioWriter {
@@ -40,5 +42,7 @@ class AudioWriter {
 // Writes a planar buffer [C, T] in one go.
 void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int sample_rate_hz,
                 const EncodeOptions& options = {});
+// The bytes of a wav file of 16 bits.
+std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz);
 
 }  // namespace stemsmith

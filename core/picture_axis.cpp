@@ -1,6 +1,7 @@
 #include "core/picture_axis.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -13,19 +14,6 @@ double NiceStep(double range, int most) {
     if (factor * power >= rough * (1 - 1e-9)) return factor * power;
   }
   return 10.0 * power;
-}
-
-std::vector<double> NiceTicks(double low, double high, int most) {
-  const double step = NiceStep(high - low, most);
-  const double slack = 1e-9 * (high - low);
-  std::vector<double> ticks;
-  const double first = std::ceil((low - slack) / step);
-  for (int i = 0; i <= 2 * most; ++i) {
-    const double tick = (first + i) * step;
-    if (tick > high + slack) break;
-    ticks.push_back(tick == 0.0 ? 0.0 : tick);  // no minus zero
-  }
-  return ticks;
 }
 
 std::string TickLabel(double value, double step) {
@@ -48,6 +36,40 @@ double NiceTimeStep(double seconds, int most) {
     if (seconds / step <= most) return step;
   }
   return NiceStep(seconds, most);
+}
+
+double LowestShownHz(int sample_rate_hz) { return std::min(40.0, sample_rate_hz / 8.0); }
+double HighestShownHz(int sample_rate_hz) { return std::min(20000.0, sample_rate_hz / 2.0); }
+
+// Nine samples of the perceptually uniform map "magma", black through magenta to cream; linear
+// between them.
+Colour Magma(double level) {
+  constexpr std::array<Colour, 9> kSamples = {{{0, 0, 4},
+                                               {28, 16, 68},
+                                               {79, 18, 123},
+                                               {129, 37, 129},
+                                               {181, 54, 122},
+                                               {229, 80, 100},
+                                               {251, 135, 97},
+                                               {254, 194, 135},
+                                               {252, 253, 191}}};
+  const double position = std::clamp(level, 0.0, 1.0) * (kSamples.size() - 1);
+  const auto i = std::min(static_cast<std::size_t>(position), kSamples.size() - 2);
+  const double share = position - static_cast<double>(i);
+  const auto mix = [share](int a, int b) {
+    return static_cast<std::uint8_t>(std::lround(a + share * (b - a)));
+  };
+  return {mix(kSamples[i].red, kSamples[i + 1].red), mix(kSamples[i].green, kSamples[i + 1].green),
+          mix(kSamples[i].blue, kSamples[i + 1].blue)};
+}
+
+std::vector<float> MonoMix(const AudioBuffer& audio) {
+  std::vector<float> mono(audio.frames(), 0.0f);
+  for (int c = 0; c < audio.channels(); ++c) {
+    for (std::size_t t = 0; t < mono.size(); ++t) mono[t] += audio.channel(c)[t];
+  }
+  for (float& sample : mono) sample /= static_cast<float>(std::max(audio.channels(), 1));
+  return mono;
 }
 
 }  // namespace stemsmith

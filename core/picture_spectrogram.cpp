@@ -2,7 +2,6 @@
 #include <png.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 
@@ -20,39 +19,13 @@ constexpr int kPlotWidth = 1080, kPlotHeight = 190;
 constexpr int kLeft = 62, kRight = 84, kTop = 12, kBottom = 44;
 constexpr int kTitleHeight = 34;
 constexpr int kBarWidth = 14;
-constexpr double kRangeDb = 80.0;
-constexpr double kLowestHz = 40.0, kHighestHz = 20000.0;
 constexpr int kFftSize = 4096;
 constexpr Colour kPaper{255, 255, 255}, kInk{38, 42, 51}, kMuted{96, 102, 115},
     kTick{150, 156, 168};
 
-// Nine samples of the perceptually uniform map "magma", black through magenta to cream; linear
-// between them.
-Colour Magma(double level) {
-  constexpr std::array<Colour, 9> kSamples = {{{0, 0, 4},
-                                               {28, 16, 68},
-                                               {79, 18, 123},
-                                               {129, 37, 129},
-                                               {181, 54, 122},
-                                               {229, 80, 100},
-                                               {251, 135, 97},
-                                               {254, 194, 135},
-                                               {252, 253, 191}}};
-  const double position = std::clamp(level, 0.0, 1.0) * (kSamples.size() - 1);
-  const auto i = std::min(static_cast<std::size_t>(position), kSamples.size() - 2);
-  const double share = position - static_cast<double>(i);
-  const auto mix = [share](int a, int b) {
-    return static_cast<std::uint8_t>(std::lround(a + share * (b - a)));
-  };
-  return {mix(kSamples[i].red, kSamples[i + 1].red), mix(kSamples[i].green, kSamples[i + 1].green),
-          mix(kSamples[i].blue, kSamples[i + 1].blue)};
-}
-
 struct FrequencyAxis {
   explicit FrequencyAxis(int rate)
-      : sample_rate_hz(rate),
-        low(std::min(kLowestHz, rate / 8.0)),
-        high(std::min(kHighestHz, rate / 2.0)) {}
+      : sample_rate_hz(rate), low(LowestShownHz(rate)), high(HighestShownHz(rate)) {}
   // Height above the lower edge in pixels ↔ frequency.
   double Hertz(double height) const { return low * std::pow(high / low, height / kPlotHeight); }
   double Height(double hertz) const {
@@ -61,15 +34,6 @@ struct FrequencyAxis {
   int sample_rate_hz;
   double low, high;
 };
-
-std::vector<float> MonoMix(const AudioBuffer& audio) {
-  std::vector<float> mono(audio.frames(), 0.0f);
-  for (int c = 0; c < audio.channels(); ++c) {
-    for (std::size_t t = 0; t < mono.size(); ++t) mono[t] += audio.channel(c)[t];
-  }
-  for (float& sample : mono) sample /= static_cast<float>(std::max(audio.channels(), 1));
-  return mono;
-}
 
 // Mean power per bin of the STFT frames whose centres lie in [begin, end), at least one frame. The
 // signal is cut out and silent beyond its ends, so that memory does not grow with the length of the
@@ -169,8 +133,8 @@ void DrawColourBar(Bitmap& bitmap, int top, int bottom) {
     bitmap.FillRectangle(x, top + y, kBarWidth, 1,
                          Magma(1.0 - static_cast<double>(y) / (height - 1)));
   }
-  for (int db = 0; db <= static_cast<int>(kRangeDb); db += 20) {
-    const int y = top + static_cast<int>(std::lround((height - 1) * db / kRangeDb));
+  for (int db = 0; db <= static_cast<int>(kSpectrogramRangeDb); db += 20) {
+    const int y = top + static_cast<int>(std::lround((height - 1) * db / kSpectrogramRangeDb));
     bitmap.FillRectangle(x + kBarWidth, y, 4, 1, kTick);
     const std::string label = db == 0 ? "0 dB" : "-" + std::to_string(db);
     DrawText(bitmap, x + kBarWidth + 8, std::clamp(y + 4.5, top + 8.0, bottom + 0.0), label, 8,
@@ -224,7 +188,7 @@ void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<Sp
         const double power =
             powers[index][static_cast<std::size_t>(x) * kPlotHeight + static_cast<std::size_t>(y)];
         const double db = 10.0 * std::log10(std::max(power / loudest, 1e-12));
-        bitmap.Set(kLeft + x, top + kPlotHeight - 1 - y, Magma(1.0 + db / kRangeDb));
+        bitmap.Set(kLeft + x, top + kPlotHeight - 1 - y, Magma(1.0 + db / kSpectrogramRangeDb));
       }
     }
     DrawFrequencyAxis(bitmap, top, axis);

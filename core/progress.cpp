@@ -40,9 +40,10 @@ struct Progress::Impl {
     text += std::to_string(done);
     if (options.total > 0) text += "/" + std::to_string(options.total);
     if (!options.unit.empty()) text += " " + options.unit;
-    if (!detail.empty()) text += "  " + detail;
+    // Before what a narrow terminal cuts off.
     if (const double left = SecondsLeft(done); left >= 0)
       text += "  " + FormatDuration(left) + " left";
+    if (!detail.empty()) text += "  " + detail;
     return text;
   }
 
@@ -57,7 +58,7 @@ struct Progress::Impl {
       case Style::kBar: {
         std::string line;
         if (options.total > 0) {
-          constexpr int kWidth = 24;
+          constexpr int kWidth = 16;
           const double share =
               std::clamp(static_cast<double>(done) / static_cast<double>(options.total), 0.0, 1.0);
           const int filled = static_cast<int>(std::lround(share * kWidth));

@@ -60,4 +60,4 @@ say "Separation of songs never trained on (medians over the songs)"
 $bin/demo_summary "$out/songs/test" "$out" "${models[@]}"
 rm -rf "$out/stems_torchscript"
 echo
-echo "Listen to $out/stems, look at $out/separation.png and $out/run/*/loss.svg; the numbers are in $out/summary.json."
+echo "Listen to $out/stems, look at $out/separation.png and $out/run/*/report.html; the numbers are in $out/summary.json."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what stemsmith needs: Debian packages, LibTorch and ONNX Runtime into .deps/.
+# Installs what stemsmith needs: Debian packages; LibTorch, ONNX Runtime and uPlot into .deps/.
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
@@ -29,7 +29,10 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 # ---------------------------------------------------------------- Debian packages
 command -v dpkg-query >/dev/null ||
   fail "this script knows Debian's package manager only; on another system install the packages named in tools/apt-packages.txt yourself and see docs/install.md"
-mapfile -t packages < <(grep -v '^#' tools/apt-packages.txt)
+lists=(tools/apt-packages.txt)
+[ "$want_tests" = 1 ] && lists+=(tools/apt-packages-tests.txt)
+mapfile -t packages < <(grep -hv '^#' "${lists[@]}")
+command -v npm >/dev/null || packages+=(npm)  # another npm than Debian's will do
 missing=()
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
 for package in "${packages[@]}"; do
@@ -145,6 +148,16 @@ elif ! have onnxruntime "$(pinned onnxruntime)"; then
   say "ONNX Runtime headers (Debian's libonnxruntime-dev)"
   fetch_onnxruntime_headers
   done_with onnxruntime "$(pinned onnxruntime)"
+fi
+
+# ---------------------------------------------------------------- uPlot, which draws the charts of a run's report
+uplot=uplot@1.6.32
+if ! have uplot "$uplot" || [ ! -e "$deps/npm/node_modules/uplot/dist/uPlot.iife.min.js" ]; then
+  say "uPlot ($uplot, 0.5 MB)"
+  npm install --prefix "$deps/npm" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "$uplot" >"$deps/npm.log" 2>&1 ||
+    fail "npm could not install $uplot (its output is in .deps/npm.log); run this again to go on, or build with -DSTEMSMITH_REPORT=OFF"
+  done_with uplot "$uplot"
 fi
 
 # ---------------------------------------------------------------- Python peers for the tests

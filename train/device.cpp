@@ -1,10 +1,13 @@
 #include "train/device.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <dlfcn.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <thread>
 
@@ -115,6 +118,22 @@ int PrepareTorch(const torch::Device& device, int threads) {
   context.setDeterministicFillUninitializedMemory(false);
   context.setDeterministicCuDNN(true);
   return at::get_num_threads();
+}
+
+MemoryUse UsedMemory(const torch::Device& device) {
+  MemoryUse use;
+  std::ifstream statm("/proc/self/statm");
+  double pages = 0.0, resident_pages = 0.0;
+  if (statm >> pages >> resident_pages)
+    use.resident = resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (device.is_cuda()) {
+    const auto stats =
+        at::getDeviceAllocator(device.type())->getDeviceStats(std::max<int>(0, device.index()));
+    use.device = static_cast<double>(
+        stats.reserved_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)]
+            .current);
+  }
+  return use;
 }
 
 }  // namespace stemsmith

@@ -22,4 +22,10 @@ int GpuCapability();
 // use.
 int PrepareTorch(const torch::Device& device, int threads);
 
+// Bytes in use now: of memory by the process, and of the GPU's by LibTorch (0 on the CPU).
+struct MemoryUse {
+  double resident = 0.0, device = 0.0;
+};
+MemoryUse UsedMemory(const torch::Device& device);
+
 }  // namespace stemsmith

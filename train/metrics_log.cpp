@@ -3,7 +3,6 @@
 #include <string>
 
 #include "core/files.h"
-#include "core/picture.h"
 #include "core/progress.h"
 
 namespace stemsmith {
@@ -38,23 +37,6 @@ void MetricsLog::Append(const nlohmann::json& record) {
     warned_ = true;
     Warn("cannot write " + path_.string() + ": is the disk full? Training goes on without it");
   }
-}
-
-void WriteLossChart(const std::filesystem::path& svg, const std::vector<nlohmann::json>& records,
-                    const std::string& title) {
-  ChartSeries train{"training", {}, {}}, validation{"validation", {}, {}};
-  for (const nlohmann::json& record : records) {
-    if (!record.contains("loss") || !record["loss"].is_number()) continue;
-    ChartSeries& series = record.value("event", "") == "validation" ? validation : train;
-    series.x.push_back(record["step"].get<double>());
-    series.y.push_back(record["loss"].get<double>());
-  }
-  ChartOptions options;
-  options.title = title;
-  options.x_label = "step";
-  options.y_label = "loss";
-  options.log_y = true;
-  WriteFileAtomically(svg, LineChartSvg({train, validation}, options));
 }
 
 }  // namespace stemsmith

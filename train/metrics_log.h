@@ -32,8 +32,4 @@ class MetricsLog {
   bool warned_ = false;
 };
 
-// The loss curve as SVG: training and validation loss over the steps, from the records of a log.
-void WriteLossChart(const std::filesystem::path& svg, const std::vector<nlohmann::json>& records,
-                    const std::string& title);
-
 }  // namespace stemsmith

@@ -96,7 +96,7 @@ bool MayChange(const std::string& key) {
       "train.explosion_factor",
   };
   return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
-         std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+         key.starts_with("report.") || std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 }  // namespace
@@ -128,14 +128,19 @@ TrainOptions ReadTrainOptions(const Config& config) {
   options.songs_max_seconds = validate.NumberIn("max_seconds", options.songs_max_seconds, 0.0, 1e9);
   const std::string metric = validate.String("metric", "sdr");
   if (metric.starts_with("song_") && options.songs_every == 0) {
-    throw Error::Usage("validate.metric: " + metric + " needs whole songs, and " +
-                           "validate.songs_every is 0",
-                       validate.Where("metric"), "set songs_every, or choose sdr or loss");
+    throw Error::Usage(
+        "validate.metric: " + metric + " needs whole songs, and " + "validate.songs_every is 0",
+        validate.Where("metric"), "set songs_every, or choose sdr or loss");
   }
 
   const Config checkpoint = config.Child("checkpoint");
   options.checkpoint_every = checkpoint.IntegerIn("every_steps", 200, 0, kMany);
   options.keep = static_cast<int>(checkpoint.IntegerIn("keep", 3, 0, 1 << 20));
+
+  const Config report = config.Child("report");
+  options.tensorboard = report.Bool("tensorboard", true);
+  options.report_songs = report.IntegerIn("songs", 3, 0, 100);
+  options.report_seconds = report.NumberIn("seconds", 8.0, 1.0, 60.0);
 
   if (options.samples_per_epoch > 0 && options.samples_per_step() > options.samples_per_epoch) {
     throw Error::Usage(StepText(options) + " is larger than dataset.samples_per_epoch (" +

@@ -43,14 +43,19 @@ struct TrainOptions {
   // validate:
   std::int64_t validate_every = 200;  // 0: never
   std::string validate_split = "valid";
-  std::int64_t max_segments = 64;  // 0: all
-  std::int64_t patience = 0;       // validations without a better one before the run ends; 0: any
+  std::int64_t max_segments = 64;    // 0: all
+  std::int64_t patience = 0;         // validations without a better one before the run ends; 0: any
   std::int64_t songs_every = 0;      // validations of which one is on whole songs too; 0: never
   double songs_max_seconds = 300.0;  // for the whole songs of one validation; 0: no limit
 
   // checkpoint:
   std::int64_t checkpoint_every = 200;  // 0: at the end only
   int keep = 3;                         // step_NNNNNN files
+
+  // report:
+  bool tensorboard = true;
+  std::int64_t report_songs = 3;  // validation songs with excerpts; 0: none
+  double report_seconds = 8.0;    // of each
 
   std::int64_t samples_per_step() const { return std::int64_t{batch_size} * accumulate; }
 };

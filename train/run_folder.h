@@ -1,6 +1,7 @@
 // The folder of one training run:
 //   config.yaml   the resolved configuration       metrics.jsonl   what was measured, a line each
-//   loss.svg      the loss curve                   checkpoints/{last,best,step_NNNNNN}.safetensors
+//   tensorboard/  events for TensorBoard           listen/         excerpts of validation songs
+//   report.html   all of it, to look at            checkpoints/{last,best,step_NNNNNN}.safetensors
 // One process at a time trains into it; every file in it is replaced whole.
 #pragma once
 
@@ -24,7 +25,6 @@ class RunFolder {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path config() const { return root_ / "config.yaml"; }
-  std::filesystem::path chart() const { return root_ / "loss.svg"; }
   std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
   std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
 

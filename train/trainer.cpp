@@ -91,6 +91,12 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation.batch_size = options_.batch_size;
     validation_ = std::make_unique<Validation>(*cache_, validation);
     MakeSongValidation();
+    ExcerptOptions excerpts;
+    excerpts.split = options_.validate_split;
+    excerpts.songs = options_.report_songs;
+    excerpts.seconds = options_.report_seconds;
+    excerpts.segment_frames = segment_frames_;
+    excerpts_ = std::make_unique<ExcerptSource>(*cache_, excerpts);
   }
   if (learning_rate_->needs_validation() && (!validation_ || validation_->segments() == 0)) {
     throw Error::Usage("the schedule looks at the validation's loss, and nothing is validated",
@@ -162,8 +168,8 @@ bool Trainer::TrainStep() {
     gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
     mended = scaler_ && scaler_->Update(!overflow) && overflow;
   }
-  const std::string problem = WrongWith(value, mended ? 0.0 : gradient_norm_,
-                                        state_.recent_losses, options_.explosion_factor);
+  const std::string problem = WrongWith(value, mended ? 0.0 : gradient_norm_, state_.recent_losses,
+                                        options_.explosion_factor);
   if (!problem.empty()) {
     SkipBatch(problem, value, songs);
     return false;
@@ -217,6 +223,13 @@ void Trainer::ShowProgress(double loss) {
                  Format(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
     rate_fields_ = {{"samples_per_second", shown_.samples_per_second()},
                     {"data_wait", shown_.wait_share(waited)}};
+    const MemoryUse memory = UsedMemory(device_);
+    rate_text_ += ", " + FormatBytes(memory.resident);
+    rate_fields_["memory_bytes"] = memory.resident;
+    if (device_.is_cuda()) {
+      rate_text_ += ", GPU " + FormatBytes(memory.device);
+      rate_fields_["gpu_memory_bytes"] = memory.device;
+    }
     shown_.Reset(waited);
   }
   const double rate = learning_rate_->At(state_.step - 1);
@@ -252,6 +265,8 @@ void Trainer::Validate(bool last) {
   nlohmann::json songs;
   if (songs_ && (last || state_.step / options_.validate_every % options_.songs_every == 0))
     songs = ValidateSongs();
+  if (!excerpts_->empty() && log_->WantsExcerpts(state_.step, last))
+    log_->Show(excerpts_->Separate(*model_, device_, state_.step));
 
   // The one at the end of a run is not counted if none was due: a longer run would not have it.
   if (state_.step % options_.validate_every == 0) learning_rate_->Validated(result.loss);
@@ -280,15 +295,6 @@ void Trainer::Validate(bool last) {
   figures["best"] = better;
   if (!averages.empty()) figures["averages"] = std::move(all);
   log_->Append(figures);
-  DrawChart();
-}
-
-void Trainer::DrawChart() {
-  try {
-    WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
-  } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on");
-  }
 }
 
 TrainResult Trainer::Run() {
@@ -309,6 +315,7 @@ TrainResult Trainer::Run() {
   };
 
   const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+  const bool went_on = state_.step < total_steps_;  // a finished run that is resumed stays as it is
   std::int64_t saved_at = state_.step;
   int signal = 0;
   while (state_.step < total_steps_ && !OutOfPatience()) {
@@ -316,7 +323,8 @@ TrainResult Trainer::Run() {
     if (TrainStep()) {
       ShowProgress(state_.loss_sum - before);
       if (due(options_.log_every_steps)) Log();
-      if (validation_ && due(options_.validate_every)) aside([this] { Validate(state_.step == total_steps_); });
+      if (validation_ && due(options_.validate_every))
+        aside([this] { Validate(state_.step == total_steps_); });
       if (due(options_.checkpoint_every)) {
         aside([this] { SavePeriodic(); });
         saved_at = state_.step;
@@ -338,7 +346,7 @@ TrainResult Trainer::Run() {
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();
-  DrawChart();
+  if (went_on) log_->End(state_.step, signal, Elapsed());
   progress_->Finish();
 
   TrainResult result;

@@ -33,10 +33,8 @@ void Trainer::Start() {
     throw Error::Usage("this folder already holds a run", request_.run.string(),
                        "continue it with --resume, or choose another --run");
   }
-  std::int64_t parameters = 0;
-  for (const auto& [name, parameter] : optimizer_->parameters()) parameters += parameter.numel();
   const double rate = cache_->sample_rate_hz();
-  progress_->Message(Format("%.2f M parameters", static_cast<double>(parameters) / 1e6) + "; " +
+  progress_->Message(Format("%.2f M parameters", static_cast<double>(Parameters()) / 1e6) + "; " +
                      JoinNames(cache_->stems()) + "; " + device_.str() + ", " +
                      std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
@@ -56,12 +54,34 @@ void Trainer::Start() {
   if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
   WriteFileAtomically(folder_->config(), state_.config);
   OpenLog(-1);
+  RecordStart();
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
   SaveLast();
 }
 
 void Trainer::OpenLog(std::int64_t last_step) {
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), last_step);
+  log_ = std::make_unique<RunRecorder>(folder_->root(), last_step, options_.tensorboard);
+}
+
+std::int64_t Trainer::Parameters() const {
+  std::int64_t count = 0;
+  for (const auto& [name, parameter] : optimizer_->parameters()) count += parameter.numel();
+  return count;
+}
+
+// What those who look at the run want to know besides its configuration.
+void Trainer::RecordStart() {
+  log_->Append(
+      {{"event", "start"},
+       {"step", state_.step},
+       {"total_steps", total_steps_},
+       {"steps_per_epoch", loader_->batches_per_epoch()},
+       {"parameters", Parameters()},
+       {"stems", cache_->stems()},
+       {"sample_rate_hz", cache_->sample_rate_hz()},
+       {"segment_seconds", static_cast<double>(segment_frames_) / cache_->sample_rate_hz()},
+       {"device", device_.str()},
+       {"threads", threads_}});
 }
 
 void Trainer::Resume() {
@@ -93,6 +113,7 @@ void Trainer::Resume() {
   loader_->Seek(state_.position);
   WriteFileAtomically(folder_->config(), state_.config);
   OpenLog(state_.step);
+  if (state_.step < total_steps_) RecordStart();
   // A run killed between last and its copy lacks the copy.
   if (options_.checkpoint_every > 0 && state_.step > 0 &&
       state_.step % options_.checkpoint_every == 0)
@@ -115,9 +136,8 @@ std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
       progress_->Message(what + " begins anew: " + error.problem());
     }
   };
-  load("the optimiser", [&] {
-    optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
-  });
+  load("the optimiser",
+       [&] { optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where); });
   load("the schedule", [&] { learning_rate_->LoadState(saved.schedule, where); });
   for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
     if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;

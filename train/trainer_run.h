@@ -15,12 +15,13 @@
 #include "models/checkpoint.h"
 #include "train/best_metric.h"
 #include "train/ema.h"
+#include "train/excerpts.h"
 #include "train/grad_scaler.h"
 #include "train/meter.h"
-#include "train/metrics_log.h"
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/options.h"
+#include "train/report/recorder.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/song_validation.h"
@@ -72,13 +73,14 @@ class Trainer {
   bool OutOfPatience() const {
     return options_.patience > 0 && state_.validations_since_best >= options_.patience;
   }
+  std::int64_t Parameters() const;  // trainable ones
+  void RecordStart();
   Checkpoint DescribeModel() const;  // a checkpoint without weights
   // `model_` as it is when not for resuming.
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
   void SaveLast();
   void SavePeriodic();
-  void DrawChart();
   void ShowProgress(double loss);
   torch::Tensor ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
                          const std::shared_ptr<const Batch>& owner) const;
@@ -102,8 +104,9 @@ class Trainer {
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
   std::optional<RunFolder> folder_;
-  std::unique_ptr<Loader> loader_;  // after the cache that it reads
-  std::unique_ptr<MetricsLog> log_;
+  std::unique_ptr<Loader> loader_;           // after the cache that it reads
+  std::unique_ptr<ExcerptSource> excerpts_;  // null where none are taken
+  std::unique_ptr<RunRecorder> log_;
   std::unique_ptr<Progress> progress_;
 
   std::vector<std::string> start_messages_;  // of `init` and `freeze`

@@ -37,7 +37,8 @@ class Pipeline : public ::testing::Test {
                             "model: {name: unet, n_fft: 512, hop: 256, depth: 3, channels: 4}\n"
                             "train: {steps: 30, batch_size: 2, seed: 1}\n"
                             "validate: {every_steps: 10, max_segments: 2}\n"
-                            "checkpoint: {every_steps: 5}\n");
+                            "checkpoint: {every_steps: 5}\n"
+                            "report: {seconds: 1}\n");
   }
   static void TearDownTestSuite() {
     delete folder_;
@@ -73,7 +74,7 @@ testing::TemporaryFolder* Pipeline::folder_ = nullptr;
 TEST_F(Pipeline, TrainsExportsAndSeparatesWithBothFilesAlike) {
   Must(Train("run"));
   for (const char* file :
-       {"config.yaml", "metrics.jsonl", "loss.svg", "checkpoints/last.safetensors"}) {
+       {"config.yaml", "metrics.jsonl", "report.html", "checkpoints/last.safetensors"}) {
     EXPECT_TRUE(fs::exists(Path("run") + "/" + file)) << file;
   }
   Must(kStemsmith + " export " + Path("run") + " --out " + Path("model"));
@@ -134,6 +135,31 @@ TEST_F(Pipeline, StopsAfterACheckpointOnCtrlC) {
                  " ] && break; sleep 0.05; done; kill -TERM $pid; wait $pid");
   EXPECT_EQ(stopped.status, 143) << stopped.err;
   EXPECT_TRUE(fs::exists(Path("stopped") + "/checkpoints/last.safetensors"));
+}
+
+TEST_F(Pipeline, WatchFollowsARunToItsEnd) {
+  const std::string metrics = Path("watched") + "/metrics.jsonl";
+  const std::string watch = kStemsmith + " watch " + Path("watched");
+  const ProgramResult followed =
+      RunProgram(Train("watched", "--set train.steps=100000 --set schedule.name=constant --quiet") +
+                 " & pid=$!; for i in $(seq 600); do [ -s " + metrics +
+                 " ] && break; sleep 0.05; done; (sleep 2; kill -TERM $pid) & " + watch +
+                 " --json; wait $pid");
+  EXPECT_EQ(followed.status, 143) << followed.err;
+  std::vector<nlohmann::json> lines;
+  std::istringstream out(followed.out);
+  for (std::string line; std::getline(out, line);) lines.push_back(nlohmann::json::parse(line));
+  ASSERT_GE(lines.size(), 3u) << followed.out;
+  EXPECT_EQ(lines[lines.size() - 2]["event"], "end");
+  EXPECT_EQ(lines.back()["event"], "result");
+  EXPECT_EQ(lines.back()["state"], "interrupted");
+  EXPECT_EQ(lines.back()["total_steps"], 100000);
+  // Afterwards it says what there is, and ends.
+  const std::string text = Must(watch).out;
+  EXPECT_THAT(text, HasSubstr("watched: interrupted, step "));
+  EXPECT_THAT(text, HasSubstr("train loss"));
+  EXPECT_EQ(RunProgram(kStemsmith + " watch " + Path("songs")).status, 1);
+  EXPECT_EQ(RunProgram(watch + " --once --report").status, 2);
 }
 
 TEST_F(Pipeline, NamesLineAndNearestNameOfAMisspeltKey) {

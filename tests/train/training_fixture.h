@@ -73,7 +73,8 @@ inline std::string ConfigText(const std::filesystem::path& cache, const std::str
          "schedule: {name: cosine, warmup_steps: 2}\n"
          "train: {steps: 12, batch_size: 4, seed: 7, log_every_steps: 1}\n"
          "validate: {every_steps: 4}\n"
-         "checkpoint: {every_steps: 4, keep: 2}\n" +
+         "checkpoint: {every_steps: 4, keep: 2}\n"
+         "report: {songs: 0, tensorboard: false}\n" +
          more;
 }
 

@@ -16,6 +16,7 @@ std::span<const CommandRow> LightCommands() {
       {"doctor", AddDoctorCommand},
       {"prepare", AddPrepareCommand},
       {"augment-preview", AddAugmentPreviewCommand},
+      {"watch", AddWatchCommand},
   };
   return rows;
 }

@@ -1,0 +1,135 @@
+"""report.html in Chromium, without a network: no error on the console, every chart drawn, every player plays.
+
+With STEMSMITH_SCREENSHOT=FILE the page is photographed too.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+BIN = os.environ["STEMSMITH_BIN_DIR"]
+STEMS = ["drums", "bass", "other", "vocals"]
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tools/setup.sh --tests installs it)")
+
+
+def run(*arguments):
+    result = subprocess.run([os.path.join(BIN, "stemsmith"), *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    if "STEMSMITH_RUN" in os.environ:  # the report of a run that is there
+        return os.path.join(os.environ["STEMSMITH_RUN"], "report.html")
+    folder = tmp_path_factory.mktemp("run")
+    run("synth", folder / "songs", "--songs", 4, "--seconds", 5, "--seed", 5, "--valid-songs", 2, "--test-songs", 1, "--quiet")
+    run("prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
+    config = folder / "train.yaml"
+    config.write_text(f"dataset: {{cache: '{folder}/cache.h5', segment_seconds: 1.0}}\n"
+                      "model: {name: unet, n_fft: 512, hop: 256, channels: 4, depth: 3}\n"
+                      "train: {steps: 4, batch_size: 2, seed: 1, log_every_steps: 1}\n"
+                      "validate: {every_steps: 2, max_segments: 2}\n"
+                      "report: {seconds: 3}\n")
+    run("train", config, "--run", folder / "run", "--device", "cpu", "--threads", 1, "--quiet")
+    file = folder / "run/report.html"
+    written = file.stat().st_mtime_ns
+    assert run("watch", folder / "run", "--report").strip() == str(file)
+    assert file.stat().st_mtime_ns > written
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
+            "--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request, browser, report):
+    context = browser.new_context(offline=True, color_scheme=request.param, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    problems = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda fetch: None if fetch.url.startswith(("file:", "data:", "blob:")) else problems.append(fetch.url))
+    page.goto("file://" + report)
+    yield page
+    assert problems == []
+    context.close()
+
+
+def test_opens_and_draws_every_chart(page):
+    titles = page.locator("figcaption").all_inner_texts()
+    assert {"Loss", "SDR per stem (dB)", "Learning rate", "Samples per second"} <= set(titles)
+    # Pixels of each canvas that are not empty: axes alone have grey ones, lines have colours.
+    coloured = page.evaluate("""() => [...document.querySelectorAll(".chart canvas")].map((canvas) => {
+      const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 0 && Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 60) ++count;
+      return count;
+    })""")
+    assert len(coloured) == len(titles) and min(coloured) > 50, list(zip(titles, coloured))
+    assert all(page.locator(".chart").evaluate_all("boxes => boxes.map((box) => box.ariaLabel.includes(' from '))"))
+    screenshot = os.environ.get("STEMSMITH_SCREENSHOT")
+    if screenshot:
+        page.wait_for_timeout(500)
+        dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        page.screenshot(path=screenshot.replace(".png", "_dark.png") if dark else screenshot, full_page=True)
+
+
+def test_fits_narrow_windows(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_player_plays(page, report):
+    songs = page.locator("article")
+    players = page.locator("audio")
+    count = players.count()
+    assert songs.count() > 0 and count == songs.count() * (1 + 2 * len(STEMS))
+    assert page.locator("img").evaluate_all("pictures => pictures.every((p) => p.complete && p.naturalWidth === 480)")
+    for i in range(count):
+        played = players.nth(i).evaluate("""async (player) => {
+          player.muted = true;
+          player.currentTime = 0;
+          await player.play();
+          const before = player.currentTime;
+          for (let i = 0; i < 100 && player.currentTime < before + 0.05; ++i) await new Promise((go) => setTimeout(go, 20));
+          const moved = player.currentTime - before;
+          player.pause();
+          return [moved, player.duration];
+        }""")
+        assert played[0] >= 0.05 and played[1] >= 2.9, (i, played)
+
+
+def test_another_player_goes_on_where_the_first_was(page):
+    states = page.locator("article").first.evaluate("""async (song) => {
+      const [first, second] = song.querySelectorAll("audio");
+      first.muted = second.muted = true;
+      await first.play();
+      first.currentTime = 1.5;
+      await second.play();
+      return [first.paused, second.paused, second.currentTime];
+    }""")
+    assert states[:2] == [True, False] and states[2] >= 1.4
+
+
+def test_numbers_are_those_of_the_records(page, report):
+    records = [json.loads(line) for line in open(os.path.join(os.path.dirname(report), "metrics.jsonl"))]
+    last = [record for record in records if record["event"] == "validation"][-1]
+    rows = page.locator("table.figures tbody tr").evaluate_all("rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText))")
+    assert [row[0] for row in rows] == sorted(STEMS)
+    for stem, mixture, newest, *_ in rows:
+        assert float(newest) == pytest.approx(last["sdr_db"][stem], abs=0.006)
+        assert float(mixture) == pytest.approx(last["mixture_sdr_db"][stem], abs=0.006)

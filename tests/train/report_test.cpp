@@ -1,0 +1,97 @@
+// report.html as text. That a browser shows it: tests/reference/test_report.py.
+#include "train/report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/support/temporary_folder.h"
+#include "train/report/html.h"
+#include "train/report/recorder.h"
+
+namespace stemsmith::report_test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(Html, EscapesWhatIsNotText) {
+  EXPECT_EQ(Escaped("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
+  EXPECT_EQ(Escaped("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(Escaped("caf\xe9"), "caf\xef\xbf\xbd");
+}
+
+TEST(Html, DataUrisAreBase64) {
+  EXPECT_EQ(DataUri("text/plain", ""), "data:text/plain;base64,");
+  EXPECT_EQ(DataUri("text/plain", "f"), "data:text/plain;base64,Zg==");
+  EXPECT_EQ(DataUri("text/plain", "fo"), "data:text/plain;base64,Zm8=");
+  EXPECT_EQ(DataUri("text/plain", "foobar"), "data:text/plain;base64,Zm9vYmFy");
+}
+
+ExcerptSet OneSong() {
+  AudioBuffer audio(2, 8000);
+  for (std::size_t i = 0; i < audio.samples().size(); ++i)
+    audio.samples()[i] = i % 40 < 20 ? 0.3f : -0.3f;
+  ExcerptSet set{.step = 10, .sample_rate_hz = 8000, .stems = {"</script>"}, .songs = {}};
+  set.songs.push_back({"<b>{{DATA}}", 75.0, audio, {audio}, {audio}});
+  return set;
+}
+
+TEST(Report, HoldsEverythingAndNothingElseIsNeeded) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), -1, false);
+  WriteFileAtomically(folder / "config.yaml", "model: {name: '<unet>'}\n");
+  recorder.Append({{"event", "start"}, {"step", 0}, {"total_steps", 10}, {"device", "cpu"}});
+  recorder.Append({{"event", "train"}, {"step", 10}, {"loss", 0.5}, {"seconds", 3.0}});
+  recorder.Append({{"event", "validation"},
+                   {"step", 10},
+                   {"loss", 0.25},
+                   {"sdr_db", {{"</script>", 5.0}}},
+                   {"mixture_sdr_db", {{"</script>", -1.0}}}});
+  recorder.Show(OneSong());
+  recorder.End(10, 0, 3.0);
+  const std::string page = ReadFile(folder / "report.html");
+  for (const char* part :
+       {"10 of 10", "model: {name: '&lt;unet&gt;'}", "&lt;b&gt;{{DATA}}", "from 1:15",
+        "uPlot=", "Copyright", "sdr_db/\\u003c/script>", "data:audio/ogg;base64,",
+        "data:image/png;base64,", "<td>+6.00</td>", "prefers-color-scheme: dark", "lang=\"en\""}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  // Nothing is fetched: addresses stand in comments alone.
+  EXPECT_THAT(page, Not(HasSubstr("src=\"http")));
+  EXPECT_THAT(page, Not(HasSubstr("href=\"http")));
+  // Every mark was filled in; the song's name is the only one left.
+  EXPECT_EQ(page.find("{{"), page.find("{{DATA}}"));
+}
+
+TEST(Report, ARunWithoutSongsOrEndHasOneToo) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "metrics.jsonl",
+                      "{\"event\":\"train\",\"step\":1,\"loss\":null}\n{\"eve");
+  const std::string page = ReadFile(WriteReport(folder.path()));
+  EXPECT_THAT(page, Not(HasSubstr("Excerpts")));
+  EXPECT_THAT(page, HasSubstr("\"step\":[1.0]"));
+}
+
+TEST(Report, ADamagedExcerptIsSaidInItsPlace) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), -1, false);
+  recorder.Show(OneSong());
+  std::filesystem::remove(folder / "listen/song_1/mixture.ogg");
+  EXPECT_THAT(ReadFile(WriteReport(folder.path())), HasSubstr("mixture.ogg"));
+  WriteFileAtomically(folder / "listen/index.json", "{\"step\": 3");
+  EXPECT_THAT(ReadFile(WriteReport(folder.path())), Not(HasSubstr("mixture.ogg")));
+}
+
+TEST(Report, AFolderWithoutARunIsAnError) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  EXPECT_THROW(WriteReport(folder.path()), Error);
+}
+
+}  // namespace
+}  // namespace stemsmith::report_test

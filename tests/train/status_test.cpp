@@ -1,0 +1,122 @@
+// What `stemsmith watch` says of a run.
+#include "train/report/status.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith::status_test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kRecords[] = R"({"event":"start","step":0,"total_steps":100,"steps_per_epoch":10}
+{"event":"train","step":10,"loss":0.5,"learning_rate":0.001,"seconds":10.0,"epoch":1}
+{"event":"train","step":20,"loss":0.25,"learning_rate":0.001,"seconds":20.0,"epoch":2}
+{"event":"validation","step":20,"loss":0.3,"mean_sdr_db":4.0,"sdr_db":{"drums":5.5,"vocals":null},"mixture_sdr_db":{"drums":-1.5,"vocals":null},"best":true}
+)";
+
+TEST(Sparkline, GoesFromTheLowestToTheHighest) {
+  EXPECT_EQ(Sparkline({0, 1, 2, 3, 4, 5, 6, 7}), "▁▂▃▄▅▆▇█");
+  EXPECT_EQ(Sparkline({2, NAN, 1}), "█ ▁");
+  EXPECT_EQ(Sparkline({3, 3}), "▁▁");
+  EXPECT_EQ(Sparkline({}), "");
+}
+
+TEST(RunStatus, ARunWithoutItsEndIsBrokenOff) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "run/metrics.jsonl", kRecords);
+  const RunStatus status = ReadStatus(folder / "run");
+  EXPECT_EQ(status.state, RunState::kBrokenOff);
+  const std::string text = StatusText(status, 100);
+  EXPECT_THAT(text, HasSubstr("run: broken off, step 20 of 100 (20 %), 0:20\n"));
+  EXPECT_THAT(text, HasSubstr("train loss"));
+  EXPECT_THAT(text, HasSubstr("█▁"));
+  EXPECT_THAT(text, HasSubstr("drums       5.50     5.50    -1.50  +7.00"));
+  EXPECT_THAT(text, HasSubstr("vocals         –"));
+  EXPECT_THAT(text, Not(HasSubstr("epoch")));
+  const nlohmann::json json = StatusJson(status);
+  EXPECT_EQ(json["state"], "broken off");
+  EXPECT_EQ(json["latest"]["train"]["loss"], 0.25);
+  EXPECT_EQ(json["latest"]["validation"]["sdr_db/drums"], 5.5);
+  EXPECT_TRUE(json["latest"]["validation"]["sdr_db/vocals"].is_null());
+}
+
+TEST(RunStatus, TheEndSaysHowItEnded) {
+  const testing::TemporaryFolder folder;
+  const std::string end = R"({"event":"end","step":20,"seconds":21,"signal":)";
+  WriteFileAtomically(folder / "metrics.jsonl", kRecords + end + "0}\n");
+  EXPECT_EQ(ReadStatus(folder.path()).state, RunState::kFinished);
+  WriteFileAtomically(folder / "metrics.jsonl", kRecords + end + "15}\n");
+  EXPECT_EQ(ReadStatus(folder.path()).state, RunState::kInterrupted);
+  // Resumed, and killed after a while.
+  WriteFileAtomically(
+      folder / "metrics.jsonl",
+      kRecords + end + "15}\n" + R"({"event":"train","step":30,"loss":0.2})" + "\n");
+  EXPECT_EQ(ReadStatus(folder.path()).state, RunState::kBrokenOff);
+}
+
+TEST(RunStatus, WhileItIsLockedItRunsAndTimeIsLeft) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "metrics.jsonl", kRecords);
+  const int lock = open(folder.path().c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  RunStatus status = ReadStatus(folder.path());
+  EXPECT_EQ(status.state, RunState::kRunning);
+  EXPECT_NEAR(status.seconds_left, 80.0, 1e-9);  // a step a second
+  WriteFileAtomically(folder / "config.yaml", "train: {max_seconds: 50}\n");
+  EXPECT_NEAR(ReadStatus(folder.path()).seconds_left, 30.0, 1e-9);
+  close(lock);
+}
+
+TEST(RunStatus, OfAFolderWithoutARunIsAnError) {
+  const testing::TemporaryFolder folder;
+  try {
+    ReadStatus(folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("there is no training run here"));
+  }
+  WriteFileAtomically(folder / "metrics.jsonl", "");
+  EXPECT_THAT(StatusText(ReadStatus(folder.path()), 80), HasSubstr("nothing is recorded yet"));
+}
+
+TEST(RunStatus, ARecordIsALine) {
+  EXPECT_EQ(
+      RecordLine(
+          {{"event", "train"}, {"step", 5}, {"loss", 0.5}, {"epoch", 1}, {"data_wait", 0.01}}),
+      "step 5, train: data wait 0.01, loss 0.5");
+  EXPECT_EQ(RecordLine({{"event", "end"}, {"step", 5}}), "step 5: end");
+}
+
+TEST(RunHistory, WhatIsSaidAgainReplacesWhatWasSaid) {
+  const auto record = [](int step, double loss) {
+    return nlohmann::json{{"event", "train"}, {"step", step}, {"loss", loss}};
+  };
+  const RunHistory history =
+      MakeHistory({record(1, 1), record(2, 2), record(3, 9), record(2, 3), record(3, 4)});
+  const EventTable& table = history.events.at("train");
+  EXPECT_EQ(table.step, (std::vector<double>{1, 2, 3}));
+  EXPECT_EQ(table.columns.at("loss"), (std::vector<double>{1, 3, 4}));
+}
+
+TEST(Thinned, DrawsNeighboursTogether) {
+  EventTable table;
+  table.step = {1, 2, 3, 4, 5};
+  table.columns["y"] = {1, 3, NAN, 4, 9};
+  const EventTable thin = Thinned(table, 3);
+  EXPECT_EQ(thin.step, (std::vector<double>{2, 4, 5}));
+  EXPECT_EQ(thin.columns.at("y"), (std::vector<double>{2, 4, 9}));
+}
+
+}  // namespace
+}  // namespace stemsmith::status_test

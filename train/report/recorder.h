@@ -1,0 +1,53 @@
+// What a training leaves to be looked at: metrics.jsonl, TensorBoard's events, excerpts to hear.
+// Whatever cannot be written is a warning: training is worth more than its records.
+//
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "train/metrics_log.h"
+#include "train/report/event_file.h"
+#include "train/report/excerpt.h"
+
+namespace stemsmith {
+
+// Where they lie in a run folder.
+struct RunRecords {
+  explicit RunRecords(const std::filesystem::path& run)
+      : metrics(run / "metrics.jsonl"), tensorboard(run / "tensorboard"), listen(run / "listen") {}
+  std::filesystem::path metrics, tensorboard, listen;
+};
+
+class RunRecorder {
+ public:
+  // A resumed run states the step it goes on from: what was recorded after it is dropped. A new one
+  // says -1, and starts with nothing.
+  RunRecorder(const std::filesystem::path& run, std::int64_t last_step, bool tensorboard);
+
+  // A line of metrics.jsonl, {"event", "step", …}, and its numbers as scalars "EVENT/KEY" or
+  // "EVENT/KEY/NAME". All but the events "start" and "end", which are lines only.
+  void Append(const nlohmann::json& record);
+
+  // Whether excerpts of this step are wanted: the first, then each time the step has grown by half,
+  // and the last; so that a long run leaves some dozens.
+  bool WantsExcerpts(std::int64_t step, bool last) const;
+  // Replaces those in listen/; TensorBoard keeps those of the first song of every step.
+  void Show(const ExcerptSet& set);
+
+  // The last line of metrics.jsonl, and report.html. `signal` 0: the run ended of itself.
+  void End(std::int64_t step, int signal, double seconds);
+
+ private:
+  std::filesystem::path run_;
+  RunRecords files_;
+  MetricsLog metrics_;
+  std::unique_ptr<EventFile> events_;  // null without TensorBoard
+  std::vector<std::int64_t> shown_;    // steps, rising
+};
+
+}  // namespace stemsmith

@@ -3,7 +3,7 @@
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
-#   tools/setup.sh --tests    and the Python peers of the reference tests
+#   tools/setup.sh --tests    and the Python peers of the reference tests, and mpirun for those of several ranks
 #
 # Settings (environment):
 #   STEMSMITH_CUDA=1           install the whole CUDA set (done by itself where an NVIDIA driver is found); 0: never
@@ -29,7 +29,8 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 # ---------------------------------------------------------------- Debian packages
 command -v dpkg-query >/dev/null ||
   fail "this script knows Debian's package manager only; on another system install the packages named in tools/apt-packages.txt yourself and see docs/install.md"
-mapfile -t packages < <(grep -v '^#' tools/apt-packages.txt)
+lists=(tools/apt-packages.txt); [ "$want_tests" = 0 ] || lists+=(tools/apt-packages-tests.txt)
+mapfile -t packages < <(grep -hv '^#' "${lists[@]}")
 missing=()
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
 for package in "${packages[@]}"; do

@@ -42,6 +42,7 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
   options.ema_decay = train.NumberIn("ema_decay", 0.0, 0.0, 0.9999999);
   options.log_every_steps = train.IntegerIn("log_every_steps", 10, 1, kMany);
+  options.sync_batch_norm = train.Bool("sync_batch_norm", true);
 }
 
 // Keys of nested maps and lists with dots between: "augment.0.name".
@@ -57,13 +58,19 @@ void Flatten(const YAML::Node& node, const std::string& path,
   }
 }
 
+// What a machine may have of its own.
+bool IsOfMachine(const std::string& key) {
+  static const std::vector<std::string> kKeys = {"dataset.cache", "dataset.threads",
+                                                 "dataset.prefetch_batches", "dataset.memory_mb"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
 bool MayChange(const std::string& key) {
   static const std::vector<std::string> kKeys = {
-      "train.steps",      "train.epochs",    "train.max_seconds",        "train.log_every_steps",
-      "dataset.cache",    "dataset.threads", "dataset.prefetch_batches", "dataset.memory_mb",
-      "dataset.on_error",
+      "train.steps",           "train.epochs",     "train.max_seconds",
+      "train.log_every_steps", "dataset.on_error", "train.rank_timeout_seconds",
   };
-  return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
+  return IsOfMachine(key) || key.starts_with("checkpoint.") || key.starts_with("validate.") ||
          std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
@@ -72,6 +79,29 @@ bool SameValue(const std::string& a, const std::string& b) {
   char *end_a = nullptr, *end_b = nullptr;
   const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
   return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && x == y;  // 1e-3 and 0.001
+}
+
+// Lines for the keys that are not `left_out`.
+std::vector<std::string> Changes(const std::string& before, const std::string& after,
+                                 bool (*left_out)(const std::string& key)) {
+  std::map<std::string, std::string> old_values, new_values;
+  Flatten(YAML::Load(before), "", old_values);
+  Flatten(YAML::Load(after), "", new_values);
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : old_values) {
+    if (left_out(key)) continue;
+    const auto now = new_values.find(key);
+    if (now == new_values.end()) {
+      changes.push_back(key + ": " + value + " → (gone)");
+    } else if (!SameValue(value, now->second)) {
+      changes.push_back(key + ": " + value + " → " + now->second);
+    }
+  }
+  for (const auto& [key, value] : new_values) {
+    if (!left_out(key) && !old_values.contains(key))
+      changes.push_back(key + ": (not there) → " + value);
+  }
+  return changes;
 }
 
 }  // namespace
@@ -87,6 +117,7 @@ TrainOptions ReadTrainOptions(const Config& config) {
   TrainOptions options;
   ReadDataset(config.Child("dataset"), options);
   ReadTrain(config.Child("train"), options);
+  options.rank_timeout_seconds = RankTimeoutSeconds(config);
   options.learning_rate = config.Child("optimizer").NumberIn("lr", options.learning_rate, 0.0, 1e3);
   options.gradient_clip = config.NumberIn("gradient_clip", 0.0, 0.0, 1e9);
 
@@ -109,25 +140,16 @@ TrainOptions ReadTrainOptions(const Config& config) {
   return options;
 }
 
+double RankTimeoutSeconds(const Config& config) {
+  return config.Child("train").NumberIn("rank_timeout_seconds", 300.0, 1.0, 86400.0);
+}
+
 std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after) {
-  std::map<std::string, std::string> old_values, new_values;
-  Flatten(YAML::Load(before), "", old_values);
-  Flatten(YAML::Load(after), "", new_values);
-  std::vector<std::string> changes;
-  for (const auto& [key, value] : old_values) {
-    if (MayChange(key)) continue;
-    const auto now = new_values.find(key);
-    if (now == new_values.end()) {
-      changes.push_back(key + ": " + value + " → (gone)");
-    } else if (!SameValue(value, now->second)) {
-      changes.push_back(key + ": " + value + " → " + now->second);
-    }
-  }
-  for (const auto& [key, value] : new_values) {
-    if (!MayChange(key) && !old_values.contains(key))
-      changes.push_back(key + ": (not there) → " + value);
-  }
-  return changes;
+  return Changes(before, after, MayChange);
+}
+
+std::vector<std::string> RankDifferences(const std::string& first, const std::string& other) {
+  return Changes(first, other, IsOfMachine);
 }
 
 }  // namespace stemsmith

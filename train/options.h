@@ -35,6 +35,8 @@ struct TrainOptions {
   double max_seconds = 0.0;  // 0: no limit
   double ema_decay = 0.0;    // 0: off
   std::int64_t log_every_steps = 10;
+  bool sync_batch_norm = true;  // over all ranks; false: each rank's own, which costs no exchange
+  double rank_timeout_seconds = 300.0;  // that ranks wait for each other
 
   // validate:
   std::int64_t validate_every = 200;  // 0: never
@@ -62,5 +64,11 @@ TrainOptions ReadTrainOptions(const Config& config);
 // checkpoints, validation, logging, the loader's threads, and the place of the cache (its
 // fingerprint is compared instead).
 std::vector<std::string> ConfigChanges(const std::string& before, const std::string& after);
+// The same between rank 0 and another rank: all but the place of the cache and what the loader
+// needs of a machine.
+std::vector<std::string> RankDifferences(const std::string& first, const std::string& other);
+
+// train.rank_timeout_seconds, which is needed before all else.
+double RankTimeoutSeconds(const Config& config);
 
 }  // namespace stemsmith

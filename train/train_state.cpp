@@ -16,7 +16,8 @@ nlohmann::json TrainState::ToJson() const {
           {"config", config},
           {"cache_fingerprint", cache_fingerprint},
           {"threads", threads},
-          {"device", device}};
+          {"device", device},
+          {"ranks", ranks}};
 }
 
 TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& where) {
@@ -37,6 +38,7 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
     json.at("cache_fingerprint").get_to(state.cache_fingerprint);
     json.at("threads").get_to(state.threads);
     json.at("device").get_to(state.device);
+    state.ranks = json.value("ranks", 1);
   } catch (const nlohmann::json::exception&) {
     throw Error::Input("the checkpoint's training state is damaged", where,
                        "start anew with another --run");

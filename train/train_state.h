@@ -24,6 +24,7 @@ struct TrainState {
   std::string cache_fingerprint;
   int threads = 0;  // compute threads: another number rounds differently
   std::string device;
+  int ranks = 1;  // processes that train together
 
   nlohmann::json ToJson() const;
   // Throws Error (`where` names the file) for states of a newer version and for damaged ones.

@@ -26,12 +26,15 @@ NamedTensors TrainableParameters(const SeparationModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, const TrainRequest& request)
+Trainer::Trainer(const Config& config, const TrainRequest& request, Ranks& ranks)
     : config_(config),
       request_(request),
+      ranks_(ranks),
       options_(ReadTrainOptions(config)),
-      device_(SelectDevice(request.device)),
-      threads_(PrepareTorch(device_, request.threads)),
+      device_(SelectDevice(request.device, ranks.size())),
+      threads_(PrepareTorch(device_, request.threads > 0 || !ranks.several()
+                                         ? request.threads
+                                         : ThreadsForRank(request.launch))),
       augment_(config.List("augment")) {
   cache_ = std::make_unique<CacheReader>(options_.cache);
   const ModelSetting setting{cache_->stems(), cache_->sample_rate_hz(), cache_->channels()};
@@ -69,6 +72,8 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.batches_per_step = options_.accumulate;
   loader.samples_per_epoch = options_.samples_per_epoch;
   loader.seed = options_.seed;
+  loader.rank = ranks_.rank();
+  loader.world_size = ranks_.size();
   loader.threads = options_.loader_threads;
   loader.prefetch_batches = options_.prefetch_batches;
   loader.memory_mb = options_.memory_mb;
@@ -89,17 +94,19 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
     validation_ = std::make_unique<Validation>(*cache_, validation);
   }
 
-  folder_.emplace(request.run);
+  if (ranks_.first()) folder_.emplace(request.run);
   state_.config = config.Dump();
   state_.cache_fingerprint = cache_->fingerprint();
   state_.threads = threads_;
   state_.device = device_.str();
+  state_.ranks = ranks_.size();
   ProgressOptions progress;
   progress.label = "train";
   progress.total = total_steps_;
   progress.unit = "steps";
-  progress.mode = request.output;
+  progress.mode = ranks_.first() ? request.output : OutputMode::kQuiet;
   progress_ = std::make_unique<Progress>(progress);
+  JoinRanks();
 }
 
 torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
@@ -115,40 +122,40 @@ torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRe
   return pinned.to(device_, /*non_blocking=*/true);
 }
 
-double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
+void Trainer::AddGradients(const std::shared_ptr<const Batch>& batch, double& sum, bool last) {
   const torch::Tensor mix =
       ToDevice(batch->mix, {batch->batch, batch->channels, batch->frames}, batch);
   const torch::Tensor stems = ToDevice(
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
   const torch::Tensor loss = (*objective_)(mix, stems);
-  const double value = loss.item<double>();
-  if (std::isfinite(value)) {
-    // The losses are means over their batch, and the step's the mean over the batches.
-    (options_.accumulate == 1 ? loss : loss / options_.accumulate).backward();
-  }
-  return value;
+  sum += loss.item<double>() / options_.accumulate;
+  if (last) ranks_.Exchange({sum, loader_->skipped_draws(), InterruptSignal(), TimeIsUp()});
+  // The losses are means over their batch, and the step's the mean over the batches. Also where one
+  // is not finite: another rank's may be, and its backward needs this one's.
+  ranks_.Backward(options_.accumulate == 1 ? loss : loss / options_.accumulate, /*reduce=*/last);
 }
 
 void Trainer::TrainStep() {
   optimizer_->ZeroGrad();
-  double value = 0.0;
+  double sum = 0.0;  // of this rank
   std::int64_t samples = 0;
   std::vector<std::string> songs;
-  for (int i = 0; i < options_.accumulate && std::isfinite(value); ++i) {
+  for (int i = 0; i < options_.accumulate; ++i) {
     const std::shared_ptr<const Batch> batch = loader_->Next();
-    value += AddGradients(batch) / options_.accumulate;
-    samples += batch->batch;
+    AddGradients(batch, sum, i + 1 == options_.accumulate);
+    samples += batch->batch * ranks_.size();
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
-  if (std::isfinite(value))
-    gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
+  figures_ = ranks_.Exchanged();
+  const double value = figures_.loss;
+  gradient_norm_ = ClipGradients(optimizer_->parameters(), options_.gradient_clip);
   if (!std::isfinite(value) || !std::isfinite(gradient_norm_)) {
     throw Error::Input(std::string(std::isfinite(value) ? "a gradient" : "the loss") +
                            " is no longer a finite number at step " +
                            std::to_string(state_.step + 1),
                        "tracks " + JoinNames(songs),
-                       "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
-                           folder_->last().string());
+                       "lower optimizer.lr or set gradient_clip; the last good checkpoint is in " +
+                           request_.run.string());
   }
   optimizer_->Step(learning_rate_->At(state_.step, total_steps_));
   if (average_) average_->Update(*model_, state_.step);
@@ -162,6 +169,13 @@ void Trainer::TrainStep() {
 
 void Trainer::Log() {
   const double loss = state_.loss_sum / static_cast<double>(state_.loss_count);
+  if (ranks_.first()) Record(loss);
+  state_.loss_sum = 0.0;
+  state_.loss_count = 0;
+  record_.Reset(loader_->seconds_waited());
+}
+
+void Trainer::Record(double loss) {
   log_->Append({{"event", "train"},
                 {"step", state_.step},
                 {"epoch", state_.position.epoch},
@@ -170,11 +184,8 @@ void Trainer::Log() {
                 {"gradient_norm", gradient_norm_},
                 {"samples_per_second", record_.samples_per_second()},
                 {"data_wait", record_.wait_share(loader_->seconds_waited())},
-                {"skipped_draws", loader_->skipped_draws()},
+                {"skipped_draws", SkippedDraws()},
                 {"seconds", Elapsed()}});
-  state_.loss_sum = 0.0;
-  state_.loss_count = 0;
-  record_.Reset(loader_->seconds_waited());
 }
 
 void Trainer::ShowProgress(double loss) {
@@ -209,7 +220,9 @@ void Trainer::Validate() {
     weights = CloneTensors(model_->StateDict());
     model_->LoadStateDict(average_->state(), "the averaged weights");
   }
-  const ValidationFigures result = validation_->Run(*objective_, device_);
+  // Where batch norm is each rank's own, its running figures differ; rank 0's are those that count.
+  ranks_.Broadcast(model_->StateDict());
+  const ValidationFigures result = validation_->Run(*objective_, device_, ranks_);
   if (average_) model_->LoadStateDict(weights, "the weights");
 
   nlohmann::json figures = result.ToJson(cache_->stems());
@@ -228,6 +241,7 @@ void Trainer::Validate() {
     text += ", the best so far";
   }
   progress_->Message(text);
+  if (!ranks_.first()) return;
   if (better) SaveBest();
   figures["event"] = "validation";
   figures["best"] = better;
@@ -236,6 +250,7 @@ void Trainer::Validate() {
 }
 
 void Trainer::DrawChart() {
+  if (!ranks_.first()) return;
   try {
     WriteLossChart(folder_->chart(), MetricsLog::Read(folder_->metrics()), "Loss");
   } catch (const Error& error) {
@@ -244,7 +259,10 @@ void Trainer::DrawChart() {
 }
 
 TrainResult Trainer::Run() {
-  request_.resume ? Resume() : Start();
+  ShouldResume() ? Resume() : Start();
+  ranks_.Broadcast(model_->StateDict());
+  if (average_) ranks_.Broadcast(average_->state());
+  ranks_.ReduceGradients(optimizer_->parameters());
   if (options_.validate_every > 0 && validation_->segments() == 0) {
     Warn("the cache holds no songs of the split '" + options_.validate_split +
          "': nothing is validated");
@@ -267,8 +285,9 @@ TrainResult Trainer::Run() {
       saved_at = state_.step;
     }
     if (request_.after_step) request_.after_step(state_.step);
-    signal = InterruptSignal();
-    if (signal != 0 || (options_.max_seconds > 0 && Elapsed() >= options_.max_seconds)) break;
+    // Several ranks stop together, by what they told each other in the step.
+    signal = ranks_.several() ? figures_.signal : InterruptSignal();
+    if (signal != 0 || (ranks_.several() ? figures_.time_is_up : TimeIsUp())) break;
   }
   const bool validated = state_.validation.is_object() && state_.validation["step"] == state_.step;
   if (signal == 0 && validation_ && !validated) {
@@ -282,17 +301,23 @@ TrainResult Trainer::Run() {
   TrainResult result;
   result.step = state_.step;
   result.seconds = Elapsed();
-  result.skipped_draws = loader_->skipped_draws();
+  result.skipped_draws = SkippedDraws();
   result.signal = signal;
   result.validation = state_.validation;
   result.best = state_.best;
-  result.checkpoint = std::filesystem::exists(folder_->best()) ? folder_->best() : folder_->last();
+  if (ranks_.first()) {
+    result.checkpoint =
+        std::filesystem::exists(folder_->best()) ? folder_->best() : folder_->last();
+  }
   return result;
 }
 
-TrainResult Train(const Config& config, const TrainRequest& request) {
+namespace {
+
+// With the errors of LibTorch in our words.
+TrainResult TrainOnRank(const Config& config, const TrainRequest& request, Ranks& ranks) {
   try {
-    return Trainer(config, request).Run();
+    return Trainer(config, request, ranks).Run();
   } catch (const c10::OutOfMemoryError&) {
     throw Error::Input("the GPU's memory does not suffice", request.run.string(),
                        "make train.batch_size or dataset.segment_seconds smaller");
@@ -301,6 +326,17 @@ TrainResult Train(const Config& config, const TrainRequest& request) {
     std::string text = error.what_without_backtrace();
     text = text.substr(0, text.find('\n'));
     throw Error::Input("LibTorch: " + text, request.run.string());
+  }
+}
+
+}  // namespace
+
+TrainResult Train(const Config& config, const TrainRequest& request) {
+  Ranks ranks(request.launch, RankTimeoutSeconds(config));
+  try {
+    return TrainOnRank(config, request, ranks);
+  } catch (const Error& error) {
+    throw ranks.Failed(error);
   }
 }
 

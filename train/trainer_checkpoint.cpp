@@ -28,7 +28,7 @@ NamedTensors WithPrefix(const NamedTensors& tensors, const std::string& prefix) 
 }  // namespace
 
 void Trainer::Start() {
-  if (folder_->HoldsRun()) {
+  if (ranks_.first() && folder_->HoldsRun()) {
     throw Error::Usage("this folder already holds a run", request_.run.string(),
                        "continue it with --resume, or choose another --run");
   }
@@ -40,6 +40,11 @@ void Trainer::Start() {
                      std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
   for (const std::string& message : start_messages_) progress_->Message(message);
+  if (ranks_.several()) {
+    const std::int64_t samples = options_.samples_per_step();
+    progress_->Message(std::to_string(ranks_.size()) + " ranks of " + std::to_string(samples) +
+                       " samples: " + std::to_string(samples * ranks_.size()) + " per step");
+  }
   const double seconds = static_cast<double>(segment_frames_) / rate;
   if (std::llround(options_.segment_seconds * rate) != segment_frames_) {
     progress_->Message("segments of " + Format("%.3f", seconds) + " s (" +
@@ -54,16 +59,27 @@ void Trainer::Start() {
   // Weights that were trained before come with the statistics that they are used to.
   if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
   if (average_) average_->Load(model_->StateDict(), "the initial weights");
-  WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
+  if (ranks_.first()) {
+    WriteFileAtomically(folder_->config(), state_.config);
+    log_ = std::make_unique<MetricsLog>(folder_->metrics(), -1);
+  }
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
   SaveLast();
 }
 
 void Trainer::Resume() {
-  const Checkpoint checkpoint = folder_->LoadNewest();
+  Checkpoint checkpoint;
+  if (ranks_.first()) checkpoint = folder_->LoadNewest();
+  BroadcastCheckpoint(ranks_, checkpoint);
   const std::string where = request_.run.string();
   TrainState saved = TrainState::FromJson(checkpoint.training_state, where);
+  if (saved.ranks != ranks_.size()) {
+    throw Error::Usage("the run was started with " + std::to_string(saved.ranks) +
+                           (saved.ranks == 1 ? " rank" : " ranks") + " and is resumed with " +
+                           std::to_string(ranks_.size()) +
+                           ", which changes the batch of a step and the place in the data",
+                       where, "start as many ranks as before, or choose another --run");
+  }
   if (const auto changes = ConfigChanges(saved.config, state_.config); !changes.empty()) {
     std::string text;
     for (std::size_t i = 0; i < std::min<std::size_t>(3, changes.size()); ++i)
@@ -77,7 +93,7 @@ void Trainer::Resume() {
     throw Error::Usage("the cache is not the one this run was started with",
                        options_.cache.string(), "use the old cache, or choose another --run");
   }
-  if (saved.threads != threads_ || saved.device != state_.device) {
+  if (ranks_.first() && (saved.threads != threads_ || saved.device != state_.device)) {
     Warn("resuming on " + state_.device + " with " + std::to_string(threads_) +
          " threads what ran on " + saved.device + " with " + std::to_string(saved.threads) +
          ": results differ by rounding");
@@ -87,7 +103,8 @@ void Trainer::Resume() {
   model_->LoadStateDict(raw.empty() ? checkpoint.weights : raw, where);
   if (average_) average_->Load(checkpoint.weights, where);
   optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where);
-  for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
+  for (const auto& [name, random] :
+       WithPrefix(checkpoint.training, kRandomPrefix + RankPrefix(ranks_.rank()))) {
     if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;
     const torch::Device generator = name == "cuda" ? device_ : torch::Device(torch::kCPU);
     at::Generator target = at::globalContext().defaultGenerator(generator);
@@ -99,8 +116,10 @@ void Trainer::Resume() {
   saved.device = state_.device;
   state_ = std::move(saved);
   loader_->Seek(state_.position);
-  WriteFileAtomically(folder_->config(), state_.config);
-  log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
+  if (ranks_.first()) {
+    WriteFileAtomically(folder_->config(), state_.config);
+    log_ = std::make_unique<MetricsLog>(folder_->metrics(), state_.step);
+  }
   progress_->Message("resuming at step " + std::to_string(state_.step));
 }
 
@@ -122,14 +141,8 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   }
   for (const auto& [name, tensor] : optimizer_->State())
     checkpoint.training.emplace_back(kOptimizerPrefix + name, tensor);
-  std::vector<torch::Device> generators = {torch::kCPU};
-  if (device_.is_cuda()) generators.push_back(device_);
-  for (const torch::Device& device : generators) {
-    at::Generator generator = at::globalContext().defaultGenerator(device);
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    checkpoint.training.emplace_back(kRandomPrefix + std::string(device.is_cuda() ? "cuda" : "cpu"),
-                                     generator.get_state());
-  }
+  for (const auto& [name, state] : random_)
+    checkpoint.training.emplace_back(kRandomPrefix + name, state);
   return checkpoint;
 }
 
@@ -141,12 +154,17 @@ void Trainer::SaveBest() {
   }
 }
 
-void Trainer::SaveLast() { folder_->SaveLast(MakeCheckpoint(true)); }
+void Trainer::SaveLast() {
+  random_ = RandomStates();
+  if (ranks_.first()) folder_->SaveLast(MakeCheckpoint(true));
+}
 
 // A disk that fills up in the middle does not cost the training: the checkpoint before stays.
 void Trainer::SavePeriodic() {
+  random_ = RandomStates();
+  if (!ranks_.first()) return;
   try {
-    SaveLast();
+    folder_->SaveLast(MakeCheckpoint(true));
     folder_->KeepStep(state_.step, options_.keep);
   } catch (const Error& error) {
     Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");

@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/layers/batch_norm.h"
 #include "models/layers/traced_size.h"
 #include "models/layers/wiener.h"
 #include "models/separation_model.h"
@@ -56,15 +57,15 @@ class UnmixNetworkImpl : public torch::nn::Module {
     output_scale_ = register_parameter("output_scale", torch::ones({bins}));
     output_mean_ = register_parameter("output_mean", torch::ones({bins}));
     fc1_ = register_module("fc1", linear(seen_bins * channels, hidden));
-    bn1_ = register_module("bn1", nn::BatchNorm1d(hidden));
+    bn1_ = register_module("bn1", BatchNorm1d(hidden));
     lstm_ = register_module("lstm", nn::LSTM(nn::LSTMOptions(hidden, state_width_)
                                                  .num_layers(options.nb_layers)
                                                  .bidirectional(!options.unidirectional)
                                                  .dropout(options.nb_layers > 1 ? 0.4 : 0.0)));
     fc2_ = register_module("fc2", linear(2 * hidden, hidden));
-    bn2_ = register_module("bn2", nn::BatchNorm1d(hidden));
+    bn2_ = register_module("bn2", BatchNorm1d(hidden));
     fc3_ = register_module("fc3", linear(hidden, bins * channels));
-    bn3_ = register_module("bn3", nn::BatchNorm1d(bins * channels));
+    bn3_ = register_module("bn3", BatchNorm1d(bins * channels));
   }
 
   torch::Tensor forward(const torch::Tensor& magnitudes) {
@@ -89,14 +90,14 @@ class UnmixNetworkImpl : public torch::nn::Module {
 
  private:
   // Every frame of every item is one sample for the statistics. [N, B, H] → the same.
-  static torch::Tensor Normalize(torch::nn::BatchNorm1d& norm, const torch::Tensor& x) {
+  static torch::Tensor Normalize(BatchNorm1d& norm, const torch::Tensor& x) {
     return norm(x.flatten(0, 1)).reshape_as(x);
   }
 
   std::int64_t channels_, bins_, seen_bins_, state_width_, states_;
   torch::Tensor input_mean_, input_scale_, output_scale_, output_mean_;
   torch::nn::Linear fc1_{nullptr}, fc2_{nullptr}, fc3_{nullptr};
-  torch::nn::BatchNorm1d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
+  BatchNorm1d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
   torch::nn::LSTM lstm_{nullptr};
 };
 TORCH_MODULE(UnmixNetwork);

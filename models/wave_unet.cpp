@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "models/layers/batch_norm.h"
 #include "models/layers/checkpointed.h"
 #include "models/separation_model.h"
 
@@ -38,13 +39,13 @@ class WaveDownImpl : public torch::nn::Module {
                                                           .stride(2)
                                                           .padding(WavePadding(kernel))
                                                           .bias(false)));
-    norm_ = register_module("norm", torch::nn::BatchNorm1d(out));
+    norm_ = register_module("norm", BatchNorm1d(out));
   }
   torch::Tensor forward(const torch::Tensor& x) { return torch::leaky_relu(norm_(conv_(x)), 0.2); }
 
  private:
   torch::nn::Conv1d conv_{nullptr};
-  torch::nn::BatchNorm1d norm_{nullptr};
+  BatchNorm1d norm_{nullptr};
 };
 TORCH_MODULE(WaveDown);
 
@@ -59,7 +60,7 @@ class WaveUpImpl : public torch::nn::Module {
                                                .padding(WavePadding(kernel))
                                                .output_padding(WaveOutputPadding(kernel))
                                                .bias(last)));
-    if (!last) norm_ = register_module("norm", torch::nn::BatchNorm1d(out));
+    if (!last) norm_ = register_module("norm", BatchNorm1d(out));
   }
   torch::Tensor forward(const torch::Tensor& x) {
     const torch::Tensor y = conv_(x);
@@ -71,7 +72,7 @@ class WaveUpImpl : public torch::nn::Module {
  private:
   double dropout_;
   torch::nn::ConvTranspose1d conv_{nullptr};
-  torch::nn::BatchNorm1d norm_{nullptr};
+  BatchNorm1d norm_{nullptr};
 };
 TORCH_MODULE(WaveUp);
 

@@ -3,7 +3,7 @@
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
-#   tools/setup.sh --tests    and the Python peers of the reference tests
+#   tools/setup.sh --tests    and the Python peers of the reference tests, and mpirun for those of several ranks
 #
 # Settings (environment):
 #   STEMSMITH_CUDA=1           install the whole CUDA set (done by itself where an NVIDIA driver is found); 0: never

@@ -71,12 +71,16 @@ bool HasGpu() {
 
 }  // namespace
 
-torch::Device SelectDevice(const std::string& name) {
+torch::Device SelectDevice(const std::string& name, int ranks) {
   if (name == "cpu") return torch::kCPU;
   if (name != "auto" && name != "cuda") {
     throw Error::Usage("unknown device '" + name + "'", "--device", "use auto, cpu or cuda");
   }
   static const std::string problem = LoadCudaProblem();
+  if (problem.empty() && ranks > 1) {
+    throw Error::Usage("several ranks train on CPUs only, and this machine has a GPU", "--device",
+                       "use --device cpu, or one rank");
+  }
   if (problem.empty()) return torch::kCUDA;
   if (name == "cuda") {
     throw Error::Usage("cuda asked for but " + problem, "--device",

@@ -11,8 +11,9 @@ namespace stemsmith {
 // `name` is auto, cpu or cuda. Loads libtorch_cuda.so (beside libtorch_cpu.so) when an NVIDIA
 // driver finds a device and `name` is not cpu. Call it before any other use of LibTorch: LibTorch
 // asks once for its CUDA part and remembers the answer. auto falls back to the CPU, with a warning
-// where a GPU is there but cannot be used; cuda throws Error saying what is missing.
-torch::Device SelectDevice(const std::string& name);
+// where a GPU is there but cannot be used; cuda throws Error saying what is missing. Several
+// `ranks` train on CPUs only: Error where they would take a GPU.
+torch::Device SelectDevice(const std::string& name, int ranks = 1);
 
 // The compute capability of the first GPU, 80 for 8.0; 0 where the driver does not say.
 int GpuCapability();

@@ -66,6 +66,7 @@ void ReadTrain(const Config& train, TrainOptions& options) {
                        "0: a loss is only judged by being a finite number");
   }
   options.log_every_steps = train.IntegerIn("log_every_steps", 10, 1, kMany);
+  options.sync_batch_norm = train.Bool("sync_batch_norm", true);
 }
 
 // Keys of nested maps and lists with dots between: "augment.0.name".
@@ -81,22 +82,50 @@ void Flatten(const YAML::Node& node, const std::string& path,
   }
 }
 
+// What a machine may have of its own.
+bool IsOfMachine(const std::string& key) {
+  static const std::vector<std::string> kKeys = {"dataset.cache", "dataset.threads",
+                                                 "dataset.prefetch_batches", "dataset.memory_mb"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
 bool MayChange(const std::string& key) {
   static const std::vector<std::string> kKeys = {
       "train.steps",
       "train.epochs",
       "train.max_seconds",
       "train.log_every_steps",
-      "dataset.cache",
-      "dataset.threads",
-      "dataset.prefetch_batches",
-      "dataset.memory_mb",
-      "dataset.on_error",
+      "train.rank_timeout_seconds",
       "train.max_bad_batches",
       "train.explosion_factor",
+      "dataset.on_error",
   };
-  return key.starts_with("checkpoint.") || key.starts_with("validate.") ||
+  return IsOfMachine(key) || key.starts_with("checkpoint.") || key.starts_with("validate.") ||
          key.starts_with("report.") || std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+// Of the keys that are not `left_out`; of those that `before` lacks, the ones in `given`.
+std::vector<ConfigChange> Changes(const std::string& before, const std::string& after,
+                                  const std::string& given,
+                                  bool (*left_out)(const std::string& key)) {
+  std::map<std::string, std::string> old_values, new_values, given_values;
+  Flatten(YAML::Load(before), "", old_values);
+  Flatten(YAML::Load(after), "", new_values);
+  Flatten(YAML::Load(given), "", given_values);
+  std::vector<ConfigChange> changes;
+  for (const auto& [key, value] : old_values) {
+    if (left_out(key)) continue;
+    const auto now = new_values.find(key);
+    if (now == new_values.end()) {
+      changes.push_back({key, value, ""});
+    } else if (!SameValue(value, now->second)) {
+      changes.push_back({key, value, now->second});
+    }
+  }
+  for (const auto& [key, value] : given_values) {
+    if (!left_out(key) && !old_values.contains(key)) changes.push_back({key, "", value});
+  }
+  return changes;
 }
 
 }  // namespace
@@ -112,6 +141,7 @@ TrainOptions ReadTrainOptions(const Config& config) {
   TrainOptions options;
   ReadDataset(config.Child("dataset"), options);
   ReadTrain(config.Child("train"), options);
+  options.rank_timeout_seconds = RankTimeoutSeconds(config);
   options.learning_rate = config.Child("optimizer").NumberIn("lr", options.learning_rate, 0.0, 1e3);
   options.gradient_clip = config.NumberIn("gradient_clip", 0.0, 0.0, 1e9);
 
@@ -160,24 +190,15 @@ std::string ConfigChange::Text() const {
 
 std::vector<ConfigChange> ConfigChanges(const std::string& before, const std::string& after,
                                         const std::string& given) {
-  std::map<std::string, std::string> old_values, new_values, given_values;
-  Flatten(YAML::Load(before), "", old_values);
-  Flatten(YAML::Load(after), "", new_values);
-  Flatten(YAML::Load(given), "", given_values);
-  std::vector<ConfigChange> changes;
-  for (const auto& [key, value] : old_values) {
-    if (MayChange(key)) continue;
-    const auto now = new_values.find(key);
-    if (now == new_values.end()) {
-      changes.push_back({key, value, ""});
-    } else if (!SameValue(value, now->second)) {
-      changes.push_back({key, value, now->second});
-    }
-  }
-  for (const auto& [key, value] : given_values) {
-    if (!MayChange(key) && !old_values.contains(key)) changes.push_back({key, "", value});
-  }
-  return changes;
+  return Changes(before, after, given, MayChange);
+}
+
+double RankTimeoutSeconds(const Config& config) {
+  return config.Child("train").NumberIn("rank_timeout_seconds", 600.0, 1.0, 86400.0);
+}
+
+std::vector<ConfigChange> RankDifferences(const std::string& first, const std::string& other) {
+  return Changes(first, other, other, IsOfMachine);
 }
 
 }  // namespace stemsmith

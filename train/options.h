@@ -39,6 +39,8 @@ struct TrainOptions {
   std::int64_t max_bad_batches = 10;
   double explosion_factor = 50.0;  // times the median of the losses before; 0: nothing is one
   std::int64_t log_every_steps = 10;
+  bool sync_batch_norm = true;  // over all ranks; false: each rank's own, which costs no exchange
+  double rank_timeout_seconds = 600.0;  // that ranks wait for each other
 
   // validate:
   std::int64_t validate_every = 200;  // 0: never
@@ -79,5 +81,11 @@ struct ConfigChange {
 // without its defaults: a key that the run did not know, and that has its default, is no change.
 std::vector<ConfigChange> ConfigChanges(const std::string& before, const std::string& after,
                                         const std::string& given);
+// The same between rank 0 and another rank: all but the place of the cache and what the loader
+// needs of a machine.
+std::vector<ConfigChange> RankDifferences(const std::string& first, const std::string& other);
+
+// train.rank_timeout_seconds, which is needed before all else.
+double RankTimeoutSeconds(const Config& config);
 
 }  // namespace stemsmith

@@ -70,7 +70,8 @@ nlohmann::json TrainState::ToJson() const {
           {"cache_fingerprint", cache_fingerprint},
           {"threads", threads},
           {"device", device},
-          {"scaler", scaler}};
+          {"scaler", scaler},
+          {"ranks", ranks}};
 }
 
 TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& where) {
@@ -95,6 +96,7 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
     json.at("threads").get_to(state.threads);
     json.at("device").get_to(state.device);
     state.scaler = json.value("scaler", nlohmann::json());
+    state.ranks = json.value("ranks", 1);
   } catch (const nlohmann::json::exception&) {
     throw Damaged(where);
   }

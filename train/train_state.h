@@ -34,6 +34,7 @@ struct TrainState {
   int threads = 0;  // compute threads: another number rounds differently
   std::string device;
   nlohmann::json scaler;  // the loss scaling of float16; null without
+  int ranks = 1;          // processes that train together
 
   nlohmann::json ToJson() const;
   // Of this version. Throws Error (`where` names the file) for damaged ones.

@@ -27,12 +27,15 @@ NamedTensors TrainableParameters(const SeparationModel& model) {
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, const TrainRequest& request)
+Trainer::Trainer(const Config& config, const TrainRequest& request, Ranks& ranks)
     : config_(config),
       request_(request),
+      ranks_(ranks),
       options_(ReadTrainOptions(config)),
-      device_(SelectDevice(request.device)),
-      threads_(PrepareTorch(device_, request.threads)),
+      device_(SelectDevice(request.device, ranks.size())),
+      threads_(PrepareTorch(device_, request.threads > 0 || !ranks.several()
+                                         ? request.threads
+                                         : ThreadsForRank(request.launch))),
       augment_(config.List("augment")) {
   cache_ = std::make_unique<CacheReader>(options_.cache);
   const ModelSetting setting{cache_->stems(), cache_->sample_rate_hz(), cache_->channels()};
@@ -72,6 +75,8 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
   loader.batches_per_step = options_.accumulate;
   loader.samples_per_epoch = options_.samples_per_epoch;
   loader.seed = options_.seed;
+  loader.rank = ranks_.rank();
+  loader.world_size = ranks_.size();
   loader.threads = options_.loader_threads;
   loader.prefetch_batches = options_.prefetch_batches;
   loader.memory_mb = options_.memory_mb;
@@ -106,17 +111,19 @@ Trainer::Trainer(const Config& config, const TrainRequest& request)
                                    : "set validate.every_steps above 0, or take another schedule");
   }
 
-  folder_.emplace(request.run);
+  if (ranks_.first()) folder_.emplace(request.run);
   state_.config = config.Dump();
   state_.cache_fingerprint = cache_->fingerprint();
   state_.threads = threads_;
   state_.device = device_.str();
+  state_.ranks = ranks_.size();
   ProgressOptions progress;
   progress.label = "train";
   progress.total = total_steps_;
   progress.unit = "steps";
-  progress.mode = request.output;
+  progress.mode = ranks_.first() ? request.output : OutputMode::kQuiet;
   progress_ = std::make_unique<Progress>(progress);
+  JoinRanks();
 }
 
 torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
@@ -132,35 +139,35 @@ torch::Tensor Trainer::ToDevice(const std::vector<float>& values, at::IntArrayRe
   return pinned.to(device_, /*non_blocking=*/true);
 }
 
-double Trainer::AddGradients(const std::shared_ptr<const Batch>& batch) {
+void Trainer::AddGradients(const std::shared_ptr<const Batch>& batch, double& sum, bool last) {
   const torch::Tensor mix =
       ToDevice(batch->mix, {batch->batch, batch->channels, batch->frames}, batch);
   const torch::Tensor stems = ToDevice(
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
   const TimedScope timed(computed_seconds_);
   const torch::Tensor loss = (*objective_)(mix, stems);
-  const double value = loss.item<double>();
-  if (std::isfinite(value)) {
-    // The losses are means over their batch, and the step's the mean over the batches.
-    const torch::Tensor share = options_.accumulate == 1 ? loss : loss / options_.accumulate;
-    (scaler_ ? scaler_->Scale(share) : share).backward();
-  }
-  return value;
+  sum += loss.item<double>() / options_.accumulate;
+  if (last) ranks_.Exchange({sum, loader_->skipped_draws(), InterruptSignal(), TimeIsUp()});
+  // The losses are means over their batch, and the step's the mean over the batches. Also where one
+  // is not finite: another rank's may be, and its backward needs this one's.
+  const torch::Tensor share = options_.accumulate == 1 ? loss : loss / options_.accumulate;
+  ranks_.Backward(scaler_ ? scaler_->Scale(share) : share, /*reduce=*/last);
 }
 
 bool Trainer::TrainStep() {
   RememberBuffers();
   optimizer_->ZeroGrad();
-  double value = 0.0;
+  double sum = 0.0;  // of this rank
   std::int64_t samples = 0;
   std::vector<std::string> songs;
   for (int i = 0; i < options_.accumulate; ++i) {
     const std::shared_ptr<const Batch> batch = loader_->Next();
-    if (!std::isfinite(value)) continue;  // the next step begins where it would have begun
-    value += AddGradients(batch) / options_.accumulate;
-    samples += batch->batch;
+    AddGradients(batch, sum, i + 1 == options_.accumulate);
+    samples += batch->batch * ranks_.size();
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
+  figures_ = ranks_.Exchanged();
+  const double value = figures_.loss;
   gradient_norm_ = 0.0;
   bool overflow = false, mended = false;  // of scaled gradients, and by a lower scale
   if (std::isfinite(value)) {
@@ -196,6 +203,13 @@ bool Trainer::TrainStep() {
 
 void Trainer::Log() {
   const double loss = state_.loss_sum / static_cast<double>(state_.loss_count);
+  if (ranks_.first()) Record(loss);
+  state_.loss_sum = 0.0;
+  state_.loss_count = 0;
+  record_.Reset(loader_->seconds_waited(), computed_seconds_);
+}
+
+void Trainer::Record(double loss) {
   nlohmann::json record = {{"event", "train"},
                            {"step", state_.step},
                            {"epoch", state_.position.epoch},
@@ -204,16 +218,13 @@ void Trainer::Log() {
                            {"gradient_norm", FiniteOrNull(gradient_norm_)},
                            {"samples_per_second", record_.samples_per_second()},
                            {"data_wait", record_.wait_share(loader_->seconds_waited())},
-                           {"skipped_draws", loader_->skipped_draws()},
+                           {"skipped_draws", SkippedDraws()},
                            {"seconds", Elapsed()}};
   if (scaler_) {
     record["loss_scale"] = scaler_->scale();
     record["steps_left_out"] = scaler_->left_out();
   }
   log_->Append(record);
-  state_.loss_sum = 0.0;
-  state_.loss_count = 0;
-  record_.Reset(loader_->seconds_waited(), computed_seconds_);
 }
 
 void Trainer::ShowProgress(double loss) {
@@ -241,18 +252,21 @@ void Trainer::ShowProgress(double loss) {
 }
 
 void Trainer::Validate(bool last) {
+  // Where batch norm is each rank's own, its running figures differ; rank 0's are those that count.
+  ranks_.Broadcast(model_->StateDict());
   // The weights of the step, and every average of them: the best of all counts.
   const std::vector<const WeightAverage*> averages = averages_->Updated();
   const NamedTensors weights =
       averages.empty() ? NamedTensors() : CloneTensors(model_->StateDict());
-  ValidationFigures result = validation_->Run(*objective_, device_);
+  ValidationFigures result = validation_->Run(*objective_, device_, ranks_);
   nlohmann::json figures = result.ToJson(cache_->stems());
   if (!averages_->empty()) figures["average"] = "none";
   const NamedTensors* used = &weights;
   nlohmann::json all = {{"none", figures}};
   for (const WeightAverage* average : averages) {
     model_->LoadStateDict(average->state(), average->name());
-    const ValidationFigures tried = validation_->Run(*objective_, device_);
+    ranks_.Broadcast(model_->StateDict());
+    const ValidationFigures tried = validation_->Run(*objective_, device_, ranks_);
     nlohmann::json json = tried.ToJson(cache_->stems());
     all[average->name()] = json;
     json["average"] = average->name();
@@ -264,8 +278,9 @@ void Trainer::Validate(bool last) {
   if (!averages.empty()) model_->LoadStateDict(*used, "the averaged weights");
   nlohmann::json songs;
   if (songs_ && (last || state_.step / options_.validate_every % options_.songs_every == 0))
-    songs = ValidateSongs();
-  if (!excerpts_->empty() && log_->WantsExcerpts(state_.step, last))
+    songs =
+        nlohmann::json::parse(ranks_.Broadcast((ranks_.first() ? ValidateSongs() : songs).dump()));
+  if (ranks_.first() && !excerpts_->empty() && log_->WantsExcerpts(state_.step, last))
     log_->Show(excerpts_->Separate(*model_, device_, state_.step));
 
   // The one at the end of a run is not counted if none was due: a longer run would not have it.
@@ -289,8 +304,9 @@ void Trainer::Validate(bool last) {
     text += ", the best so far";
   }
   progress_->Message(text);
-  if (better) SaveBest();
+  if (better && ranks_.first()) SaveBest();
   if (!averages.empty()) model_->LoadStateDict(weights, "the weights");
+  if (!ranks_.first()) return;
   figures["event"] = "validation";
   figures["best"] = better;
   if (!averages.empty()) figures["averages"] = std::move(all);
@@ -299,11 +315,14 @@ void Trainer::Validate(bool last) {
 
 TrainResult Trainer::Run() {
   if (options_.validate_every > 0 && validation_->segments() == 0) {
-    Warn("the cache holds no songs of the split '" + options_.validate_split +
-         "': nothing is validated");
+    if (ranks_.first())
+      Warn("the cache holds no songs of the split '" + options_.validate_split +
+           "': nothing is validated");
     validation_.reset();
   }
-  request_.resume ? Resume() : Start();
+  ShouldResume() ? Resume() : Start();
+  ranks_.Broadcast(model_->StateDict());
+  ranks_.ReduceGradients(optimizer_->parameters());
   model_->train();
   FindBuffers();
   for (Meter* meter : {&session_, &record_, &shown_}) meter->Reset(loader_->seconds_waited());
@@ -333,8 +352,9 @@ TrainResult Trainer::Run() {
     } else {
       saved_at = -1;
     }
-    signal = InterruptSignal();
-    if (signal != 0 || (options_.max_seconds > 0 && Elapsed() >= options_.max_seconds)) break;
+    // Several ranks stop together, by what they told each other in the step.
+    signal = ranks_.several() ? figures_.signal : InterruptSignal();
+    if (signal != 0 || (ranks_.several() ? figures_.time_is_up : TimeIsUp())) break;
   }
   if (OutOfPatience()) {
     progress_->Message("stopped early: " + std::to_string(state_.validations_since_best) +
@@ -346,23 +366,29 @@ TrainResult Trainer::Run() {
     saved_at = -1;
   }
   if (saved_at != state_.step) SaveLast();
-  if (went_on) log_->End(state_.step, signal, Elapsed());
+  if (went_on && ranks_.first()) log_->End(state_.step, signal, Elapsed());
   progress_->Finish();
 
   TrainResult result;
   result.step = state_.step;
   result.seconds = Elapsed();
-  result.skipped_draws = loader_->skipped_draws();
+  result.skipped_draws = SkippedDraws();
   result.signal = signal;
   result.validation = state_.validation;
   result.best = state_.best;
-  result.checkpoint = std::filesystem::exists(folder_->best()) ? folder_->best() : folder_->last();
+  if (ranks_.first()) {
+    result.checkpoint =
+        std::filesystem::exists(folder_->best()) ? folder_->best() : folder_->last();
+  }
   return result;
 }
 
-TrainResult Train(const Config& config, const TrainRequest& request) {
+namespace {
+
+// With the errors of LibTorch in our words.
+TrainResult TrainOnRank(const Config& config, const TrainRequest& request, Ranks& ranks) {
   try {
-    return Trainer(config, request).Run();
+    return Trainer(config, request, ranks).Run();
   } catch (const c10::OutOfMemoryError&) {
     throw OutOfDeviceMemory(request.run.string());
   } catch (const c10::Error& error) {
@@ -370,6 +396,17 @@ TrainResult Train(const Config& config, const TrainRequest& request) {
     std::string text = error.what_without_backtrace();
     text = text.substr(0, text.find('\n'));
     throw Error::Input("LibTorch: " + text, request.run.string());
+  }
+}
+
+}  // namespace
+
+TrainResult Train(const Config& config, const TrainRequest& request) {
+  Ranks ranks(request.launch, RankTimeoutSeconds(config));
+  try {
+    return TrainOnRank(config, request, ranks);
+  } catch (const Error& error) {
+    throw ranks.Failed(error);
   }
 }
 

@@ -2,7 +2,8 @@
 // validation, checkpoints.
 //
 // On the CPU a run is a function of configuration, cache and number of compute threads: stopped
-// anywhere and resumed, it ends with the same bits as one left alone.
+// anywhere and resumed, it ends with the same bits as one left alone. Several processes may train
+// together, as ranks (train/distributed.h): rank 0 alone writes into the run folder.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "core/config.h"
 #include "core/progress.h"
+#include "train/launcher.h"
 
 namespace stemsmith {
 
@@ -20,7 +22,8 @@ struct TrainRequest {
   bool resume = false;
   bool accept_changes = false;  // resumes with a configuration or a cache that is not the run's
   std::string device = "auto";  // auto, cpu, cuda
-  int threads = 0;              // compute threads; 0: one per core
+  int threads = 0;              // compute threads; 0: one per core, shared with ranks beside it
+  Launch launch;                // who trains together; the same request on all ranks but for this
   OutputMode output = OutputMode::kAuto;
   bool any_precision = false;  // takes train.precision where it does not pay, too; for tests
   // Called after every step with the number of steps done; may throw, which stops the run as a
@@ -28,6 +31,7 @@ struct TrainRequest {
   std::function<void(std::int64_t step)> after_step;
 };
 
+// On all ranks alike, but for `checkpoint`, which rank 0 alone knows.
 struct TrainResult {
   std::int64_t step = 0;           // steps done, all in all
   double seconds = 0.0;            // over all resumptions

@@ -29,7 +29,7 @@ NamedTensors WithPrefix(const NamedTensors& tensors, const std::string& prefix) 
 }  // namespace
 
 void Trainer::Start() {
-  if (folder_->HoldsRun()) {
+  if (ranks_.first() && folder_->HoldsRun()) {
     throw Error::Usage("this folder already holds a run", request_.run.string(),
                        "continue it with --resume, or choose another --run");
   }
@@ -39,6 +39,11 @@ void Trainer::Start() {
                      std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
   for (const std::string& message : start_messages_) progress_->Message(message);
+  if (ranks_.several()) {
+    const std::int64_t samples = options_.samples_per_step();
+    progress_->Message(std::to_string(ranks_.size()) + " ranks of " + std::to_string(samples) +
+                       " samples: " + std::to_string(samples * ranks_.size()) + " per step");
+  }
   const double seconds = static_cast<double>(segment_frames_) / rate;
   if (std::llround(options_.segment_seconds * rate) != segment_frames_) {
     progress_->Message("segments of " + Format("%.3f", seconds) + " s (" +
@@ -52,7 +57,7 @@ void Trainer::Start() {
   }
   // Weights that were trained before come with the statistics that they are used to.
   if (!config_.Has("init")) ShowTrainingSongs(*cache_, segment_frames_, device_, *model_);
-  WriteFileAtomically(folder_->config(), state_.config);
+  if (ranks_.first()) WriteFileAtomically(folder_->config(), state_.config);
   OpenLog(-1);
   RecordStart();
   // So that a run killed at any moment can be resumed, and a disk that is full is known at once.
@@ -60,6 +65,7 @@ void Trainer::Start() {
 }
 
 void Trainer::OpenLog(std::int64_t last_step) {
+  if (!ranks_.first()) return;
   log_ = std::make_unique<RunRecorder>(folder_->root(), last_step, options_.tensorboard);
 }
 
@@ -71,6 +77,7 @@ std::int64_t Trainer::Parameters() const {
 
 // What those who look at the run want to know besides its configuration.
 void Trainer::RecordStart() {
+  if (!ranks_.first()) return;
   log_->Append(
       {{"event", "start"},
        {"step", state_.step},
@@ -81,18 +88,28 @@ void Trainer::RecordStart() {
        {"sample_rate_hz", cache_->sample_rate_hz()},
        {"segment_seconds", static_cast<double>(segment_frames_) / cache_->sample_rate_hz()},
        {"device", device_.str()},
-       {"threads", threads_}});
+       {"threads", threads_},
+       {"ranks", ranks_.size()}});
 }
 
 void Trainer::Resume() {
-  const Checkpoint checkpoint = folder_->LoadNewest();
+  Checkpoint checkpoint;
+  if (ranks_.first()) checkpoint = folder_->LoadNewest();
+  BroadcastCheckpoint(ranks_, checkpoint);
   const std::string where = request_.run.string();
   TrainState saved = TrainState::FromJson(checkpoint.training_state, where);
+  if (saved.ranks != ranks_.size()) {
+    throw Error::Usage("the run was started with " + std::to_string(saved.ranks) +
+                           (saved.ranks == 1 ? " rank" : " ranks") + " and is resumed with " +
+                           std::to_string(ranks_.size()) +
+                           ", which changes the batch of a step and the place in the data",
+                       where, "start as many ranks as before, or choose another --run");
+  }
   const RunChanges changes =
       CompareRuns(saved, checkpoint, state_, config_.Dump(/*with_defaults=*/false),
                   model_->setting(), request_.accept_changes, where);
   for (const std::string& text : changes.texts) progress_->Message("changed: " + text);
-  if (saved.threads != threads_ || saved.device != state_.device) {
+  if (ranks_.first() && (saved.threads != threads_ || saved.device != state_.device)) {
     Warn("resuming on " + state_.device + " with " + std::to_string(threads_) +
          " threads what ran on " + saved.device + " with " + std::to_string(saved.threads) +
          ": results differ by rounding");
@@ -111,7 +128,7 @@ void Trainer::Resume() {
   saved.device = state_.device;
   state_ = std::move(saved);
   loader_->Seek(state_.position);
-  WriteFileAtomically(folder_->config(), state_.config);
+  if (ranks_.first()) WriteFileAtomically(folder_->config(), state_.config);
   OpenLog(state_.step);
   if (state_.step < total_steps_) RecordStart();
   // A run killed between last and its copy lacks the copy.
@@ -139,7 +156,8 @@ std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
   load("the optimiser",
        [&] { optimizer_->LoadState(WithPrefix(checkpoint.training, kOptimizerPrefix), where); });
   load("the schedule", [&] { learning_rate_->LoadState(saved.schedule, where); });
-  for (const auto& [name, random] : WithPrefix(checkpoint.training, kRandomPrefix)) {
+  for (const auto& [name, random] :
+       WithPrefix(checkpoint.training, kRandomPrefix + RankPrefix(ranks_.rank()))) {
     if (name != (device_.is_cuda() ? "cuda" : "cpu") && name != "cpu") continue;
     const torch::Device generator = name == "cuda" ? device_ : torch::Device(torch::kCPU);
     at::Generator target = at::globalContext().defaultGenerator(generator);
@@ -190,14 +208,8 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
     checkpoint.training.emplace_back(kAveragePrefix + name, tensor);
   for (const auto& [name, tensor] : optimizer_->State())
     checkpoint.training.emplace_back(kOptimizerPrefix + name, tensor);
-  std::vector<torch::Device> generators = {torch::kCPU};
-  if (device_.is_cuda()) generators.push_back(device_);
-  for (const torch::Device& device : generators) {
-    at::Generator generator = at::globalContext().defaultGenerator(device);
-    std::lock_guard<std::mutex> lock(generator.mutex());
-    checkpoint.training.emplace_back(kRandomPrefix + std::string(device.is_cuda() ? "cuda" : "cpu"),
-                                     generator.get_state());
-  }
+  for (const auto& [name, state] : random_)
+    checkpoint.training.emplace_back(kRandomPrefix + name, state);
   return checkpoint;
 }
 
@@ -209,12 +221,17 @@ void Trainer::SaveBest() {
   }
 }
 
-void Trainer::SaveLast() { folder_->SaveLast(MakeCheckpoint(true)); }
+void Trainer::SaveLast() {
+  random_ = RandomStates();
+  if (ranks_.first()) folder_->SaveLast(MakeCheckpoint(true));
+}
 
 // A disk that fills up in the middle does not cost the training: the checkpoint before stays.
 void Trainer::SavePeriodic() {
+  random_ = RandomStates();
+  if (!ranks_.first()) return;
   try {
-    SaveLast();
+    folder_->SaveLast(MakeCheckpoint(true));
     folder_->KeepStep(state_.step, options_.keep);
   } catch (const Error& error) {
     Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");

@@ -21,7 +21,10 @@ void Trainer::RememberBuffers() {
 }
 
 void Trainer::SkipBatch(const std::string& problem, double loss,
-                        const std::vector<std::string>& songs) {
+                        const std::vector<std::string>& own_songs) {
+  std::vector<std::string> songs;  // of all ranks
+  for (const std::string& text : ranks_.Gather(nlohmann::json(own_songs).dump()))
+    for (const auto& song : nlohmann::json::parse(text)) songs.push_back(song);
   const std::int64_t attempted = state_.step + 1;
   const LoaderPosition failed = state_.position;
   state_.position = loader_->position();
@@ -51,10 +54,11 @@ void Trainer::SkipBatch(const std::string& problem, double loss,
   }
   // Belongs to the step that comes next: a run resumed before it says it again.
   record["step"] = state_.step + 1;
-  log_->Append(record);
+  if (ranks_.first()) log_->Append(record);
   if (last) {
-    std::string advice = "lower optimizer.lr or set gradient_clip; the last good checkpoint is " +
-                         folder_->last().string();
+    std::string advice =
+        "lower optimizer.lr or set gradient_clip; the last good checkpoint is in " +
+        request_.run.string();
     if (options_.max_bad_batches > 0) {
       advice = std::to_string(options_.max_bad_batches) +
                " batches before were left out (train.max_bad_batches), metrics.jsonl names their "
@@ -67,11 +71,13 @@ void Trainer::SkipBatch(const std::string& problem, double loss,
 }
 
 bool Trainer::RollBack() {
-  const std::optional<Checkpoint> checkpoint = folder_->LoadStep(state_.step);
-  if (!checkpoint) return false;
+  Checkpoint checkpoint;  // without weights where there is none
+  if (ranks_.first()) checkpoint = folder_->LoadStep(state_.step).value_or(Checkpoint());
+  BroadcastCheckpoint(ranks_, checkpoint);
+  if (checkpoint.weights.empty()) return false;
   const std::string where = request_.run.string();
-  TrainState saved = TrainState::FromJson(checkpoint->training_state, where);
-  RestoreTensors(*checkpoint, saved, where);
+  TrainState saved = TrainState::FromJson(checkpoint.training_state, where);
+  RestoreTensors(checkpoint, saved, where);
   // Time, data and what was the best go on.
   saved.position = state_.position;
   saved.seconds = state_.seconds;

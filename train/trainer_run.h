@@ -14,6 +14,7 @@
 #include "datasets/loader.h"
 #include "models/checkpoint.h"
 #include "train/best_metric.h"
+#include "train/distributed.h"
 #include "train/ema.h"
 #include "train/excerpts.h"
 #include "train/grad_scaler.h"
@@ -38,16 +39,22 @@ inline std::string Format(const char* format, double value) {
   return text;
 }
 
+// What the random streams of a rank are called in checkpoints, before the device's name.
+inline std::string RankPrefix(int rank) {
+  return rank == 0 ? "" : "rank" + std::to_string(rank) + ".";
+}
+
 class Trainer {
  public:
-  Trainer(const Config& config, const TrainRequest& request);
+  Trainer(const Config& config, const TrainRequest& request, Ranks& ranks);
   TrainResult Run();
 
  private:
   void Start();
   void Resume();
-  // The loss of a batch, a part of a step; its gradients are added to those before.
-  double AddGradients(const std::shared_ptr<const Batch>& batch);
+  // Adds the loss of a batch, a part of a step, to `sum` and its gradients to those before; the
+  // last batch of a step brings the ranks together.
+  void AddGradients(const std::shared_ptr<const Batch>& batch, double& sum, bool last);
   // False where the step was left out for its loss.
   bool TrainStep();
   // What a forward pass may change of the model, and its values before a step, for SkipBatch.
@@ -56,26 +63,35 @@ class Trainer {
   // Leaves a step out whose loss or gradient is of no use, before the optimiser has used it: the
   // model is as it was before. The second one in a row goes back to the newest step_ checkpoint.
   // Throws Error when there are more than max_bad_batches.
-  void SkipBatch(const std::string& problem, double loss, const std::vector<std::string>& songs);
+  void SkipBatch(const std::string& problem, double loss,
+                 const std::vector<std::string>& own_songs);
   // Goes back to the newest step_ checkpoint, with the data that comes next now; false without one.
   bool RollBack();
   // The tensors of a checkpoint, and the random numbers. Returns the averages that it lacks.
   std::vector<std::string> RestoreTensors(const Checkpoint& checkpoint, const TrainState& saved,
                                           const std::string& where, bool changed = false);
-  void OpenLog(std::int64_t last_step);
+  void OpenLog(std::int64_t last_step);  // of rank 0
   // Precision and activation checkpointing.
   void SetUpStep();
   void Log();
+  void Record(double loss);
   // `last`: of the run, which is on whole songs where any is.
   void Validate(bool last);
   void MakeSongValidation();
-  nlohmann::json ValidateSongs();  // and says what came out
+  nlohmann::json ValidateSongs() const;  // and says what came out; on rank 0
   bool OutOfPatience() const {
     return options_.patience > 0 && state_.validations_since_best >= options_.patience;
   }
   std::int64_t Parameters() const;  // trainable ones
   void RecordStart();
   Checkpoint DescribeModel() const;  // a checkpoint without weights
+  bool TimeIsUp() const;
+  std::int64_t SkippedDraws() const {  // of all ranks
+    return ranks_.several() ? figures_.skipped_draws : loader_->skipped_draws();
+  }
+  bool ShouldResume() const;
+  void JoinRanks();
+  NamedTensors RandomStates() const;
   // `model_` as it is when not for resuming.
   Checkpoint MakeCheckpoint(bool for_resuming) const;
   void SaveBest();
@@ -88,6 +104,7 @@ class Trainer {
 
   const Config& config_;
   const TrainRequest& request_;
+  Ranks& ranks_;
   TrainOptions options_;
   torch::Device device_;
   int threads_;
@@ -103,7 +120,7 @@ class Trainer {
   std::unique_ptr<SongValidation> songs_;   // null where none are validated whole
   std::unique_ptr<LearningRate> learning_rate_;
   std::int64_t segment_frames_ = 0, total_steps_ = 0;
-  std::optional<RunFolder> folder_;
+  std::optional<RunFolder> folder_;          // of rank 0; so is the log
   std::unique_ptr<Loader> loader_;           // after the cache that it reads
   std::unique_ptr<ExcerptSource> excerpts_;  // null where none are taken
   std::unique_ptr<RunRecorder> log_;
@@ -114,6 +131,8 @@ class Trainer {
   double gradient_norm_ = 0.0;
   std::vector<torch::Tensor> buffers_, buffers_before_;
   double computed_seconds_ = 0.0;  // in forward, backward and optimiser
+  StepFigures figures_;            // of all ranks in the last step
+  NamedTensors random_;            // the random streams of all ranks, for the checkpoint in work
   Meter session_, record_, shown_;
   std::string rate_text_;
   nlohmann::json rate_fields_;

@@ -12,13 +12,21 @@ void Trainer::MakeSongValidation() {
                        config_.Child("validate").Where("songs_every"),
                        "set validate.songs_every to 0, or prepare a cache of audio");
   }
+  // Rank 0 separates them, and the others wait.
+  const double patience = 0.8 * options_.rank_timeout_seconds, most = options_.songs_max_seconds;
+  if (ranks_.several() && (most == 0.0 || most > patience)) {
+    throw Error::Usage("whole songs may take longer than ranks wait for each other",
+                       config_.Child("validate").Where("max_seconds"),
+                       Format("set validate.max_seconds to %g at most, ", patience) +
+                           "or raise train.rank_timeout_seconds");
+  }
   SongValidationOptions songs;
   songs.split = options_.validate_split;
   songs.max_seconds = options_.songs_max_seconds;
   songs_ = std::make_unique<SongValidation>(*cache_, songs);
 }
 
-nlohmann::json Trainer::ValidateSongs() {
+nlohmann::json Trainer::ValidateSongs() const {
   model_->eval();  // some models take other lengths while they train
   const Manifest manifest = ManifestFor(DescribeModel(), *model_, 0, request_.run.string());
   const SongFigures figures = songs_->Run(*model_, manifest, device_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "evaluate/metrics.h"
 #include "train/metrics_log.h"
@@ -18,10 +19,6 @@ torch::Tensor Energy(const torch::Tensor& audio) {
 }
 
 }  // namespace
-
-struct Validation::Energies {
-  std::vector<double> reference, error, mixture_error;  // [S]
-};
 
 nlohmann::json ValidationFigures::ToJson(const std::vector<std::string>& stems) const {
   const nlohmann::json none = nlohmann::json::object();
@@ -65,8 +62,7 @@ torch::Tensor Validation::ReadAudio(std::span<const Segment> segments,
 }
 
 double Validation::Judge(const Objective& objective, std::span<const Segment> segments,
-                         const torch::Device& device,
-                         std::map<std::size_t, Energies>& songs) const {
+                         const torch::Device& device, torch::Tensor energies) const {
   const std::int64_t context = objective.context_frames();
   const torch::Tensor audio = ReadAudio(segments, context).to(device);
   const torch::Tensor references = audio.slice(-1, context, context + options_.segment_frames);
@@ -75,19 +71,9 @@ double Validation::Judge(const Objective& objective, std::span<const Segment> se
   const torch::Tensor loss = objective.on_spectrograms()
                                  ? objective(audio.sum(1), audio)
                                  : objective.OfEstimates(estimates, references);
-  const torch::Tensor energy = Energy(references), error = Energy(references - estimates),
-                      mixture_error = Energy(references - mix.unsqueeze(1));
-  for (std::size_t b = 0; b < segments.size(); ++b) {
-    Energies& song = songs[segments[b].track];
-    const auto add = [&](std::vector<double>& sums, const torch::Tensor& values) {
-      const auto row = values.accessor<double, 2>()[static_cast<std::int64_t>(b)];
-      sums.resize(cache_.stems().size());
-      for (std::size_t s = 0; s < sums.size(); ++s) sums[s] += row[static_cast<std::int64_t>(s)];
-    };
-    add(song.reference, energy);
-    add(song.error, error);
-    add(song.mixture_error, mixture_error);
-  }
+  energies.select(1, 0).copy_(Energy(references));
+  energies.select(1, 1).copy_(Energy(references - estimates));
+  energies.select(1, 2).copy_(Energy(references - mix.unsqueeze(1)));
   return loss.item<double>();
 }
 
@@ -108,42 +94,64 @@ double Validation::JudgeSpectrograms(const Objective& objective, std::span<const
   return objective(mix.to(device), references.to(device)).item<double>();
 }
 
-ValidationFigures Validation::Run(const Objective& objective, const torch::Device& device) const {
+ValidationFigures Validation::Run(const Objective& objective, const torch::Device& device,
+                                  const Ranks& ranks) const {
   torch::NoGradGuard no_grad;
   SeparationModel& model = objective.model();
   const bool was_training = model.is_training();
   model.eval();
-  double loss_sum = 0.0;
-  std::map<std::size_t, Energies> songs;
+  const std::int64_t batches = (segments() + options_.batch_size - 1) / options_.batch_size;
+  // Each rank fills in its batches, and leaves zeros for the others'. Sums with zeros are exact.
+  torch::Tensor losses = torch::zeros({batches}, torch::kFloat64);
+  torch::Tensor energies = torch::zeros(
+      {segments(), 3, static_cast<std::int64_t>(cache_.stems().size())}, torch::kFloat64);
   const std::span<const Segment> all = segments_;
-  for (std::size_t first = 0; first < all.size();
-       first += static_cast<std::size_t>(options_.batch_size)) {
-    const auto batch = all.subspan(
-        first, std::min(all.size() - first, static_cast<std::size_t>(options_.batch_size)));
+  for (std::int64_t i = ranks.rank(); i < batches; i += ranks.size()) {
+    const std::int64_t first = i * options_.batch_size;
+    const std::int64_t size = std::min<std::int64_t>(options_.batch_size, segments() - first);
+    const auto batch = all.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
     const double loss = cache_.spectrogram() ? JudgeSpectrograms(objective, batch, device)
-                                             : Judge(objective, batch, device, songs);
-    loss_sum += loss * static_cast<double>(batch.size());
+                                             : Judge(objective, batch, device,
+                                                     energies.slice(0, first, first + size));
+    losses[i] = loss * static_cast<double>(size);
   }
   if (was_training) model.train();
+  ranks.Sum(losses);
+  ranks.Sum(energies);
 
   ValidationFigures figures;
-  figures.loss = loss_sum / static_cast<double>(std::max<std::int64_t>(1, segments()));
+  double sum = 0.0;
+  for (std::int64_t i = 0; i < batches; ++i) sum += losses[i].item<double>();
+  figures.loss = sum / static_cast<double>(std::max<std::int64_t>(1, segments()));
   figures.mean_sdr_db = kNaN;
-  if (cache_.spectrogram()) return figures;
+  if (!cache_.spectrogram()) AddSdr(energies, figures);
+  return figures;
+}
+
+void Validation::AddSdr(const torch::Tensor& energies, ValidationFigures& figures) const {
+  // [3, S] of each song, added up in the order of its segments.
+  std::map<std::size_t, torch::Tensor> songs;
+  for (std::int64_t i = 0; i < segments(); ++i) {
+    const std::size_t track = segments_[static_cast<std::size_t>(i)].track;
+    const auto [song, fresh] = songs.try_emplace(track, energies[i]);
+    if (!fresh) song->second = song->second + energies[i];
+  }
   double sum = 0.0;
   int with_sdr = 0;
   for (std::size_t s = 0; s < cache_.stems().size(); ++s) {
     std::vector<double> estimate, mixture;
     for (const auto& [track, song] : songs) {
-      estimate.push_back(Distortion{song.reference[s], song.error[s]}.Db());
-      mixture.push_back(Distortion{song.reference[s], song.mixture_error[s]}.Db());
+      const auto energy = [&](std::int64_t which) {
+        return song[which][static_cast<std::int64_t>(s)].item<double>();
+      };
+      estimate.push_back(Distortion{energy(0), energy(1)}.Db());
+      mixture.push_back(Distortion{energy(0), energy(2)}.Db());
     }
     figures.sdr_db.push_back(Median(estimate));
     figures.mixture_sdr_db.push_back(Median(mixture));
     if (!std::isnan(figures.sdr_db[s])) sum += figures.sdr_db[s], ++with_sdr;
   }
   if (with_sdr > 0) figures.mean_sdr_db = sum / with_sdr;
-  return figures;
 }
 
 }  // namespace stemsmith

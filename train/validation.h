@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "datasets/cache.h"
+#include "train/distributed.h"
 #include "train/objective.h"
 
 namespace stemsmith {
@@ -41,22 +41,26 @@ class Validation {
   // `cache` must outlive it.
   Validation(const CacheReader& cache, const ValidationOptions& options);
   std::int64_t segments() const { return static_cast<std::int64_t>(segments_.size()); }
-  // Runs the model in eval mode without gradients, and leaves it in the mode it was in.
-  ValidationFigures Run(const Objective& objective, const torch::Device& device) const;
+  // Runs the model in eval mode without gradients, and leaves it in the mode it was in. Several
+  // ranks share the batches out among themselves, and all get the figures that one alone would get.
+  ValidationFigures Run(const Objective& objective, const torch::Device& device,
+                        const Ranks& ranks = Ranks()) const;
 
  private:
   struct Segment {
     std::size_t track = 0;
     std::int64_t start = 0;
   };
-  struct Energies;  // of one song
   // [b, S, C, frames], read `context_frames` before each segment.
   torch::Tensor ReadAudio(std::span<const Segment> segments, std::int64_t context_frames) const;
-  // The loss of a batch of segments, and what its SDRs are made of.
+  // The loss of a batch of segments, and what its SDRs are made of: energies [b, 3, S] of the
+  // references, the errors, and the mixture's errors.
   double Judge(const Objective& objective, std::span<const Segment> segments,
-               const torch::Device& device, std::map<std::size_t, Energies>& songs) const;
+               const torch::Device& device, torch::Tensor energies) const;
   double JudgeSpectrograms(const Objective& objective, std::span<const Segment> segments,
                            const torch::Device& device) const;
+  // From the energies of all segments.
+  void AddSdr(const torch::Tensor& energies, ValidationFigures& figures) const;
   const CacheReader& cache_;
   ValidationOptions options_;
   std::vector<Segment> segments_;

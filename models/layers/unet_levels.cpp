@@ -23,9 +23,9 @@ torch::nn::Conv2d PerBin(std::int64_t in, std::int64_t out) {
 
 ResidualBlockImpl::ResidualBlockImpl(std::int64_t channels) {
   conv1_ = register_module("conv1", SameSize(channels));
-  norm1_ = register_module("norm1", torch::nn::BatchNorm2d(channels));
+  norm1_ = register_module("norm1", BatchNorm2d(channels));
   conv2_ = register_module("conv2", SameSize(channels));
-  norm2_ = register_module("norm2", torch::nn::BatchNorm2d(channels));
+  norm2_ = register_module("norm2", BatchNorm2d(channels));
 }
 
 torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
@@ -39,7 +39,7 @@ DownLevelImpl::DownLevelImpl(std::int64_t in, std::int64_t out, std::int64_t bin
                                                 .stride(2)
                                                 .padding((options.kernel_size - 1) / 2)
                                                 .bias(false)));
-  norm_ = register_module("norm", torch::nn::BatchNorm2d(out));
+  norm_ = register_module("norm", BatchNorm2d(out));
   if (options.position)
     position_ = register_parameter("position", torch::zeros({1, out, bins_out, 1}));
   if (options.residual) residual_ = register_module("residual", ResidualBlock(out));
@@ -62,7 +62,7 @@ UpLevelImpl::UpLevelImpl(std::int64_t in, std::int64_t out, bool last, double dr
                       .output_padding(options.kernel_size % 2)  // so that odd kernels double, too
                       .bias(false)));
   if (last) return;
-  norm_ = register_module("norm", torch::nn::BatchNorm2d(out));
+  norm_ = register_module("norm", BatchNorm2d(out));
   if (dropout > 0) dropout_ = register_module("dropout", torch::nn::Dropout(dropout));
   if (options.residual) residual_ = register_module("residual", ResidualBlock(out));
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "models/layers/batch_norm.h"
 #include "models/layers/blstm.h"
 
 namespace stemsmith {
@@ -25,7 +26,7 @@ class ResidualBlockImpl : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr};
-  torch::nn::BatchNorm2d norm1_{nullptr}, norm2_{nullptr};
+  BatchNorm2d norm1_{nullptr}, norm2_{nullptr};
 };
 TORCH_MODULE(ResidualBlock);
 
@@ -38,7 +39,7 @@ class DownLevelImpl : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d conv_{nullptr};
-  torch::nn::BatchNorm2d norm_{nullptr};
+  BatchNorm2d norm_{nullptr};
   torch::Tensor position_;  // undefined without
   ResidualBlock residual_{nullptr};
 };
@@ -54,7 +55,7 @@ class UpLevelImpl : public torch::nn::Module {
 
  private:
   torch::nn::ConvTranspose2d conv_{nullptr};
-  torch::nn::BatchNorm2d norm_{nullptr};
+  BatchNorm2d norm_{nullptr};
   torch::nn::Dropout dropout_{nullptr};
   ResidualBlock residual_{nullptr};
 };

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "tools/stemsmith/commands.h"
+#include "train/launcher.h"
 #include "train/trainer.h"
 
 namespace stemsmith {
@@ -58,7 +59,13 @@ std::string Summary(const TrainResult& result) {
 void RunTrain(const TrainArguments& arguments) {
   const Config config = Config::Load(arguments.config, arguments.settings);
   CatchInterrupts();
-  const TrainResult result = Train(config, arguments.request);
+  TrainRequest request = arguments.request;
+  request.launch = ReadLaunch();
+  const TrainResult result = Train(config, request);
+  if (request.launch.rank > 0) {  // rank 0 says how it went
+    if (result.signal != 0) throw CLI::RuntimeError(128 + result.signal);
+    return;
+  }
   const nlohmann::json fields = {{"step", result.step},
                                  {"seconds", result.seconds},
                                  {"skipped_draws", result.skipped_draws},
@@ -96,7 +103,8 @@ void AddTrainCommand(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--threads", arguments->request.threads,
-                   "Compute threads; 0: one per core. The results' last bits depend on it")
+                   "Compute threads; 0: one per core, shared with other ranks. The results' last "
+                   "bits depend on it")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   AddOutputFlags(*command, arguments->request.output);

@@ -1,0 +1,258 @@
+// Ranks as threads of one process, that meet over its loopback.
+#include "train/distributed.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <limits>
+#include <thread>
+
+#include "tests/train/training_fixture.h"
+#include "train/validation.h"
+
+namespace stemsmith {
+namespace distributed_test {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+int FreePort() {
+  const int file = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(bind(file, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(file, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(file);
+  return ntohs(address.sin_port);
+}
+
+Launch RankOf(int rank, int size, int port) {
+  Launch launch;
+  launch.launcher = "test";
+  launch.rank = launch.local_rank = rank;
+  launch.world_size = launch.local_size = size;
+  launch.port = port;
+  return launch;
+}
+
+// What each rank's work threw, by rank.
+std::vector<std::string> RunRanks(int size, const std::function<void(Ranks&)>& work,
+                                  double timeout_seconds = 20) {
+  const int port = FreePort();
+  std::vector<std::string> errors(static_cast<std::size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        Ranks ranks(RankOf(rank, size, port), timeout_seconds);
+        try {
+          work(ranks);
+        } catch (const Error& error) {
+          throw ranks.Failed(error);
+        }
+      } catch (const std::exception& error) {
+        errors[static_cast<std::size_t>(rank)] = error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return errors;
+}
+
+TEST(Ranks, OneRankNeedsNobody) {
+  Ranks ranks;
+  EXPECT_TRUE(ranks.first());
+  EXPECT_FALSE(ranks.several());
+  EXPECT_THAT(ranks.Gather("a"), ElementsAre("a"));
+  torch::Tensor one = torch::ones({2});
+  ranks.Sum(one);
+  EXPECT_TRUE(torch::equal(one, torch::ones({2})));
+  ranks.Exchange({0.5, 3, SIGINT, true});
+  EXPECT_EQ(ranks.Exchanged().loss, 0.5);
+  const torch::Tensor weight = torch::ones({2}, torch::requires_grad());
+  ranks.ReduceGradients({{"weight", weight}});
+  ranks.Backward(weight.sum());
+  EXPECT_TRUE(torch::equal(weight.grad(), torch::ones({2})));
+}
+
+TEST(Ranks, HandEachOtherTextsTensorsAndFigures) {
+  const auto errors = RunRanks(3, [](Ranks& ranks) {
+    const std::string mine(static_cast<std::size_t>(ranks.rank()), 'x');
+    EXPECT_THAT(ranks.Gather(mine), ElementsAre("", "x", "xx"));
+    EXPECT_EQ(ranks.Broadcast("from " + std::to_string(ranks.rank())), "from 0");
+    const torch::Tensor floats = torch::full({2, 3}, ranks.rank() + 1.0);
+    const torch::Tensor counts = torch::full({}, ranks.rank() + 7, torch::kLong);
+    ranks.Broadcast(NamedTensors{{"floats", floats}, {"counts", counts}});
+    EXPECT_TRUE(torch::equal(floats, torch::ones({2, 3})));
+    EXPECT_EQ(counts.item<std::int64_t>(), 7);
+    torch::Tensor sum = torch::full({2}, ranks.rank() + 1.0, torch::kDouble);
+    ranks.Sum(sum);
+    EXPECT_EQ(sum[1].item<double>(), 6.0);
+
+    ranks.Exchange({static_cast<double>(ranks.rank()), 2, ranks.rank() == 1 ? SIGTERM : 0,
+                    /*time_is_up=*/ranks.rank() == 2});
+    const StepFigures all = ranks.Exchanged();
+    EXPECT_DOUBLE_EQ(all.loss, 1.0);
+    EXPECT_EQ(all.skipped_draws, 6);
+    EXPECT_EQ(all.signal, SIGTERM);
+    EXPECT_FALSE(all.time_is_up) << "rank 0 alone looks at its clock";
+    const double loss = ranks.rank() == 0 ? std::numeric_limits<double>::quiet_NaN() : 1.0;
+    ranks.Exchange({loss, 0, 0, false});
+    EXPECT_TRUE(std::isnan(ranks.Exchanged().loss));
+  });
+  EXPECT_THAT(errors, ElementsAre("", "", ""));
+}
+
+TEST(Ranks, GradientsAreTheMeanOverRanksAlsoOfBatchesAddedUp) {
+  const auto errors = RunRanks(2, [](Ranks& ranks) {
+    torch::Tensor a = torch::full({3}, 2.0, torch::requires_grad());
+    torch::Tensor b = torch::ones({600, 1000}, torch::requires_grad());  // a bucket of its own
+    ranks.ReduceGradients({{"a", a}, {"b", b}});
+    const double share = ranks.rank() == 0 ? 1.0 : 3.0;
+    for (int step = 0; step < 3; ++step) {  // buckets are laid out anew after the first
+      a.mutable_grad().reset();
+      b.mutable_grad().reset();
+      ranks.Backward((a * a).sum() * share + b.sum() * share, /*reduce=*/false);
+      EXPECT_EQ(b.grad()[0][0].item<double>(), share);
+      ranks.Backward((a * a).sum() * share + b.sum() * share);
+      EXPECT_TRUE(torch::equal(a.grad(), torch::full({3}, 16.0))) << a.grad();
+      EXPECT_EQ(b.grad()[599][999].item<double>(), 4.0);
+    }
+  });
+  EXPECT_THAT(errors, ElementsAre("", ""));
+}
+
+TEST(Ranks, SayThatSomeWeightsTakeNoPart) {
+  const auto errors = RunRanks(2, [](Ranks& ranks) {
+    torch::Tensor a = torch::ones({3}, torch::requires_grad());
+    torch::Tensor unused = torch::ones({3}, torch::requires_grad());
+    ranks.ReduceGradients({{"a", a}, {"unused", unused}});
+    ranks.Backward(a.sum());
+  });
+  EXPECT_THAT(errors, ::testing::Each(HasSubstr("some weights take no part")));
+}
+
+TEST(Ranks, TellTheOthersWhyOneFails) {
+  const auto errors = RunRanks(3, [](Ranks& ranks) {
+    if (ranks.rank() == 1) throw Error::Input("the disk is full", "run");
+    ranks.Gather("waiting");
+  });
+  EXPECT_THAT(errors[0], HasSubstr("another rank"));
+  EXPECT_THAT(errors[1], HasSubstr("rank 1: the disk is full (run)"));
+  EXPECT_THAT(errors[2], HasSubstr("another rank"));
+  EXPECT_THAT(errors[0] + errors[2], HasSubstr("another rank failed: rank 1: the disk is full"));
+}
+
+TEST(Ranks, OneThatIsSilentEndsTheOthersWithinTheTimeout) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto errors = RunRanks(
+      2,
+      [](Ranks& ranks) {
+        if (ranks.rank() == 1) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1800));
+        } else {
+          ranks.Gather("waiting");
+        }
+      },
+      /*timeout_seconds=*/1);
+  EXPECT_THAT(errors[0], HasSubstr("another rank is gone or silent"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(6));
+}
+
+TEST(Ranks, OneThatDoesNotComeIsNamed) {
+  try {
+    Ranks(RankOf(0, 3, FreePort()), 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("not all ranks came within 1 s: 1, 2 missing"));
+  }
+}
+
+TEST(Ranks, NobodyAtTheMeetingPoint) {
+  try {
+    Ranks(RankOf(1, 2, FreePort()), 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("nobody answers where the ranks are to meet"));
+    EXPECT_THAT(error.what(), HasSubstr("MASTER_ADDR"));
+  }
+}
+
+TEST(Ranks, DifferentConfigurationsAreRefused) {
+  const auto errors = RunRanks(2, [](Ranks& ranks) {
+    const std::string threads = ranks.first() ? "1" : "2";
+    CheckRanksAgree(ranks, "{dataset: {threads: " + threads + "}, train: {steps: 5}}", "a");
+    const std::string steps = ranks.first() ? "5" : "6";
+    CheckRanksAgree(ranks, "{dataset: {threads: 1}, train: {steps: " + steps + "}}", "a");
+  });
+  EXPECT_THAT(errors, ::testing::Each(HasSubstr(
+                          "rank 1 has another configuration than rank 0: train.steps: 5 → 6")));
+  const auto caches = RunRanks(2, [](Ranks& ranks) {
+    CheckRanksAgree(ranks, "{train: {steps: 5}}", ranks.first() ? "a" : "b");
+  });
+  EXPECT_THAT(caches, ::testing::Each(HasSubstr("rank 1 reads another cache")));
+}
+
+TEST(Ranks, ACheckpointReachesAll) {
+  const auto errors = RunRanks(2, [](Ranks& ranks) {
+    Checkpoint checkpoint;
+    if (ranks.first()) {
+      checkpoint.weights = {{"w", torch::arange(6, torch::kFloat32).view({2, 3})}};
+      checkpoint.training = {{"random.cpu", torch::arange(5, torch::kUInt8)},
+                             {"step", torch::full({}, 3.0)}};
+      checkpoint.setting.stems = {"a", "b"};
+      checkpoint.training_state = {{"step", 7}};
+    }
+    BroadcastCheckpoint(ranks, checkpoint);
+    ASSERT_EQ(checkpoint.weights.size(), 1u);
+    EXPECT_TRUE(
+        torch::equal(checkpoint.weights[0].second, torch::arange(6, torch::kFloat32).view({2, 3})));
+    ASSERT_EQ(checkpoint.training.size(), 2u);
+    EXPECT_EQ(checkpoint.training[0].first, "random.cpu");
+    EXPECT_TRUE(torch::equal(checkpoint.training[0].second, torch::arange(5, torch::kUInt8)));
+    EXPECT_EQ(checkpoint.training[1].second.item<double>(), 3.0);
+    EXPECT_EQ(checkpoint.training_state["step"], 7);
+    EXPECT_THAT(checkpoint.setting.stems, ElementsAre("a", "b"));
+  });
+  EXPECT_THAT(errors, ElementsAre("", ""));
+}
+
+// Gives every stem a third of the mixture.
+class ThirdModel : public SeparationModel {
+ public:
+  explicit ThirdModel(ModelSetting setting) : SeparationModel(std::move(setting)) {}
+  torch::Tensor Separate(const torch::Tensor& mix) override {
+    return (mix / 3).unsqueeze(1).expand({-1, 2, -1, -1}).contiguous();
+  }
+  LengthRule length_rule() const override { return {.dynamic = true}; }
+};
+
+TEST(Ranks, ValidationSharedOutGivesTheSameBits) {
+  testing::TemporaryFolder folder;
+  const CacheReader cache(testing::MakeCache(folder / "cache.h5"));
+  ValidationOptions options;
+  options.segment_frames = 700;
+  options.max_segments = 0;
+  options.batch_size = 5;  // 12 segments: batches of 5, 5, 2
+  const Validation validation(cache, options);
+  const auto figures = [&](const Ranks& ranks) {
+    const auto model = std::make_shared<ThirdModel>(
+        ModelSetting{cache.stems(), cache.sample_rate_hz(), cache.channels()});
+    const Objective objective(Config(), cache, model, torch::kCPU);
+    return validation.Run(objective, torch::kCPU, ranks).ToJson(cache.stems()).dump();
+  };
+  const std::string alone = figures(Ranks());
+  const auto errors =
+      RunRanks(2, [&](Ranks& ranks) { EXPECT_EQ(figures(ranks), alone) << ranks.rank(); });
+  EXPECT_THAT(errors, ElementsAre("", ""));
+}
+
+}  // namespace distributed_test
+}  // namespace stemsmith

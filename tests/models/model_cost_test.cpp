@@ -29,6 +29,21 @@ TEST_P(EveryModelsCost, IsFoundOutWithoutData) {
   EXPECT_EQ(larger.macs, cost.macs);
 }
 
+TEST_P(EveryModelsCost, ShapesOfTheStateTakeNoRandomNumbers) {
+  const auto model = TinyModel(GetParam());
+  torch::manual_seed(5);
+  const torch::Tensor wanted = torch::rand({3});
+  torch::manual_seed(5);
+  const auto shapes = StateShapes(TinyConfig(GetParam()), Setting());
+  EXPECT_TRUE(torch::equal(torch::rand({3}), wanted));
+  const auto state = model->StateDict();
+  ASSERT_EQ(shapes.size(), state.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(shapes[i].first, state[i].first);
+    EXPECT_EQ(torch::IntArrayRef(shapes[i].second), state[i].second.sizes()) << state[i].first;
+  }
+}
+
 TEST(ModelCost, CountsConvolutionsByHand) {
   // 1000 frames through widths 2 → 4 → 8 → 16 and back, kernels of 5, steps 500, 250, 125.
   const ModelCost cost = MeasureCost(TinyConfig("wave_unet"), Setting(), 1000, 1);

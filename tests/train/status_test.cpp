@@ -42,7 +42,7 @@ TEST(RunStatus, ARunWithoutItsEndIsBrokenOff) {
   EXPECT_THAT(text, HasSubstr("train loss"));
   EXPECT_THAT(text, HasSubstr("█▁"));
   EXPECT_THAT(text, HasSubstr("drums       5.50     5.50    -1.50  +7.00"));
-  EXPECT_THAT(text, HasSubstr("vocals         –"));
+  EXPECT_THAT(text, Not(HasSubstr("vocals")));  // no figure yet
   EXPECT_THAT(text, Not(HasSubstr("epoch")));
   const nlohmann::json json = StatusJson(status);
   EXPECT_EQ(json["state"], "broken off");

@@ -29,7 +29,7 @@ class StemTensors {
       doubled.stems.push_back("probe_" + std::to_string(i));
       sources.push_back(static_cast<int>(i % stems));
     }
-    const std::string part = "." + std::string(kProbe) + ".";
+    const std::string part = std::string(".").append(kProbe).append(".");
     for (auto& [name, shape] : StateShapes(ModelForStems(config, sources), doubled)) {
       const std::size_t at = ("." + name).find(part);
       if (at != std::string::npos)

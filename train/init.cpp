@@ -29,8 +29,7 @@ int RequiredPlaceOf(const std::string& stem, const std::vector<std::string>& ste
 
 // What is told at other places than the model's configuration: how long segments are (training says
 // it), how much models of a bag count for a stem.
-bool IsModelsOwn(const std::string& change) {
-  const std::string key = change.substr(0, change.find(':'));
+bool IsModelsOwn(const std::string& key) {
   const std::string last = key.substr(key.rfind('.') + 1);
   return last != "segment" && key.find("weights.") == std::string::npos;
 }
@@ -147,8 +146,9 @@ void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& se
   }
   const Config model = config.Child("model");
   StateShapes(model, setting);
-  std::vector<std::string> changes = ConfigChanges(own.Dump(), model.Dump());
-  std::erase_if(changes, [](const std::string& change) { return !IsModelsOwn(change); });
+  std::vector<std::string> changes;
+  for (const ConfigChange& change : ConfigChanges(own.Dump(), model.Dump(), model.Dump()))
+    if (IsModelsOwn(change.key)) changes.push_back(change.Text());
   if (changes.empty()) return;
   const std::string text = "`model:` is not the model of the weights: " + JoinNames(changes);
   if (!options_.partial)

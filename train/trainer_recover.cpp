@@ -96,7 +96,8 @@ bool Trainer::RollBack() {
 Error OutOfDeviceMemory(const std::string& where) {
   return Error::Input("the GPU's memory does not suffice", where,
                       "make train.batch_size smaller (and train.accumulate larger by as much, for "
-                      "the same steps) or dataset.segment_seconds smaller");
+                      "the same steps) or dataset.segment_seconds smaller, or set "
+                      "train.activation_checkpointing: true or train.precision: bfloat16");
 }
 
 }  // namespace stemsmith

@@ -73,6 +73,16 @@ struct Rerun : torch::CustomClassHolder {
     std::erase_if(results, [](const torch::Tensor& result) { return !result.defined(); });
     return results;
   }
+  // With the inputs cut off from what they were made by.
+  variable_list Cut(variable_list tensors) const {
+    const auto inputs = static_cast<std::size_t>(std::count(given.begin(), given.end(), true));
+    for (std::size_t i = 0; i < inputs; ++i) {
+      const bool wanted = tensors[i].requires_grad();
+      tensors[i] = tensors[i].detach();
+      if (wanted) tensors[i].requires_grad_();
+    }
+    return tensors;
+  }
   // Puts tensors back to where `places` says that there is one.
   static variable_list Spread(const std::vector<bool>& places, at::TensorList tensors) {
     variable_list all(places.size());
@@ -93,10 +103,15 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
     context->saved_data["rerun"] = c10::IValue::make_capsule(rerun);
     context->save_for_backward(tensors.vec());
     context->set_materialize_grads(false);
-    // Weights that are cast here, without gradients, must not be found in the cache by a part that
-    // wants their gradients.
+    // As if gradients were wanted, though what is kept for them goes at once: without them some
+    // operators (LSTMs, attention) take other ways, which round differently.
+    const torch::AutoGradMode grad_mode(true);
+    // Weights that are cast here must not be found in the cache by a part that wants their
+    // gradients.
     const AutocastScope scope(rerun->device.type(), rerun->autocast, /*cache=*/false);
-    return rerun->Run(tensors, rerun->made);
+    variable_list results = rerun->Run(rerun->Cut(tensors.vec()), rerun->made);
+    for (torch::Tensor& result : results) result = result.detach();
+    return results;
   }
 
   static variable_list backward(torch::autograd::AutogradContext* context,
@@ -104,14 +119,7 @@ class CheckpointFunction : public torch::autograd::Function<CheckpointFunction> 
     const c10::intrusive_ptr<torch::CustomClassHolder> capsule =
         context->saved_data["rerun"].toCapsule();
     const Rerun& rerun = static_cast<const Rerun&>(*capsule);
-    variable_list tensors = context->get_saved_variables();
-    const auto inputs =
-        static_cast<std::size_t>(std::count(rerun.given.begin(), rerun.given.end(), true));
-    for (std::size_t i = 0; i < inputs; ++i) {
-      const bool wanted = tensors[i].requires_grad();
-      tensors[i] = tensors[i].detach();
-      if (wanted) tensors[i].requires_grad_();
-    }
+    variable_list tensors = rerun.Cut(context->get_saved_variables());
 
     const BufferGuard buffers(*rerun.part);
     const torch::AutoGradMode grad_mode(true);

@@ -116,16 +116,18 @@ TEST(Checkpointed, LeavesFrozenPartsWithoutGradients) {
   ExpectSameBits(run(false), run(true));
 }
 
-// Counts what LibTorch's CPU tensors take, now and at most.
+// Counts what LibTorch's CPU tensors take, now and at most. One thread computes.
 class CountingAllocator : public c10::Allocator {
  public:
-  explicit CountingAllocator(c10::Allocator* inner) : inner_(inner) {}
+  explicit CountingAllocator(c10::Allocator* inner) : inner_(inner) { current_ = this; }
   c10::DataPtr allocate(std::size_t bytes) override {
-    auto* block = new Block{inner_->allocate(bytes), this, static_cast<std::int64_t>(bytes)};
-    live_ += block->bytes;
+    void* const block = inner_->raw_allocate(bytes);
+    blocks_[block] = static_cast<std::int64_t>(bytes);
+    live_ += static_cast<std::int64_t>(bytes);
     peak_ = std::max(peak_, live_);
-    return {block->data.get(), block, &Free, c10::Device(c10::kCPU)};
+    return {block, block, &Free, c10::Device(c10::kCPU)};
   }
+  c10::DeleterFnPtr raw_deleter() const override { return &Free; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     default_copy_data(to, from, bytes);
   }
@@ -134,18 +136,17 @@ class CountingAllocator : public c10::Allocator {
   std::int64_t live() const { return live_; }
 
  private:
-  struct Block {
-    c10::DataPtr data;
-    CountingAllocator* owner;
-    std::int64_t bytes;
-  };
-  static void Free(void* context) {
-    auto* block = static_cast<Block*>(context);
-    block->owner->live_ -= block->bytes;
-    delete block;
+  static void Free(void* block) {
+    if (const auto found = current_->blocks_.find(block); found != current_->blocks_.end()) {
+      current_->live_ -= found->second;
+      current_->blocks_.erase(found);
+    }
+    current_->inner_->raw_deallocate(block);
   }
+  inline static CountingAllocator* current_ = nullptr;
   c10::Allocator* inner_;
-  std::int64_t live_ = 0, peak_ = 0;  // one thread computes
+  std::map<void*, std::int64_t> blocks_;
+  std::int64_t live_ = 0, peak_ = 0;
 };
 
 TEST(Checkpointed, TakesLessMemory) {

@@ -14,10 +14,10 @@ namespace stemsmith {
 using PartFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 
 // run(inputs), where `run` uses no trainable parameters but those of `part` and the inputs. Some
-// inputs and results may be undefined. Gradients are bit for bit those of a plain call: when it
-// runs again, random numbers (dropout) and autocast are as they were, and buffers (running
-// statistics) keep what the first run made of them. Made for training; gradients of gradients are
-// not.
+// inputs and results may be undefined. Gradients are bit for bit those of a plain call (of an input
+// that goes into other parts too, they may be added up in another order): when it runs again,
+// random numbers (dropout) and autocast are as they were, and buffers (running statistics) keep
+// what the first run made of them. Made for training; gradients of gradients are not.
 std::vector<torch::Tensor> Checkpointed(torch::nn::Module& part,
                                         const std::vector<torch::Tensor>& inputs, PartFunction run);
 

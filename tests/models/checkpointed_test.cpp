@@ -35,15 +35,20 @@ std::map<std::string, torch::Tensor> Step(SeparationModel& model, bool checkpoin
 }
 
 void ExpectSameBits(const std::map<std::string, torch::Tensor>& plain,
-                    const std::map<std::string, torch::Tensor>& checkpointed) {
+                    const std::map<std::string, torch::Tensor>& checkpointed, bool exact = true) {
   ASSERT_EQ(plain.size(), checkpointed.size());
   for (const auto& [name, tensor] : plain) {
     const torch::Tensor& other = checkpointed.at(name);
     ASSERT_EQ(tensor.defined(), other.defined()) << name;
     if (!tensor.defined()) continue;
     EXPECT_EQ(tensor.scalar_type(), other.scalar_type()) << name;
-    EXPECT_TRUE(torch::equal(tensor, other))
-        << name << " differs by " << (tensor - other).abs().max();
+    if (exact || !name.starts_with("the gradient")) {
+      EXPECT_TRUE(torch::equal(tensor, other))
+          << name << " differs by " << (tensor - other).abs().max();
+    } else {
+      const double norm = tensor.norm().item<double>();
+      EXPECT_LE((tensor - other).norm().item<double>(), 1e-6 * norm) << name;
+    }
   }
 }
 
@@ -51,7 +56,9 @@ class CheckpointedModel : public ModelTableTest {};
 
 TEST_P(CheckpointedModel, LeavesTheSameBits) {
   if (!TinyModel(GetParam())->has_checkpoints()) return;
-  ExpectSameBits(Step(*TinyModel(GetParam()), false), Step(*TinyModel(GetParam()), true));
+  // What the transformer's layers give goes into two others: three gradients to add up.
+  const bool exact = RowOf(GetParam()) != "htdemucs";
+  ExpectSameBits(Step(*TinyModel(GetParam()), false), Step(*TinyModel(GetParam()), true), exact);
 }
 
 // That all models run in mixed precision, and come near what they give in float32.

@@ -27,7 +27,7 @@ struct OpenTrack {
 
 // So many bytes of a stem are read and converted at a time: what is read is still in the
 // processor's cache when it is converted, and what was converted when the next stem is added to it.
-constexpr std::int64_t kPieceBytes = 32 << 10;
+constexpr std::int64_t kPieceBytes = 128 << 10;
 
 // `frames` samples that lie as the track stores them.
 void Convert(const TrackLayout& layout, const char* in, std::int64_t frames, Rows rows) {

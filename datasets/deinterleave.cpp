@@ -1,5 +1,9 @@
 #include "datasets/deinterleave.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -62,14 +66,40 @@ float One(std::int16_t sample, float factor) {
 enum class Summing { kNone, kBegins, kAdds };
 
 template <Summing kSumming, typename Value>
-void Store(Value value, float* out, float* sum) {
-  std::memcpy(out, &value, sizeof value);
+void AddTo(Value value, float* sum) {
   if constexpr (kSumming == Summing::kAdds) {
     Value there;
     std::memcpy(&there, sum, sizeof there);
     value = there + value;
   }
   if constexpr (kSumming != Summing::kNone) std::memcpy(sum, &value, sizeof value);
+}
+
+template <Summing kSumming, typename Value>
+void Store(Value value, float* out, float* sum) {
+  std::memcpy(out, &value, sizeof value);
+  AddTo<kSumming>(value, sum);
+}
+
+// How far from a boundary of a vector.
+std::uintptr_t Alignment(const float* out) {
+  return reinterpret_cast<std::uintptr_t>(out) % sizeof(Floatx4);
+}
+
+// To a boundary of a vector, past the processor's caches where it can: a batch is larger than they
+// are, and what is written need not be read before.
+void StoreBeside(float* out, Floatx4 values) {
+#ifdef __SSE2__
+  _mm_stream_ps(out, values);
+#else
+  std::memcpy(out, &values, sizeof values);
+#endif
+}
+// Before others may read them.
+void EndStoresBeside() {
+#ifdef __SSE2__
+  _mm_sfence();
+#endif
 }
 
 // One column: neighbours in pairs, put side by side again.
@@ -95,17 +125,29 @@ void DeinterleavePair(const std::int16_t* in, std::int64_t frames, float factor,
   float* __restrict second = out[1];
   float* __restrict first_sum = sums[0];
   float* __restrict second_sum = sums[1];
-  std::int64_t t = 0;
-  for (; t + 4 <= frames; t += 4) {
-    Int32x4 pairs;
-    std::memcpy(&pairs, in + 2 * t, sizeof pairs);
-    Store<kSumming>(Samples::Lower(pairs) * factor, first + t, first_sum + t);
-    Store<kSumming>(Samples::Upper(pairs) * factor, second + t, second_sum + t);
-  }
-  for (; t < frames; ++t) {
+  const auto one = [&](std::int64_t t) {
     Store<kSumming>(One<Samples>(in[2 * t], factor), first + t, first_sum + t);
     Store<kSumming>(One<Samples>(in[2 * t + 1], factor), second + t, second_sum + t);
+  };
+  const auto four = [&](std::int64_t t, const auto& put) {
+    Int32x4 pairs;
+    std::memcpy(&pairs, in + 2 * t, sizeof pairs);
+    const Floatx4 lower = Samples::Lower(pairs) * factor, upper = Samples::Upper(pairs) * factor;
+    put(first + t, lower);
+    put(second + t, upper);
+    AddTo<kSumming>(lower, first_sum + t);
+    AddTo<kSumming>(upper, second_sum + t);
+  };
+  std::int64_t t = 0;
+  if (Alignment(first) == Alignment(second) && Alignment(first) % 4 == 0) {
+    for (; t < frames && Alignment(first + t) != 0; ++t) one(t);
+    for (; t + 4 <= frames; t += 4) four(t, StoreBeside);
+    EndStoresBeside();
+  } else {
+    for (; t + 4 <= frames; t += 4)
+      four(t, [](float* out, Floatx4 values) { std::memcpy(out, &values, sizeof values); });
   }
+  for (; t < frames; ++t) one(t);
 }
 
 // Up to eight of many columns.

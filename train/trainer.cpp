@@ -210,16 +210,18 @@ void Trainer::Log() {
 }
 
 void Trainer::Record(double loss) {
-  nlohmann::json record = {{"event", "train"},
-                           {"step", state_.step},
-                           {"epoch", state_.position.epoch},
-                           {"loss", loss},
-                           {"learning_rate", learning_rate_->At(state_.step - 1)},
-                           {"gradient_norm", FiniteOrNull(gradient_norm_)},
-                           {"samples_per_second", record_.samples_per_second()},
-                           {"data_wait", record_.wait_share(loader_->seconds_waited())},
-                           {"skipped_draws", SkippedDraws()},
-                           {"seconds", Elapsed()}};
+  nlohmann::json record = {
+      {"event", "train"},
+      {"step", state_.step},
+      {"epoch", state_.position.epoch},
+      {"loss", loss},
+      {"learning_rate", learning_rate_->At(state_.step - 1)},
+      {"gradient_norm", FiniteOrNull(gradient_norm_)},
+      {"samples_per_second", record_.samples_per_second()},
+      {"data_wait", record_.wait_share(loader_->seconds_waited())},
+      {"overhead", record_.other_share(loader_->seconds_waited(), computed_seconds_)},
+      {"skipped_draws", SkippedDraws()},
+      {"seconds", Elapsed()}};
   if (scaler_) {
     record["loss_scale"] = scaler_->scale();
     record["steps_left_out"] = scaler_->left_out();

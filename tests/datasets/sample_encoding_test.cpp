@@ -79,7 +79,7 @@ TEST(SampleEncoding, HalvesBeyondTheirRangeAreTheLargest) {
 TEST(SampleEncoding, ColumnsBecomeRowsTimesTheFactorAndAreSummed) {
   RandomStream random({3});
   for (const int columns : {1, 2, 3, 7, 8, 9, 16, 18}) {
-    for (const std::int64_t frames : {1, 3, 7, 8, 9, 600, 1500}) {
+    for (const std::int64_t frames : {1, 3, 7, 8, 9, 600, 601, 1500}) {
       std::vector<std::uint16_t> in(frames * columns + kDeinterleaveSlackBytes / 2);
       for (std::uint16_t& half : in) half = static_cast<std::uint16_t>(random.Below(0x7C00));
       for (const bool halves : {false, true}) {

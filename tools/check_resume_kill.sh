@@ -64,9 +64,10 @@ header() {
 }
 # Where the last checkpoint stands: batch and epoch.
 position() { header "$1" | sed -nE 's/.*\\"loader\\":\{\\"batch\\":([0-9]+),\\"epoch\\":([0-9]+)\}.*/\1 \2/p'; }
-# What does not depend on the machine's speed.
+# What depends neither on the machine's speed nor on how often the run began.
 records() {
-  grep -oE '"(event|step|epoch|loss|learning_rate|gradient_norm|best|mean_sdr_db|average)":[^,}]*' "$1/metrics.jsonl"
+  grep -vE '"event":"(start|end)"' "$1/metrics.jsonl" |
+    grep -oE '"(event|step|epoch|loss|learning_rate|gradient_norm|best|mean_sdr_db|average)":[^,}]*'
 }
 compare_checkpoint() {
   cmp -s <(tensors "$1") <(tensors "$2") || different "tensors of $(basename "$1")"

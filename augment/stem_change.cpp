@@ -56,13 +56,6 @@ void Sum(const StemBlock& block, std::int64_t from, std::int64_t count, float* m
 
 void ChangeAndSum(const StemBlock& block, std::span<const StemChange> changes, float* mix) {
   if (block.stems == 0) return;
-  const bool unchanged = std::all_of(changes.begin(), changes.end(), [](const StemChange& change) {
-    return !change.swapped && change.factor == 1.0f;
-  });
-  if (unchanged) {
-    if (mix != nullptr) Sum(block, 0, block.frames, mix);
-    return;
-  }
   for (std::int64_t at = 0; at < block.frames; at += kStretch) {
     const std::int64_t count = std::min(kStretch, block.frames - at);
     for (std::size_t s = 0; s < changes.size(); ++s)

@@ -1,7 +1,6 @@
 #include "datasets/cache.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <mutex>
 #include <utility>

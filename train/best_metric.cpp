@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -46,11 +47,9 @@ BestMetric::BestMetric(const Config& config, const std::vector<std::string>& ste
     for (const std::string& stem : stems) known.push_back(metric.name + ("." + stem));
   }
   if (std::find(known.begin(), known.end(), name_) == known.end()) {
-    std::string all;
-    for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
     const std::string near = NearestName(name_, known);
     throw Error::Usage("validation yields no metric '" + name_ + "'", config.Where("metric"),
-                       near.empty() ? "known: " + all : "did you mean '" + near + "'?");
+                       near.empty() ? "known: " + JoinNames(known) : "did you mean '" + near + "'?");
   }
   if (!audio) {
     if (dot != std::string::npos) {

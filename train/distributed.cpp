@@ -20,6 +20,7 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -114,16 +115,16 @@ struct Ranks::Group {
   }
 
   std::string Missing() const {
-    std::string missing;
+    std::vector<std::string> missing;
     for (int rank = 0; rank < launch.world_size; ++rank) {
       bool here = false;
       try {
         here = store->check({HereKey(rank)});
       } catch (const std::exception&) {  // rank 0, which keeps the store, has left meanwhile
       }
-      if (!here) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
+      if (!here) missing.push_back(std::to_string(rank));
     }
-    return missing;
+    return JoinNames(missing);
   }
 
   void Connect() {

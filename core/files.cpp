@@ -2,15 +2,15 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <vector>
 
 #include "core/error.h"
-#include "core/random.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -148,17 +148,7 @@ void EnsureWritableFolder(const fs::path& folder) {
 }
 
 std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL ^ MixBits(seed ^ bytes.size());
-  std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, bytes.data() + i, 8);
-    hash = (hash ^ word) * 0x100000001b3ULL;
-    hash ^= hash >> 32;
-  }
-  for (; i < bytes.size(); ++i)
-    hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001b3ULL;
-  return MixBits(hash);
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
 std::uint64_t HashFile(const fs::path& path) {

@@ -53,7 +53,7 @@ std::string ReadFile(const std::filesystem::path& path);
 // Makes the folder (and parents) and tries that a file can be created in it. Throws Error.
 void EnsureWritableFolder(const std::filesystem::path& folder);
 
-// 64-bit hash of bytes (FNV-1a over 8-byte words, mixed); for fingerprints, not for security.
+// XXH3 of 64 bits (xxhash.com, 0.8); for fingerprints, not for security.
 std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed = 0);
 // The hash of a file's content, read in blocks.
 std::uint64_t HashFile(const std::filesystem::path& path);

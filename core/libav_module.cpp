@@ -194,19 +194,54 @@ class LibavReader : public AudioReader {
   void Interleave(std::size_t frames, float* out) const {
     constexpr std::size_t kBlock = 256;  // stays in the first-level cache
     const auto step = static_cast<std::size_t>(info_.channels);
-    for (std::size_t begin = 0; begin < frames; begin += kBlock) {
-      const std::size_t end = std::min(frames, begin + kBlock);
-      float* column = out;
-      for (const Track& track : tracks_) {
-        const std::size_t real = std::clamp(track.waiting_frames(), begin, end);
-        for (const std::vector<float>& samples : track.queue) {
-          const float* in = samples.data() + track.queue_begin;
-          for (std::size_t t = begin; t < real; ++t) column[t * step] = in[t];
-          for (std::size_t t = real; t < end; ++t) column[t * step] = 0.0f;
-          ++column;
-        }
+    std::vector<const float*> columns;
+    std::size_t real = frames;  // of the stream that ends first
+    for (const Track& track : tracks_) {
+      real = std::min(real, track.waiting_frames());
+      for (const std::vector<float>& samples : track.queue)
+        columns.push_back(samples.data() + track.queue_begin);
+    }
+    for (std::size_t begin = 0; begin < real; begin += kBlock) {
+      const std::size_t end = std::min(real, begin + kBlock);
+      std::size_t c = 0;
+      for (; c + 4 <= step; c += 4) InterleaveFour(&columns[c], begin, end, out + c, step);
+      for (; c < step; ++c)
+        for (std::size_t t = begin; t < end; ++t) out[t * step + c] = columns[c][t];
+    }
+    if (real == frames) return;
+    std::size_t c = 0;
+    for (const Track& track : tracks_) {
+      const std::size_t own = std::min(frames, track.waiting_frames());
+      for (std::size_t k = 0; k < track.queue.size(); ++k, ++c) {
+        for (std::size_t t = real; t < own; ++t) out[t * step + c] = columns[c][t];
+        for (std::size_t t = own; t < frames; ++t) out[t * step + c] = 0.0f;
       }
     }
+  }
+
+  // Frames from `begin` to `end` of four columns beside each other, in squares of 4 · 4.
+  static void InterleaveFour(const float* const* in, std::size_t begin, std::size_t end, float* out,
+                             std::size_t step) {
+    using Four = float __attribute__((vector_size(16)));
+    std::size_t t = begin;
+    for (; t + 4 <= end; t += 4) {
+      Four a, b, c, d;
+      std::memcpy(&a, in[0] + t, sizeof a);
+      std::memcpy(&b, in[1] + t, sizeof b);
+      std::memcpy(&c, in[2] + t, sizeof c);
+      std::memcpy(&d, in[3] + t, sizeof d);
+      const Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const Four cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Four ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Four cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const Four rows[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5),
+                            __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                            __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5),
+                            __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7)};
+      for (std::size_t i = 0; i < 4; ++i) std::memcpy(out + (t + i) * step, &rows[i], sizeof(Four));
+    }
+    for (; t < end; ++t)
+      for (std::size_t k = 0; k < 4; ++k) out[t * step + k] = in[k][t];
   }
 
   static void Forget(Track& track, std::size_t frames) {

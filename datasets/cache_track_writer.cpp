@@ -77,7 +77,7 @@ void TrackWriter::Impl::Store(const float* rows, std::size_t count) {
   const auto width = static_cast<std::size_t>(format.stored_columns());
   const float factor = static_cast<float>(1.0 / format.scale);
   // Blocks that stay in the processor's cache.
-  const std::size_t block = std::max<std::size_t>(1, 16'384 / width);
+  const std::size_t block = std::max<std::size_t>(1, 4'096 / width);
   for (std::size_t now = 0; count > 0; rows += now * width, count -= now) {
     now = std::min(count, block);
     const std::size_t samples = now * width;
@@ -101,10 +101,14 @@ void TrackWriter::Impl::Store(const float* rows, std::size_t count) {
 void TrackWriter::Impl::Measure(const float* interleaved, std::size_t count) {
   if (loudness) loudness->Add(interleaved, count);
   frames += static_cast<std::int64_t>(count);
-  for (std::size_t t = 0; t < count; ++t) {
-    const float* frame = interleaved + t * columns;
-    for (int c = 0; c < columns; ++c) square_sums[c] += double{frame[c]} * frame[c];
-    if (++second_frames == format.sample_rate_hz) EndSecond();
+  while (count > 0) {
+    const auto left = static_cast<std::size_t>(format.sample_rate_hz - second_frames);
+    const std::size_t now = std::min(count, left);
+    AddSquares(interleaved, now, square_sums.size(), square_sums.data());
+    interleaved += now * square_sums.size();
+    count -= now;
+    second_frames += static_cast<int>(now);
+    if (second_frames == format.sample_rate_hz) EndSecond();
   }
 }
 

@@ -5,15 +5,17 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/vector_clones.h"
+
 namespace stemsmith {
 namespace {
 
 constexpr int kLowestRateHz = 4000;
 constexpr double kOffset = -0.691, kGateLufs = -70.0;  // of BS.1770
 
-// Two channels side by side, as GCC and Clang know it on every processor (SSE2, NEON).
-using Pair = double __attribute__((vector_size(16)));
-Pair Both(double value) { return Pair{value, value}; }
+// Four channels side by side, as GCC and Clang know it on every processor.
+constexpr std::size_t kLanes = 4;
+using Lanes = double __attribute__((vector_size(32)));
 
 // The K weighting of BS.1770: a shelf for the head, then a high pass, as analogue prototypes that
 // give the standard's coefficients at 48 kHz (as libebur128 and others derive them).
@@ -23,24 +25,22 @@ struct Weighting {
       const double k = std::tan(std::numbers::pi * 1681.974450955533 / rate);
       const double q = 0.7071752369554196, high = std::pow(10.0, 3.999843853973347 / 20.0);
       const double band = std::pow(high, 0.4996667741545416), a0 = 1.0 + k / q + k * k;
-      b0 = Both((high + band * k / q + k * k) / a0);
+      b0 = (high + band * k / q + k * k) / a0;
       const double b1 = 2.0 * (k * k - high) / a0, b2 = (high - band * k / q + k * k) / a0;
-      const double p1 = 2.0 * (k * k - 1.0) / a0, p2 = (1.0 - k / q + k * k) / a0;
-      a1 = Both(p1), a2 = Both(p2);
-      c1 = Both(b1 - p1 * b0[0]), c2 = Both(b2 - p2 * b0[0]);
+      a1 = 2.0 * (k * k - 1.0) / a0, a2 = (1.0 - k / q + k * k) / a0;
+      c1 = b1 - a1 * b0, c2 = b2 - a2 * b0;
     }
     const double k = std::tan(std::numbers::pi * 38.13547087602444 / rate);
     const double q = 0.5003270373238773, a0 = 1.0 + k / q + k * k;
-    const double p1 = 2.0 * (k * k - 1.0) / a0, p2 = (1.0 - k / q + k * k) / a0;
-    h1 = Both(p1), h2 = Both(p2);
-    d1 = Both(-2.0 - p1), d2 = Both(1.0 - p2);
+    h1 = 2.0 * (k * k - 1.0) / a0, h2 = (1.0 - k / q + k * k) / a0;
+    d1 = -2.0 - h1, d2 = 1.0 - h2;
   }
-  Pair b0, a1, a2, c1, c2;  // the shelf
-  Pair h1, h2, d1, d2;      // the high pass, whose b is 1, -2, 1
+  double b0, a1, a2, c1, c2;  // the shelf
+  double h1, h2, d1, d2;      // the high pass, whose b is 1, -2, 1
 };
 
 struct State {
-  Pair s1 = {}, s2 = {}, h1 = {}, h2 = {}, sum = {};
+  Lanes s1 = {}, s2 = {}, h1 = {}, h2 = {}, sum = {};
 };
 
 // BS.1770's weights of the channels: those behind the listener count 1.5 dB more, the LFE nothing.
@@ -52,26 +52,37 @@ double ChannelWeight(int channel, int channels) {
   return channel >= 4 ? 1.41 : 1.0;
 }
 
-// kPairs at once: while one waits for its last sample, the others use the time.
-template <int kPairs>
-void Filter(const Weighting& k, const float* in, std::size_t step, std::size_t frames,
-            State* states) {
-  State now[kPairs];
-  std::copy_n(states, kPairs, now);
+// kStates at once: while one waits for its last sample, the others use the time.
+template <int kStates>
+[[gnu::always_inline]] inline void Filter(const Weighting& k, const float* in, std::size_t step,
+                                          std::size_t frames, State* states) {
+  State now[kStates];
+  std::copy_n(states, kStates, now);
   for (std::size_t t = 0; t < frames; ++t, in += step) {
-    for (int p = 0; p < kPairs; ++p) {
-      State& s = now[p];
-      const Pair x = {static_cast<double>(in[2 * p]), static_cast<double>(in[2 * p + 1])};
-      const Pair y = k.b0 * x + s.s1, first = s.s1;
+    for (int i = 0; i < kStates; ++i) {
+      State& s = now[i];
+      const float* four = in + kLanes * i;
+      const Lanes x = {four[0], four[1], four[2], four[3]};
+      const Lanes y = k.b0 * x + s.s1, first = s.s1;
       s.s1 = (k.c1 * x + s.s2) - k.a1 * first;
       s.s2 = k.c2 * x - k.a2 * first;
-      const Pair z = y + s.h1, high = s.h1;
+      const Lanes z = y + s.h1, high = s.h1;
       s.h1 = (k.d1 * y + s.h2) - k.h1 * high;
       s.h2 = k.d2 * y - k.h2 * high;
       s.sum += z * z;
     }
   }
-  std::copy_n(now, kPairs, states);
+  std::copy_n(now, kStates, states);
+}
+
+STEMSMITH_VECTOR_CLONES void FilterFour(const Weighting& k, const float* in, std::size_t step,
+                                        std::size_t frames, State* state) {
+  Filter<1>(k, in, step, frames, state);
+}
+
+STEMSMITH_VECTOR_CLONES void FilterEight(const Weighting& k, const float* in, std::size_t step,
+                                         std::size_t frames, State* states) {
+  Filter<2>(k, in, step, frames, states);
 }
 
 }  // namespace
@@ -82,16 +93,16 @@ struct LoudnessMeter::Impl {
         channels(channels),
         step_frames((rate + 5) / 10),
         weighting(rate),
-        states(static_cast<std::size_t>((stems * channels + 1) / 2)),
+        states((static_cast<std::size_t>(stems * channels) + kLanes - 1) / kLanes),
         energies(static_cast<std::size_t>(stems)) {}
   void EndStep();
 
   int stems, channels;
   std::size_t step_frames, filled = 0;
   Weighting weighting;
-  std::vector<State> states;                  // by pair of columns
+  std::vector<State> states;                  // by four columns
   std::vector<std::vector<double>> energies;  // per stem, of each 100 ms
-  std::vector<float> padded;                  // an odd last column beside itself
+  std::vector<float> padded;                  // the last columns where they are not four
 };
 
 LoudnessMeter::LoudnessMeter(int stems, int channels, int sample_rate_hz) {
@@ -106,10 +117,10 @@ void LoudnessMeter::Impl::EndStep() {
   for (std::vector<double>& energy : energies) {
     double sum = 0;
     for (int c = 0; c < channels; ++c, ++column)
-      sum += ChannelWeight(c, channels) * states[column / 2].sum[column % 2];
+      sum += ChannelWeight(c, channels) * states[column / kLanes].sum[column % kLanes];
     energy.push_back(sum);
   }
-  for (State& state : states) state.sum = Pair{};
+  for (State& state : states) state.sum = Lanes{};
   filled = 0;
 }
 
@@ -120,15 +131,20 @@ void LoudnessMeter::Add(const float* interleaved, std::size_t frames) {
   while (frames > 0) {
     const std::size_t count = std::min(frames, impl.step_frames - impl.filled);
     std::size_t column = 0;
-    for (; column + 8 <= columns; column += 8)
-      Filter<4>(impl.weighting, interleaved + column, columns, count, &impl.states[column / 2]);
-    for (; column + 2 <= columns; column += 2)
-      Filter<1>(impl.weighting, interleaved + column, columns, count, &impl.states[column / 2]);
-    if (column < columns) {
-      impl.padded.resize(2 * count);
-      for (std::size_t t = 0; t < count; ++t)
-        impl.padded[2 * t] = impl.padded[2 * t + 1] = interleaved[t * columns + column];
-      Filter<1>(impl.weighting, impl.padded.data(), 2, count, &impl.states[column / 2]);
+    for (; column + 2 * kLanes <= columns; column += 2 * kLanes)
+      FilterEight(impl.weighting, interleaved + column, columns, count,
+                  &impl.states[column / kLanes]);
+    for (; column < columns; column += kLanes) {
+      const float* in = interleaved + column;
+      std::size_t step = columns;
+      if (column + kLanes > columns) {
+        impl.padded.assign(kLanes * count, 0.0f);
+        for (std::size_t t = 0; t < count; ++t)
+          std::copy_n(in + t * columns, columns - column, &impl.padded[kLanes * t]);
+        in = impl.padded.data();
+        step = kLanes;
+      }
+      FilterFour(impl.weighting, in, step, count, &impl.states[column / kLanes]);
     }
     interleaved += count * columns;
     frames -= count;

@@ -163,7 +163,8 @@ struct SongMixer::Impl {
       files.push_back(std::move(file));
     }
     CheckLengths(native_seconds);  // before any work, where the headers tell
-    sum.resize(kBlockFrames * columns);
+    as_read = IsAsRead();
+    if (!as_read) sum.resize(kBlockFrames * columns);
   }
 
   std::size_t Next(const float** stems) {
@@ -185,6 +186,11 @@ struct SongMixer::Impl {
       CheckLengths(seconds);
       return 0;
     }
+    given += static_cast<std::int64_t>(longest);
+    if (as_read) {
+      *stems = files.front().block.data();
+      return longest;
+    }
     std::fill_n(sum.begin(), longest * columns, 0.0f);
     constexpr std::size_t kTile = 256;  // stays in the first-level cache
     for (std::size_t begin = 0; begin < longest; begin += kTile) {
@@ -193,9 +199,21 @@ struct SongMixer::Impl {
           Add(part, target, begin, std::min(longest, begin + kTile));
       }
     }
-    given += static_cast<std::int64_t>(longest);
     *stems = sum.data();
     return longest;
+  }
+
+  // Whether the stems lie in one file as they are to be given.
+  bool IsAsRead() const {
+    if (files.size() != 1 || files[0].columns() != columns) return false;
+    for (std::size_t target = 0; target < mix.size(); ++target) {
+      if (mix[target].size() != 1 || mix[target][0].gain() != 1.0f) return false;
+      const SourcePlace& place = places[mix[target][0].source];
+      if (files[0].channels != options.channels ||
+          place.first_column != static_cast<int>(target) * options.channels)
+        return false;
+    }
+    return true;
   }
 
   void Add(const MixPart& part, std::size_t target, std::size_t begin, std::size_t end) {
@@ -265,7 +283,8 @@ struct SongMixer::Impl {
   int columns = 0;
   int bits = 0;
   std::int64_t given = 0;
-  std::vector<float> sum;
+  bool as_read = false;    // the file's block is what Next gives; else
+  std::vector<float> sum;  // its sums
 };
 
 SongMixer::SongMixer(const Track& track, const TrackMix& mix, const SongMixerOptions& options)

@@ -38,13 +38,15 @@ struct Song {
 
 // BS.1770: a sine of 997 Hz at full scale in one channel is -3.01 LKFS.
 TEST(LoudnessMeter, IsThatOfTheStandardForSines) {
-  Song song(3);
-  song.Add(5, {0, -500, -23, -23, -500, -40});
+  Song song(5);
+  song.Add(5, {0, -500, -23, -23, -500, -40, -30, -30, -20, -500});
   const auto loudness = song.Measured();
-  ASSERT_EQ(loudness.size(), 3u);
+  ASSERT_EQ(loudness.size(), 5u);
   EXPECT_NEAR(loudness[0], -3.01, 0.05);
   EXPECT_NEAR(loudness[1], -23.0, 0.05);
   EXPECT_NEAR(loudness[2], -43.01, 0.05);
+  EXPECT_NEAR(loudness[3], -30.0, 0.05);
+  EXPECT_NEAR(loudness[4], -23.01, 0.05);
 }
 
 // EBU Tech 3341, case 3: 10 s at -36, 60 s at -23, 10 s at -36 dBFS give -23 LUFS; here shorter,

@@ -119,12 +119,35 @@ TEST(SampleEncoding, Int16IsRoundedAndClipped) {
   EXPECT_EQ(out, (std::vector<std::int16_t>{0, 1, 2, -2, 32767, -32768}));
 }
 
-TEST(SampleEncoding, TheRangeHoldsBothSigns) {
-  float lowest = 0, highest = 0;
-  const std::vector<float> in = {0.5f, -0.25f, 0.75f, -2.0f, 1e-8f};
-  WidenRange(in.data(), in.size(), lowest, highest);
-  EXPECT_EQ(lowest, -2.0f);
-  EXPECT_EQ(highest, 0.75f);
+TEST(SampleEncoding, TheRangeHoldsBothSignsWhereverTheyStand) {
+  for (const std::size_t count : {5u, 16u, 53u}) {
+    for (std::size_t place = 1; place < count; ++place) {
+      std::vector<float> in(count, 1e-8f);
+      in[place - 1] = 0.75f;
+      in[place] = -2.0f;
+      float lowest = 0, highest = 0;
+      WidenRange(in.data(), in.size(), lowest, highest);
+      ASSERT_EQ(lowest, -2.0f) << place << " of " << count;
+      ASSERT_EQ(highest, 0.75f) << place << " of " << count;
+    }
+  }
+  float lowest = -3, highest = 4;
+  WidenRange(std::vector<float>(40, 0.5f).data(), 40, lowest, highest);
+  EXPECT_EQ(lowest, -3.0f);
+  EXPECT_EQ(highest, 4.0f);
+}
+
+TEST(SampleEncoding, SquaresAreAddedByColumn) {
+  for (const std::size_t columns : {1u, 7u, 8u, 10u, 17u}) {
+    std::vector<float> rows(3 * columns);
+    std::vector<double> sums(columns, 1.0), expected(columns, 1.0);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i] = 0.25f * static_cast<float>(i) - 2.0f;
+      expected[i % columns] += double{rows[i]} * rows[i];
+    }
+    AddSquares(rows.data(), 3, columns, sums.data());
+    EXPECT_EQ(sums, expected) << columns << " columns";
+  }
 }
 
 }  // namespace sample_encoding_tests

@@ -4,7 +4,7 @@
 # counts. Ours is the whole program: start, decoding, hashing, a cache on disk. The peers only decode all five streams
 # to arrays and drop them; their imports are not counted.
 #
-#   tools/bench/prepare.sh       about four minutes after set-up and build; wants a quiet machine
+#   tools/bench/prepare.sh       about five minutes after set-up and build; wants a quiet machine
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 if [ $# -gt 0 ]; then sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//'; exit 2; fi
@@ -31,6 +31,7 @@ for turn in $(seq "$turns"); do
   { time "${one_core[@]}" "$build/bin/stemsmith" prepare musdb18 "$folder/songs" --out "$folder/cache.h5" \
       --threads 1 --quiet; } 2>>"$folder/prepare"
   "${peers[@]}" stempeg "$folder/songs" >>"$folder/stempeg"
+  "${peers[@]}" float32 "$folder/songs" >>"$folder/float32"
   "${peers[@]}" musdb "$folder/songs" >>"$folder/musdb"
   "${peers[@]}" h5py "$folder/songs" >>"$folder/h5py"
 done
@@ -38,8 +39,9 @@ done
 python3 - "$folder" "$((songs * seconds))" <<'PYTHON'
 import pathlib, statistics, sys
 folder, audio = pathlib.Path(sys.argv[1]), float(sys.argv[2])
-names = {"prepare": "stemsmith prepare, a cache on disk", "stempeg": "stempeg.read_stems, float32 arrays",
-         "musdb": "musdb track.stems, float64 arrays", "h5py": "stempeg and a float32 file by h5py"}
+names = {"prepare": "stemsmith prepare, a cache on disk", "stempeg": "stempeg.read_stems, float64 arrays",
+         "float32": "stempeg.read_stems, float32 asked for", "musdb": "musdb track.stems, float64 arrays",
+         "h5py": "that of float32 and a file by h5py"}
 turns = {name: [[float(part) for part in line.split()] for line in (folder / name).read_text().splitlines()]
          for name in names}
 print("\none core, medians                     x real time   s of CPU per minute of song (user + system)")
@@ -47,7 +49,7 @@ for name, what in names.items():
     wall, user, system = (statistics.median(turn[i] for turn in turns[name]) for i in range(3))
     print(f"{what:36s} {audio / wall:9.0f}      {user / audio * 60:6.3f} + {system / audio * 60:.3f}")
 print()
-for name, goal in (("stempeg", 4), ("musdb", 4), ("h5py", None)):
+for name, goal in (("stempeg", 4), ("musdb", 4), ("float32", None), ("h5py", None)):
     ratios = [peer[0] / ours[0] for peer, ours in zip(turns[name], turns["prepare"])]
     value = statistics.median(ratios)
     verdict = f"   goal {goal}: {'reached' if value >= goal else 'missed'}" if goal else ""

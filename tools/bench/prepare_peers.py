@@ -1,11 +1,13 @@
 """The Python side of tools/bench/prepare.sh: all five streams of every song of ROOT decoded to arrays, song by song.
 
-  prepare_peers.py stempeg|musdb|h5py ROOT      prints the seconds that took: wall, user, system
+  prepare_peers.py stempeg|float32|musdb|h5py ROOT      prints the seconds that took: wall, user, system
 
-stempeg  stempeg.read_stems(song), float32: ffprobe twice, then an ffmpeg process per stream that pipes float32
+stempeg  stempeg.read_stems(song), as its documentation calls it: ffprobe twice, then an ffmpeg process per stream that
+         pipes float32, which becomes float64
+float32  the same without the last step
 musdb    track.stems of musdb.DB: the same through int16 to float64, which is musdb's only way; finding the songs is not
          counted
-h5py     as stempeg, then each song's four stems into an HDF5 file, float32, flushed to disk
+h5py     as float32, then each song's four stems into an HDF5 file, flushed to disk
 Processes that these start are counted. Imports are not.
 """
 import os
@@ -20,10 +22,10 @@ import numpy as np
 import stempeg
 
 
-def read_stempeg(root):
+def read_stempeg(root, **options):
     for path in sorted(root.glob("*/*.stem.mp4")):
-        stems, _ = stempeg.read_stems(str(path), dtype=np.float32)
-        assert stems.shape[0] == 5 and stems.dtype == np.float32
+        stems, _ = stempeg.read_stems(str(path), **options)
+        assert stems.shape[0] == 5 and stems.dtype == options.get("dtype", np.float64)
         yield path.stem, stems
 
 
@@ -46,8 +48,10 @@ def write_h5py(songs):
 def main(mode, root):
     if mode == "musdb":
         songs = read_musdb(musdb.DB(root=str(root)))
-    else:
+    elif mode == "stempeg":
         songs = read_stempeg(root)
+    else:
+        songs = read_stempeg(root, dtype=np.float32)
         if mode == "h5py":
             songs = write_h5py(songs)
     wall, before = time.perf_counter(), os.times()

@@ -27,10 +27,13 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// Gradients travel in buckets: a small one first, so that the exchange begins early, then larger
-// ones, which waste less on each message.
-constexpr std::size_t kFirstBucketBytes = std::size_t{1} << 20;
-constexpr std::size_t kBucketBytes = std::size_t{8} << 20;
+// Gradients travel in buckets, each when all of it is computed: small ones, so that little is left
+// to send when the last gradient is there, yet large enough to waste little on each message.
+constexpr std::size_t kBucketBytes = std::size_t{1} << 20;
+// What few ranks send each other at once rather than by an all-reduce: that passes between threads
+// and waits for a message several times, and there every batch norm waits for it.
+constexpr std::size_t kDirectBytes = std::size_t{64} << 10;
+constexpr int kDirectRanks = 8;
 constexpr std::size_t kBroadcastBytes = std::size_t{64} << 20;
 
 constexpr char kFailureKey[] = "stemsmith/failure", kSeenKey[] = "stemsmith/failure_seen";
@@ -195,6 +198,25 @@ struct Ranks::Group {
     return group->allreduce(tensors);
   }
 
+  // Each rank gets all tensors and adds them in the same order.
+  void SumDirectly(torch::Tensor& tensor) {
+    std::vector<torch::Tensor> all;
+    std::vector<c10::intrusive_ptr<c10d::Work>> messages;
+    for (int rank = 0; rank < launch.world_size; ++rank) {
+      all.push_back(rank == launch.rank ? tensor.contiguous()
+                                        : torch::empty_like(tensor, at::MemoryFormat::Contiguous));
+      std::vector<torch::Tensor> theirs = {all.back()};
+      if (rank != launch.rank) messages.push_back(group->recv(theirs, rank, /*tag=*/0));
+    }
+    std::vector<torch::Tensor> mine = {all[static_cast<std::size_t>(launch.rank)]};
+    for (int rank = 0; rank < launch.world_size; ++rank)
+      if (rank != launch.rank) messages.push_back(group->send(mine, rank, /*tag=*/0));
+    for (const auto& message : messages) message->wait();
+    torch::Tensor sum = all[0].clone();
+    for (std::size_t rank = 1; rank < all.size(); ++rank) sum.add_(all[rank]);
+    tensor.copy_(sum);
+  }
+
   void BroadcastOne(torch::Tensor tensor, int root) {
     std::vector<torch::Tensor> tensors = {std::move(tensor)};
     c10d::BroadcastOptions options;
@@ -259,7 +281,14 @@ void Ranks::Broadcast(const NamedTensors& tensors) const {
 
 void Ranks::Sum(torch::Tensor& tensor) const {
   if (!group_ || tensor.numel() == 0) return;
-  group_->Guard([&] { group_->StartSum(tensor)->wait(); });
+  const bool direct = size() <= kDirectRanks && tensor.nbytes() <= kDirectBytes;
+  group_->Guard([&] {
+    if (direct) {
+      group_->SumDirectly(tensor);
+    } else {
+      group_->StartSum(tensor)->wait();
+    }
+  });
 }
 
 void Ranks::ReduceGradients(const NamedTensors& parameters) {
@@ -271,8 +300,7 @@ void Ranks::ReduceGradients(const NamedTensors& parameters) {
     tensors.push_back(parameter);
   }
   const std::vector<bool> sparse(tensors.size(), false);
-  auto [buckets, limits] =
-      c10d::compute_bucket_assignment_by_size(tensors, {kFirstBucketBytes, kBucketBytes}, sparse);
+  auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(tensors, {kBucketBytes}, sparse);
   // Backward gives the gradients of the last layers first.
   std::reverse(buckets.begin(), buckets.end());
   std::reverse(limits.begin(), limits.end());
@@ -280,7 +308,7 @@ void Ranks::ReduceGradients(const NamedTensors& parameters) {
     group_->reducer = std::make_shared<c10d::Reducer>(
         tensors, buckets, group_->group, sparse, static_cast<std::int64_t>(kBucketBytes),
         /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, names,
-        static_cast<std::int64_t>(kFirstBucketBytes), /*skip_all_reduce_unused_params=*/false,
+        static_cast<std::int64_t>(kBucketBytes), /*skip_all_reduce_unused_params=*/false,
         /*use_python_reducer=*/false, std::vector<std::int64_t>());
     group_->logger = std::make_shared<c10d::Logger>(group_->reducer);
     group_->reducer->set_logger(group_->logger);

@@ -48,6 +48,8 @@ class Trainer {
  public:
   Trainer(const Config& config, const TrainRequest& request, Ranks& ranks);
   TrainResult Run();
+  // With the weights of the last step.
+  const SeparationModel& model() const { return *model_; }
 
  private:
   void Start();

@@ -1,18 +1,13 @@
-// Ranks as threads of one process, that meet over its loopback.
 #include "train/distributed.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <future>
 #include <limits>
-#include <thread>
 
+#include "tests/train/rank_threads.h"
 #include "tests/train/training_fixture.h"
 #include "train/validation.h"
 
@@ -20,52 +15,10 @@ namespace stemsmith {
 namespace distributed_test {
 
 using ::testing::ElementsAre;
+using testing::FreePort;
 using ::testing::HasSubstr;
-
-int FreePort() {
-  const int file = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  EXPECT_EQ(bind(file, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(file, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(file);
-  return ntohs(address.sin_port);
-}
-
-Launch RankOf(int rank, int size, int port) {
-  Launch launch;
-  launch.launcher = "test";
-  launch.rank = launch.local_rank = rank;
-  launch.world_size = launch.local_size = size;
-  launch.port = port;
-  return launch;
-}
-
-// What each rank's work threw, by rank.
-std::vector<std::string> RunRanks(int size, const std::function<void(Ranks&)>& work,
-                                  double timeout_seconds = 20) {
-  const int port = FreePort();
-  std::vector<std::string> errors(static_cast<std::size_t>(size));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
-    threads.emplace_back([&, rank] {
-      try {
-        Ranks ranks(RankOf(rank, size, port), timeout_seconds);
-        try {
-          work(ranks);
-        } catch (const Error& error) {
-          throw ranks.Failed(error);
-        }
-      } catch (const std::exception& error) {
-        errors[static_cast<std::size_t>(rank)] = error.what();
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return errors;
-}
+using testing::RankOf;
+using testing::RunRanks;
 
 TEST(Ranks, OneRankNeedsNobody) {
   Ranks ranks;
@@ -96,6 +49,16 @@ TEST(Ranks, HandEachOtherTextsTensorsAndFigures) {
     torch::Tensor sum = torch::full({2}, ranks.rank() + 1.0, torch::kDouble);
     ranks.Sum(sum);
     EXPECT_EQ(sum[1].item<double>(), 6.0);
+    for (const std::int64_t size : {3, 100'000}) {  // sent at once, and all-reduced
+      torch::Tensor rounded = torch::full({size}, 0.1 * (ranks.rank() + 1), torch::kFloat32);
+      ranks.Sum(rounded);
+      EXPECT_NEAR(rounded[size - 1].item<float>(), 0.6f, 1e-6f);
+      const std::string bits(static_cast<const char*>(rounded.data_ptr()), rounded.nbytes());
+      EXPECT_THAT(ranks.Gather(bits), ::testing::Each(::testing::Eq(bits))) << size;
+    }
+    torch::Tensor across = torch::ones({2, 3}).t();
+    ranks.Sum(across);
+    EXPECT_TRUE(torch::equal(across, torch::full({3, 2}, 3.0)));
 
     ranks.Exchange({static_cast<double>(ranks.rank()), 2, ranks.rank() == 1 ? SIGTERM : 0,
                     /*time_is_up=*/ranks.rank() == 2});

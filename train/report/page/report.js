@@ -55,8 +55,9 @@
   take("validation/mean_sdr_db");
   chart("Learning rate", {}, line("train", "learning_rate", "learning rate"));
   chart("Samples per second", {zero: true}, line("train", "samples_per_second", "samples/s"));
-  chart("Share of time spent waiting for data", {percent: true, zero: true}, line("train", "data_wait", "data wait"));
-  take("train/learning_rate", "train/samples_per_second", "train/data_wait");
+  chart("Share of time not spent computing", {percent: true, zero: true},
+        line("train", "data_wait", "waiting for data"), line("train", "overhead", "overhead"));
+  take("train/learning_rate", "train/samples_per_second", "train/data_wait", "train/overhead");
   for (const event of Object.keys(data.series)) {
     for (const key of Object.keys(data.series[event])) {
       if (key === "step" || used.has(`${event}/${key}`)) continue;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -55,8 +56,19 @@ std::vector<std::string> GraphBuilder::EmitMany(const std::string& op,
   for (std::size_t i = 0; i < outputs; ++i) {
     names.push_back(LowerCase(op) + "_" + std::to_string(counters_[op]++));
   }
+  for (const std::string& name : names) producers_.emplace(name, graph_.nodes.size());
   graph_.nodes.push_back({op, inputs, names, attributes});
   return names;
+}
+
+const OnnxNode* GraphBuilder::Producer(const std::string& name) const {
+  const auto found = producers_.find(name);
+  return found == producers_.end() ? nullptr : &graph_.nodes[found->second];
+}
+
+torch::Tensor GraphBuilder::ConstantOf(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? torch::Tensor() : found->second;
 }
 
 std::string GraphBuilder::Emit(const std::string& op, const std::vector<std::string>& inputs,
@@ -84,8 +96,11 @@ std::string GraphBuilder::Tensor(const torch::Tensor& value) {
   if (plain.is_complex()) plain = torch::view_as_real(plain.resolve_conj());
   if (OnnxTypeOf(plain.scalar_type()) == OnnxType::kFloat32) plain = plain.to(torch::kFloat32);
   plain = plain.contiguous();
-  return AddConstant(OnnxTypeOf(plain.scalar_type()), plain.sizes().vec(),
-                     std::string(static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()));
+  const std::string name =
+      AddConstant(OnnxTypeOf(plain.scalar_type()), plain.sizes().vec(),
+                  std::string(static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()));
+  tensors_.emplace(name, plain);
+  return name;
 }
 
 std::string GraphBuilder::Ints(const std::vector<std::int64_t>& values) {
@@ -174,7 +189,14 @@ std::string GraphBuilder::Squeeze(const std::string& x, std::vector<std::int64_t
 }
 
 std::string GraphBuilder::Transpose(const std::string& x, std::vector<std::int64_t> order) {
-  return Emit("Transpose", {x}, {{"perm", std::move(order)}});
+  std::string source = x;
+  if (const OnnxNode* before = Producer(x); before != nullptr && before->op == "Transpose") {
+    source = before->inputs[0];
+    const auto& first = std::get<std::vector<std::int64_t>>(before->attributes.at("perm"));
+    for (std::int64_t& dim : order) dim = first[static_cast<std::size_t>(dim)];
+  }
+  if (std::is_sorted(order.begin(), order.end())) return source;
+  return Emit("Transpose", {source}, {{"perm", std::move(order)}});
 }
 
 std::string GraphBuilder::Concat(const std::vector<std::string>& parts, std::int64_t dim) {

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "export/complex.h"
+#include "export/gating.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -52,6 +53,11 @@ void Mul(Call& call) {
   if (type == torch::kBool) {
     call.Return(Apply(call, "And", call.Operand("self", type), call.Operand("other", type)));
     return;
+  }
+  for (const auto& [known, x] : {std::pair("self", "other"), std::pair("other", "self")}) {
+    if (!call.IsConstant(known) || !call.Constant(known).isTensor() || call.IsConstant(x)) continue;
+    const auto scaled = ScaledUnit(call.b(), call.Tensor(x).name, call.ConstantTensor(known));
+    if (scaled) return call.Return(*scaled);
   }
   call.Return(Apply(call, "Mul", call.Operand("self", type), call.Operand("other", type)));
 }
@@ -260,6 +266,9 @@ void Gelu(Call& call) {
 
 void Glu(Call& call) {
   const LoweredTensor x = call.Tensor("self");
+  if (call.Dim("dim", x) == 1) {
+    if (const auto gated = GatedUnit(call.b(), x.name)) return call.Return(*gated);
+  }
   const auto halves = call.b().Split(x.name, call.Dim("dim", x), 2);
   call.Return(Apply(call, "Mul", halves[0], Apply(call, "Sigmoid", halves[1])));
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "export/gating.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -153,6 +154,10 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     result = b.Emit("Mul", {centred, factor});
     if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", true)});
     result = b.Emit("Reshape", {result, shape});
+  }
+  if (groups == 1 && call.Has("weight") && call.Has("bias")) {
+    RememberProjection(b, result, x.name, x.shape, call.ConstantTensor("weight"),
+                       call.ConstantTensor("bias"), epsilon);
   }
   call.Return(result);
 }

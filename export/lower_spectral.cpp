@@ -29,8 +29,8 @@ struct SpectralSizes {
   }
 };
 
-// [B, L] → frames [B, N, n_fft]. The signal is cut into blocks of g = gcd(hop, n_fft); a frame is
-// n_fft / g of them side by side, and starts hop / g after the last.
+// [B, L] → frames [B, n_fft, N]. The signal is cut into blocks of g = gcd(hop, n_fft); a frame is
+// n_fft / g of them one below the other, and starts hop / g after the last.
 std::string Frames(Call& call, const std::string& signal, const LoweredInt& length,
                    const SpectralSizes& sizes) {
   GraphBuilder& b = call.b();
@@ -41,13 +41,13 @@ std::string Frames(Call& call, const std::string& signal, const LoweredInt& leng
   if (!length.known || *length.known % block != 0) {
     whole = b.Slice(signal, 1, 0, b.Multiply(b.FloorDivide(length, block), block));
   }
-  const std::string blocks = b.Reshape(whole, {0, -1, block});
+  const std::string blocks = b.Transpose(b.Reshape(whole, {0, -1, block}), {0, 2, 1});
   std::vector<std::string> parts;
   for (std::int64_t k = 0; k < pieces; ++k) {
     const std::int64_t end = k + 1 - pieces;  // counted from the end
-    parts.push_back(b.Slice(blocks, 1, k, end == 0 ? kEnd : end, sizes.hop / block));
+    parts.push_back(b.Slice(blocks, 2, k, end == 0 ? kEnd : end, sizes.hop / block));
   }
-  return parts.size() == 1 ? parts.front() : b.Concat(parts, 2);
+  return parts.size() == 1 ? parts.front() : b.Concat(parts, 1);
 }
 
 void Stft(Call& call) {
@@ -72,24 +72,21 @@ void Stft(Call& call) {
     window = window / std::sqrt(static_cast<double>(sizes.n_fft));
   }
   const std::string windowed =
-      b.Emit("Mul", {Frames(call, signal, length, sizes), b.Tensor(window)});
+      b.Emit("Mul", {Frames(call, signal, length, sizes), b.Tensor(window.unsqueeze(1))});
   const std::string spectrum = FactoredDft(sizes.n_fft).Forward(b, windowed);
   call.Return(x.rank() == 1 ? b.Squeeze(spectrum, {0}) : spectrum);
 }
 
-// Frames [B, N, n_fft] → their sum at distances of hop, [B, (N + K - 1) · hop] with K = n_fft /
-// hop. As [B, K, N, hop] with K empty blocks behind each row, read on as rows that are one block
-// shorter: row k has moved by k blocks.
-std::string ShiftedSum(GraphBuilder& b, const std::string& frames, const LoweredInt& count,
-                       const SpectralSizes& sizes) {
+// Frames [B, n_fft, N] → their sum at distances of hop, [B, (N + K) · hop] with K = n_fft / hop, of
+// which the last hop is empty. As K pieces of hop rows with K empty columns behind each row, read
+// on as pieces that are one element shorter: piece k has moved by k columns.
+std::string ShiftedSum(GraphBuilder& b, const std::string& frames, const SpectralSizes& sizes) {
   const std::int64_t pieces = sizes.n_fft / sizes.hop;
-  if (pieces == 1) return b.Reshape(frames, {0, -1});
-  const std::string rows = b.Transpose(b.Reshape(frames, {0, 0, pieces, sizes.hop}), {0, 2, 1, 3});
-  const std::string padded = b.Emit("Pad", {rows, b.Ints({0, 0, 0, 0, 0, 0, pieces, 0})});
-  const std::string flat = b.Reshape(padded, {0, -1, sizes.hop});  // K · (N + K) blocks
-  const std::string shorter = b.Slice(flat, 1, 0, -pieces);        // K · (N + K - 1) blocks
-  const std::string moved = b.Reshape(shorter, {0, pieces, b.Add(count, pieces - 1), sizes.hop});
-  return b.Reshape(b.ReduceSum(moved, {1}, /*keep=*/false), {0, -1});
+  const std::string padded = b.Emit("Pad", {frames, b.Ints({0, 0, 0, 0, 0, pieces})});
+  const std::string flat = b.Slice(b.Reshape(padded, {0, -1}), 1, 0, -pieces);
+  const std::string sum = b.ReduceSum(b.Reshape(flat, {0, pieces, -1}), {1}, /*keep=*/false);
+  const std::string whole = b.Emit("Pad", {sum, b.Ints({0, 0, 0, 1})});
+  return b.Reshape(b.Transpose(b.Reshape(whole, {0, sizes.hop, -1}), {0, 2, 1}), {0, -1});
 }
 
 void Istft(Call& call) {
@@ -107,12 +104,12 @@ void Istft(Call& call) {
   const bool normalized = call.Bool("normalized", false);
   const torch::Tensor window =
       normalized ? sizes.window * std::sqrt(static_cast<double>(sizes.n_fft)) : sizes.window;
-  std::string signal = ShiftedSum(b, b.Emit("Mul", {frames, b.Tensor(window)}), count, sizes);
+  std::string signal = ShiftedSum(b, b.Emit("Mul", {frames, b.Tensor(window.unsqueeze(1))}), sizes);
   // What the windows add up to: the same sum of as many squared windows.
-  const std::string squares = b.Tensor(sizes.window.square());
+  const std::string squares = b.Tensor(sizes.window.square().unsqueeze(1));
   const std::string all =
-      b.Emit("Expand", {squares, b.IntList({LoweredInt(1), count, LoweredInt(sizes.n_fft)})});
-  std::string envelope = ShiftedSum(b, all, count, sizes);
+      b.Emit("Expand", {squares, b.IntList({LoweredInt(1), LoweredInt(sizes.n_fft), count})});
+  std::string envelope = ShiftedSum(b, all, sizes);
 
   // The division comes after the slice: outside of it the envelope may be 0.
   const std::int64_t start = call.Bool("center", true) ? sizes.n_fft / 2 : 0;
@@ -124,8 +121,8 @@ void Istft(Call& call) {
     if (known && *end.known > sizes.n_fft + sizes.hop * (traced_frames - 1)) {
       call.Unsupported("its length goes beyond the last frame");
     }
-  } else if (start > 0) {
-    end = -start;
+  } else {
+    end = -start - sizes.hop;
   }
   signal = b.Slice(signal, 1, start, end);
   envelope = b.Slice(envelope, 1, start, end);

@@ -62,6 +62,28 @@ struct LoweredValue {
 
 using OnnxAttributes = std::map<std::string, OnnxAttribute>;
 
+// What a gated linear unit may look through: a group normalisation of one group over a convolution
+// of width 1, both with known weights (see gating.h).
+struct NormalizedProjection {
+  std::string input;           // of the convolution, [B, hidden, T]
+  torch::Tensor matrix, base;  // the convolution's weights, [C, hidden], and biases, [C]
+  torch::Tensor weight, bias;  // of the normalisation, [C]
+  double epsilon = 1e-5;
+  std::int64_t steps = 0;  // T
+};
+
+// A gated linear unit: a Conv node, not yet in the graph, times what opens and closes it.
+struct GatedNote {
+  OnnxNode value;
+  std::string gate;
+};
+
+// What is known of values of the graph, by their names, beyond the nodes that give them.
+struct GraphNotes {
+  std::map<std::string, NormalizedProjection> projections;
+  std::map<std::string, GatedNote> gated;
+};
+
 // The graph in the making.
 class GraphBuilder {
  public:
@@ -90,6 +112,7 @@ class GraphBuilder {
   std::string Reshape(const std::string& x, const std::vector<LoweredInt>& shape);
   std::string Unsqueeze(const std::string& x, std::vector<std::int64_t> dims);
   std::string Squeeze(const std::string& x, std::vector<std::int64_t> dims);
+  // One after another becomes one, or none.
   std::string Transpose(const std::string& x, std::vector<std::int64_t> order);
   std::string Concat(const std::vector<std::string>& parts, std::int64_t dim);
   std::vector<std::string> Split(const std::string& x, std::int64_t dim, std::size_t parts);
@@ -99,6 +122,12 @@ class GraphBuilder {
 
   OnnxGraph& graph() { return graph_; }
 
+  // For rules that look back: the node that gives `name` (valid until the next one is emitted) and
+  // the constant of that name; null and undefined where there is none.
+  const OnnxNode* Producer(const std::string& name) const;
+  torch::Tensor ConstantOf(const std::string& name) const;
+  GraphNotes& notes() { return notes_; }
+
  private:
   LoweredInt Arithmetic(const char* op, const LoweredInt& a, const LoweredInt& b);
   std::string AddConstant(OnnxType type, const std::vector<std::int64_t>& shape, std::string bytes);
@@ -106,6 +135,9 @@ class GraphBuilder {
   OnnxGraph graph_;
   std::map<std::string, int> counters_;
   std::map<std::string, std::string> constants_;  // small ones, by type, shape and content
+  std::map<std::string, std::size_t> producers_;  // places of nodes by what they give
+  std::map<std::string, torch::Tensor> tensors_;  // constants that came as tensors
+  GraphNotes notes_;
 };
 
 // One operator of the traced graph, as its rule sees it.

@@ -171,44 +171,57 @@ nlohmann::json HybridDemucs::stft() const {
   return {{"n_fft", options_.nfft}, {"hop", options_.nfft / 4}, {"window", "hann"}};
 }
 
+// Real and imaginary parts into the last dimension: [.., 2, F, N] → [.., F, N, 2].
+torch::Tensor PartsLast(const torch::Tensor& spectrum) {
+  const std::int64_t d = spectrum.dim();
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < d; ++i) order.push_back(i < d - 3 ? i : i < d - 1 ? i + 1 : d - 3);
+  return spectrum.permute(order).contiguous();
+}
+
 // Frame n is centred in the middle of the hop that the levels along time see as their step n.
 torch::Tensor HybridDemucs::Spectrum(const torch::Tensor& mix) const {
   const std::int64_t hop = options_.nfft / 4, steps = (mix.size(2) + hop - 1) / hop;
   const std::int64_t left = hop / 2 * 3, right = left + steps * hop - mix.size(2);
   const torch::Tensor padded = options_.hybrid_old ? torch::constant_pad_nd(mix, {left, right})
                                                    : PadReflected(mix, left, right);
-  return torch::stft(padded.flatten(0, 1), options_.nfft, hop, options_.nfft, window_,
-                     /*center=*/false, "constant", /*normalized=*/true, /*onesided=*/true,
-                     /*return_complex=*/true)
-      .slice(1, 0, -1)  // without the topmost bin
+  const torch::Tensor spectra =
+      torch::stft(padded.flatten(0, 1), options_.nfft, hop, options_.nfft, window_,
+                  /*center=*/false, "constant", /*normalized=*/true, /*onesided=*/true,
+                  /*return_complex=*/true);
+  return torch::view_as_real(spectra)
+      .permute({0, 3, 1, 2})
+      .slice(2, 0, -1)  // without the topmost bin
       .unflatten(0, {-1, setting_.channels});
 }
 
 torch::Tensor HybridDemucs::SpectralInput(const torch::Tensor& spectrum) const {
-  if (!options_.cac) return spectrum.abs();
-  return torch::view_as_real(spectrum).permute({0, 1, 4, 2, 3}).flatten(1, 2);
+  if (!options_.cac) return torch::view_as_complex(PartsLast(spectrum)).abs();
+  return spectrum.flatten(1, 2);
 }
 
 torch::Tensor HybridDemucs::SpectralOutput(const torch::Tensor& x, const torch::Tensor& spectrum,
                                            std::int64_t frames) const {
   const auto stems = static_cast<std::int64_t>(setting_.stems.size());
   const std::int64_t c = setting_.channels, hop = options_.nfft / 4;
-  torch::Tensor parts;  // [B · S · C, F, N, 2]
+  torch::Tensor parts;  // [B · S · C, 2, F, N]
   if (options_.cac) {
-    parts = x.unflatten(1, {stems * c, 2}).permute({0, 1, 3, 4, 2}).flatten(0, 1);
+    parts = x.unflatten(1, {stems * c, 2}).flatten(0, 1);
   } else {
     // Where the mixture is zero its phase is taken for zero.
-    const torch::Tensor magnitude = spectrum.abs().unsqueeze(-1);
+    const torch::Tensor mixture = PartsLast(spectrum);
+    const torch::Tensor magnitude = torch::view_as_complex(mixture).abs().unsqueeze(-1);
     const torch::Tensor zero = magnitude == 0;
     const torch::Tensor real = torch::zeros_like(magnitude);
     const torch::Tensor one = torch::cat({real + 1, real}, -1);
-    const torch::Tensor phase =
-        torch::where(zero, one, torch::view_as_real(spectrum) / magnitude.masked_fill(zero, 1.0));
-    parts = (x.unflatten(1, {stems, c}).unsqueeze(-1) * phase.unsqueeze(1)).flatten(0, 2);
+    const torch::Tensor phase = torch::where(zero, one, mixture / magnitude.masked_fill(zero, 1.0));
+    parts = (x.unflatten(1, {stems, c}).unsqueeze(-1) * phase.unsqueeze(1))
+                .flatten(0, 2)
+                .permute({0, 3, 1, 2});
   }
   // The topmost bin and two frames on either side are zeros.
   const torch::Tensor spectra =
-      torch::view_as_complex(torch::constant_pad_nd(parts, {0, 0, 2, 2, 0, 1}).contiguous());
+      torch::view_as_complex(PartsLast(torch::constant_pad_nd(parts, {2, 2, 0, 1})));
   const std::int64_t steps = (frames + hop - 1) / hop;
   const std::int64_t left = options_.hybrid_old ? 0 : hop / 2 * 3;
   const torch::Tensor waves =

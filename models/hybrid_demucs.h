@@ -77,7 +77,7 @@ class HybridDemucs : public SeparationModel {
   struct Level;  // how one level is built
   std::vector<Level> Levels() const;
   void Build();
-  torch::Tensor Spectrum(const torch::Tensor& mix) const;            // [B, C, F, N] complex
+  torch::Tensor Spectrum(const torch::Tensor& mix) const;            // [B, C, 2, F, N]
   torch::Tensor SpectralInput(const torch::Tensor& spectrum) const;  // [B, C', F, N]
   // The network's [B, S · C', F, N] as waves [B, S, C, frames].
   torch::Tensor SpectralOutput(const torch::Tensor& x, const torch::Tensor& spectrum,

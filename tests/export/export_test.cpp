@@ -46,7 +46,10 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
   const auto model = ModelFromCheckpoint(checkpoint);
   const torch::NoGradGuard no_grad;
   for (const ExportedFile& file : result.files) {
-    EXPECT_LE(file.largest_error, file.format == "onnx" ? 1e-5 : 1e-6) << file.path;
+    // unet_variant divides by the mixture's magnitudes, which enlarges rounding where these are
+    // near 0 and its fresh weights do not follow them there.
+    const double allowed = GetParam() == std::string("unet_variant") ? 2e-5 : 1e-5;
+    EXPECT_LE(file.largest_error, file.format == "onnx" ? allowed : 1e-6) << file.path;
     const auto runtime = Runtime::Open(file.path, {.device = "cpu"});
     const Manifest& manifest = runtime->manifest();
     EXPECT_EQ(manifest.ToJson(), result.manifest.ToJson());

@@ -116,6 +116,32 @@ TEST(NormRule, GroupsChannelsAndFeatures) {
       1e-5);
 }
 
+// Gates look through what is before and behind them; what they find must be there.
+TEST(GateRule, LooksThroughConvolutionsNormsAndScales) {
+  torch::manual_seed(4);
+  const torch::NoGradGuard no_grad;
+  for (const int kernel : {1, 3}) {
+    torch::nn::Sequential layer(
+        torch::nn::Conv1d(torch::nn::Conv1dOptions(4, 12, kernel).padding(kernel / 2)),
+        torch::nn::GroupNorm(1, 12), torch::nn::GLU(torch::nn::GLUOptions(1)));
+    layer[1]->as<torch::nn::GroupNorm>()->weight.normal_();
+    layer[1]->as<torch::nn::GroupNorm>()->bias.normal_();
+    const Tensor scale = torch::randn({6, 1});
+    const std::function<Tensor(torch::nn::Sequential&, const Tensor&)> normed =
+        [&](torch::nn::Sequential& l, const Tensor& x) { return scale * l->forward(3 * x + 1); };
+    const std::function<Tensor(torch::nn::Sequential&, const Tensor&)> plain =
+        [&](torch::nn::Sequential& l, const Tensor& x) {
+          return torch::glu(l[0]->as<torch::nn::Conv1d>()->forward(x), 1) * scale;
+        };
+    for (const auto& forward : {normed, plain}) {
+      const OnnxCheckOptions fixed{.channels = 4, .traced_lengths = {48}};
+      EXPECT_LT(LayerError<torch::nn::Sequential>(layer, forward, fixed), 3e-6);
+      const OnnxCheckOptions varying{.channels = 4};
+      EXPECT_LT(LayerError<torch::nn::Sequential>(layer, forward, varying), 3e-6);
+    }
+  }
+}
+
 TEST(MatrixRule, LinearLayersAndProducts) {
   torch::manual_seed(3);
   const OnnxCheckOptions options{.channels = 6};

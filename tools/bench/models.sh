@@ -3,7 +3,7 @@
 # training step (forward, L1, backward, Adam), and the exported ONNX model under ONNX Runtime. In turns: each pair of
 # turns gives a ratio (Python's time / ours), the median counts.
 #
-#   tools/bench/models.sh [--turns N] [--seconds S] [--what forward,train,onnx] [MODEL...]
+#   tools/bench/models.sh [--turns N] [--seconds S] [--what forward,train,onnx] [ROW...]
 # About ten minutes for all after set-up and build; wants a quiet machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "tests/support/models/model_from_files.h"
+#include "train/device.h"
 #include "train/optimizer.h"
 
 int main(int argc, char** argv) {
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    torch::set_num_threads(std::stoi(argv[5]));
+    PrepareTorch(torch::kCPU, std::stoi(argv[5]));  // as the trainer does
     const testing::DescribedModel described = testing::ModelFromFiles(argv[1], argv[2]);
     const ModelSetting& setting = described.setting;
     const auto& model = described.model;

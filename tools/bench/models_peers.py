@@ -53,16 +53,29 @@ def wave_unet():
     return model, model
 
 
-# name → (peer, options of both beside the defaults, seconds of audio, whether ONNX Runtime has a goal)
+def unet(**options):
+    from test_unet import Unet
+    model = Unet(len(STEMS), 2, **options)
+    return model, model
+
+
+# configs/models/unet_masking.yaml and unet_magnitudes.yaml.
+MASKING = {"bandwidth_hz": 11000, "depth": 6, "mask": "ratio", "input": "linear", "kernel_size": 5, "position": False,
+           "dropout": 0.5}
+MAGNITUDES = {**MASKING, "n_fft": 2048, "hop": 512, "bandwidth_hz": 22050, "mask": "none"}
+
+# row → (model, peer, options of both beside the defaults, seconds of audio, whether ONNX Runtime has a goal)
 ROWS = {
-    "wave_unet": (wave_unet, {}, 6.0, False),
-    "open_unmix": (open_unmix, {"niter": 0}, 6.0, False),
-    "demucs_v2": (demucs_v2, {}, 3.0, True),
-    "demucs": (partial(demucs4, "demucs", "Demucs"), {}, 3.0, True),
-    "hdemucs": (partial(demucs4, "hdemucs", "HDemucs"), {}, 4.0, True),
+    "unet_masking": ("unet", unet, MASKING, 6.0, False),
+    "unet_magnitudes": ("unet", unet, MAGNITUDES, 6.0, False),
+    "wave_unet": ("wave_unet", wave_unet, {}, 6.0, False),
+    "open_unmix": ("open_unmix", open_unmix, {"niter": 0}, 6.0, False),
+    "demucs_v2": ("demucs_v2", demucs_v2, {}, 3.0, True),
+    "demucs": ("demucs", partial(demucs4, "demucs", "Demucs"), {}, 3.0, True),
+    "hdemucs": ("hdemucs", partial(demucs4, "hdemucs", "HDemucs"), {}, 4.0, True),
     # As published.
-    "htdemucs": (partial(demucs4, "htdemucs", "HTDemucs"), {"bottom_channels": 512, "dconv_mode": 3, "segment": 3.9},
-                 3.9, True),
+    "htdemucs": ("htdemucs", partial(demucs4, "htdemucs", "HTDemucs"),
+                 {"bottom_channels": 512, "dconv_mode": 3, "segment": 3.9}, 3.9, True),
 }
 
 
@@ -89,10 +102,11 @@ def seconds_of(function):
     return told if isinstance(told, float) else time.perf_counter() - begin
 
 
-def measure(name, arguments, folder):
-    make, options, seconds, goal = ROWS[name]
+def measure(row, arguments, folder):
+    name, make, options, seconds, goal = ROWS[row]
     torch.manual_seed(1)
     model, separate = make(**options)
+    torch.set_num_threads(THREADS)  # the tests that some peers come from set one
     state = {key: value for key, value in model.state_dict().items()
              if key not in ("stft.window", "istft.window", "sample_rate")}
     frames = int((arguments.seconds or seconds) * RATE)
@@ -116,7 +130,7 @@ def measure(name, arguments, folder):
     def report(what, ours, peer, least):
         us, them, ratio, spread = paired(ours, peer, arguments.turns)
         verdict = "" if least is None else f"   goal {least}: {'reached' if ratio >= least else 'missed'}"
-        print(f"{name:12s} {what:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f} ({spread})"
+        print(f"{row:15s} {what:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f} ({spread})"
               f"{verdict}", flush=True)
 
     if "forward" in arguments.what:
@@ -155,17 +169,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("native", help="the program models_native")
     parser.add_argument("stemsmith", help="the program stemsmith, which writes the exported models")
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(ROWS)}; all without")
+    parser.add_argument("models", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all without")
     parser.add_argument("--turns", type=int, default=5, help="of each of the two (5)")
     parser.add_argument("--seconds", type=float, default=0, help="of audio; 0: by model")
     parser.add_argument("--what", default="forward,train,onnx", help="what to measure (forward,train,onnx)")
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.models) - set(ROWS):
-        parser.error(f"no such model: {', '.join(sorted(unknown))}")
-    torch.set_num_threads(THREADS)
-    for name in arguments.models or ROWS:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    for row in arguments.models or ROWS:
         with tempfile.TemporaryDirectory() as folder:
-            measure(name, arguments, pathlib.Path(folder))
+            measure(row, arguments, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

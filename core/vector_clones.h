@@ -1,5 +1,6 @@
-// STEMSMITH_VECTOR_CLONES before a function: it is compiled a second time for processors with AVX2, and the right one is
-// taken when the program starts. Both give the same bits: AVX2 alone fuses no multiplications with additions.
+// STEMSMITH_VECTOR_CLONES before a function: it is compiled a second time for processors with AVX2,
+// and the right one is taken when the program starts. Both give the same bits: AVX2 alone fuses no
+// multiplications with additions.
 #pragma once
 
 // Sanitizers run before the choice could be made.

@@ -8,7 +8,8 @@
 
 namespace stemsmith {
 // Adding and taking away 1.5 · 2^23 rounds a float of this size to the nearest integer.
-STEMSMITH_VECTOR_CLONES void EncodeInt16(const float* in, std::size_t count, float factor, std::int16_t* out) {
+STEMSMITH_VECTOR_CLONES void EncodeInt16(const float* in, std::size_t count, float factor,
+                                         std::int16_t* out) {
   constexpr float kRound = 12'582'912.0f;
   for (std::size_t i = 0; i < count; ++i) {
     float steps = in[i] * factor;
@@ -18,7 +19,8 @@ STEMSMITH_VECTOR_CLONES void EncodeInt16(const float* in, std::size_t count, flo
   }
 }
 
-STEMSMITH_VECTOR_CLONES void EncodeHalf(const float* in, std::size_t count, float factor, std::uint16_t* out) {
+STEMSMITH_VECTOR_CLONES void EncodeHalf(const float* in, std::size_t count, float factor,
+                                        std::uint16_t* out) {
   constexpr std::int32_t kLargest = 0x477FE000;        // 65504
   constexpr std::int32_t kSmallestNormal = 113 << 23;  // 2^-14
   constexpr std::int32_t kExponentShift = 112 << 23;   // from the bias 15 to 127
@@ -65,8 +67,8 @@ STEMSMITH_VECTOR_CLONES void WidenRange(const float* in, std::size_t count, floa
   }
 }
 
-STEMSMITH_VECTOR_CLONES void AddSquares(const float* rows, std::size_t frames,
-                                        std::size_t columns, double* sums) {
+STEMSMITH_VECTOR_CLONES void AddSquares(const float* rows, std::size_t frames, std::size_t columns,
+                                        double* sums) {
   constexpr std::size_t kLanes = 8;
   std::size_t begin = 0;
   for (; begin + kLanes <= columns; begin += kLanes) {

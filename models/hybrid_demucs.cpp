@@ -53,6 +53,14 @@ HybridDecoded Decode(bool on, HybridDecoderModule& level, const torch::Tensor& x
   return {decoded[0], decoded[1]};
 }
 
+// Real and imaginary parts into the last dimension: [.., 2, F, N] → [.., F, N, 2].
+torch::Tensor PartsLast(const torch::Tensor& spectrum) {
+  const std::int64_t d = spectrum.dim();
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < d; ++i) order.push_back(i < d - 3 ? i : i < d - 1 ? i + 1 : d - 3);
+  return spectrum.permute(order).contiguous();
+}
+
 }  // namespace
 
 struct HybridDemucs::Level {
@@ -169,14 +177,6 @@ LengthRule HybridDemucs::length_rule() const { return {false, /*offset_frames=*/
 
 nlohmann::json HybridDemucs::stft() const {
   return {{"n_fft", options_.nfft}, {"hop", options_.nfft / 4}, {"window", "hann"}};
-}
-
-// Real and imaginary parts into the last dimension: [.., 2, F, N] → [.., F, N, 2].
-torch::Tensor PartsLast(const torch::Tensor& spectrum) {
-  const std::int64_t d = spectrum.dim();
-  std::vector<std::int64_t> order;
-  for (std::int64_t i = 0; i < d; ++i) order.push_back(i < d - 3 ? i : i < d - 1 ? i + 1 : d - 3);
-  return spectrum.permute(order).contiguous();
 }
 
 // Frame n is centred in the middle of the hop that the levels along time see as their step n.

@@ -48,8 +48,9 @@ BestMetric::BestMetric(const Config& config, const std::vector<std::string>& ste
   }
   if (std::find(known.begin(), known.end(), name_) == known.end()) {
     const std::string near = NearestName(name_, known);
-    throw Error::Usage("validation yields no metric '" + name_ + "'", config.Where("metric"),
-                       near.empty() ? "known: " + JoinNames(known) : "did you mean '" + near + "'?");
+    throw Error::Usage(
+        "validation yields no metric '" + name_ + "'", config.Where("metric"),
+        near.empty() ? "known: " + JoinNames(known) : "did you mean '" + near + "'?");
   }
   if (!audio) {
     if (dot != std::string::npos) {

@@ -45,12 +45,7 @@ class RanksTraining : public TrainingTest {
         2,
         [&](Ranks& ranks) {
           const Config config = Config::Load(folder_ / "config.yaml", settings);
-          TrainRequest request;
-          request.run = folder_ / run;
-          request.device = "cpu";
-          request.threads = 1;
-          request.output = OutputMode::kQuiet;
-          request.any_precision = any_precision_;
+          const TrainRequest request = Request(run);
           Trainer trainer(config, request, ranks);
           trainer.Run();
           weights[ranks.rank()] = trainer.model().StateDict();

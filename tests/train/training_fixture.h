@@ -87,16 +87,20 @@ class TrainingTest : public ::testing::Test {
     if (!std::filesystem::exists(cache)) MakeCache(cache);
     const std::filesystem::path file = folder_ / "config.yaml";
     WriteFile(file, ConfigText(cache));
+    TrainRequest request = Request(run);
+    request.resume = resume;
+    request.after_step = std::move(after_step);
+    return Train(Config::Load(file, settings), request);
+  }
+  TrainRequest Request(const std::string& run) const {
     TrainRequest request;
     request.run = folder_ / run;
-    request.resume = resume;
     request.accept_changes = accept_changes_;
     request.device = "cpu";
     request.threads = 1;
     request.output = OutputMode::kQuiet;
     request.any_precision = any_precision_;
-    request.after_step = std::move(after_step);
-    return Train(Config::Load(file, settings), request);
+    return request;
   }
 
   static void WriteFile(const std::filesystem::path& path, const std::string& text) {

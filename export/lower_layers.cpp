@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "export/convolution.h"
 #include "export/gating.h"
 #include "export/lowering.h"
 
@@ -21,21 +22,18 @@ std::vector<std::int64_t> PerDimension(std::vector<std::int64_t> values, int dim
 }
 
 void ConvolveAs(Call& call, bool transposed, std::vector<std::int64_t> pads) {
-  const LoweredTensor x = call.Tensor("input"), weight = call.Tensor("weight");
-  const int spatial = weight.rank() - 2;
-  if (x.rank() != weight.rank()) call.Unsupported("its input has no batch dimension");
-  OnnxAttributes attributes = {
-      {"strides", PerDimension(call.Ints("stride"), spatial)},
-      {"dilations", PerDimension(call.Ints("dilation"), spatial)},
-      {"pads", std::move(pads)},
-      {"group", call.Int("groups", 1)},
-      {"kernel_shape", std::vector<std::int64_t>(weight.shape.begin() + 2, weight.shape.end())}};
-  if (transposed && call.Has("output_padding")) {
-    attributes["output_padding"] = PerDimension(call.Ints("output_padding"), spatial);
-  }
-  std::vector<std::string> inputs = {x.name, weight.name};
-  if (call.Has("bias")) inputs.push_back(call.Tensor("bias").name);
-  call.Return(call.b().Emit(transposed ? "ConvTranspose" : "Conv", inputs, attributes));
+  Convolution c{.input = call.Tensor("input"), .weight = call.Tensor("weight")};
+  const int spatial = c.weight.rank() - 2;
+  if (c.input.rank() != c.weight.rank()) call.Unsupported("its input has no batch dimension");
+  if (call.Has("bias")) c.bias = call.Tensor("bias").name;
+  c.strides = PerDimension(call.Ints("stride"), spatial);
+  c.dilations = PerDimension(call.Ints("dilation"), spatial);
+  c.pads = std::move(pads);
+  c.groups = call.Int("groups", 1);
+  c.transposed = transposed;
+  if (transposed && call.Has("output_padding"))
+    c.output_padding = PerDimension(call.Ints("output_padding"), spatial);
+  call.Return(Convolve(call.b(), c));
 }
 
 void ConvolveWithPadding(Call& call, bool transposed) {
@@ -43,7 +41,7 @@ void ConvolveWithPadding(Call& call, bool transposed) {
   ConvolveAs(call, transposed, Twice(PerDimension(call.Ints("padding"), spatial)));
 }
 
-void Convolution(Call& call) { ConvolveWithPadding(call, call.Bool("transposed", false)); }
+void AnyConvolution(Call& call) { ConvolveWithPadding(call, call.Bool("transposed", false)); }
 void ConvTranspose(Call& call) { ConvolveWithPadding(call, true); }
 
 // padding="same" or "valid"; torch puts the odd frame at the end.
@@ -273,8 +271,8 @@ void Embedding(Call& call) {
 
 const RuleTable& LayerRules() {
   static const RuleTable table = {
-      {"aten::_convolution", Convolution},
-      {"aten::convolution", Convolution},
+      {"aten::_convolution", AnyConvolution},
+      {"aten::convolution", AnyConvolution},
       {"aten::_convolution_mode", ConvolutionMode},
       {"aten::conv1d", Conv},
       {"aten::conv2d", Conv},

@@ -144,8 +144,8 @@ CrossTransformerImpl::CrossTransformerImpl(const CrossTransformerOptions& option
 }
 
 torch::Tensor CrossTransformerImpl::SpectralPositions(const torch::Tensor& spectral) const {
-  const torch::Tensor time = Waves(Positions(spectral, 3), spectral_rates_).unsqueeze(1);
-  const torch::Tensor bins = Waves(Positions(spectral, 2), spectral_rates_).unsqueeze(0);
+  const torch::Tensor time = Waves(Positions(spectral, 3), spectral_rates_).unsqueeze(0);
+  const torch::Tensor bins = Waves(Positions(spectral, 2), spectral_rates_).unsqueeze(1);
   // Each is spread over the other's dimension.
   return torch::cat({time + torch::zeros_like(bins), bins + torch::zeros_like(time)}, 2)
       .flatten(0, 1);
@@ -160,8 +160,8 @@ std::pair<torch::Tensor, torch::Tensor> CrossTransformerImpl::forward(const torc
                                                                       const torch::Tensor& temporal,
                                                                       bool checkpoints) {
   const std::int64_t bins = spectral.size(2);
-  torch::Tensor x = norm_in_(spectral.permute({0, 3, 2, 1}).flatten(1, 2));  // [B, N · F, width]
-  torch::Tensor xt = norm_in_t_(temporal.transpose(1, 2));                   // [B, M, width]
+  torch::Tensor x = norm_in_(spectral.flatten(2).transpose(1, 2));  // [B, F · N, width]
+  torch::Tensor xt = norm_in_t_(temporal.transpose(1, 2));          // [B, M, width]
   x = x + SpectralPositions(spectral) * options_.position_weight;
   xt = xt + TemporalPositions(temporal) * options_.position_weight;
   const auto run = [checkpoints](torch::nn::Module& module, const torch::Tensor& own,
@@ -177,7 +177,7 @@ std::pair<torch::Tensor, torch::Tensor> CrossTransformerImpl::forward(const torc
     x = run(*layers_->ptr(i), x, xt);
     xt = run(*layers_t_->ptr(i), xt, before);
   }
-  return {x.unflatten(1, {-1, bins}).permute({0, 3, 2, 1}), xt.transpose(1, 2)};
+  return {x.transpose(1, 2).unflatten(2, {bins, -1}), xt.transpose(1, 2)};
 }
 
 }  // namespace stemsmith

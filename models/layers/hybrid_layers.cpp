@@ -103,10 +103,13 @@ torch::Tensor HybridEncoder::forward(const torch::Tensor& input, const torch::Te
 }
 
 HybridDecoder::HybridDecoder(const HybridLevelOptions& options) : options_(options) {
+  // The padding is cut off at once where nothing looks at it before.
+  const std::int64_t cut = options.norm_groups == 0 ? Padding(options) : 0;
   if (options.frequency) {
     const nn::ConvTranspose2d conv(
         nn::ConvTranspose2dOptions(options.in, options.out, {options.kernel_size, 1})
-            .stride({options.stride, 1}));
+            .stride({options.stride, 1})
+            .padding(torch::ExpandingArray<2>({cut, 0})));
     bias_ = conv->bias;
     conv_tr_ = nn::AnyModule(conv);
   } else {
@@ -142,7 +145,7 @@ HybridDecoded HybridDecoder::forward(const torch::Tensor& x, const torch::Tensor
   const std::int64_t padding = Padding(options_);
   if (!options_.frequency) {
     z = z.slice(2, padding, padding + frames);
-  } else if (padding > 0) {
+  } else if (padding > 0 && options_.norm_groups > 0) {
     z = z.slice(2, padding, -padding);
   }
   return {options_.last ? z : torch::gelu(z), y};

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/export/onnx_check.h"
 
 namespace stemsmith::testing::layers_test {
@@ -26,6 +28,16 @@ double LayerError(Layer layer, const OnnxCheckOptions& options = {}) {
 
 constexpr double kTolerance = 3e-6;
 
+// Whether the graph of a layer has an operator.
+template <typename Layer>
+bool Has(Layer layer, const std::string& op, const OnnxCheckOptions& options = {}) {
+  torch::nn::Module module;
+  module.register_module("layer", layer);
+  const auto operators = OnnxOperators(
+      module, [&](const Tensor& x) { return layer->forward(x); }, options);
+  return std::find(operators.begin(), operators.end(), op) != operators.end();
+}
+
 TEST(ConvolutionRule, OneDimension) {
   using O = torch::nn::Conv1dOptions;
   EXPECT_LT(LayerError(torch::nn::Conv1d(O(2, 5, 8).stride(4).padding(2))), kTolerance);
@@ -40,6 +52,35 @@ TEST(ConvolutionRule, OneDimensionTransposed) {
   EXPECT_LT(LayerError(torch::nn::ConvTranspose1d(
                 O(2, 4, 5).stride(3).padding(1).output_padding(2).groups(2).bias(false))),
             kTolerance);
+}
+
+TEST(ConvolutionRule, ToFarFewerChannelsIsSummedBehindTheProduct) {
+  using O = torch::nn::Conv1dOptions;
+  const OnnxCheckOptions eight{.channels = 8};
+  for (const auto& [options, becomes] :
+       {std::pair(O(8, 2, 3).dilation(2).padding(2), true),
+        std::pair(O(8, 1, 5).dilation(3).padding(6).bias(false), true),
+        std::pair(O(8, 2, 3).padding(2), false),            // longer than its input
+        std::pair(O(8, 2, 3).stride(2).padding(1), false),  // shorter
+        std::pair(O(8, 4, 3).padding(1), false)}) {         // nearly as wide
+    EXPECT_LT(LayerError(torch::nn::Conv1d(options), eight), kTolerance);
+    EXPECT_EQ(Has(torch::nn::Conv1d(options), "Split", eight), becomes);
+  }
+}
+
+TEST(ConvolutionRule, TransposedIsAConvolutionPerPhase) {
+  using O = torch::nn::ConvTranspose1dOptions;
+  for (const auto& [options, becomes] :
+       {std::pair(O(2, 5, 8).stride(4), true), std::pair(O(2, 5, 8).stride(4).padding(2), true),
+        std::pair(O(2, 3, 5).stride(3).padding(1).bias(false), true),  // phases of one and two taps
+        std::pair(O(2, 3, 5).stride(2).padding(1).output_padding(1), true),
+        std::pair(O(2, 3, 5).stride(2).padding(2).output_padding(1), true),
+        std::pair(O(2, 3, 5).stride(3), false),             // phases of different lengths
+        std::pair(O(2, 3, 4).stride(4).padding(4), false),  // does not see its first steps
+        std::pair(O(2, 3, 6).stride(2).dilation(2), false)}) {
+    EXPECT_LT(LayerError(torch::nn::ConvTranspose1d(options)), kTolerance);
+    EXPECT_EQ(!Has(torch::nn::ConvTranspose1d(options), "ConvTranspose"), becomes);
+  }
 }
 
 // [B, 4, T] as [B, 2, 2, T] pictures or the like.
@@ -59,6 +100,14 @@ TEST(ConvolutionRule, TwoDimensions) {
   EXPECT_LT(PictureError(torch::nn::ConvTranspose2d(
                 torch::nn::ConvTranspose2dOptions(2, 3, 4).stride(2).padding(1).bias(false))),
             kTolerance);
+}
+
+TEST(ConvolutionRule, TransposedAlongOneDimensionOfPictures) {
+  using O = torch::nn::ConvTranspose2dOptions;
+  EXPECT_LT(PictureError(torch::nn::ConvTranspose2d(
+                O(2, 3, {8, 1}).stride({4, 1}).padding(torch::ExpandingArray<2>({2, 0})))),
+            kTolerance);
+  EXPECT_LT(PictureError(torch::nn::ConvTranspose2d(O(2, 3, {4, 2}).stride({2, 1}))), kTolerance);
 }
 
 TEST(PoolingRule, MaximumAndAverage) {

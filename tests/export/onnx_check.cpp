@@ -31,16 +31,29 @@ double RelativeError(const torch::Tensor& expected, const torch::Tensor& actual)
   return std::isfinite(error) ? error / std::max(peak, 1e-30) : INFINITY;
 }
 
-}  // namespace
-
-double OnnxError(torch::nn::Module& module, const TraceableForward& forward,
-                 const OnnxCheckOptions& options) {
+OnnxGraph Lowered(torch::nn::Module& module, const TraceableForward& forward,
+                  const OnnxCheckOptions& options) {
   module.eval();
   const torch::NoGradGuard no_grad;
   const Trace trace = TraceForward(
       module, forward, GuardExamples(static_cast<int>(options.channels), options.traced_lengths),
       "test");
-  const OnnxGraph graph = LowerToOnnx(trace, "test");
+  return LowerToOnnx(trace, "test");
+}
+
+}  // namespace
+
+std::vector<std::string> OnnxOperators(torch::nn::Module& module, const TraceableForward& forward,
+                                       const OnnxCheckOptions& options) {
+  std::vector<std::string> operators;
+  for (const OnnxNode& node : Lowered(module, forward, options).nodes) operators.push_back(node.op);
+  return operators;
+}
+
+double OnnxError(torch::nn::Module& module, const TraceableForward& forward,
+                 const OnnxCheckOptions& options) {
+  const OnnxGraph graph = Lowered(module, forward, options);
+  const torch::NoGradGuard no_grad;
   TemporaryFolder folder;
   WriteOnnxModel(graph, {}, folder / "model.onnx", "test");
 

@@ -21,6 +21,9 @@ struct OnnxCheckOptions {
 // The largest difference over the peak, over batches of 1 and 4 and all run lengths.
 double OnnxError(torch::nn::Module& module, const TraceableForward& forward,
                  const OnnxCheckOptions& options = {});
+// The operators of the graph that a forward function becomes, in order.
+std::vector<std::string> OnnxOperators(torch::nn::Module& module, const TraceableForward& forward,
+                                       const OnnxCheckOptions& options = {});
 // For functions without parameters.
 double OnnxError(const TraceableForward& forward, const OnnxCheckOptions& options = {});
 

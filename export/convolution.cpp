@@ -1,0 +1,123 @@
+#include "export/convolution.h"
+
+#include <algorithm>
+
+namespace stemsmith {
+namespace {
+
+// Less narrow results are not worth the detour.
+constexpr std::int64_t kNarrowerBy = 4;
+
+bool AllAre(const std::vector<std::int64_t>& values, std::int64_t value) {
+  return std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == value; });
+}
+
+std::string Plain(GraphBuilder& b, const Convolution& c) {
+  OnnxAttributes attributes = {
+      {"strides", c.strides},
+      {"dilations", c.dilations},
+      {"pads", c.pads},
+      {"group", c.groups},
+      {"kernel_shape",
+       std::vector<std::int64_t>(c.weight.shape.begin() + 2, c.weight.shape.end())}};
+  if (!c.output_padding.empty()) attributes["output_padding"] = c.output_padding;
+  std::vector<std::string> inputs = {c.input.name, c.weight.name};
+  if (!c.bias.empty()) inputs.push_back(c.bias);
+  return b.Emit(c.transposed ? "ConvTranspose" : "Conv", inputs, attributes);
+}
+
+// A convolution of stride 1 in one group.
+std::string Dense(GraphBuilder& b, const std::string& x, const torch::Tensor& weight,
+                  const std::string& bias, std::vector<std::int64_t> pads) {
+  std::vector<std::string> inputs = {x, b.Tensor(weight)};
+  if (!bias.empty()) inputs.push_back(bias);
+  const std::vector<std::int64_t> ones(static_cast<std::size_t>(weight.dim() - 2), 1);
+  return b.Emit("Conv", inputs,
+                {{"strides", ones},
+                 {"dilations", ones},
+                 {"pads", std::move(pads)},
+                 {"group", std::int64_t{1}},
+                 {"kernel_shape", weight.sizes().slice(2).vec()}});
+}
+
+bool Narrows(const Convolution& c) {
+  if (c.transposed || c.weight.rank() != 3 || c.groups != 1 || c.strides[0] != 1) return false;
+  const std::int64_t taps = c.weight.shape[2], reach = c.dilations[0] * (taps / 2);
+  return taps > 1 && taps % 2 == 1 && AllAre(c.pads, reach) &&
+         c.weight.shape[1] >= kNarrowerBy * c.weight.shape[0];
+}
+
+// [B, Cin, T] → [B, Cout, T].
+std::string ByTaps(GraphBuilder& b, const Convolution& c, const torch::Tensor& weight) {
+  const std::int64_t taps = weight.size(2);
+  const std::string all =
+      Dense(b, c.input.name, weight.permute({2, 0, 1}).flatten(0, 1).unsqueeze(2), "",
+            {0, 0});  // [B, taps · Cout, T]
+  const std::vector<std::string> parts = b.Split(all, 1, static_cast<std::size_t>(taps));
+  std::string sum;
+  for (std::int64_t tap = 0; tap < taps; ++tap) {
+    // Negative padding cuts off.
+    const std::int64_t later = (taps / 2 - tap) * c.dilations[0];
+    std::string part = parts[static_cast<std::size_t>(tap)];
+    if (later != 0) part = b.Emit("Pad", {part, b.Ints({0, 0, later, 0, 0, -later})});
+    sum = sum.empty() ? part : b.Emit("Add", {sum, part});
+  }
+  if (c.bias.empty()) return sum;
+  return b.Emit("Add", {sum, b.Tensor(b.ConstantOf(c.bias).unsqueeze(1))});
+}
+
+// Where phases of the result are equally many steps along the first spatial dimension, each phase a
+// convolution; along a second one nothing may move.
+bool HasPhases(const Convolution& c) {
+  if (!c.transposed || c.groups != 1 || !AllAre(c.dilations, 1)) return false;
+  const auto spatial = c.strides.size();
+  for (std::size_t d = 1; d < spatial; ++d) {
+    if (c.strides[d] != 1 || c.weight.shape[d + 2] != 1 || c.pads[d] != 0 ||
+        c.pads[d + spatial] != 0 || (!c.output_padding.empty() && c.output_padding[d] != 0))
+      return false;
+  }
+  return c.strides[0] > 1 && c.weight.shape[2] >= c.strides[0];
+}
+
+// [B, Cin, T, ..] → [B, Cout, (T + extra) · stride, ..]. Step n of phase p is place n · stride + p
+// + pad of the whole, which is the sum over j of tap (place mod stride + j · stride) and the
+// input's step (place / stride - j). Empty where phases are not equally long or would need steps
+// cut off.
+std::string ByPhases(GraphBuilder& b, const Convolution& c, const torch::Tensor& weight) {
+  const auto spatial = c.strides.size();
+  const std::int64_t kernel = weight.size(2), stride = c.strides[0], begin = c.pads[0];
+  const std::int64_t size =
+      kernel - begin - c.pads[spatial] + (c.output_padding.empty() ? 0 : c.output_padding[0]);
+  if (size % stride != 0) return "";
+  const std::int64_t extra = size / stride - 1;
+  std::vector<std::string> phases;
+  for (std::int64_t p = 0; p < stride; ++p) {
+    const std::int64_t first = (p + begin) % stride, ahead = (p + begin) / stride;
+    const torch::Tensor taps =
+        weight.slice(2, first, kernel, stride).flip(2).transpose(0, 1).contiguous();
+    std::vector<std::int64_t> pads(2 * spatial, 0);
+    pads[0] = taps.size(2) - 1 - ahead;
+    pads[spatial] = extra + ahead;
+    if (pads[0] < 0 || pads[spatial] < 0) return "";
+    phases.push_back(b.Unsqueeze(Dense(b, c.input.name, taps, c.bias, std::move(pads)), {3}));
+  }
+  std::vector<LoweredInt> shape = {0, weight.size(1),
+                                   b.Multiply(b.Add(b.Dimension(c.input, 2), extra), stride)};
+  if (spatial == 2) shape.push_back(b.Dimension(c.input, 3));
+  return b.Reshape(b.Concat(phases, 3), shape);
+}
+
+}  // namespace
+
+std::string Convolve(GraphBuilder& b, const Convolution& c) {
+  const torch::Tensor weight = b.ConstantOf(c.weight.name);
+  const bool known = weight.defined() && (c.bias.empty() || b.ConstantOf(c.bias).defined());
+  if (known && Narrows(c)) return ByTaps(b, c, weight);
+  if (known && HasPhases(c)) {
+    const std::string result = ByPhases(b, c, weight);
+    if (!result.empty()) return result;
+  }
+  return Plain(b, c);
+}
+
+}  // namespace stemsmith

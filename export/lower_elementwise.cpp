@@ -5,6 +5,7 @@
 
 #include "export/complex.h"
 #include "export/gating.h"
+#include "export/linear.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -56,8 +57,10 @@ void Mul(Call& call) {
   }
   for (const auto& [known, x] : {std::pair("self", "other"), std::pair("other", "self")}) {
     if (!call.IsConstant(known) || !call.Constant(known).isTensor() || call.IsConstant(x)) continue;
-    const auto scaled = ScaledUnit(call.b(), call.Tensor(x).name, call.ConstantTensor(known));
-    if (scaled) return call.Return(*scaled);
+    const std::string name = call.Tensor(x).name;
+    const torch::Tensor factors = call.ConstantTensor(known);
+    if (const auto scaled = ScaledUnit(call.b(), name, factors)) return call.Return(*scaled);
+    if (const auto scaled = ScaledLinear(call.b(), name, factors)) return call.Return(*scaled);
   }
   call.Return(Apply(call, "Mul", call.Operand("self", type), call.Operand("other", type)));
 }

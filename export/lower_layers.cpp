@@ -4,6 +4,7 @@
 
 #include "export/convolution.h"
 #include "export/gating.h"
+#include "export/linear.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -109,6 +110,30 @@ void BatchNorm(Call& call) {
       {{"epsilon", epsilon}}));
 }
 
+// x less its mean over `dims`, and what makes that one of unit deviation.
+std::pair<std::string, std::string> Centred(GraphBuilder& b, const std::string& x,
+                                            const std::vector<std::int64_t>& dims, float epsilon) {
+  const std::string centred = b.Emit("Sub", {x, b.ReduceMean(x, dims, /*keep=*/true)});
+  const std::string variance = b.ReduceMean(b.Emit("Mul", {centred, centred}), dims, /*keep=*/true);
+  const std::string deviation = b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})});
+  return {centred, b.Emit("Reciprocal", {deviation})};
+}
+
+// One group of [B, C, N] with weights, where that is [B, N, C] turned: nothing needs to be turned.
+std::optional<std::string> NormalizeTurned(Call& call, const LoweredTensor& x, float epsilon) {
+  GraphBuilder& b = call.b();
+  const OnnxNode* turned = b.Producer(x.name);
+  const std::vector<std::int64_t> order = {0, 2, 1};
+  if (turned == nullptr || turned->op != "Transpose" ||
+      turned->attributes.at("perm") != OnnxAttribute(order) || !call.Has("weight") ||
+      !call.Has("bias"))
+    return std::nullopt;
+  auto [centred, factor] = Centred(b, std::string(turned->inputs[0]), {1, 2}, epsilon);
+  factor = b.Emit("Mul", {factor, b.Tensor(call.ConstantTensor("weight"))});
+  const std::string scaled = b.Emit("Mul", {centred, factor});
+  return b.Transpose(b.Emit("Add", {scaled, b.Tensor(call.ConstantTensor("bias"))}), order);
+}
+
 // Normalises over each group's elements, then scales and shifts per channel (dimension 1).
 void NormalizeGroups(Call& call, std::int64_t groups) {
   GraphBuilder& b = call.b();
@@ -129,6 +154,9 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     if (grouped) shape = {groups, x.shape.at(1) / groups, 1};
     return b.Tensor(call.ConstantTensor(name).reshape(shape));
   };
+  if (groups == 1 && elements >= kManyElements && x.rank() == 3) {
+    if (const auto turned = NormalizeTurned(call, x, epsilon)) return call.Return(*turned);
+  }
   const std::string shape = b.Emit("Shape", {x.name});
   std::string result;
   if (elements < kManyElements) {
@@ -141,13 +169,8 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", false)});
   } else {
     const std::string grouped = b.Reshape(x.name, {0, groups, x.shape.at(1) / groups, -1});
-    const std::string centred =
-        b.Emit("Sub", {grouped, b.ReduceMean(grouped, {2, 3}, /*keep=*/true)});
-    const std::string variance =
-        b.ReduceMean(b.Emit("Mul", {centred, centred}), {2, 3}, /*keep=*/true);
     // Deviation and weight are joined first: one pass over the elements for both.
-    std::string factor =
-        b.Emit("Reciprocal", {b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})})});
+    auto [centred, factor] = Centred(b, grouped, {2, 3}, epsilon);
     if (call.Has("weight")) factor = b.Emit("Mul", {factor, weight("weight", true)});
     result = b.Emit("Mul", {centred, factor});
     if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", true)});
@@ -181,12 +204,12 @@ void LayerNorm(Call& call) {
 
 void Linear(Call& call) {
   GraphBuilder& b = call.b();
-  std::string weight;
-  if (call.IsConstant("weight")) {
-    weight = b.Tensor(call.ConstantTensor("weight").t());
-  } else {
-    weight = b.Transpose(call.Tensor("weight").name, {1, 0});
+  if (call.IsConstant("weight") && (!call.Has("bias") || call.IsConstant("bias"))) {
+    KnownLinear linear{call.Tensor("input").name, call.ConstantTensor("weight").t(), {}};
+    if (call.Has("bias")) linear.bias = call.ConstantTensor("bias");
+    return call.Return(EmitLinear(b, linear));
   }
+  const std::string weight = b.Transpose(call.Tensor("weight").name, {1, 0});
   std::string result = b.Emit("MatMul", {call.Tensor("input").name, weight});
   if (call.Has("bias")) result = b.Emit("Add", {result, call.Tensor("bias").name});
   call.Return(result);

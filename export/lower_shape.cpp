@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "export/linear.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -165,16 +166,6 @@ void Flip(Call& call) {
   call.Return(result);
 }
 
-// Slices of the given sizes along `dim`.
-void ReturnPieces(Call& call, const LoweredTensor& x, int dim,
-                  const std::vector<std::int64_t>& sizes) {
-  std::int64_t start = 0;
-  for (const std::int64_t size : sizes) {
-    call.Return(call.b().Slice(x.name, dim, start, start + size));
-    start += size;
-  }
-}
-
 // The sizes of the pieces, which the trace knows, even where the operator only says how many.
 void SplitAsTraced(Call& call) {
   const LoweredTensor x = call.Tensor("self");
@@ -185,7 +176,13 @@ void SplitAsTraced(Call& call) {
     if (size == TracedTensor::kVaries) call.Unsupported("the size of its pieces varies");
     sizes.push_back(size);
   }
-  ReturnPieces(call, x, dim, sizes);
+  std::optional<std::vector<std::string>> pieces;
+  if (dim == x.rank() - 1) pieces = LinearPieces(call.b(), x.name, sizes);
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    call.Return(pieces ? (*pieces)[i] : call.b().Slice(x.name, dim, start, start + sizes[i]));
+    start += sizes[i];
+  }
 }
 
 void Unbind(Call& call) {

@@ -166,6 +166,46 @@ TEST(NormRule, GroupsChannelsAndFeatures) {
 }
 
 // Gates look through what is before and behind them; what they find must be there.
+TEST(LinearRule, TakesItsPiecesAndFactorsIntoTheWeights) {
+  for (const bool bias : {true, false}) {
+    torch::nn::Module module;
+    auto linear = torch::nn::Linear(torch::nn::LinearOptions(2, 9).bias(bias));
+    module.register_module("linear", linear);
+    const Tensor factors = module.register_buffer("factors", torch::rand({3}) + 1);
+    const auto forward = [&](const Tensor& x) {
+      const auto parts = torch::linear(x.transpose(1, 2), linear->weight, linear->bias)
+                             .split_with_sizes({2, 4, 3}, -1);
+      return torch::cat({parts[0] * 2, parts[1].sigmoid(), factors * parts[2]}, -1);
+    };
+    EXPECT_LT(OnnxError(module, forward), kTolerance);
+    const auto operators = OnnxOperators(module, forward);
+    const auto count = [&](const char* op) {
+      return std::count(operators.begin(), operators.end(), op);
+    };
+    EXPECT_EQ(count("MatMul"), 3);
+    EXPECT_EQ(count("Split") + count("Slice"), 0);
+    EXPECT_EQ(count("Mul"), 1);  // by a number
+  }
+}
+
+TEST(NormRule, GroupNormOfATurnedSignalTurnsNothing) {
+  const std::int64_t length = 1 << 16;  // as many elements as are not normalised in one go
+  torch::nn::Module module;
+  auto norm = torch::nn::GroupNorm(1, 2);
+  module.register_module("norm", norm);
+  const torch::NoGradGuard no_grad;
+  norm->weight.normal_();
+  norm->bias.normal_();
+  const auto forward = [&](const Tensor& x) {
+    const Tensor line = x.unflatten(2, {-1, 2}).select(1, 0);  // [B, T / 2, 2]
+    return norm(line.transpose(1, 2)).transpose(1, 2);
+  };
+  const OnnxCheckOptions options{.traced_lengths = {length}};
+  EXPECT_LT(OnnxError(module, forward, options), kTolerance);
+  const auto operators = OnnxOperators(module, forward, options);
+  EXPECT_EQ(std::count(operators.begin(), operators.end(), "Transpose"), 0);
+}
+
 TEST(GateRule, LooksThroughConvolutionsNormsAndScales) {
   torch::manual_seed(4);
   const torch::NoGradGuard no_grad;

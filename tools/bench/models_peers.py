@@ -1,7 +1,8 @@
 """The Python side of tools/bench/models.sh: each model of ours beside eager PyTorch with the same weights.
 
 Ours and the peer take turns, each waiting while the other works; of each pair of turns the ratio counts, of all ratios
-the median.
+the median. Each measure has a Python of its own, as users have: in one that has trained before, the C library keeps
+memory that it else gives back, and what a process did before would be measured with it.
 """
 import argparse
 import json
@@ -33,8 +34,6 @@ def demucs_v2():
 
 
 def demucs4(module, name, **options):
-    for loaded in [loaded for loaded in sys.modules if loaded.split(".")[0] == "demucs"]:
-        del sys.modules[loaded]  # those of 2.x
     sys.path.insert(0, os.environ["STEMSMITH_DEMUCS4"])
     model = getattr(__import__(f"demucs.{module}", fromlist=[name]), name)(STEMS, **options)
     return model, model
@@ -102,7 +101,7 @@ def seconds_of(function):
     return told if isinstance(told, float) else time.perf_counter() - begin
 
 
-def measure(row, arguments, folder):
+def measure(row, what, arguments, folder):
     name, make, options, seconds, goal = ROWS[row]
     torch.manual_seed(1)
     model, separate = make(**options)
@@ -127,15 +126,15 @@ def measure(row, arguments, folder):
         with torch.no_grad():
             separate(audio)
 
-    def report(what, ours, peer, least):
+    def report(title, ours, peer, least):
         us, them, ratio, spread = paired(ours, peer, arguments.turns)
         verdict = "" if least is None else f"   goal {least}: {'reached' if ratio >= least else 'missed'}"
-        print(f"{row:15s} {what:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f} ({spread})"
+        print(f"{row:15s} {title:14s} ours {us:7.3f} s   eager Python {them:7.3f} s   ratio {ratio:5.2f} ({spread})"
               f"{verdict}", flush=True)
 
-    if "forward" in arguments.what:
-        report("forward", lambda: ask("forward"), forward, 0.97)
-    if "train" in arguments.what:
+    if what == "forward":
+        return report("forward", lambda: ask("forward"), forward, 0.97)
+    if what == "train":
         adam = torch.optim.Adam(model.parameters(), lr=1e-5)
 
         def train():
@@ -144,14 +143,10 @@ def measure(row, arguments, folder):
             torch.nn.functional.l1_loss(separate(mix), stems).backward()
             adam.step()
 
-        report("training step", lambda: ask("train"), train, 0.97)
-        del adam
-        model.zero_grad(set_to_none=True)
+        return report("training step", lambda: ask("train"), train, 0.97)
     ours.stdin.write(f"save {folder}/model.safetensors\n")
     ours.stdin.close()
     ours.wait()
-    if "onnx" not in arguments.what:
-        return
     subprocess.run([arguments.stemsmith, "export", folder / "model.safetensors", "--out", folder / "out", "--format",
                     "onnx", "--quiet"], check=True)
     session_options = onnxruntime.SessionOptions()  # as `separate` sets them
@@ -176,9 +171,17 @@ def main():
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.models) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    for row in arguments.models or ROWS:
+    kinds = ["forward", "train", "onnx"]
+    if unknown := set(arguments.what.split(",")) - set(kinds):
+        parser.error(f"no such measure: {', '.join(sorted(unknown))}; there are {', '.join(kinds)}")
+    measures = [(row, what) for row in arguments.models or ROWS for what in arguments.what.split(",")]
+    if len(measures) == 1:
         with tempfile.TemporaryDirectory() as folder:
-            measure(row, arguments, pathlib.Path(folder))
+            measure(*measures[0], arguments, pathlib.Path(folder))
+        return
+    for row, what in measures:
+        subprocess.run([sys.executable, __file__, arguments.native, arguments.stemsmith, row, "--what", what,
+                        "--turns", str(arguments.turns), "--seconds", str(arguments.seconds)], check=True)
 
 
 if __name__ == "__main__":

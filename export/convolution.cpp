@@ -43,6 +43,7 @@ std::string Dense(GraphBuilder& b, const std::string& x, const torch::Tensor& we
 bool Narrows(const Convolution& c) {
   if (c.transposed || c.weight.rank() != 3 || c.groups != 1 || c.strides[0] != 1) return false;
   const std::int64_t taps = c.weight.shape[2], reach = c.dilations[0] * (taps / 2);
+  if (c.input.shape[2] <= reach) return false;  // or varies: nothing would be left of an outer tap
   return taps > 1 && taps % 2 == 1 && AllAre(c.pads, reach) &&
          c.weight.shape[1] >= kNarrowerBy * c.weight.shape[0];
 }

@@ -56,7 +56,7 @@ TEST(ConvolutionRule, OneDimensionTransposed) {
 
 TEST(ConvolutionRule, ToFarFewerChannelsIsSummedBehindTheProduct) {
   using O = torch::nn::Conv1dOptions;
-  const OnnxCheckOptions eight{.channels = 8};
+  const OnnxCheckOptions eight{.channels = 8, .traced_lengths = {48}};
   for (const auto& [options, becomes] :
        {std::pair(O(8, 2, 3).dilation(2).padding(2), true),
         std::pair(O(8, 1, 5).dilation(3).padding(6).bias(false), true),
@@ -66,6 +66,11 @@ TEST(ConvolutionRule, ToFarFewerChannelsIsSummedBehindTheProduct) {
     EXPECT_LT(LayerError(torch::nn::Conv1d(options), eight), kTolerance);
     EXPECT_EQ(Has(torch::nn::Conv1d(options), "Split", eight), becomes);
   }
+  // An input that the outer taps see nothing of, and one that may come to be such.
+  const torch::nn::Conv1d wide(O(8, 2, 3).dilation(48).padding(48));
+  EXPECT_LT(LayerError(wide, eight), kTolerance);
+  EXPECT_FALSE(Has(wide, "Split", eight));
+  EXPECT_FALSE(Has(torch::nn::Conv1d(O(8, 2, 3).padding(1)), "Split", {.channels = 8}));
 }
 
 TEST(ConvolutionRule, TransposedIsAConvolutionPerPhase) {

@@ -1,6 +1,7 @@
 #include "export/convolution.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace stemsmith {
 namespace {
@@ -67,9 +68,8 @@ std::string ByTaps(GraphBuilder& b, const Convolution& c, const torch::Tensor& w
   return b.Emit("Add", {sum, b.Tensor(b.ConstantOf(c.bias).unsqueeze(1))});
 }
 
-// Where phases of the result are equally many steps along the first spatial dimension, each phase a
-// convolution; along a second one nothing may move.
-bool HasPhases(const Convolution& c) {
+// Strided along the first spatial dimension, and along a second one of width 1.
+bool MovesAlongOne(const Convolution& c) {
   if (!c.transposed || c.groups != 1 || !AllAre(c.dilations, 1)) return false;
   const auto spatial = c.strides.size();
   for (std::size_t d = 1; d < spatial; ++d) {
@@ -82,14 +82,16 @@ bool HasPhases(const Convolution& c) {
 
 // [B, Cin, T, ..] → [B, Cout, (T + extra) · stride, ..]. Step n of phase p is place n · stride + p
 // + pad of the whole, which is the sum over j of tap (place mod stride + j · stride) and the
-// input's step (place / stride - j). Empty where phases are not equally long or would need steps
+// input's step (place / stride - j). Nothing where phases are not equally long or would need steps
 // cut off.
-std::string ByPhases(GraphBuilder& b, const Convolution& c, const torch::Tensor& weight) {
+std::optional<std::string> ByPhases(GraphBuilder& b, const Convolution& c,
+                                    const torch::Tensor& weight) {
+  if (!MovesAlongOne(c)) return std::nullopt;
   const auto spatial = c.strides.size();
   const std::int64_t kernel = weight.size(2), stride = c.strides[0], begin = c.pads[0];
   const std::int64_t size =
       kernel - begin - c.pads[spatial] + (c.output_padding.empty() ? 0 : c.output_padding[0]);
-  if (size % stride != 0) return "";
+  if (size % stride != 0) return std::nullopt;
   const std::int64_t extra = size / stride - 1;
   std::vector<std::string> phases;
   for (std::int64_t p = 0; p < stride; ++p) {
@@ -99,7 +101,7 @@ std::string ByPhases(GraphBuilder& b, const Convolution& c, const torch::Tensor&
     std::vector<std::int64_t> pads(2 * spatial, 0);
     pads[0] = taps.size(2) - 1 - ahead;
     pads[spatial] = extra + ahead;
-    if (pads[0] < 0 || pads[spatial] < 0) return "";
+    if (pads[0] < 0 || pads[spatial] < 0) return std::nullopt;
     phases.push_back(b.Unsqueeze(Dense(b, c.input.name, taps, c.bias, std::move(pads)), {3}));
   }
   std::vector<LoweredInt> shape = {0, weight.size(1),
@@ -114,9 +116,8 @@ std::string Convolve(GraphBuilder& b, const Convolution& c) {
   const torch::Tensor weight = b.ConstantOf(c.weight.name);
   const bool known = weight.defined() && (c.bias.empty() || b.ConstantOf(c.bias).defined());
   if (known && Narrows(c)) return ByTaps(b, c, weight);
-  if (known && HasPhases(c)) {
-    const std::string result = ByPhases(b, c, weight);
-    if (!result.empty()) return result;
+  if (known) {
+    if (const auto phases = ByPhases(b, c, weight)) return *phases;
   }
   return Plain(b, c);
 }

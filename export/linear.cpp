@@ -1,12 +1,9 @@
 #include "export/linear.h"
 
 namespace stemsmith {
+namespace {
 
-std::string EmitLinear(GraphBuilder& b, const KnownLinear& linear) {
-  const std::string product = b.Emit("MatMul", {linear.input, b.Tensor(linear.weight)});
-  return linear.bias.defined() ? b.Emit("Add", {product, b.Tensor(linear.bias)}) : product;
-}
-
+// What gave `x`, where EmitLinear did.
 std::optional<KnownLinear> LinearBehind(const GraphBuilder& b, const std::string& x) {
   const OnnxNode* node = b.Producer(x);
   torch::Tensor bias;
@@ -20,6 +17,13 @@ std::optional<KnownLinear> LinearBehind(const GraphBuilder& b, const std::string
   if (!weight.defined() || weight.dim() != 2) return std::nullopt;
   if (bias.defined() && bias.size(0) != weight.size(1)) return std::nullopt;
   return KnownLinear{node->inputs[0], weight, bias};
+}
+
+}  // namespace
+
+std::string EmitLinear(GraphBuilder& b, const KnownLinear& linear) {
+  const std::string product = b.Emit("MatMul", {linear.input, b.Tensor(linear.weight)});
+  return linear.bias.defined() ? b.Emit("Add", {product, b.Tensor(linear.bias)}) : product;
 }
 
 std::optional<std::vector<std::string>> LinearPieces(GraphBuilder& b, const std::string& x,

@@ -19,9 +19,6 @@ struct KnownLinear {
 
 std::string EmitLinear(GraphBuilder& b, const KnownLinear& linear);
 
-// What gave `x`, where EmitLinear did.
-std::optional<KnownLinear> LinearBehind(const GraphBuilder& b, const std::string& x);
-
 // A linear result's pieces of these sizes along the last dimension, and the result times a factor
 // per element of it, [N]; nothing where `x` is not of EmitLinear, or the factors are not that.
 std::optional<std::vector<std::string>> LinearPieces(GraphBuilder& b, const std::string& x,

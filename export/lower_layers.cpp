@@ -110,28 +110,34 @@ void BatchNorm(Call& call) {
       {{"epsilon", epsilon}}));
 }
 
-// x less its mean over `dims`, and what makes that one of unit deviation.
-std::pair<std::string, std::string> Centred(GraphBuilder& b, const std::string& x,
-                                            const std::vector<std::int64_t>& dims, float epsilon) {
+// x less its mean over `dims`, of unit deviation, times a weight and plus a bias where there are
+// such (else ""). Deviation and weight are joined first: one pass over the elements for both.
+std::string Standardized(GraphBuilder& b, const std::string& x,
+                         const std::vector<std::int64_t>& dims, float epsilon,
+                         const std::string& weight, const std::string& bias) {
   const std::string centred = b.Emit("Sub", {x, b.ReduceMean(x, dims, /*keep=*/true)});
   const std::string variance = b.ReduceMean(b.Emit("Mul", {centred, centred}), dims, /*keep=*/true);
   const std::string deviation = b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(epsilon)})});
-  return {centred, b.Emit("Reciprocal", {deviation})};
+  std::string factor = b.Emit("Reciprocal", {deviation});
+  if (!weight.empty()) factor = b.Emit("Mul", {factor, weight});
+  const std::string scaled = b.Emit("Mul", {centred, factor});
+  return bias.empty() ? scaled : b.Emit("Add", {scaled, bias});
 }
 
-// One group of [B, C, N] with weights, where that is [B, N, C] turned: nothing needs to be turned.
+// One group of [B, C, N] where that is [B, N, C] turned: nothing needs to be turned.
 std::optional<std::string> NormalizeTurned(Call& call, const LoweredTensor& x, float epsilon) {
   GraphBuilder& b = call.b();
   const OnnxNode* turned = b.Producer(x.name);
   const std::vector<std::int64_t> order = {0, 2, 1};
   if (turned == nullptr || turned->op != "Transpose" ||
-      turned->attributes.at("perm") != OnnxAttribute(order) || !call.Has("weight") ||
-      !call.Has("bias"))
+      turned->attributes.at("perm") != OnnxAttribute(order))
     return std::nullopt;
-  auto [centred, factor] = Centred(b, std::string(turned->inputs[0]), {1, 2}, epsilon);
-  factor = b.Emit("Mul", {factor, b.Tensor(call.ConstantTensor("weight"))});
-  const std::string scaled = b.Emit("Mul", {centred, factor});
-  return b.Transpose(b.Emit("Add", {scaled, b.Tensor(call.ConstantTensor("bias"))}), order);
+  const std::string source = turned->inputs[0];
+  const auto weight = [&](const char* name) {
+    return call.Has(name) ? b.Tensor(call.ConstantTensor(name)) : "";
+  };
+  return b.Transpose(Standardized(b, source, {1, 2}, epsilon, weight("weight"), weight("bias")),
+                     order);
 }
 
 // Normalises over each group's elements, then scales and shifts per channel (dimension 1).
@@ -148,7 +154,8 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     elements = known ? std::min(elements * x.shape[d], kManyElements) : kManyElements;
   }
   // A weight per channel, beside groups of channels and their elements, or beside x.
-  const auto weight = [&](const char* name, bool grouped) {
+  const auto weight = [&](const char* name, bool grouped) -> std::string {
+    if (!call.Has(name)) return "";
     std::vector<std::int64_t> shape(static_cast<std::size_t>(x.rank() - 1), 1);
     shape[0] = x.shape.at(1);
     if (grouped) shape = {groups, x.shape.at(1) / groups, 1};
@@ -169,11 +176,8 @@ void NormalizeGroups(Call& call, std::int64_t groups) {
     if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", false)});
   } else {
     const std::string grouped = b.Reshape(x.name, {0, groups, x.shape.at(1) / groups, -1});
-    // Deviation and weight are joined first: one pass over the elements for both.
-    auto [centred, factor] = Centred(b, grouped, {2, 3}, epsilon);
-    if (call.Has("weight")) factor = b.Emit("Mul", {factor, weight("weight", true)});
-    result = b.Emit("Mul", {centred, factor});
-    if (call.Has("bias")) result = b.Emit("Add", {result, weight("bias", true)});
+    result =
+        Standardized(b, grouped, {2, 3}, epsilon, weight("weight", true), weight("bias", true));
     result = b.Emit("Reshape", {result, shape});
   }
   if (groups == 1 && call.Has("weight") && call.Has("bias")) {

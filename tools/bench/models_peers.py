@@ -74,7 +74,7 @@ ROWS = {
     "hdemucs": ("hdemucs", partial(demucs4, "hdemucs", "HDemucs"), {}, 4.0, True),
     # As published.
     "htdemucs": ("htdemucs", partial(demucs4, "htdemucs", "HTDemucs"),
-                 {"bottom_channels": 512, "dconv_mode": 3, "segment": 3.9}, 3.9, True),
+                 {"bottom_channels": 512, "dconv_mode": 3, "segment": 7.8}, 7.8, True),
 }
 
 

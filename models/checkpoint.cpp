@@ -1,7 +1,7 @@
 #include "models/checkpoint.h"
 
 #include "core/error.h"
-#include "models/separation_model.h"
+#include "models/model_for_weights.h"
 
 namespace stemsmith {
 namespace {
@@ -100,7 +100,8 @@ std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file
 
 std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoint) {
   const Config config = Config::Parse(checkpoint.model_config, "the checkpoint's model");
-  std::shared_ptr<SeparationModel> model = MakeModel(config, checkpoint.setting);
+  std::shared_ptr<SeparationModel> model =
+      MakeModelFor(checkpoint.weights, config, checkpoint.setting);
   model->LoadStateDict(checkpoint.weights, "the checkpoint");
   model->UseSegment(checkpoint.segment_frames);
   model->eval();

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "models/model_for_weights.h"
 #include "models/state_fit.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle.h"
@@ -66,7 +67,7 @@ ImportedModel Fill(const ModelPlan& plan, const NamedTensors& state, bool partia
   // What is left as initialised is the same every time.
   torch::manual_seed(0);
   const Config config = Config::Parse(plan.model.dump(), "the model of " + where);
-  const std::shared_ptr<SeparationModel> model = MakeModel(config, plan.setting);
+  const std::shared_ptr<SeparationModel> model = MakeModelFor(state, config, plan.setting);
   const NamedTensors own = model->StateDict();
   const StateFit fit = FillState(state, own, partial, "--partial", where);
   ImportedModel imported;

@@ -67,6 +67,22 @@ TEST(Checkpoint, ForeignWeightsAndNewerVersionsAreRefused) {
   }
 }
 
+TEST(Checkpoint, ADescriptionFarBeyondItsWeightsIsRefusedBeforeMemoryIsTaken) {
+  Checkpoint checkpoint;
+  checkpoint.model_config = "{name: open_unmix, n_fft: 64, hop: 16, hidden_size: 16384}";
+  checkpoint.setting = Setting();
+  checkpoint.segment_frames = 9000;
+  checkpoint.weights = {{"x", torch::zeros({3})}};
+  try {
+    ModelFromCheckpoint(checkpoint);  // its first LSTM takes 12 GiB
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.problem().find("far more memory"), std::string::npos) << error.what();
+  }
+  // And nothing is left of the limit.
+  EXPECT_NO_THROW(MakeModel(TinyConfig("open_unmix"), Setting()));
+}
+
 TEST(Checkpoint, ARunMeansItsBestCheckpointElseItsLast) {
   TemporaryFolder folder;
   EXPECT_THROW(ResolveCheckpoint(folder / "absent"), Error);

@@ -1,7 +1,6 @@
 """The cache of `stemsmith prepare` as docs/cache_format.md tells h5py users to read it."""
 
 import json
-import os
 import re
 import subprocess
 
@@ -9,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 RATE, SECONDS = 44100, 3
 STEMS = ["bass", "drums"]
 
@@ -31,10 +30,7 @@ def songs(tmp_path_factory):
 
 
 def prepare(songs, out, *options):
-    result = subprocess.run(
-        [os.path.join(BIN, "stemsmith"), "prepare", "folders", songs, "--out", out, "--quiet", *options],
-        capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    run("stemsmith", "prepare", "folders", songs, "--out", out, "--quiet", *options)
     return h5py.File(out)
 
 

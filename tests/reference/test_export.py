@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import re
-import subprocess
 
 import numpy as np
 import onnx
@@ -18,10 +17,10 @@ import soundfile
 import torch
 import yaml
 from model_probe import probe
+from programs import run
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["drums", "bass", "other", "vocals"]
 MODELS = {
     "unet": "{name: unet, n_fft: 1024, hop: 256, channels: 4, depth: 3}",
@@ -42,12 +41,6 @@ MODELS = {
 }
 # The others are exported for the length that they were trained with.
 DYNAMIC = {"unet", "unet_magnitudes", "unet_recurrent", "demucs_v2", "open_unmix", "wave_unet"}
-
-
-def run(program, *arguments, status=0):
-    result = subprocess.run([os.path.join(BIN, program), *map(str, arguments)], capture_output=True, text=True)
-    assert result.returncode == status, f"{program} {arguments}: {result.stdout}\n{result.stderr}"
-    return result
 
 
 @pytest.fixture(scope="module")

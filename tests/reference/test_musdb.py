@@ -4,7 +4,6 @@ A reader and a writer of ours with the same mistake would agree with each other;
 """
 
 import json
-import os
 import subprocess
 
 import ffmpeg
@@ -12,17 +11,14 @@ import musdb
 import numpy as np
 import pytest
 import soundfile
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["mixture", "drums", "bass", "other", "vocals"]  # the order of MUSDB18's streams
 SONGS, SECONDS, RATE = 3, 5, 44100
 
 
 def synth(out, layout):
-    result = subprocess.run(
-        [os.path.join(BIN, "stemsmith"), "synth", out, "--layout", layout, "--songs", str(SONGS), "--seconds",
-         str(SECONDS), "--seed", "9", "--quiet"], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    run("stemsmith", "synth", out, "--layout", layout, "--songs", SONGS, "--seconds", SECONDS, "--seed", 9, "--quiet")
     return out
 
 

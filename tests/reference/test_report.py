@@ -6,21 +6,14 @@ With STEMSMITH_SCREENSHOT=FILE the page is photographed too.
 import json
 import os
 import shutil
-import subprocess
 
 import pytest
 from playwright.sync_api import sync_playwright
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["drums", "bass", "other", "vocals"]
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tools/setup.sh --tests installs it)")
-
-
-def run(*arguments):
-    result = subprocess.run([os.path.join(BIN, "stemsmith"), *map(str, arguments)], capture_output=True, text=True)
-    assert result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"
-    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +21,19 @@ def report(tmp_path_factory):
     if "STEMSMITH_RUN" in os.environ:  # the report of a run that is there
         return os.path.join(os.environ["STEMSMITH_RUN"], "report.html")
     folder = tmp_path_factory.mktemp("run")
-    run("synth", folder / "songs", "--songs", 4, "--seconds", 5, "--seed", 5, "--valid-songs", 2, "--test-songs", 1, "--quiet")
-    run("prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
+    run("stemsmith", "synth", folder / "songs", "--songs", 4, "--seconds", 5, "--seed", 5,
+        "--valid-songs", 2, "--test-songs", 1, "--quiet")
+    run("stemsmith", "prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
     config = folder / "train.yaml"
     config.write_text(f"dataset: {{cache: '{folder}/cache.h5', segment_seconds: 1.0}}\n"
                       "model: {name: unet, n_fft: 512, hop: 256, channels: 4, depth: 3}\n"
                       "train: {steps: 4, batch_size: 2, seed: 1, log_every_steps: 1}\n"
                       "validate: {every_steps: 2, max_segments: 2}\n"
                       "report: {seconds: 3}\n")
-    run("train", config, "--run", folder / "run", "--device", "cpu", "--threads", 1, "--quiet")
+    run("stemsmith", "train", config, "--run", folder / "run", "--device", "cpu", "--threads", 1, "--quiet")
     file = folder / "run/report.html"
     written = file.stat().st_mtime_ns
-    assert run("watch", folder / "run", "--report").strip() == str(file)
+    assert run("stemsmith", "watch", folder / "run", "--report").stdout.strip() == str(file)
     assert file.stat().st_mtime_ns > written
     return str(file)
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import subprocess
 
@@ -11,18 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 SONGS, SECONDS, RATE = 4, 10, 44100
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     out = tmp_path_factory.mktemp("slakh")
-    result = subprocess.run(
-        [os.path.join(BIN, "stemsmith"), "synth", out, "--layout", "slakh", "--songs", str(SONGS), "--seconds",
-         str(SECONDS), "--seed", "9", "--quiet"], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    run("stemsmith", "synth", out, "--layout", "slakh", "--songs", SONGS, "--seconds", SECONDS, "--seed", 9, "--quiet")
     return out
 
 

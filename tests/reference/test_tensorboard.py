@@ -5,29 +5,23 @@ The run is resumed from a checkpoint before its end, so that its last steps were
 
 import io
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
 import soundfile
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 STEMS = ["drums", "bass", "other", "vocals"]
-
-
-def run(*arguments):
-    result = subprocess.run([os.path.join(BIN, "stemsmith"), *map(str, arguments)], capture_output=True, text=True)
-    assert result.returncode == 0, f"{arguments}: {result.stdout}\n{result.stderr}"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    run("synth", folder / "songs", "--songs", 3, "--seconds", 6, "--seed", 5, "--valid-songs", 1, "--test-songs", 1, "--quiet")
-    run("prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
+    run("stemsmith", "synth", folder / "songs", "--songs", 3, "--seconds", 6, "--seed", 5,
+        "--valid-songs", 1, "--test-songs", 1, "--quiet")
+    run("stemsmith", "prepare", "folders", folder / "songs", "--out", folder / "cache.h5", "--quiet")
     config = folder / "train.yaml"
     config.write_text(f"dataset: {{cache: '{folder}/cache.h5', segment_seconds: 1.0}}\n"
                       "model: {name: unet, n_fft: 512, hop: 256, channels: 4, depth: 3}\n"
@@ -36,10 +30,10 @@ def trained(tmp_path_factory):
                       "checkpoint: {every_steps: 2}\n"
                       "report: {seconds: 2}\n")
     train = ["train", config, "--run", folder / "run", "--device", "cpu", "--threads", 1, "--quiet"]
-    run(*train)
+    run("stemsmith", *train)
     for name in ("last", "step_000006"):
         (folder / "run/checkpoints" / f"{name}.safetensors").unlink()
-    run(*train, "--resume")
+    run("stemsmith", *train, "--resume")
     return folder / "run"
 
 
@@ -111,6 +105,6 @@ def test_pictures_open_and_differ(events):
 
 def test_a_run_may_do_without(trained, tmp_path):
     config = trained.parent / "train.yaml"
-    run("train", config, "--run", tmp_path / "run", "--device", "cpu", "--threads", 1, "--quiet", "--set", "train.steps=2",
-        "report.tensorboard=false", "report.songs=0")
+    run("stemsmith", "train", config, "--run", tmp_path / "run", "--device", "cpu", "--threads", 1, "--quiet",
+        "--set", "train.steps=2", "report.tensorboard=false", "report.songs=0")
     assert not (tmp_path / "run/tensorboard").exists() and not (tmp_path / "run/listen").exists()

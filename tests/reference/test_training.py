@@ -4,8 +4,6 @@ The models are demucs 4's HTDemucs and the U-Net on waves that test_wave_unet.py
 """
 
 import json
-import os
-import subprocess
 
 import h5py
 import numpy as np
@@ -15,19 +13,13 @@ import torch
 import demucs4  # noqa: F401  (makes the package findable, and sets one thread)
 from demucs.htdemucs import HTDemucs
 from model_probe import read_safetensors, write_safetensors
+from programs import run
 from test_wave_unet import WaveUnet
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 RATE, STEPS = 8000, 10
 STEMS = ["bass", "drums", "vocals"]
 HTDEMUCS = {"channels": 8, "nfft": 512, "depth": 2, "t_layers": 3, "t_heads": 2, "dconv_mode": 3, "bottom_channels": 16}
 UNET = {"channels": 6, "depth": 4, "kernel_size": 5}
-
-
-def run(*command):
-    result = subprocess.run([os.path.join(BIN, command[0]), *map(str, command[1:])], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return result
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from programs import run
 
-BIN = os.environ["STEMSMITH_BIN_DIR"]
 PEERS = {2: os.environ["STEMSMITH_DEMUCS2"], 4: os.environ["STEMSMITH_DEMUCS4"]}
 STEMS = ["drums", "bass", "other", "vocals"]
 SETUP = {
@@ -49,12 +49,6 @@ MODELS = {
     "htdemucs": (4, "HTDemucs(sources=STEMS, channels=8, depth=4, t_layers=3, t_heads=2, bottom_channels=32, "
                     "segment=Fraction(39, 20))", 85995),
 }
-
-
-def run(program, *arguments, status=0):
-    result = subprocess.run([os.path.join(BIN, program), *map(str, arguments)], capture_output=True, text=True)
-    assert result.returncode == status, f"{program} {arguments}: {result.stdout}\n{result.stderr}"
-    return result
 
 
 # Runs code of one job after the other, so that torch is imported once.

@@ -4,7 +4,7 @@
 # turns gives a ratio (Python's time / ours), the median counts.
 #
 #   tools/bench/models.sh [--turns N] [--seconds S] [--what forward,train,onnx] [ROW...]
-# About ten minutes for all after set-up and build; wants a quiet machine.
+# About a quarter of an hour for all after set-up and build; wants a quiet machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 case "${1:-}" in -h|--help) sed -n '2,7p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;; esac

@@ -153,6 +153,7 @@ class Codec : public PerStemAugmentation {
 std::unique_ptr<Augmentation> MakeCodec(const Config& config) {
   CodecOptions options;
   options.per_stem_probability = PerStemProbability(config);
+  options.bitrate_kbps = RangeIn(config, "bitrate_kbps", options.bitrate_kbps, {8.0, 320.0});
   options.formats = config.Strings("formats", options.formats);
   if (options.formats.empty())
     throw Error::Usage("formats of codec: none are given", config.Where("formats"), "give mp3, aac or both");
@@ -164,7 +165,6 @@ std::unique_ptr<Augmentation> MakeCodec(const Config& config) {
     // Told when the configuration is read, not at the first sample.
     RequireAac("the augmentation codec (but for formats: [mp3])");
   }
-  options.bitrate_kbps = RangeIn(config, "bitrate_kbps", options.bitrate_kbps, {8.0, 320.0});
   return std::make_unique<Codec>(options);
 }
 

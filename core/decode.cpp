@@ -116,10 +116,30 @@ void CheckInfo(const AudioInfo& info, const fs::path& path) {
   if (info.frames == 0) throw Error::Input("holds no audio", path.string());
 }
 
-std::unique_ptr<AudioReader> OpenLibav(const fs::path& path, const DecodeOptions& options) {
-  auto* open = reinterpret_cast<OpenLibavFunction*>(
-      LoadModuleSymbol("libav", "stemsmith_open_libav", "reading " + path.filename().string()));
-  return std::unique_ptr<AudioReader>(open(path, options));
+// libsndfile knew the format and failed all the same. What it says ends with a full stop.
+[[noreturn]] void RefuseDamaged(const char* verdict, std::string problem, const fs::path& path,
+                                const char* advice) {
+  while (!problem.empty() && (problem.back() == '.' || problem.back() == '\n')) problem.pop_back();
+  throw Error::Input(verdict + problem, path.string(), advice);
+}
+
+std::unique_ptr<AudioReader> OpenLibav(const fs::path& path, const DecodeOptions& options,
+                                       const SndfileResult& sndfile) {
+  OpenLibavFunction* open = nullptr;
+  try {
+    open = reinterpret_cast<OpenLibavFunction*>(
+        LoadModuleSymbol("libav", "stemsmith_open_libav", "reading " + path.filename().string()));
+  } catch (const Error&) {
+    if (!sndfile.recognised) throw;
+    RefuseDamaged("damaged, or for the module libav, which this installation lacks: ",
+                  sndfile.problem, path, "copy or download the file anew, or build the module");
+  }
+  try {
+    return std::unique_ptr<AudioReader>(open(path, options));
+  } catch (const Error&) {
+    if (!sndfile.recognised) throw;
+    RefuseDamaged("damaged: ", sndfile.problem, path, "copy or download the file anew");
+  }
 }
 
 }  // namespace
@@ -141,15 +161,7 @@ std::unique_ptr<AudioReader> OpenAudio(const fs::path& path, const DecodeOptions
     if (LooksLikeText(path)) {
       throw Error::Input("a text file, not audio", path.string(), "give an audio file");
     }
-    try {
-      reader = OpenLibav(path, options);
-    } catch (const Error&) {
-      if (!sndfile.recognised) throw;
-      std::string problem = sndfile.problem;
-      while (!problem.empty() && (problem.back() == '.' || problem.back() == '\n'))
-        problem.pop_back();
-      throw Error::Input("damaged: " + problem, path.string(), "copy or download the file anew");
-    }
+    reader = OpenLibav(path, options, sndfile);
   }
   CheckInfo(reader->info(), path);
   return std::make_unique<CheckedReader>(std::move(reader), path);

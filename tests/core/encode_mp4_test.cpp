@@ -11,6 +11,7 @@
 #include "core/decode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "tests/core/audio_fixtures.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -49,7 +50,14 @@ void Write(const fs::path& path, const std::vector<float>& samples, std::size_t 
   writer.Finish();
 }
 
-TEST(Mp4Writer, GivesEveryStreamBackWithoutDelay) {
+class Mp4File : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!testing::HasLibavModule()) GTEST_SKIP() << "needs the libav module";
+  }
+};
+
+TEST_F(Mp4File, GivesEveryStreamBackWithoutDelay) {
   const testing::TemporaryFolder folder;
   constexpr std::size_t kFrames = 30000, kOnset = 5000;
   const auto samples = Tones(kFrames, kOnset);
@@ -75,7 +83,7 @@ TEST(Mp4Writer, GivesEveryStreamBackWithoutDelay) {
   }
 }
 
-TEST(Mp4Writer, SameAudioGivesTheSameBytesForAnyBlocks) {
+TEST_F(Mp4File, SameAudioGivesTheSameBytesForAnyBlocks) {
   const testing::TemporaryFolder folder;
   const auto samples = Tones(9000, 100);
   Write(folder / "a.mp4", samples, 500);
@@ -87,7 +95,7 @@ TEST(Mp4Writer, SameAudioGivesTheSameBytesForAnyBlocks) {
   EXPECT_EQ(bytes.find("Lavf"), std::string::npos);  // no version of libav
 }
 
-TEST(Mp4Writer, LeavesNothingBehindUnlessFinished) {
+TEST_F(Mp4File, LeavesNothingBehindUnlessFinished) {
   const testing::TemporaryFolder folder;
   const auto samples = Tones(5000, 0);
   {
@@ -99,7 +107,7 @@ TEST(Mp4Writer, LeavesNothingBehindUnlessFinished) {
   EXPECT_THROW(empty.Finish(), Error);
 }
 
-TEST(Mp4Writer, RefusesWhatAacCannotHold) {
+TEST_F(Mp4File, RefusesWhatAacCannotHold) {
   const testing::TemporaryFolder folder;
   const auto with = [&](auto change) {
     Mp4Options options = ThreeStreams();
@@ -114,7 +122,7 @@ TEST(Mp4Writer, RefusesWhatAacCannotHold) {
   EXPECT_THROW(Mp4Writer("/proc/song.mp4", ThreeStreams()), Error);
 }
 
-TEST(Mp4Writer, RefusesSamplesThatAreNoNumbers) {
+TEST_F(Mp4File, RefusesSamplesThatAreNoNumbers) {
   const testing::TemporaryFolder folder;
   Mp4Writer writer(folder / "song.mp4", ThreeStreams());
   std::vector<float> bad(6 * 3000, std::nanf(""));
@@ -143,7 +151,7 @@ void WriteUnderLimit(const fs::path& path) {
   _exit(1);
 }
 
-TEST(Mp4Writer, FullDiskIsAnErrorAndLeavesNothing) {
+TEST_F(Mp4File, FullDiskIsAnErrorAndLeavesNothing) {
   const testing::TemporaryFolder folder;
   const pid_t child = fork();
   if (child == 0) WriteUnderLimit(folder / "full.mp4");

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "models/model_for_weights.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle_writer.h"
 #include "models/weights/sha256.h"
@@ -39,8 +40,10 @@ OrderedJson JsonOf(const Config& node) {
   return value.is_number() || value.is_boolean() ? value : OrderedJson(text);
 }
 
-PythonModel DescribeForPython(const Config& given, const ModelSetting& setting,
-                              std::int64_t segment_frames, const std::string& where) {
+PythonModel DescribeForPython(const Config& given, const Checkpoint& checkpoint, NamedTensors state,
+                              const std::string& where) {
+  const ModelSetting& setting = checkpoint.setting;
+  const std::int64_t segment_frames = checkpoint.segment_frames;
   const std::string row_name = given.RequiredString("name");
   const ForeignClass* row = nullptr;
   for (const ForeignClass& candidate : ForeignClasses()) {
@@ -70,7 +73,7 @@ PythonModel DescribeForPython(const Config& given, const ModelSetting& setting,
                                   {"denominator", setting.sample_rate_hz / common}};
   }
   // With every default that building the model asked for.
-  MakeModel(given, setting);
+  MakeModelFor(state, given, setting);
   const Config resolved = Config::Parse(given.Dump(), where);
   std::istringstream parameters(row->parameters);
   for (std::string key; parameters >> key;)
@@ -79,6 +82,7 @@ PythonModel DescribeForPython(const Config& given, const ModelSetting& setting,
   // Here 0 says "as channels", there None does.
   if (model.kwargs.value("channels_time", OrderedJson(1)) == 0)
     model.kwargs["channels_time"] = nullptr;
+  model.state = std::move(state);
   return model;
 }
 
@@ -183,23 +187,20 @@ std::vector<fs::path> WritePackage(const Checkpoint& checkpoint, const std::stri
   EnsureWritableFolder(options.out);
   const Config config = Config::Parse(checkpoint.model_config, where);
   if (config.RequiredString("name") != "bag") {
-    PythonModel model =
-        DescribeForPython(config, checkpoint.setting, checkpoint.segment_frames, where);
-    model.state = checkpoint.weights;
-    return {WriteOne(model, options)};
+    return {WriteOne(DescribeForPython(config, checkpoint, checkpoint.weights, where), options)};
   }
   const std::vector<Config> parts = config.List("models");
   OrderedJson bag = {{"models", OrderedJson::array()}};
   std::vector<fs::path> files;
   for (std::size_t m = 0; m < parts.size(); ++m) {
-    PythonModel model =
-        DescribeForPython(parts[m], checkpoint.setting, checkpoint.segment_frames, where);
+    NamedTensors state;
     const std::string prefix = "models." + std::to_string(m) + ".";
     for (const auto& [name, tensor] : checkpoint.weights)
-      if (name.rfind(prefix, 0) == 0) model.state.emplace_back(name.substr(prefix.size()), tensor);
+      if (name.rfind(prefix, 0) == 0) state.emplace_back(name.substr(prefix.size()), tensor);
     PackageOptions part = options;
     part.name += "_" + std::to_string(m + 1);
-    files.push_back(WriteOne(model, part));
+    files.push_back(
+        WriteOne(DescribeForPython(parts[m], checkpoint, std::move(state), where), part));
     bag["models"].push_back(part.name);
   }
   for (const Config& row : config.List("weights")) bag["weights"].push_back(JsonOf(row));

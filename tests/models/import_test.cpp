@@ -293,6 +293,13 @@ TEST(Import, NamesWhatItDoesNotKnow) {
   EXPECT_NE(Problem(folder / "other.safetensors").find("ConvTasNet"), std::string::npos);
 }
 
+TEST(Packages, AreNotDescribedFarBeyondTheirWeights) {
+  const TemporaryFolder folder;
+  Checkpoint checkpoint = TinyCheckpoint();
+  checkpoint.model_config = "{name: demucs_v2, channels: 4096, depth: 3}";
+  EXPECT_THROW(WritePackage(checkpoint, "x", {folder.path(), "a", "th"}), Error);
+}
+
 TEST(Packages, RefuseWhatPythonDoesNotTake) {
   const TemporaryFolder folder;
   const Checkpoint checkpoint = TinyCheckpoint();

@@ -116,29 +116,24 @@ void CheckInfo(const AudioInfo& info, const fs::path& path) {
   if (info.frames == 0) throw Error::Input("holds no audio", path.string());
 }
 
-// libsndfile knew the format and failed all the same. What it says ends with a full stop.
-[[noreturn]] void RefuseDamaged(const char* verdict, std::string problem, const fs::path& path,
-                                const char* advice) {
-  while (!problem.empty() && (problem.back() == '.' || problem.back() == '\n')) problem.pop_back();
-  throw Error::Input(verdict + problem, path.string(), advice);
-}
-
+// For what libsndfile could not read; where it knew the format, its word for what is wrong counts.
 std::unique_ptr<AudioReader> OpenLibav(const fs::path& path, const DecodeOptions& options,
                                        const SndfileResult& sndfile) {
   OpenLibavFunction* open = nullptr;
   try {
     open = reinterpret_cast<OpenLibavFunction*>(
         LoadModuleSymbol("libav", "stemsmith_open_libav", "reading " + path.filename().string()));
-  } catch (const Error&) {
-    if (!sndfile.recognised) throw;
-    RefuseDamaged("damaged, or for the module libav, which this installation lacks: ",
-                  sndfile.problem, path, "copy or download the file anew, or build the module");
-  }
-  try {
     return std::unique_ptr<AudioReader>(open(path, options));
   } catch (const Error&) {
     if (!sndfile.recognised) throw;
-    RefuseDamaged("damaged: ", sndfile.problem, path, "copy or download the file anew");
+    std::string problem = sndfile.problem;
+    while (!problem.empty() && (problem.back() == '.' || problem.back() == '\n'))
+      problem.pop_back();
+    if (open == nullptr)
+      throw Error::Input(
+          "damaged, or for the module libav, which this installation lacks: " + problem,
+          path.string(), "copy or download the file anew, or build the module");
+    throw Error::Input("damaged: " + problem, path.string(), "copy or download the file anew");
   }
 }
 

@@ -21,9 +21,8 @@ struct Convolution {
 };
 
 // The convolution's result. With weights known:
-// - One along time to far fewer channels, of the same fixed length, becomes one of width 1 with a
-// result
-//   per tap; what is shifted and added up is then narrow.
+// - One along time to far fewer channels, of the same fixed length, becomes one of width 1
+//   with a result per tap; what is shifted and added up is then narrow.
 // - A transposed one that moves along one dimension only becomes a convolution per phase, which are
 //   interleaved: nothing is scattered.
 std::string Convolve(GraphBuilder& b, const Convolution& c);

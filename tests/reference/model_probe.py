@@ -10,8 +10,7 @@ import tempfile
 import numpy as np
 import soundfile
 import torch
-
-BIN = os.environ["STEMSMITH_BIN_DIR"]
+from programs import BIN, run
 
 
 def write_safetensors(path, tensors):
@@ -78,8 +77,7 @@ def fresh_state(output):
 def song():
     """The mixture of one of the built-in songs, [2, frames] at 44100 Hz, from its first sound on."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([os.path.join(BIN, "stemsmith"), "synth", folder, "--layout", "musdb18hq", "--songs", "3",
-                        "--seconds", "5", "--seed", "11", "--quiet"], check=True, capture_output=True)
+        run("stemsmith", "synth", folder, "--layout", "musdb18hq", "--songs", 3, "--seconds", 5, "--seed", 11, "--quiet")
         audio, _ = soundfile.read(next(iter(sorted(os.scandir(folder + "/test"), key=lambda entry: entry.name))).path +
                                   "/mixture.wav", dtype="float32")
     audio = torch.from_numpy(audio.T.copy())

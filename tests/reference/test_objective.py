@@ -1,26 +1,23 @@
 """Losses against their formulas in torch, values and gradients; optimisers against torch.optim."""
 
 import json
-import os
-import subprocess
 
 import pytest
 import torch
 import torch.nn.functional as F
 from model_probe import read_safetensors, write_safetensors
+from programs import run
 
-PROBE = os.path.join(os.environ["STEMSMITH_BIN_DIR"], "training_probe")
 STEMS = ["drums", "bass", "other"]
 LEVELS = [0.2, 0.1, 0.05]
 torch.set_num_threads(1)
 
 
-def run(folder, config, inputs):
+def probe(folder, config, inputs):
     # Every JSON text is YAML.
     (folder / "config.yaml").write_text(json.dumps(config))
     write_safetensors(folder / "input.safetensors", inputs)
-    subprocess.run([PROBE, folder / "config.yaml", folder / "input.safetensors", folder / "output.safetensors"],
-                   check=True)
+    run("training_probe", folder / "config.yaml", folder / "input.safetensors", folder / "output.safetensors")
     return read_safetensors(folder / "output.safetensors")
 
 
@@ -115,7 +112,7 @@ def test_value_and_gradient(case, tmp_path):
     # In float64: torch's own norms of millions of float32 are off by up to 1e-3.
     expected = formula(estimates.double(), targets.double())
     expected.backward()
-    output = run(tmp_path, {"stems": STEMS, "stem_levels": LEVELS, "loss": config},
+    output = probe(tmp_path, {"stems": STEMS, "stem_levels": LEVELS, "loss": config},
                  {"estimates": estimates.detach(), "targets": targets})
     error = float((output["loss"][0] - expected.detach()).abs() / expected.detach().abs())
     gradient_error = float((output["gradient"] - estimates.grad).norm() / estimates.grad.norm())
@@ -159,7 +156,7 @@ def test_ten_steps(case, grouped, tmp_path):
         optimizer.step()
     inputs = {f"parameter.{name}": tensor for name, tensor in start.items()}
     inputs.update({f"gradients.{name}": tensor for name, tensor in gradients.items()})
-    output = run(tmp_path, {"optimizer": config}, inputs)
+    output = probe(tmp_path, {"optimizer": config}, inputs)
     for name, parameter in parameters.items():
         moved = (parameter - start[name]).norm()
         difference = (output[f"parameter.{name}"] - parameter).norm()

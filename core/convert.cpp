@@ -15,6 +15,7 @@ class RemixReader : public AudioReader {
   RemixReader(std::unique_ptr<AudioReader> inner, int channels)
       : inner_(std::move(inner)), info_(inner_->info()), channels_in_(info_.channels) {
     info_.channels = channels;
+    info_.channel_mask = 0;
   }
   const AudioInfo& info() const override { return info_; }
   std::size_t Read(float* out, std::size_t frames) override {
@@ -24,6 +25,7 @@ class RemixReader : public AudioReader {
     return count;
   }
   void Rewind() override { inner_->Rewind(); }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
  private:
   std::unique_ptr<AudioReader> inner_;
@@ -86,6 +88,7 @@ class ResampleReader : public AudioReader {
     inner_->Rewind();
     Start();
   }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
  private:
   static constexpr std::size_t kBlock = 16384;

@@ -56,6 +56,7 @@ class CheckedReader : public AudioReader {
     inner_->Rewind();
     position_ = 0;
   }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
  private:
   void CheckFinite(const float* samples, std::size_t frames) const {
@@ -145,9 +146,10 @@ std::unique_ptr<AudioReader> OpenAudio(const fs::path& path, const DecodeOptions
   std::unique_ptr<AudioReader> reader = std::move(sndfile.reader);
   if (reader != nullptr) {
     std::vector<int> streams = options.streams;
-    if (streams.empty() && !options.all_streams) streams = {options.stream};
+    if (streams.empty() && !options.all_streams)
+      streams = {ChosenStream(reader->info().streams, options, path)};
     for (const int stream : streams) {
-      if (stream == 0) continue;
+      if (stream == 0 || stream == kDefaultStream) continue;
       throw Error::Input("holds one audio stream, there is no stream " + std::to_string(stream),
                          path.string(), "streams are counted from 0");
     }

@@ -15,22 +15,55 @@
 
 namespace stemsmith {
 
+// One audio stream of a file.
+struct AudioStreamInfo {
+  int channels = 0;
+  int sample_rate_hz = 0;
+  std::string title;        // as the container names it ("Vocals"); empty where it does not
+  std::string language;     // ISO 639-2 ("eng"); empty where the container does not say
+  bool is_default = false;  // marked as the one to play
+};
+
 struct AudioInfo {
   int sample_rate_hz = 0;
-  int channels = 0;          // of what Read() gives
+  int channels = 0;  // of what Read() gives, in WAVE's order (FL FR FC LFE BL BR …)
+  // WAVE's speaker bits of these channels (docs/decoding.md); 0 where the file does not say, and
+  // where several streams are read at once.
+  std::uint32_t channel_mask = 0;
   std::int64_t frames = -1;  // length; -1 where the container does not say exactly
   std::int64_t expected_frames =
-      -1;              // = frames, or an estimate for progress bars; -1 where there is none
-  int streams = 1;     // audio streams in the file
+      -1;  // = frames, or an estimate for progress bars; -1 where there is none
+  std::vector<AudioStreamInfo> streams;  // all audio streams of the file; one at least
+  int stream = 0;                        // the one that is read, or the first of several
   int bits = 16;       // 16 or 24 for integer sources, 32 for float and for lossy codecs
   std::string format;  // "wav", "flac", "mp3", "mp4", …
 };
 
+// The stream that the file marks as default: of several such, and where none is marked, the one of
+// most channels, and of these the first. ffmpeg chooses so, too.
+inline constexpr int kDefaultStream = -1;
+
+// What to do where audio inside a file is damaged (docs/decoding.md).
+enum class OnDamage {
+  kFail,     // Error with file and time
+  kConceal,  // silence of the lost length at its place, listed in AudioReader::damage()
+};
+
 struct DecodeOptions {
-  int stream = 0;  // which audio stream
-  bool all_streams =
-      false;  // all streams at once, their channels one after another (decoded in one pass)
+  int stream = kDefaultStream;  // which audio stream, counted from 0
+  std::string language;         // the first stream of this language, where `stream` is the default
+  // All streams at once, their channels one after another (decoded in one pass).
+  bool all_streams = false;
   std::vector<int> streams;  // the same of these streams, in this order; empty: as above
+  OnDamage on_damage = OnDamage::kFail;
+};
+// Sets stream or language from what a user writes: "1", "eng". Throws Error::Usage at `where`.
+void ChooseStream(const std::string& text, const std::string& where, DecodeOptions& options);
+
+// A place where audio was lost and silence stands instead.
+struct Damage {
+  double begin_seconds = 0, seconds = 0;
+  std::string what;  // "a packet cannot be decoded"
 };
 
 class AudioReader {
@@ -43,6 +76,8 @@ class AudioReader {
   virtual std::size_t Read(float* out, std::size_t frames) = 0;
   // Back to the first frame.
   virtual void Rewind() = 0;
+  // What has been concealed so far (OnDamage::kConceal), in time.
+  virtual std::vector<Damage> damage() const { return {}; }
 };
 
 // Opens a file. Throws Error (what, path, advice): missing, empty, no audio, unknown format, no

@@ -20,6 +20,11 @@ struct SndfileResult {
 // info().frames.
 SndfileResult OpenSndfile(const std::filesystem::path& path);
 
+// The number of the stream that DecodeOptions::stream and language ask for. Throws Error where
+// there is none of that language.
+int ChosenStream(const std::vector<AudioStreamInfo>& streams, const DecodeOptions& options,
+                 const std::filesystem::path& path);
+
 // The signature of `stemsmith_open_libav`, which libstemsmith_libav.so exports. The caller owns the
 // result.
 using OpenLibavFunction = AudioReader*(const std::filesystem::path& path,

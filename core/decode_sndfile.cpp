@@ -98,6 +98,11 @@ class SndfileReader : public AudioReader {
     info_.channels = format_.channels;
     info_.format = FormatName(format_.format);
     info_.bits = Bits(format_.format);
+    info_.streams = {{.channels = info_.channels,
+                      .sample_rate_hz = info_.sample_rate_hz,
+                      .title = {},
+                      .language = {},
+                      .is_default = true}};
     mp3_ = info_.format == "mp3";
     if (mp3_ && !Mp3SaysItsLength(path_)) {
       info_.expected_frames = format_.frames;

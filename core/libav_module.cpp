@@ -99,8 +99,15 @@ class LibavReader : public AudioReader {
     }
     if (audio_streams.empty()) Fail("holds no audio stream", "give a file with audio");
     const int count = static_cast<int>(audio_streams.size());
+    info_ = {};
+    for (const int index : audio_streams) info_.streams.push_back(StreamInfo(index));
     std::vector<int> wanted = options_.streams;
-    if (wanted.empty() && !options_.all_streams) wanted = {options_.stream};
+    if (wanted.empty() && !options_.all_streams)
+      wanted = {ChosenStream(info_.streams, options_, path_)};
+    for (int& stream : wanted) {
+      if (stream == kDefaultStream) stream = ChosenStream(info_.streams, options_, path_);
+    }
+    info_.stream = wanted.empty() ? 0 : wanted.front();
     for (const int stream : wanted) {
       if (stream >= 0 && stream < count) continue;
       Fail("holds " + std::to_string(count) + (count == 1 ? " audio stream" : " audio streams") +
@@ -112,7 +119,7 @@ class LibavReader : public AudioReader {
     } else {
       for (const int stream : wanted) OpenTrack(audio_streams[static_cast<std::size_t>(stream)]);
     }
-    FillInfo(count);
+    FillInfo();
     packet_.reset(av_packet_alloc());
     frame_.reset(av_frame_alloc());
     if (packet_ == nullptr || frame_ == nullptr) Fail("out of memory");
@@ -149,9 +156,24 @@ class LibavReader : public AudioReader {
     tracks_.push_back(std::move(track));
   }
 
-  void FillInfo(int streams) {
-    info_ = {};
-    info_.streams = streams;
+  AudioStreamInfo StreamInfo(int index) const {
+    const AVStream& stream = *input_->streams[index];
+    const auto tag = [&](const char* key) {
+      const AVDictionaryEntry* entry = av_dict_get(stream.metadata, key, nullptr, 0);
+      return std::string(entry == nullptr ? "" : entry->value);
+    };
+    AudioStreamInfo info;
+    info.channels = stream.codecpar->ch_layout.nb_channels;
+    info.sample_rate_hz = stream.codecpar->sample_rate;
+    info.title = tag("title");
+    if (info.title.empty()) info.title = tag("handler_name");
+    info.language = tag("language");
+    if (info.language == "und") info.language.clear();
+    info.is_default = (stream.disposition & AV_DISPOSITION_DEFAULT) != 0;
+    return info;
+  }
+
+  void FillInfo() {
     info_.sample_rate_hz = tracks_.front().sample_rate_hz;
     info_.bits = 16;
     const std::string names = input_->iformat->name;

@@ -77,7 +77,8 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
     nlohmann::json parts = nlohmann::json::array();
     for (const MixPart& part : mix[t]) {
       const SourceStem& source = track.sources[part.source];
-      parts.push_back({source.name, source.stream, part.gain_db, part.inverted});
+      parts.push_back({source.name, std::max(source.stream, 0), part.gain_db, part.inverted});
+      if (!source.language.empty()) parts.back().push_back(source.language);
     }
     targets.push_back({options.stems[t], parts});
   }

@@ -41,6 +41,7 @@ class ChannelReader : public AudioReader {
   int channels() const { return channels_out_; }
   const AudioInfo& info() const override { return info_; }
   void Rewind() override { inner_->Rewind(); }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
   std::size_t Read(float* out, std::size_t frames) override {
     const int in_step = channels_in_ * streams_;
@@ -104,16 +105,17 @@ std::vector<SourceGroup> GroupByFile(const Track& track) {
 std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& group) {
   DecodeOptions decode;
   decode.streams = group.streams;
+  decode.language = track.sources[group.sources.front()].language;
   int needed = 0;
   for (const std::size_t s : group.sources) {
     needed = std::max(needed, track.sources[s].file_streams);
   }
   const auto check = [&](const AudioInfo& info) {
-    if (needed == 0 || info.streams == needed) return;
+    const int count = static_cast<int>(info.streams.size());
+    if (needed == 0 || count == needed) return;
     throw Error::Input(
-        "holds " + std::to_string(info.streams) +
-            (info.streams == 1 ? " audio stream" : " audio streams") + ", not " +
-            std::to_string(needed),
+        "holds " + std::to_string(count) + (count == 1 ? " audio stream" : " audio streams") +
+            ", not " + std::to_string(needed),
         group.path.string(),
         "each song of such a dataset has " + std::to_string(needed) + "; download the file anew");
   };

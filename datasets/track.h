@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/decode.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -16,10 +17,11 @@ namespace stemsmith {
 struct SourceStem {
   std::string name;  // "drums", "S03", …
   std::filesystem::path path;
-  int stream = 0;  // audio stream in the file (stem.mp4)
+  int stream = kDefaultStream;  // audio stream in the file (stem.mp4)
   // What a recipe may select by (SLAKH: inst_class, program, is_drum, plugin); empty elsewhere.
   std::vector<std::pair<std::string, std::string>> attributes;
   int file_streams = 0;  // audio streams that the file must have; 0: any number
+  std::string language;  // of the stream, where that is the default (DecodeOptions::language)
 
   // The value of an attribute, null where the source has none of that name.
   const std::string* Attribute(const std::string& key) const {
@@ -35,7 +37,7 @@ struct Track {
   std::string split;  // "train", "valid", "test"
   std::vector<SourceStem> sources;
   std::filesystem::path mixture;  // empty where there is none
-  int mixture_stream = 0;
+  int mixture_stream = kDefaultStream;
   // The sources have nothing to do with each other (stem_pools): they may differ in length, and
   // shorter ones start over until the longest has ended.
   bool unrelated_takes = false;

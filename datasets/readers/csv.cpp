@@ -192,7 +192,7 @@ Track TrackOf(const Row& row, const Columns& columns, const fs::path& file,
   } else {
     for (const auto& [c, stem] : columns.stems) {
       if (row.cells[c].empty()) continue;  // the song has no such stem
-      track.sources.push_back({stem, file_of(row.cells[c], stem), 0, {}});
+      track.sources.push_back({stem, file_of(row.cells[c], stem), kDefaultStream, {}});
     }
     if (track.sources.empty()) fail("the row names no file", "name one or remove the row");
     if (columns.mixture != Columns::kNone && !row.cells[columns.mixture].empty()) {

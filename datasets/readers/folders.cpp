@@ -34,7 +34,7 @@ void AddSource(const fs::path& file, Track& track) {
                                    file.parent_path().string(), "keep one of them");
     }
   }
-  track.sources.push_back({name, file, 0, {}});
+  track.sources.push_back({name, file, kDefaultStream, {}});
 }
 
 // The songs in one folder. Folders without any audio file are not songs.

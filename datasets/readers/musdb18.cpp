@@ -50,6 +50,7 @@ Track TrackOf(const fs::path& file, const std::string& split) {
     track.sources.push_back(std::move(stem));
   }
   track.mixture = file;
+  track.mixture_stream = 0;
   return track;
 }
 

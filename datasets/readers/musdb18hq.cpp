@@ -22,7 +22,7 @@ Track TrackOf(const fs::path& folder, const std::string& split) {
   for (const char* stem : kStems) {
     const fs::path file = folder / (std::string(stem) + ".wav");
     if (IsFile(file)) {
-      track.sources.push_back({stem, file, 0, {}});
+      track.sources.push_back({stem, file, kDefaultStream, {}});
     } else if (!track.problem) {
       track.problem = Error::Input(std::string("the file ") + stem + ".wav is missing",
                                    folder.string(), "copy or download the song anew");

@@ -99,7 +99,7 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
         track.problem = Error::Input("not a file, or a link that leads nowhere", file.string(),
                                      "mend or remove it");
       }
-      track.sources.push_back({stem, file, 0, {}});
+      track.sources.push_back({stem, file, kDefaultStream, {}});
     }
     tracks.push_back(std::move(track));
   }

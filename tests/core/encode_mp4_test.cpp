@@ -65,7 +65,7 @@ TEST_F(Mp4File, GivesEveryStreamBackWithoutDelay) {
   DecodeOptions all;
   all.all_streams = true;
   const auto reader = OpenAudio(folder / "song.stem.mp4", all);
-  EXPECT_EQ(reader->info().streams, 3);
+  EXPECT_EQ(reader->info().streams.size(), 3);
   EXPECT_EQ(reader->info().channels, 6);
   EXPECT_EQ(reader->info().sample_rate_hz, kRateHz);
   const AudioBuffer audio = ReadAll(*reader);

@@ -125,7 +125,7 @@ TEST_F(Musdb18, OpensEachFileOnceForAllItsStreams) {
   EXPECT_THAT(groups[0].streams, ElementsAre(1, 2, 3, 4));  // not the mixture
   const auto reader = OpenGroup(track, groups[0]);
   EXPECT_EQ(reader->info().channels, 8);
-  EXPECT_EQ(reader->info().streams, 5);
+  EXPECT_EQ(reader->info().streams.size(), 5);
 }
 
 TEST_F(Musdb18, FilesWithOtherNumbersOfStreamsAreTheErrorOfThatSong) {

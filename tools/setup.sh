@@ -110,8 +110,7 @@ fetch_onnxruntime_headers() {
   rm -rf "$work"; mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/state"
   if ! apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
     local mirror
-    mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p'
-               sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null; } | grep -E '/debian/?$' | head -n 1)
+    mirror=$(tools/debian_mirror.sh) || true
     [ -n "$mirror" ] || fail "no Debian mirror found in this machine's apt sources; set ONNXRUNTIME_ROOT to an ONNX Runtime release"
     local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$mirror" >"$work/trixie.list"

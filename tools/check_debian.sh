@@ -16,8 +16,6 @@ fail() { printf 'check_debian: %s\n' "$*" >&2; exit 2; }
 # ---------------------------------------------------------------- the root
 make_root() {
   [ ! -e "$root/.stemsmith-root" ] || return 0
-  [ ! -e "$root" ] || [ -z "$(ls -A "$root")" ] ||
-    { keep=1; fail "$root holds something else, or a root that was cut off: remove it, or give another --root"; }
   local mirror
   mirror=$(tools/debian_mirror.sh) || fail "no Debian mirror found in this machine's apt sources"
   mkdir -p "$root"
@@ -73,15 +71,26 @@ run_there() {
   chroot "$root" env -i "${settings[@]}" sh -c 'cd /stemsmith && exec "$@"' sh "$@"
 }
 
-clean_up() {
-  report_stages
-  if [ -n "$release" ]; then echo "$verdict on $release, commit ${commit:0:12}"; fi
+# This script again, where its mounts and processes end with it.
+in_namespace() {
+  local namespace status=0
+  [ ! -e "$root" ] || [ -z "$(ls -A "$root")" ] || [ -e "$root/.stemsmith-root" ] ||
+    fail "$root holds something else, or a root that was cut off: remove it, or give another --root"
+  mkdir -p "$(dirname "$root")"
+  exec 9>"$root.lock"
+  flock --nonblock 9 || fail "another run uses $root"
+  env STEMSMITH_IN_NAMESPACE=1 unshare --mount --pid --fork --kill-child --propagation private "$BASH" tools/check_debian.sh "$@" &
+  namespace=$!
+  trap 'kill -KILL $namespace; status=130' INT TERM
+  wait $namespace || [ $status -ne 0 ] || status=$?
+  wait $namespace 2>/dev/null || true
+  rm -f "$root.lock"
   if [ "$keep" = 1 ]; then
     echo "The root is kept in $root."
   else
-    umount -R "$root"/{proc,sys,dev} 2>/dev/null || true
     rm -rf --one-file-system "$root"
   fi
+  return $status
 }
 
 # ---------------------------------------------------------------- the run
@@ -108,12 +117,12 @@ main() {
   done
   root=${root:-$PWD/out/debian/$suite}
   if [ -z "${STEMSMITH_IN_NAMESPACE:-}" ]; then
-    exec env STEMSMITH_IN_NAMESPACE=1 unshare --mount --pid --fork --kill-child --propagation private "$BASH" "$PWD/tools/check_debian.sh" "${arguments[@]}" --root "$root"
+    in_namespace "${arguments[@]}" --root "$root"
+    exit
   fi
   commit=$(git rev-parse HEAD)
   [ -z "$(git status --porcelain)" ] || echo "check_debian: what is not committed is left out" >&2
-  trap clean_up EXIT
-  trap 'exit 130' INT TERM
+  trap 'report_stages; [ -z "$release" ] || echo "$verdict on $release, commit ${commit:0:12}"' EXIT
 
   stage "Root of $suite"
   make_root

@@ -81,7 +81,7 @@ in_namespace() {
   flock --nonblock 9 || fail "another run uses $root"
   env STEMSMITH_IN_NAMESPACE=1 unshare --mount --pid --fork --kill-child --propagation private "$BASH" tools/check_debian.sh "$@" &
   namespace=$!
-  trap 'kill -KILL $namespace; status=130' INT TERM
+  trap 'kill -KILL $namespace; rm -f "$root.log"; status=130' INT TERM
   wait $namespace || [ $status -ne 0 ] || status=$?
   wait $namespace 2>/dev/null || true
   rm -f "$root.lock"

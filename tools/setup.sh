@@ -63,8 +63,8 @@ venv_is_whole() {
   local version
   version=$(python_version) && [ -d "$venv/lib/python$version/site-packages/pip" ]
 }
-if [ -e "$venv" ] && ! venv_is_whole; then
-  say "Python environment in .deps/venv is of another Python, or was cut off: made anew, with what lies in it"
+if ! venv_is_whole; then
+  [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made anew, with what lies in it"
   rm -rf "$venv" "$deps"/{torch,cuda,tests,demucs4,without_requirements}.stamp
 fi
 ensure_venv() {

@@ -7,6 +7,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -20,6 +20,7 @@ extern "C" {
 #include "core/libav_log.h"
 #include "core/libav_stream.h"
 #include "core/text.h"
+#include "core/vector_types.h"
 
 namespace stemsmith {
 namespace {
@@ -228,7 +229,7 @@ class LibavReader : public AudioReader {
   // Frames from `begin` to `end` of four columns beside each other, in squares of 4 · 4.
   static void InterleaveFour(const float* const* in, std::size_t begin, std::size_t end, float* out,
                              std::size_t step) {
-    using Four = float __attribute__((vector_size(16)));
+    using Four = Vector<float, 4>;
     std::size_t t = begin;
     for (; t + 4 <= end; t += 4) {
       Four a, b, c, d;

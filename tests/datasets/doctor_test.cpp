@@ -1,6 +1,7 @@
 // One made defect per test; datasets/doctor_duplicates_test.cpp has the same recordings.
 #include "datasets/doctor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <sstream>

@@ -1,5 +1,6 @@
 // The `separate` program: stems of songs, from an exported model alone.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>

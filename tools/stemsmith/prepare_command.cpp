@@ -1,5 +1,6 @@
 // stemsmith prepare: folders of audio → the cache.
 #include <cmath>
+#include <cstdio>
 
 #include "core/error.h"
 #include "core/interrupt.h"

@@ -49,12 +49,10 @@ const std::vector<DamagedKind>& Kinds() {
   return kinds;
 }
 
-// The middle of the audio; for raw frames the next header, so that no decoder can miss it.
-std::size_t Middle(const std::string& bytes, const DamagedKind& kind) {
-  std::size_t at = bytes.size() / 2;
-  if (kind.header == 0) return at;
-  at = Find(bytes, std::string("\xff") + static_cast<char>(kind.header), at);
-  return at - 25;
+// A part of the file; where frames have headers the next one, so that no decoder can miss it.
+std::size_t PlaceAt(double part, const std::string& bytes, int header) {
+  const auto at = static_cast<std::size_t>(part * static_cast<double>(bytes.size()));
+  return header == 0 ? at : Find(bytes, std::string("\xff") + static_cast<char>(header), at) - 25;
 }
 
 // The first time in a message.
@@ -78,7 +76,7 @@ class DecodeDamage : public ::testing::Test {
     files_.Make(files);
     for (const DamagedKind& kind : Kinds()) {
       const std::string bytes = files_.Bytes(kind.name);
-      const std::size_t at = Middle(bytes, kind);
+      const std::size_t at = PlaceAt(0.5, bytes, kind.header);
       places_.push_back(kSeconds * (static_cast<double>(at) + 25) /
                         static_cast<double>(bytes.size()));
       files_.Write("damaged-" + kind.name, Damaged(bytes, at));
@@ -172,7 +170,7 @@ TEST_F(DecodeDamage, WhatADecoderCannotNoticeShiftsNothing) {
   const std::vector<float> whole = Drain(*OpenAudio(files_ / "a.mp3"));
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     // Behind the header and the side information of the frame in the middle.
-    const std::size_t at = Middle(bytes, Kinds().front()) + 25 + 60 * seed;
+    const std::size_t at = PlaceAt(0.5, bytes, 0xfb) + 25 + 60 * seed;
     files_.Write("payload.mp3", Damaged(bytes, at, seed));
     const auto reader = OpenAudio(files_ / "payload.mp3", {.on_damage = OnDamage::kConceal});
     const std::vector<float> concealed = Drain(*reader);
@@ -186,19 +184,28 @@ TEST_F(DecodeDamage, WhatADecoderCannotNoticeShiftsNothing) {
 }
 
 TEST_F(DecodeDamage, SeveralPlacesAreListedInTime) {
-  for (const std::string name : {"a.mp3", "a.aac", "a.m4a"}) {
-    files_.Make({{name, "stereo 44100 6", name == "a.mp3" ? "-c:a libmp3lame" : "-c:a aac"}});
-    std::string bytes = files_.Bytes(name);
-    for (const double part : {0.25, 0.5, 0.75}) {
-      bytes = Damaged(bytes, static_cast<std::size_t>(part * static_cast<double>(bytes.size())));
-    }
-    files_.Write("thrice-" + name, bytes);
-    const auto reader = OpenAudio(files_ / ("thrice-" + name), {.on_damage = OnDamage::kConceal});
-    Drain(*reader);
-    const std::vector<Damage> damage = reader->damage();
-    EXPECT_EQ(damage.size(), 3) << name;
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, damage.size()); ++i) {
-      EXPECT_NEAR(damage[i].begin_seconds, 1.5 * static_cast<double>(i + 1), 0.3) << name;
+  struct {
+    const char *name, *arguments;
+    int header;
+  } const kinds[] = {{"a.mp3", "-c:a libmp3lame -b:a 128k", 0xfb},
+                     {"a.aac", "-c:a aac", 0xf1},
+                     {"a.m4a", "-c:a aac", 0},
+                     {"a.flac", "-c:a flac", 0}};
+  for (const auto& kind : kinds) {
+    files_.Make({{kind.name, "stereo 44100 6", kind.arguments}});
+    std::string bytes = files_.Bytes(kind.name);
+    for (const double part : {0.25, 0.5, 0.75})
+      bytes = Damaged(bytes, PlaceAt(part, bytes, kind.header));
+    files_.Write("thrice", bytes);
+    try {
+      const auto reader = OpenAudio(files_ / "thrice", {.on_damage = OnDamage::kConceal});
+      Drain(*reader);
+      const std::vector<Damage> damage = reader->damage();
+      EXPECT_EQ(damage.size(), 3) << kind.name;
+      for (std::size_t i = 0; i < std::min<std::size_t>(3, damage.size()); ++i)
+        EXPECT_NEAR(damage[i].begin_seconds, 1.5 * static_cast<double>(i + 1), 0.3) << kind.name;
+    } catch (const Error& error) {
+      ADD_FAILURE() << kind.name << ": " << error.what();
     }
   }
 }

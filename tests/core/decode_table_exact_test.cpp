@@ -25,6 +25,33 @@ std::string Streamed(std::string flac) {
   return Patched(flac, info + 14, std::string(4 + 16, '\0'));
 }
 
+// Mono of 8 bits, which few encoders write, uncompressed: one frame of 4096 samples after another.
+std::string EightBitFlac(int frames) {
+  const auto crc = [](const std::string& bytes, unsigned polynomial, int width) {
+    unsigned value = 0;
+    for (const char byte : bytes) {
+      value ^= static_cast<unsigned char>(byte) << (width - 8);
+      for (int bit = 0; bit < 8; ++bit)
+        value = value << 1 ^ ((value >> (width - 1) & 1U) != 0 ? polynomial : 0);
+      value &= (1U << width) - 1;
+    }
+    return BigEndian(value, width / 8);
+  };
+  const std::uint64_t rate_channels_bits_length = std::uint64_t{44100} << 44 |
+                                                  std::uint64_t{7} << 36 |
+                                                  static_cast<std::uint64_t>(frames) * 4096;
+  std::string flac = "fLaC" + BigEndian(0x80000022, 4) + BigEndian(4096, 2) + BigEndian(4096, 2) +
+                     std::string(6, '\0') + BigEndian(rate_channels_bits_length, 8) +
+                     std::string(16, '\0');
+  for (int f = 0; f < frames; ++f) {
+    std::string frame = "\xff\xf8\xc9\x02" + BigEndian(static_cast<std::uint64_t>(f), 1);
+    frame += crc(frame, 0x07, 8) + '\x02';
+    for (int i = 0; i < 4096; ++i) frame += static_cast<char>((i * i / 9 + 31 * f) % 251 - 125);
+    flac += frame + crc(frame, 0x8005, 16);
+  }
+  return flac;
+}
+
 TEST_F(DecodeTable, Flac) {
   const std::string bits16 = "-c:a flac", bits24 = "-c:a flac -sample_fmt s32";
   Make({{"mono.flac", "mono 44100", bits16},
@@ -51,6 +78,7 @@ TEST_F(DecodeTable, Flac) {
   Derive("streamed.flac", Streamed(Bytes("stereo.flac")));
   Derive("streamed24.flac", Streamed(Bytes("stereo24.flac")));
   Derive("streamed6.flac", Streamed(Bytes("six.flac")));
+  Derive("mono-8-bit.flac", EightBitFlac(12));
   Derive("chained.oga", Bytes("stereo.oga") + Bytes("other.oga"));
   Mask("six.flac", 0x3f);
   Mask("six-side.flac", 0x60f);

@@ -92,6 +92,14 @@ Manifest TinyManifest(int stems) {
   return manifest;
 }
 
+Manifest IdentityManifest(int sample_rate_hz) {
+  Manifest manifest = TinyManifest(1);
+  manifest.stems = {"mixture"};
+  manifest.sample_rate_hz = sample_rate_hz;
+  manifest.segment_frames = sample_rate_hz / 2;
+  return manifest;
+}
+
 void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
                    const std::vector<float>& gains, float offset) {
   onnx::ModelProto model = GainModel(manifest.channels, gains, offset);

@@ -3,9 +3,9 @@
 #
 # Expected: seek(n) followed by read() gives the frames n, n+1, … of a read of the whole file, as with mp3, FLAC and
 #           Opus.
-# Happens:  inside the last page, which can hold most of a second, every excerpt begins too late by the number of
-#           samples that the encoder cut from the last block (28 to 84 in the lengths tried). tell() and the number of
-#           frames look right and nothing is raised.
+# Happens:  in the last page, which can hold most of a second, all excerpts but the first few begin too late by the
+#           number of samples that the encoder cut from the last block (49 here). tell() and the number of frames look
+#           right and nothing is raised.
 # Matters:  random excerpts for training are taken exactly so. A stem kept as .ogg is then out of step with one kept as
 #           .wav by a millisecond, near the end of a song only.
 #

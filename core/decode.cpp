@@ -157,7 +157,7 @@ void CheckIsReadable(const fs::path& path) {
 // A file that was cut off is an error before work starts.
 CutOff FindCutOff(const AudioInfo& info, const DataChunk& data, const fs::path& path,
                   OnDamage on_damage) {
-  const bool is_row = data.promised_bytes >= 0 && info.frames >= 0;
+  const bool is_row = data.promised_bytes >= 0;
   std::int64_t missing = 0, whole = data.promised_bytes;
   const auto frames = static_cast<double>(info.frames);
   const auto present = static_cast<double>(data.present_bytes);
@@ -178,9 +178,17 @@ CutOff FindCutOff(const AudioInfo& info, const DataChunk& data, const fs::path& 
     return {known ? static_cast<std::int64_t>(frames * static_cast<double>(whole) / present) : -1,
             "truncated: " + what};
   }
-  const std::string readable =
-      is_row ? "audio can be read up to " + SecondsText(info.frames, info.sample_rate_hz) + ", "
-             : "";
+  // Where the length is the whole file's, its share that is there can be read.
+  const double share = LookAtStart(path) == FileStart::kOgg
+                           ? 1
+                           : static_cast<double>(whole - missing) / static_cast<double>(whole);
+  std::string readable;
+  if (info.frames >= 0)
+    readable = "audio can be read up to " + SecondsText(info.frames, info.sample_rate_hz) + ", ";
+  else if (!is_row && info.expected_frames > 0)
+    readable =
+        "audio can be read up to about " +
+        SecondsText(share * static_cast<double>(info.expected_frames) / info.sample_rate_hz) + ", ";
   throw Error::Input("truncated: " + readable + what, path.string(), kConcealAdvice);
 }
 
@@ -263,7 +271,7 @@ std::unique_ptr<AudioReader> OpenBackend(const fs::path& path, const DecodeOptio
   // A wav header cannot say more than 4 GiB, and libsndfile keeps to that.
   const bool too_long = data.open_ended && data.size_field_bytes == 4 &&
                         data.present_bytes > std::int64_t{0xffffffff};
-  if (libav != nullptr && (lossy || conceals_flac || too_long))
+  if (libav != nullptr && (lossy || conceals_flac || too_long || data.wants_libav))
     return std::unique_ptr<AudioReader>(libav(path, options));
   if (too_long) {
     throw Error::Input("longer than the 4 GiB that its header can say", path.string(),

@@ -16,6 +16,9 @@ struct DataChunk {
   // The length was never filled in (a pipe, a recorder that was switched off) although there are
   // data: they go on to the end of the file.
   bool open_ended = false;
+  // Not plain samples as libsndfile reads them: compressed (ADPCM, mp3 in wav, …), or a w64 whose
+  // extensible header says float, which libsndfile 1.2 reads as integers.
+  bool wants_libav = false;
   // Where the length stands, what it counts beside the data, and how.
   std::uint64_t size_field = 0;
   int size_field_bytes = 0;
@@ -65,6 +68,24 @@ FileStart LookAtStart(const std::filesystem::path& path);
 // where there is none. Joined files have the first one's.
 std::int64_t Mp3PromisedFrames(const std::filesystem::path& path);
 
+// What the four bytes of a frame's header (MPEG audio) say; bytes = 0 where they are none.
+struct MpegHeader {
+  std::int64_t bytes = 0;
+  int samples = 0, sample_rate_hz = 0, side_bytes = 0;
+};
+MpegHeader ParseMpegHeader(const unsigned char* head);
+
+// Of an adts frame (AAC) that starts with these seven bytes, as its header says; 0 where there is
+// none.
+std::int64_t AdtsFrameBytes(const unsigned char* head);
+// Bytes of an adts file between its frames, where a header is damaged. libav passes over them
+// without a word.
+struct SkippedBytes {
+  std::int64_t frame = 0;  // frames before them
+  std::int64_t bytes = 0;
+};
+std::vector<SkippedBytes> FindSkippedAdtsBytes(const std::filesystem::path& path);
+
 // The frames of an mp3 one after another, as their headers say.
 struct MpegFrames {
   std::int64_t frames = 0;  // sample frames, information frames among them
@@ -73,6 +94,10 @@ struct MpegFrames {
   bool goes_on_behind_tag = false;     // another file was appended
 };
 MpegFrames WalkMpegFrames(const std::filesystem::path& path);
+
+// WAVE's speaker bits of a flac file's channels: as its comments say, or else the usual ones of
+// each number (RFC 9639, 9.1.3), the surround channels at the sides, as ffmpeg takes them.
+std::uint32_t FlacChannelMask(const std::filesystem::path& path, int channels);
 
 // Whether the first bytes are text and nothing else.
 bool LooksLikeText(const std::filesystem::path& path);

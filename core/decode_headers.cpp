@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
+#include <string>
+#include <string_view>
 
 #include "core/decode_backend.h"
 #include "core/decode_bytes.h"
@@ -44,9 +47,27 @@ DataChunk Judge(HeaderFile& file, std::uint64_t begin, std::uint64_t size, bool 
   return field;
 }
 
+// Whether libsndfile reads samples of this kind, from the body of a "fmt " chunk, as they are.
+bool IsPlain(HeaderFile& file, std::uint64_t fmt) {
+  std::array<unsigned char, 26> body{};
+  if (!file.Read(fmt, body.data(), 16)) return true;
+  std::uint64_t tag = LittleEndian(body.data(), 2);
+  if (tag == 0xfffe && file.Read(fmt, body.data(), body.size()))
+    tag = LittleEndian(body.data() + 24, 2);
+  return tag == 1 || tag == 3 || tag == 6 || tag == 7;  // PCM, float, A-law, mu-law
+}
+
+// libsndfile 1.2 takes an extensible header of w64 for PCM.
+bool IsExtensibleFloat(HeaderFile& file, std::uint64_t fmt) {
+  std::array<unsigned char, 26> body{};
+  return file.Read(fmt, body.data(), body.size()) && LittleEndian(body.data(), 2) == 0xfffe &&
+         LittleEndian(body.data() + 24, 2) == 3;
+}
+
 DataChunk FindInRiff(HeaderFile& file, bool aiff) {
   std::array<unsigned char, 36> head{};
   std::uint64_t ds64_field = 0, size_in_ds64 = 0;
+  bool plain = true;
   const auto number = [&](const unsigned char* bytes) {
     return aiff ? BigEndian(bytes, 4) : LittleEndian(bytes, 4);
   };
@@ -56,10 +77,11 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
       ds64_field = offset + 16;
       size_in_ds64 = LittleEndian(head.data() + 16, 8);
     }
+    if (!aiff && StartsWith(head.data(), "fmt ")) plain = IsPlain(file, offset + 8);
     if (StartsWith(head.data(), aiff ? "SSND" : "data")) {
       if (size == 0xffffffffULL && ds64_field > 0) {
         return Judge(file, offset + 8, size_in_ds64, IsPlaceholder64(size_in_ds64),
-                     {.size_field = ds64_field, .size_field_bytes = 8});
+                     {.wants_libav = !plain, .size_field = ds64_field, .size_field_bytes = 8});
       }
       const std::uint64_t begin = offset + (aiff ? 16 : 8);  // SSND opens with two words of its own
       const std::uint64_t own = aiff ? std::min<std::uint64_t>(size, 8) : 0;
@@ -71,7 +93,8 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
       bool placeholder = IsPlaceholder32(size - own) || ran_over;
       if (size == own && ChunksFollow(file, begin, aiff)) placeholder = false;
       return Judge(file, begin, size - own, placeholder,
-                   {.size_field = offset + 4,
+                   {.wants_libav = !plain,
+                    .size_field = offset + 4,
                     .size_field_bytes = 4,
                     .size_field_is_big_endian = aiff,
                     .size_field_extra = aiff ? 8 : 0});
@@ -84,12 +107,19 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
 // Sony Wave64: chunks named by 16 bytes, lengths that count the chunk's own head of 24.
 DataChunk FindInW64(HeaderFile& file) {
   std::array<unsigned char, 24> head{};
+  bool misread = false;
   for (std::uint64_t offset = 40; file.Read(offset, head.data(), head.size());) {
     const std::uint64_t size = LittleEndian(head.data() + 16, 8);
+    if (StartsWith(head.data(), "fmt ")) {
+      misread = IsExtensibleFloat(file, offset + 24) || !IsPlain(file, offset + 24);
+    }
     if (StartsWith(head.data(), "data")) {
       const std::uint64_t own = std::min<std::uint64_t>(size, 24);
       return Judge(file, offset + 24, size - own, IsPlaceholder64(size - own),
-                   {.size_field = offset + 16, .size_field_bytes = 8, .size_field_extra = 24});
+                   {.wants_libav = misread,
+                    .size_field = offset + 16,
+                    .size_field_bytes = 8,
+                    .size_field_extra = 24});
     }
     if (size < 24) return {};
     offset += (size + 7) & ~std::uint64_t{7};
@@ -143,6 +173,31 @@ DataChunk FindDataChunk(const std::filesystem::path& path) {
   if (StartsWith(head.data(), "dns.")) return FindInAu(file, false);
   if (StartsWith(head.data(), "caff")) return FindInCaf(file);
   return {};
+}
+
+std::uint32_t FlacChannelMask(const std::filesystem::path& path, int channels) {
+  constexpr std::array<std::uint32_t, 9> kUsual = {0,     0x4,   0x3,   0x7,  0x33,
+                                                   0x607, 0x60f, 0x70f, 0x63f};
+  const std::uint32_t usual =
+      channels < static_cast<int>(kUsual.size()) ? kUsual[static_cast<std::size_t>(channels)] : 0;
+  HeaderFile file(path);
+  std::array<unsigned char, 4> head{};
+  for (std::uint64_t offset = 4; file.Read(offset, head.data(), head.size());) {
+    const std::uint64_t size = BigEndian(head.data() + 1, 3);
+    if ((head[0] & 0x7f) == 4) {  // comments
+      std::string text(static_cast<std::size_t>(size), '\0');
+      if (!file.Read(offset + 4, text.data(), text.size())) return usual;
+      constexpr std::string_view kKey = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x";
+      const std::size_t at = text.find(kKey);
+      if (at == text.npos) return usual;
+      const auto mask = static_cast<std::uint32_t>(
+          std::strtoul(text.substr(at + kKey.size(), 8).c_str(), nullptr, 16));
+      return __builtin_popcount(mask) == channels ? mask : usual;
+    }
+    if ((head[0] & 0x80) != 0) break;  // the last block
+    offset += 4 + size;
+  }
+  return usual;
 }
 
 bool LooksLikeText(const std::filesystem::path& path) {

@@ -5,20 +5,14 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/decode_backend.h"
 #include "core/decode_bytes.h"
 
 namespace stemsmith {
-namespace {
 
-struct FrameHeader {
-  std::int64_t bytes = 0;
-  int samples = 0, sample_rate_hz = 0, side_bytes = 0;
-};
-
-// A frame of layer I to III, as its first four bytes describe it; none where they do not.
-std::optional<FrameHeader> ParseFrame(const unsigned char* head) {
+MpegHeader ParseMpegHeader(const unsigned char* head) {
   if (head[0] != 0xff || (head[1] & 0xe0) != 0xe0) return {};
   const int version = (head[1] >> 3) & 3;  // 0: 2.5, 2: 2, 3: 1
   const int layer = 4 - ((head[1] >> 1) & 3);
@@ -34,7 +28,7 @@ std::optional<FrameHeader> ParseFrame(const unsigned char* head) {
   const bool mpeg1 = version == 3;
   const int row = mpeg1 ? layer - 1 : (layer == 1 ? 3 : 4);
   const int bits = kKilobits[row][bits_code] * 1000, padding = (head[2] >> 1) & 1;
-  FrameHeader frame;
+  MpegHeader frame;
   frame.sample_rate_hz = kRates[rate_code] / (mpeg1 ? 1 : version == 2 ? 2 : 4);
   frame.samples = layer == 1 ? 384 : (layer == 3 && !mpeg1 ? 576 : 1152);
   const bool mono = (head[3] & 0xc0) == 0xc0;
@@ -45,6 +39,8 @@ std::optional<FrameHeader> ParseFrame(const unsigned char* head) {
           : static_cast<std::int64_t>(frame.samples / 8) * bits / frame.sample_rate_hz + padding;
   return frame;
 }
+
+namespace {
 
 // Behind tags: ID3v2 lengths are 28 bits in four bytes whose top bit is clear.
 std::uint64_t BehindTags(HeaderFile& file) {
@@ -61,7 +57,7 @@ std::uint64_t BehindTags(HeaderFile& file) {
 
 struct FirstFrame {
   std::uint64_t offset = 0;
-  FrameHeader header;
+  MpegHeader header;
 };
 // The first frame that another follows, within the first 64 KiB behind the tags.
 std::optional<FirstFrame> FindFirstFrame(HeaderFile& file) {
@@ -71,12 +67,14 @@ std::optional<FirstFrame> FindFirstFrame(HeaderFile& file) {
                     '\0');
   if (!file.Read(begin, bytes.data(), bytes.size())) return {};
   for (std::size_t i = 0; i + 4 <= bytes.size(); ++i) {
-    const auto header = ParseFrame(reinterpret_cast<const unsigned char*>(bytes.data()) + i);
-    if (!header) continue;
+    const auto header = ParseMpegHeader(reinterpret_cast<const unsigned char*>(bytes.data()) + i);
+    if (header.bytes == 0) continue;
     std::array<unsigned char, 4> next{};
-    const std::uint64_t end = begin + i + static_cast<std::uint64_t>(header->bytes);
-    if (end < file.size() && !(file.Read(end, next.data(), 4) && ParseFrame(next.data()))) continue;
-    return FirstFrame{begin + i, *header};
+    const std::uint64_t end = begin + i + static_cast<std::uint64_t>(header.bytes);
+    if (end < file.size() &&
+        !(file.Read(end, next.data(), 4) && ParseMpegHeader(next.data()).bytes > 0))
+      continue;
+    return FirstFrame{begin + i, header};
   }
   return {};
 }
@@ -90,7 +88,7 @@ FileStart LookAtStart(const std::filesystem::path& path) {
   if (!file.Read(begin, head.data(), head.size())) return FileStart::kOther;
   if (StartsWith(head.data(), "OggS")) return FileStart::kOgg;
   if (StartsWith(head.data(), "fLaC")) return FileStart::kFlac;
-  if (begin == 0 && !ParseFrame(head.data())) return FileStart::kOther;
+  if (begin == 0 && ParseMpegHeader(head.data()).bytes == 0) return FileStart::kOther;
   return FindFirstFrame(file) ? FileStart::kMpeg : FileStart::kOther;
 }
 
@@ -128,10 +126,10 @@ MpegFrames WalkMpegFrames(const std::filesystem::path& path) {
   std::int64_t samples = 0;
   walk.sample_rate_hz = first->header.sample_rate_hz;
   for (std::uint64_t offset = first->offset; file.Read(offset, head.data(), 4);) {
-    const auto frame = ParseFrame(head.data());
-    if (frame) {
-      samples += frame->samples;
-      offset += static_cast<std::uint64_t>(frame->bytes);
+    const auto frame = ParseMpegHeader(head.data());
+    if (frame.bytes > 0) {
+      samples += frame.samples;
+      offset += static_cast<std::uint64_t>(frame.bytes);
       continue;
     }
     const bool tag = StartsWith(head.data(), "TAG") || StartsWith(head.data(), "ID3") ||
@@ -142,6 +140,38 @@ MpegFrames WalkMpegFrames(const std::filesystem::path& path) {
   }
   walk.frames = samples;
   return walk;
+}
+
+std::int64_t AdtsFrameBytes(const unsigned char* head) {
+  if (head[0] != 0xff || (head[1] & 0xf6) != 0xf0) return 0;
+  const std::int64_t bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5;
+  return bytes < 7 ? 0 : bytes;
+}
+
+std::vector<SkippedBytes> FindSkippedAdtsBytes(const std::filesystem::path& path) {
+  HeaderFile file(path);
+  std::vector<SkippedBytes> skipped;
+  const auto frame_at = [&](std::uint64_t offset) -> std::uint64_t {
+    std::array<unsigned char, 7> head{};
+    if (!file.Read(offset, head.data(), head.size())) return 0;
+    return static_cast<std::uint64_t>(AdtsFrameBytes(head.data()));
+  };
+  std::int64_t frames = 0;
+  for (std::uint64_t offset = BehindTags(file); offset + 7 <= file.size();) {
+    if (const std::uint64_t bytes = frame_at(offset); bytes > 0) {
+      offset += bytes;
+      ++frames;
+      continue;
+    }
+    // Two headers in a row are no accident.
+    std::uint64_t next = offset + 1;
+    while (next + 7 <= file.size() && (frame_at(next) == 0 || frame_at(next + frame_at(next)) == 0))
+      ++next;
+    if (next + 7 > file.size()) break;
+    if (frames > 0) skipped.push_back({frames, static_cast<std::int64_t>(next - offset)});
+    offset = next;
+  }
+  return skipped;
 }
 
 }  // namespace stemsmith

@@ -298,6 +298,10 @@ class SndfileReader : public AudioReader {
   // WAVE's order, and which speakers these are where the file says it.
   void ReadLayout() {
     std::vector<int> speakers;
+    if (info_.format == "flac") {
+      info_.channel_mask = FlacChannelMask(path_, info_.channels);
+      return;
+    }
     if (info_.format == "ogg" || info_.format == "opus") {
       speakers = XiphSpeakers(info_.channels);
     } else {

@@ -122,6 +122,9 @@ class LibavReader : public AudioReader {
     return std::strstr(input_->iformat->name, format) != nullptr;
   }
 
+  // Formats whose headers count the samples.
+  bool IsLossless() const { return Is("flac") || Is("tta") || Is("wv") || Is("ape") || Is("tak"); }
+
   void OpenStream(int index) {
     AVStream& stream = *input_->streams[index];
     stream.discard = AVDISCARD_DEFAULT;
@@ -130,14 +133,16 @@ class LibavReader : public AudioReader {
     const int flags = input_->iformat->flags;
     options.counts_bytes = (flags & AVFMT_GENERIC_INDEX) != 0 && (flags & AVFMT_TS_DISCONT) == 0;
     options.times_are_samples = Is("ogg") || Is("flac");
+    if (std::string(input_->iformat->name) == "aac") options.skipped = FindSkippedAdtsBytes(path_);
     const AVRational per_frame{1, std::max(stream.codecpar->sample_rate, 1)};
     if (Is("mp3")) {
       options.promised_frames = Mp3PromisedFrames(path_);
       options.promise_cuts = options.promised_frames >= 0;
-    } else if ((Is("mp4") || Is("flac")) && stream.duration != AV_NOPTS_VALUE) {
+    } else if ((Is("mp4") || IsLossless()) && stream.duration != AV_NOPTS_VALUE) {
       options.promised_frames = av_rescale_q(stream.duration, stream.time_base, per_frame);
     } else if (Is("ogg") && stream.codecpar->codec_id == AV_CODEC_ID_VORBIS &&
-               stream.duration != AV_NOPTS_VALUE && WalkOggPages(path_).links == 1) {
+               stream.duration != AV_NOPTS_VALUE && stream.start_time <= 0 &&
+               WalkOggPages(path_).links == 1) {
       options.promised_frames = stream.duration;
       options.promise_cuts = true;
     }

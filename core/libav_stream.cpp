@@ -35,9 +35,11 @@ bool HasChecksum(AVCodecID codec) {
          codec == AV_CODEC_ID_TTA || codec == AV_CODEC_ID_WAVPACK;
 }
 
-// Tags between the frames of files that were joined; libav hands them to the decoder.
+// Tags and headers between the frames of files that were joined; libav hands them to the decoder.
 bool IsTag(const AVPacket& packet) {
-  constexpr std::array<const char*, 4> kTags = {"ID3", "TAG", "APETAGEX", "LYRICSBEGIN"};
+  constexpr std::array<const char*, 9> kTags = {"ID3",         "TAG",        "APETAGEX",
+                                                "LYRICSBEGIN", "OpusHead",   "OpusTags",
+                                                "\x01vorbis",  "\x03vorbis", "\x05vorbis"};
   return std::any_of(kTags.begin(), kTags.end(), [&](const char* tag) {
     const std::size_t length = std::strlen(tag);
     return static_cast<std::size_t>(packet.size) >= length &&
@@ -127,6 +129,63 @@ void LibavStream::ReadLayout(const AVChannelLayout& layout) {
 void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) {
   const std::int64_t time = TimeOf(packet);
   NoticeGap(packet, time, suspicious);
+  for (const SkippedBytes& skipped : options_.skipped) {
+    if (skipped.frame == packets_) Lose(skipped.bytes, "no frame where one should be");
+  }
+  ++packets_;
+  if (!options_.counts_bytes || FrameBytes(packet.data, packet.size) == packet.size ||
+      IsTag(packet)) {
+    DecodePiece(packet, time);
+    return;
+  }
+  // A row of frames is cut where the next header is found: damage leaves several in one packet.
+  AVPacket piece = packet;
+  for (std::int64_t at = 0; at < packet.size; at += piece.size) {
+    const std::int64_t left = packet.size - at;
+    const std::int64_t bytes = FrameBytes(packet.data + at, left);
+    const std::int64_t skip = bytes > 0 ? 0 : BytesToNextFrame(packet.data + at, left);
+    piece.data = packet.data + at;
+    piece.size = static_cast<int>(bytes > 0 ? std::min(bytes, left) : skip);
+    if (bytes > 0 || piece.size == packet.size) {  // a frame, or of a codec not looked into
+      DecodePiece(piece, time);
+    } else {
+      Lose(skip, "no frame where one should be");
+    }
+  }
+}
+
+// Of the frame that starts here, as its header says; 0 where there is none, or where the codec is
+// another.
+std::int64_t LibavStream::FrameBytes(const std::uint8_t* data, std::int64_t left) const {
+  const AVCodecID codec = codec_->codec_id;
+  if (left < 7) return 0;
+  if (codec == AV_CODEC_ID_AAC) return AdtsFrameBytes(data);
+  if (codec != AV_CODEC_ID_MP1 && codec != AV_CODEC_ID_MP2 && codec != AV_CODEC_ID_MP3) return 0;
+  const MpegHeader header = ParseMpegHeader(data);
+  const int channels = (data[3] & 0xc0) == 0xc0 ? 1 : 2;
+  return header.sample_rate_hz == sample_rate_hz_ && channels == channels_ ? header.bytes : 0;
+}
+
+// To a place from which frames go on to the end; all that is left where there is none.
+std::int64_t LibavStream::BytesToNextFrame(const std::uint8_t* data, std::int64_t left) const {
+  for (std::int64_t begin = 1; begin < left; ++begin) {
+    std::int64_t at = begin;
+    while (at < left) {
+      const std::int64_t size = FrameBytes(data + at, left - at);
+      if (size == 0 || size > left - at) break;
+      at += size;
+    }
+    if (at == left) return begin;
+  }
+  return left;
+}
+
+void LibavStream::Lose(std::int64_t bytes, const std::string& why) {
+  lost_frames_ += EstimatedFrames(bytes);
+  if (lost_why_.empty()) lost_why_ = why;
+}
+
+void LibavStream::DecodePiece(const AVPacket& packet, std::int64_t time) {
   TakeLibavWords();
   int result = avcodec_send_packet(codec_.get(), &packet);
   const std::int64_t before = decoded_frames_;
@@ -142,11 +201,15 @@ void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) 
   const std::string complaint = TakeLibavWords().decoder;
   if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) {
     if (IsTag(packet)) return;
-    lost_frames_ += EstimatedFrames(packet);
-    if (lost_why_.empty()) lost_why_ = complaint.empty() ? LibavText(result) : complaint;
+    Lose(packet.size, complaint.empty() ? LibavText(result) : complaint);
+    // What the container says of the packet's length is more exact.
+    if (!options_.counts_bytes && packet.duration > 0) {
+      lost_frames_ += av_rescale_q(packet.duration, time_base_, AVRational{1, sample_rate_hz_}) -
+                      EstimatedFrames(packet.size);
+    }
     return;
   }
-  next_time_ = time == AV_NOPTS_VALUE ? time : time + DurationOf(packet);
+  next_time_ = time == AV_NOPTS_VALUE ? time : time + std::max<std::int64_t>(packet.duration, 0);
   if (got == 0) return;
   usual_frames_ = std::max(usual_frames_, got);
   // libav cuts the padding off the end but in two cases: where frames before it are lost, and in
@@ -157,10 +220,12 @@ void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) 
   if (complaint.empty()) return;
   // Decoded all the same: it may sound wrong, but nothing is shifted.
   const double now = static_cast<double>(before) / sample_rate_hz_;
-  if (!damage_.empty() &&
-      now - (damage_.back().begin_seconds + damage_.back().seconds) < kOnePlaceSeconds)
-    return;
-  damage_.push_back({now, 0, complaint});
+  if (!IsNearLastDamage(now)) damage_.push_back({now, 0, complaint});
+}
+
+bool LibavStream::IsNearLastDamage(double seconds) const {
+  return !damage_.empty() &&
+         seconds - (damage_.back().begin_seconds + damage_.back().seconds) < kOnePlaceSeconds;
 }
 
 // Where a packet says that it belongs, in time_base_; AV_NOPTS_VALUE where it does not say.
@@ -170,10 +235,6 @@ std::int64_t LibavStream::TimeOf(const AVPacket& packet) const {
   const std::int64_t position = FlacPosition(packet);
   return position < 0 ? AV_NOPTS_VALUE
                       : av_rescale_q(position, AVRational{1, sample_rate_hz_}, time_base_);
-}
-
-std::int64_t LibavStream::DurationOf(const AVPacket& packet) const {
-  return std::max<std::int64_t>(packet.duration, 0);
 }
 
 // Packets that are missing where the container's times go on. What was lost is told by these times
@@ -198,17 +259,12 @@ void LibavStream::NoticeGap(const AVPacket& packet, std::int64_t time,
   if (!pending && gap > 0) lost_why_ = suspicious.empty() ? "packets are missing" : suspicious;
 }
 
-// Frames in a packet that cannot be decoded. In a row of frames it may hold several: the bytes up
-// to the next frame that the container could find.
-std::int64_t LibavStream::EstimatedFrames(const AVPacket& packet) const {
-  std::int64_t frames = usual_frames_;
-  if (frames == 0) frames = std::max(codec_->frame_size, 1);
-  if (!options_.counts_bytes) {
-    if (packet.duration <= 0) return frames;
-    return av_rescale_q(packet.duration, time_base_, AVRational{1, sample_rate_hz_});
-  }
-  if (mean_packet_bytes_ <= 0) return frames;
-  return frames * std::max<std::int64_t>(1, std::llround(packet.size / mean_packet_bytes_));
+// Frames in so many bytes that cannot be decoded, of a row of frames.
+std::int64_t LibavStream::EstimatedFrames(std::int64_t bytes) const {
+  const std::int64_t frames = usual_frames_ > 0 ? usual_frames_ : std::max(codec_->frame_size, 1);
+  if (!options_.counts_bytes || mean_packet_bytes_ <= 0) return frames;
+  const double packets = static_cast<double>(bytes) / mean_packet_bytes_;
+  return frames * std::max<std::int64_t>(1, std::llround(packets));
 }
 
 // Audio goes on after the loss: it lay inside.
@@ -219,8 +275,10 @@ void LibavStream::Settle() {
     Fail("damaged at " + Now() + ", " + SecondsText(frames, sample_rate_hz_) + " are lost: " + why,
          kConceal);
   }
-  damage_.push_back({static_cast<double>(decoded_frames_) / sample_rate_hz_,
-                     static_cast<double>(frames) / sample_rate_hz_, why});
+  const double now = static_cast<double>(decoded_frames_) / sample_rate_hz_;
+  // The decoder's complaints just before are part of it.
+  if (IsNearLastDamage(now) && damage_.back().seconds == 0) damage_.pop_back();
+  damage_.push_back({now, static_cast<double>(frames) / sample_rate_hz_, why});
   concealed_ = true;
   Silence(frames);
 }

@@ -18,7 +18,7 @@ extern "C" {
 #include <string>
 #include <vector>
 
-#include "core/decode.h"
+#include "core/decode_backend.h"
 #include "core/libav_handles.h"
 
 namespace stemsmith {
@@ -36,6 +36,7 @@ class LibavStream {
     bool times_are_samples = false;
     // Length by the file's own exact word, in frames; -1 where there is none.
     std::int64_t promised_frames = -1;
+    std::vector<SkippedBytes> skipped;  // by the container, without a word
     bool promise_cuts = false;  // what is decoded beyond it, by less than two packets, is padding
   };
 
@@ -73,9 +74,13 @@ class LibavStream {
   [[noreturn]] void Fail(const std::string& what, const std::string& advice = "") const;
   void ReadLayout(const AVChannelLayout& layout);
   std::int64_t TimeOf(const AVPacket& packet) const;
-  std::int64_t DurationOf(const AVPacket& packet) const;
+  std::int64_t FrameBytes(const std::uint8_t* data, std::int64_t left) const;
+  std::int64_t BytesToNextFrame(const std::uint8_t* data, std::int64_t left) const;
+  void DecodePiece(const AVPacket& packet, std::int64_t time);
+  void Lose(std::int64_t bytes, const std::string& why);
+  bool IsNearLastDamage(double seconds) const;
   void NoticeGap(const AVPacket& packet, std::int64_t time, const std::string& suspicious);
-  std::int64_t EstimatedFrames(const AVPacket& packet) const;
+  std::int64_t EstimatedFrames(std::int64_t bytes) const;
   void Settle();
   void Silence(std::int64_t frames);
   void Queue(const AVFrame& frame);
@@ -98,6 +103,7 @@ class LibavStream {
   std::int64_t next_time_ = AV_NOPTS_VALUE;  // after the last good packet, in time_base_
   double mean_packet_bytes_ = 0;             // of the good packets
   std::int64_t usual_frames_ = 0;            // of a packet
+  std::int64_t packets_ = 0;                 // so far
   std::int64_t lost_frames_ = 0;             // not yet settled
   std::string lost_why_;                     // empty: nothing was lost
   std::vector<Damage> damage_;

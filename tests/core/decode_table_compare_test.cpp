@@ -36,7 +36,7 @@ void DecodeTable::Compare() {
   RecordProperty("rows", static_cast<int>(rows_.size()));
 }
 
-void DecodeTable::CompareRow(const std::string& name, const std::vector<float>& expected) {
+void DecodeTable::CompareRow(const std::string& name, std::vector<float> expected) {
   std::ostringstream problems;
   if (expected.empty()) problems << "ffmpeg decodes nothing; ";
   try {
@@ -44,6 +44,7 @@ void DecodeTable::CompareRow(const std::string& name, const std::vector<float>& 
     const std::vector<float> samples = Drain(*reader, 4000);
     const AudioInfo& info = reader->info();
     const double bound = bounds_.contains(name) ? bounds_[name] : kBound;
+    if (padded_.contains(name)) expected.resize(std::min(expected.size(), samples.size()));
     problems << Differences(samples, expected, info.channels, bound);
     const auto frames = static_cast<std::int64_t>(samples.size()) / info.channels;
     if (info.frames >= 0 && info.frames != frames) problems << "info().frames " << info.frames;

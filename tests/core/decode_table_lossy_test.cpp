@@ -83,6 +83,8 @@ TEST_F(DecodeTable, OggVorbis) {
         {"other.ogg", "stereo 44100 0.9 2", vorbis},
         {"small-pages.oga", "stereo 44100", vorbis + " -page_duration 50000"},
         {"speex.ogg", "mono 32000", "-c:a libspeex"}});
+  // One page of audio: ffmpeg 5.1 does not cut its last packet.
+  PaddedByFfmpeg("other.ogg");
   Derive("chained.ogg", Bytes("stereo.ogg") + Bytes("other.ogg"));
   Derive("chained-thrice.ogg", Bytes("other.ogg") + Bytes("stereo.ogg") + Bytes("other.ogg"));
   Derive("chained-six.ogg", Bytes("six.ogg") + Bytes("six.ogg"));

@@ -1,6 +1,9 @@
 #include "models/checkpoint.h"
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/text.h"
 #include "models/model_for_weights.h"
 
 namespace stemsmith {
@@ -8,6 +11,8 @@ namespace {
 
 constexpr char kEntry[] = "stemsmith.checkpoint";
 constexpr char kTrainingPrefix[] = "training.";
+constexpr char kCheckpointFolder[] = "checkpoints";  // of a run
+constexpr char kCheckpointEnding[] = ".safetensors";
 
 // The checkpoint's description; null without one.
 const std::string* Description(const SafetensorsFile& file) {
@@ -89,13 +94,25 @@ std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file
     if (std::filesystem::exists(run_or_file, code)) return run_or_file;
     throw Error::Input("no such run or checkpoint", run_or_file.string(), "check the path");
   }
+  const bool inside =
+      std::filesystem::absolute(run_or_file / "x").parent_path().filename() == kCheckpointFolder;
   for (const char* name : {"best", "last"}) {
-    const auto path = run_or_file / "checkpoints" / (std::string(name) + ".safetensors");
+    const auto path = (inside ? run_or_file : run_or_file / kCheckpointFolder) /
+                      (std::string(name) + kCheckpointEnding);
     if (std::filesystem::is_regular_file(path, code)) return path;
   }
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(run_or_file, code))
+    if (entry.path().extension() == kCheckpointEnding) found.push_back(entry.path().filename());
+  std::sort(found.begin(), found.end());
+  if (found.size() == 1) return run_or_file / found[0];
+  if (!found.empty())
+    throw Error::Input("several checkpoints in this folder", run_or_file.string(),
+                       "name one of them: " + JoinNames(found));
   throw Error::Input(
       "no checkpoint in this folder", run_or_file.string(),
-      "expected checkpoints/best.safetensors or checkpoints/last.safetensors; train first");
+      "expected a run (checkpoints/best.safetensors or last.safetensors) or a folder "
+      "that `stemsmith import` wrote");
 }
 
 std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoint) {

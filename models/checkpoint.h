@@ -46,7 +46,7 @@ Checkpoint LoadCheckpoint(const std::filesystem::path& path);
 bool IsCheckpoint(const SafetensorsFile& file);
 // What LoadCheckpoint makes of the file that was read from `path`.
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path);
-// Finds the checkpoint meant by a run folder (checkpoints/best.safetensors, else last) or a file.
+// What a run or its checkpoints/ means (best, else last), a folder with one checkpoint, or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
 // Builds the model and loads the weights; in eval mode.
 std::shared_ptr<SeparationModel> ModelFromCheckpoint(const Checkpoint& checkpoint);

@@ -57,17 +57,18 @@ StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>&
 
 StateFit FillState(const std::vector<std::pair<std::string, torch::Tensor>>& given,
                    const std::vector<std::pair<std::string, torch::Tensor>>& model, bool partial,
-                   const std::string& option, const std::string& where) {
+                   const std::string& option, const std::string& where, const std::string& about) {
   constexpr std::size_t kShown = 8;
   const StateFit fit = CompareStates(given, model);
+  const std::string text = (about.empty() ? "" : about + "; ") + fit.Text(kShown);
+  if (fit.fitting == 0)
+    throw Error::Input("no tensor of the weights fits the model: " + text, where,
+                       "name the configuration that they were trained with");
   if (!fit.fits() && !partial) {
-    throw Error::Input("the weights do not fit the model: " + fit.Text(kShown), where,
+    throw Error::Input("the weights do not fit the model: " + text, where,
                        option + " would keep " + std::to_string(fit.fitting) + " of " +
                            std::to_string(fit.wanted) + " tensors and start the others afresh");
   }
-  if (fit.fitting == 0)
-    throw Error::Input("no tensor of the weights fits the model: " + fit.Text(kShown), where,
-                       "name the configuration that they were trained with");
   const std::map<std::string, torch::Tensor> by_name(given.begin(), given.end());
   torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : model) {

@@ -25,10 +25,12 @@ StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>&
 
 // Where the weights given do not fit all and every tensor of the model, `partial` keeps those that
 // do and leaves the others as they are; else that is an Error, which names `option` as the way to.
-// So is it where nothing fits or the result is not finite. `model` is a state dict, whose tensors
-// are written to; other types are converted (float16 becomes float32 exactly).
+// So is it where nothing fits or the result is not finite. `about` says more of the names given.
+// `model` is a state dict, whose tensors are written to; other types are converted (float16 becomes
+// float32 exactly).
 StateFit FillState(const std::vector<std::pair<std::string, torch::Tensor>>& given,
                    const std::vector<std::pair<std::string, torch::Tensor>>& model, bool partial,
-                   const std::string& option, const std::string& where);
+                   const std::string& option, const std::string& where,
+                   const std::string& about = "");
 
 }  // namespace stemsmith

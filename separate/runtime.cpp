@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <vector>
 
 #include "core/error.h"
 #include "core/module.h"
@@ -23,7 +24,9 @@ std::string ReadHead(const fs::path& path) {
     throw Error::Input("the model file does not exist", path.string(), "check the path");
   }
   if (fs::is_directory(status)) {
-    throw Error::Input("this is a folder, not a model file", path.string(), kAdvice);
+    throw Error::Input(
+        "a folder without model.onnx or model.ts", path.string(),
+        "make them of a run or a checkpoint: stemsmith export " + path.string() + " --out DIR");
   }
   errno = 0;
   std::ifstream in(path, std::ios::binary);
@@ -45,7 +48,16 @@ bool LooksLikeText(const std::string& head) {
 
 }  // namespace
 
-std::unique_ptr<Runtime> Runtime::Open(const fs::path& path, const RuntimeOptions& options) {
+fs::path ResolveModel(const fs::path& folder_or_file, const std::string& device) {
+  std::vector<const char*> names = {"model.onnx", "model.ts"};
+  if (device == "cuda") std::swap(names[0], names[1]);
+  std::error_code code;
+  for (const char* name : names)
+    if (fs::is_regular_file(folder_or_file / name, code)) return folder_or_file / name;
+  return folder_or_file;
+}
+
+std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
   if (options.device != "auto" && options.device != "cpu" && options.device != "cuda") {
     throw Error::Usage("unknown device '" + options.device + "'", "--device",
                        "use auto, cpu or cuda");
@@ -53,6 +65,7 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& path, const RuntimeOption
   if (options.threads < 0) {
     throw Error::Usage("a negative number of threads", "--threads", "use 0 for one per core");
   }
+  const fs::path path = ResolveModel(given, options.device);
   const std::string head = ReadHead(path);
   if (head.starts_with("PK\x03\x04")) {
     void* symbol = LoadModuleSymbol("torchscript", kOpenTorchScriptSymbol, "a TorchScript model");

@@ -16,6 +16,12 @@ struct RuntimeOptions {
   int threads = 0;              // compute threads; 0: one per core
 };
 
+// The model file meant by a folder that `stemsmith export` wrote: model.onnx, else model.ts; for
+// the device cuda the other way round, as every GPU of LibTorch runs the latter. Files, and folders
+// without any, are given back as they are.
+std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
+                                   const std::string& device = "auto");
+
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -24,8 +30,8 @@ class Runtime {
   // mix planar [B, C, T] → estimates planar [B, S, C, T]; T must fit the manifest's length rule.
   virtual void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) = 0;
 
-  // Chosen by the file's content, not its name. Throws Error: no model file, cut off, without a
-  // manifest, device not to be had (saying what would work).
+  // Chosen by the file's content, not its name; for a folder see ResolveModel. Throws Error: no
+  // model file, cut off, without a manifest, device not to be had (saying what would work).
   static std::unique_ptr<Runtime> Open(const std::filesystem::path& path,
                                        const RuntimeOptions& options = {});
 };

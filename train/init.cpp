@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "models/model_cost.h"
 #include "models/state_fit.h"
+#include "models/weights/state_prefix.h"
 #include "train/options.h"
 
 namespace stemsmith {
@@ -159,10 +160,17 @@ void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& se
 }
 
 void StartWeights::Fill(const Config& config, SeparationModel& model) {
+  std::string about;
+  if (bare_) {
+    ChosenState chosen = ChooseState(checkpoint_.weights, model.StateDict());
+    checkpoint_.weights = std::move(chosen.state);
+    about = chosen.Sight();
+    if (!chosen.Note().empty()) messages_.push_back(chosen.Note());
+  }
   const NamedTensors moved =
       MoveStems(checkpoint_.weights, checkpoint_.setting.stems, sources_, config, model);
   const StateFit fit = FillState(moved, model.StateDict(), options_.partial, "init.partial: true",
-                                 options_.file.string());
+                                 options_.file.string(), about);
   if (!fit.fits()) messages_.push_back("left as initialised or left out: " + fit.Text(8));
 }
 

@@ -3,8 +3,8 @@
 //   init: FILE
 //   init: {file: FILE, copy: {NEW_STEM: OLD_STEM}, partial: true, stems: [OLD_STEM, …]}
 //
-// FILE is a run folder or a checkpoint (of stemsmith train or import), or a .safetensors file of
-// weights alone, which needs `stems` and `model:`.
+// FILE is a run folder, a checkpoint (of stemsmith train or import) or the folder of one, or a
+// .safetensors file of weights alone, which needs `stems` and `model:`.
 #pragma once
 
 #include <filesystem>

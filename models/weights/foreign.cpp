@@ -1,7 +1,10 @@
 #include "models/weights/foreign.h"
 
+#include <set>
+
 #include "core/error.h"
 #include "models/weights/pickle.h"
+#include "models/weights/state_prefix.h"
 #include "models/weights/torch_file.h"
 
 namespace stemsmith {
@@ -75,36 +78,101 @@ OrderedJson PlainValue(const PickleValue& value, int depth, std::size_t& count) 
                      "model_state_dict, and plain state dicts");
 }
 
-// Wrappers of training programs put a word before every name.
-void StripPrefixes(NamedTensors& state) {
-  for (const std::string prefix : {"module.", "_orig_mod."}) {
-    bool all = !state.empty();
-    for (const auto& [name, tensor] : state) all &= name.rfind(prefix, 0) == 0;
-    if (!all) continue;
-    for (auto& [name, tensor] : state) name = name.substr(prefix.size());
+// What torch.save(model) leaves in place of weights.
+bool IsWholeModel(const PickleValue& value) {
+  const auto state = value.state();
+  return state && state->Find("_parameters") && state->Find("_modules");
+}
+
+void RefuseWholeModel(const PickleValue& value, const std::string& entry,
+                      const std::string& where) {
+  if (!IsWholeModel(value)) return;
+  const std::string index = entry.empty() ? "" : "[" + QuotedText(entry) + "]";
+  throw Error::Input(
+      (entry.empty() ? "a" : "its entry " + QuotedText(entry) + " is a") +
+          std::string(" whole model, an object of the class ") + QuotedText(value.text()) +
+          ", not its weights",
+      where,
+      "save the weights alone, with Python: torch.save(torch.load(FILE, weights_only=False)" +
+          index + ".state_dict(), \"weights.pt\")");
+}
+
+// The tensors in a dict and in dicts below it, by the path of their keys:
+// "state_dict.encoder.bias".
+class TensorsBelow {
+ public:
+  explicit TensorsBelow(const PickleValue& dict, const std::string& path = "") {
+    Collect(dict, path, 0);
   }
-}
+  const std::vector<std::pair<std::string, PickleValue>>& all() const { return all_; }
 
-bool HoldsTensors(const PickleValue& value) {
-  for (std::size_t i = 0; value.Is(PickleKind::kDict) && i < value.size(); ++i)
-    if (value.value(i).Is(PickleKind::kTensor)) return true;
-  return false;
-}
+ private:
+  void Collect(const PickleValue& dict, const std::string& path, int depth) {
+    constexpr int kMaxDepth = 16;
+    constexpr std::size_t kMaxName = 1000;
+    // Dicts of a pickle may hold themselves and each other.
+    if (!dict.Is(PickleKind::kDict) || depth > kMaxDepth || !seen_.insert(&dict.node()).second)
+      return;
+    for (std::size_t i = 0; i < dict.size(); ++i) {
+      if (!dict.key(i).Is(PickleKind::kString)) continue;
+      const std::string& key = dict.key(i).text();
+      if (path.size() + key.size() > kMaxName) continue;
+      if (dict.value(i).Is(PickleKind::kTensor)) {
+        all_.emplace_back(path + key, dict.value(i));
+      } else {
+        Collect(dict.value(i), path + key + ".", depth + 1);
+      }
+    }
+  }
 
-NamedTensors StateOf(TorchFile& file, const PickleValue& state, const std::string& where) {
+  std::set<const PickleNode*> seen_;
+  std::vector<std::pair<std::string, PickleValue>> all_;
+};
+
+void RefuseQuantisedState(const PickleValue& state, const std::string& where) {
   if (state.Find("__quantized") || state.Find("compressed")) RefuseQuantised(where);
-  if (!HoldsTensors(state)) RefuseContent(where);
-  NamedTensors tensors;
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    if (!state.key(i).Is(PickleKind::kString) || !state.value(i).Is(PickleKind::kTensor))
-      throw Error::Input("the weights hold something that is no named tensor", where,
-                         "save the model's state_dict() alone");
-    tensors.emplace_back(state.key(i).text(), file.Tensor(state.value(i)));
-  }
-  return tensors;
 }
 
-ForeignModel ReadTorchFile(const std::filesystem::path& path) {
+// The names under a prefix that was asked for, without it.
+NamedTensors OnlyUnder(const std::string& prefix, const NamedTensors& state,
+                       const std::string& where) {
+  NamedTensors under;
+  for (const auto& [name, tensor] : state)
+    if (name.starts_with(prefix)) under.emplace_back(name.substr(prefix.size()), tensor);
+  if (under.empty())
+    throw Error::Input("no name begins with " + QuotedText(prefix), where,
+                       "they begin with " + PrefixesOf(state));
+  return under;
+}
+
+NamedTensors StateOf(TorchFile& file, const TensorsBelow& tensors) {
+  NamedTensors state;
+  for (const auto& [name, value] : tensors.all()) state.emplace_back(name, file.Tensor(value));
+  return state;
+}
+
+// Of a training checkpoint, or a state dict itself. Demucs keeps its best weights beside the last
+// ones.
+TensorsBelow FindState(const PickleValue& root, const std::string& prefix,
+                       const std::string& where) {
+  for (const char* key : {"best_state", "state", "state_dict", "model_state_dict", "model"}) {
+    const auto state = prefix.empty() ? root.Find(key) : std::nullopt;
+    if (!state) continue;
+    RefuseQuantisedState(*state, where);
+    RefuseWholeModel(*state, key, where);
+    TensorsBelow tensors(*state, std::string(key) + ".");
+    if (!tensors.all().empty()) return tensors;
+  }
+  RefuseQuantisedState(root, where);
+  TensorsBelow tensors(root);
+  if (!tensors.all().empty()) return tensors;
+  RefuseWholeModel(root, "", where);
+  for (std::size_t i = 0; root.Is(PickleKind::kDict) && i < root.size(); ++i)
+    RefuseWholeModel(root.value(i), root.key(i).text(), where);
+  RefuseContent(where);
+}
+
+ForeignModel ReadTorchFile(const std::filesystem::path& path, const std::string& prefix) {
   const std::string where = path.string();
   TorchFile file(path);
   const PickleValue root = file.root();
@@ -120,23 +188,15 @@ ForeignModel ReadTorchFile(const std::filesystem::path& path) {
     model.args = PlainValue(*args, 0, count);
     model.kwargs = PlainValue(*kwargs, 0, count);
     if (!model.args.is_array()) model.args = OrderedJson::array();
-    model.state = StateOf(file, *state, where);
+    RefuseQuantisedState(*state, where);
+    model.state = StateOf(file, TensorsBelow(*state));
+    if (model.state.empty()) RefuseContent(where);
     return model;
   }
   if (root.IsSequence() && root.size() == 4 && root.item(0).Is(PickleKind::kClass))
     throw Error::Input("a package of Demucs 1, whose network is another one", where,
                        "use a package of Demucs 2, 3 or 4");
-  // Training checkpoints; Demucs keeps its best weights beside the last ones.
-  for (const char* key : {"best_state", "state", "state_dict", "model_state_dict", "model"}) {
-    const auto state = root.Find(key);
-    if (state && state->Is(PickleKind::kDict) && state->size() > 0) {
-      model.state = StateOf(file, *state, where);
-      StripPrefixes(model.state);
-      return model;
-    }
-  }
-  model.state = StateOf(file, root, where);
-  StripPrefixes(model.state);
+  model.state = StateOf(file, FindState(root, prefix, where));
   return model;
 }
 
@@ -189,14 +249,16 @@ ForeignModel ReadSafetensorsFile(const std::filesystem::path& path) {
     throw Error::Input("the arguments in the metadata are no list and map", where,
                        "download the file again");
   if (model.state.empty()) RefuseContent(where);
-  if (model.klass.empty()) StripPrefixes(model.state);
   return model;
 }
 
 }  // namespace
 
-ForeignModel ReadForeignModel(const std::filesystem::path& path) {
-  return path.extension() == ".safetensors" ? ReadSafetensorsFile(path) : ReadTorchFile(path);
+ForeignModel ReadForeignModel(const std::filesystem::path& path, const std::string& prefix) {
+  ForeignModel model =
+      path.extension() == ".safetensors" ? ReadSafetensorsFile(path) : ReadTorchFile(path, prefix);
+  if (!prefix.empty()) model.state = OnlyUnder(prefix, model.state, path.string());
+  return model;
 }
 
 }  // namespace stemsmith

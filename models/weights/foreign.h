@@ -19,10 +19,13 @@ struct ForeignModel {
   // "denominator": …}, as in the files of Demucs 4.1.
   nlohmann::ordered_json args = nlohmann::ordered_json::array();
   nlohmann::ordered_json kwargs = nlohmann::ordered_json::object();
-  NamedTensors state;  // in the file's types; tensors may share memory
+  // In the file's types; tensors may share memory. Of a class: the model's names. Else each name is
+  // the path of its keys in the file, "state_dict.model.encoder.bias": ChooseState finds the model.
+  NamedTensors state;
 };
-// .th, .pt, .pth, .ckpt (by content) or .safetensors. Throws Error, also for quantised weights.
-ForeignModel ReadForeignModel(const std::filesystem::path& path);
+// .th, .pt, .pth, .ckpt (by content) or .safetensors. With a prefix only what is named so in the
+// file, without it. Throws Error, also for quantised weights and for whole models.
+ForeignModel ReadForeignModel(const std::filesystem::path& path, const std::string& prefix = "");
 
 // The model that weights belong to, in our words.
 struct ModelPlan {
@@ -40,13 +43,15 @@ ModelPlan PlanFromClass(const ForeignModel& foreign, const std::string& where);
 ModelPlan PlanFromConfig(const std::filesystem::path& config, const ModelPlan& fallback);
 
 // A folder of Open-Unmix: separator.json and NAME.pth for each stem, whose weights are added to
-// `state` under the names of our model.
+// `state` under the names of our model. `prefix`: see ReadForeignModel.
 bool IsOpenUnmixFolder(const std::filesystem::path& path);
-ModelPlan ReadOpenUnmixFolder(const std::filesystem::path& folder, NamedTensors& state);
+ModelPlan ReadOpenUnmixFolder(const std::filesystem::path& folder, const std::string& prefix,
+                              NamedTensors& state);
 
 struct ImportOptions {
   std::filesystem::path config;  // empty: from the file, or found beside it
   bool partial = false;          // keep the tensors that fit, the others stay as initialised
+  std::string prefix;            // take the tensors that are named so; empty: those that fit
 };
 struct ImportedModel {
   Checkpoint checkpoint;

@@ -9,6 +9,7 @@
 #include "models/weights/foreign.h"
 #include "models/weights/pickle.h"
 #include "models/weights/sha256.h"
+#include "models/weights/state_prefix.h"
 
 namespace stemsmith {
 namespace {
@@ -61,19 +62,34 @@ ModelPlan PlanFor(const ForeignModel& foreign, const fs::path& path, const Impor
   return plan;
 }
 
-// Builds the planned model and fills it.
-ImportedModel Fill(const ModelPlan& plan, const NamedTensors& state, bool partial,
+// Builds the planned model and fills it. `parts` are the files of a bag's models, or one.
+ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts, bool partial,
                    const std::string& where) {
   // What is left as initialised is the same every time.
   torch::manual_seed(0);
   const Config config = Config::Parse(plan.model.dump(), "the model of " + where);
-  const std::shared_ptr<SeparationModel> model = MakeModelFor(state, config, plan.setting);
+  NamedTensors all;
+  for (const NamedTensors& part : parts) all.insert(all.end(), part.begin(), part.end());
+  const std::shared_ptr<SeparationModel> model = MakeModelFor(all, config, plan.setting);
   const NamedTensors own = model->StateDict();
-  const StateFit fit = FillState(state, own, partial, "--partial", where);
+  std::vector<std::string> notes = plan.notes;
+  std::string about;
+  NamedTensors state;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const std::string place = parts.size() > 1 ? "models." + std::to_string(p) + "." : "";
+    NamedTensors wanted;
+    for (const auto& [name, tensor] : own)
+      if (name.starts_with(place)) wanted.emplace_back(name.substr(place.size()), tensor);
+    const ChosenState chosen = ChooseState(parts[p], wanted);
+    for (const auto& [name, tensor] : chosen.state) state.emplace_back(place + name, tensor);
+    if (!chosen.Note().empty()) notes.push_back(chosen.Note());
+    if (!chosen.Sight().empty()) about = chosen.Sight();
+  }
+  const StateFit fit = FillState(state, own, partial, "--partial", where, about);
   ImportedModel imported;
   imported.kept = fit.fitting;
   imported.wanted = fit.wanted;
-  imported.notes = plan.notes;
+  imported.notes = std::move(notes);
   if (!fit.fits()) imported.notes.push_back("left as initialised or left out: " + fit.Text(8));
   Checkpoint& checkpoint = imported.checkpoint;
   checkpoint.model_config = config.Dump();
@@ -156,7 +172,7 @@ ImportedModel ImportBag(const fs::path& path, const ImportOptions& options) {
 
   ModelPlan plan;
   OrderedJson models = OrderedJson::array(), rows = OrderedJson::array();
-  NamedTensors state;
+  std::vector<NamedTensors> states;
   std::map<std::string, std::size_t> known;  // a model that is named twice counts twice
   std::vector<std::int64_t> segments;
   for (std::size_t m = 0; m < names.size(); ++m) {
@@ -167,7 +183,7 @@ ImportedModel ImportBag(const fs::path& path, const ImportOptions& options) {
       const fs::path package =
           FindPackage(path.parent_path().empty() ? "." : path.parent_path(), names[m], where);
       CheckChecksum(package);
-      const ForeignModel foreign = ReadForeignModel(package);
+      const ForeignModel foreign = ReadForeignModel(package, options.prefix);
       ModelPlan part = PlanFor(foreign, package, {});
       const bool transformer = part.model["name"] == "htdemucs";
       const auto wanted = static_cast<std::int64_t>(bag_segment * part.setting.sample_rate_hz);
@@ -176,8 +192,7 @@ ImportedModel ImportBag(const fs::path& path, const ImportOptions& options) {
       segments.push_back(part.segment_frames);
       if (models.empty()) plan = part;
       RequireAgreement(plan, part, names[0] + " and " + names[m], where);
-      for (const auto& [name, tensor] : foreign.state)
-        state.emplace_back("models." + std::to_string(models.size()) + "." + name, tensor);
+      states.push_back(foreign.state);
       models.push_back(part.model);
       rows.push_back(std::vector<double>(plan.setting.stems.size(), 0));
     }
@@ -195,12 +210,8 @@ ImportedModel ImportBag(const fs::path& path, const ImportOptions& options) {
   if (plan.segment_frames != *std::max_element(segments.begin(), segments.end()))
     plan.notes.push_back("the models' segments differ; all use the shortest, " +
                          std::to_string(plan.segment_frames) + " frames");
-  if (models.size() == 1) {
-    for (auto& [name, tensor] : state) name = name.substr(std::string("models.0.").size());
-    return Fill(plan, state, options.partial, where);
-  }
-  plan.model = {{"name", "bag"}, {"models", models}, {"weights", rows}};
-  return Fill(plan, state, options.partial, where);
+  if (models.size() > 1) plan.model = {{"name", "bag"}, {"models", models}, {"weights", rows}};
+  return Fill(plan, states, options.partial, where);
 }
 
 }  // namespace
@@ -214,13 +225,13 @@ ImportedModel ImportWeights(const fs::path& path, const ImportOptions& options) 
       throw Error::Input("a folder without separator.json", path.string(),
                          "name a file, or a folder that the training of Open-Unmix wrote");
     NamedTensors state;
-    ModelPlan plan = ReadOpenUnmixFolder(path, state);
+    ModelPlan plan = ReadOpenUnmixFolder(path, options.prefix, state);
     if (!options.config.empty()) plan = PlanFromConfig(options.config, plan);
-    return Fill(plan, state, options.partial, path.string());
+    return Fill(plan, {state}, options.partial, path.string());
   }
   CheckChecksum(path);
-  const ForeignModel foreign = ReadForeignModel(path);
-  return Fill(PlanFor(foreign, path, options), foreign.state, options.partial, path.string());
+  const ForeignModel foreign = ReadForeignModel(path, options.prefix);
+  return Fill(PlanFor(foreign, path, options), {foreign.state}, options.partial, path.string());
 }
 
 }  // namespace stemsmith

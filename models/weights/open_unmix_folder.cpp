@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/weights/foreign.h"
+#include "models/weights/state_prefix.h"
 
 namespace stemsmith {
 namespace {
@@ -83,7 +84,8 @@ bool IsOpenUnmixFolder(const fs::path& path) {
   return fs::is_regular_file(path / "separator.json", code);
 }
 
-ModelPlan ReadOpenUnmixFolder(const fs::path& folder, NamedTensors& state) {
+ModelPlan ReadOpenUnmixFolder(const fs::path& folder, const std::string& prefix,
+                              NamedTensors& state) {
   const std::string where = (folder / "separator.json").string();
   const auto settings = nlohmann::json::parse(ReadFile(folder / "separator.json"), nullptr, false);
   if (!settings.is_object()) throw Error::Input("not a JSON object", where);
@@ -95,9 +97,13 @@ ModelPlan ReadOpenUnmixFolder(const fs::path& folder, NamedTensors& state) {
   plan.model = {{"name", "open_unmix"},
                 {"n_fft", WholeNumber(settings, "nfft", 16, 65536, where)},
                 {"hop", WholeNumber(settings, "nhop", 1, 65536, where)}};
+  // Their names tell the network in a file; what sizes they have is seen afterwards.
+  const NamedTensors typical = {{"input_mean", torch::empty({0})},
+                                {"fc1.weight", torch::empty({0})}};
   for (const auto& [target, file] : FindTargets(folder)) {
-    const ForeignModel network = ReadForeignModel(file);
+    const ChosenState network = ChooseState(ReadForeignModel(file, prefix).state, typical);
     if (plan.setting.stems.empty()) AddNetworkOptions(network.state, plan.model, file.string());
+    if (!network.Note().empty()) plan.notes.push_back(file.string() + ": " + network.Note());
     plan.setting.stems.push_back(target);
     for (const auto& [name, tensor] : network.state)
       if (!IsNoWeight(name)) state.emplace_back("target_models." + target + "." + name, tensor);

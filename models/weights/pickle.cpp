@@ -59,9 +59,15 @@ class PickleMachine : public PickleBuilder {
     return storage_indices_.try_emplace(key, pickle_.storages.size()).first->second;
   }
   [[noreturn]] void Fail(const std::string& problem) const override {
+    // The tables of torch.nn.Module: modules were pickled, with all that they refer to.
+    const bool modules =
+        bytes_.find("_parameters") != bytes_.npos && bytes_.find("_modules") != bytes_.npos;
     throw Error::Input("not weights that can be read: " + problem + ", at byte " +
                            std::to_string(opcode_at_) + " of the pickle",
-                       where_, "the file is damaged, cut off or of another kind");
+                       where_,
+                       modules ? "it holds whole modules: save the weights alone, with Python: "
+                                 "torch.save(model.state_dict(), \"weights.pt\")"
+                               : "the file is damaged, cut off or of another kind");
   }
 
  private:
@@ -185,16 +191,16 @@ class PickleMachine : public PickleBuilder {
       }
       case 'R': {
         const PickleId arguments = Pop(), callee = Pop();
-        return Push(CallPickled(*this, callee, arguments));
+        return Push(CallPickled(*this, callee, arguments, /*makes=*/false));
       }
       case 0x81: {  // NEWOBJ
         const PickleId arguments = Pop(), callee = Pop();
-        return Push(CallPickled(*this, callee, arguments));
+        return Push(CallPickled(*this, callee, arguments, /*makes=*/true));
       }
       case 0x92: {  // NEWOBJ_EX
         Pop();
         const PickleId arguments = Pop(), callee = Pop();
-        return Push(CallPickled(*this, callee, arguments));
+        return Push(CallPickled(*this, callee, arguments, /*makes=*/true));
       }
       case 'b': {
         const PickleId state = Pop();

@@ -1,9 +1,10 @@
 // Reads what Python's pickle module wrote, as far as weights need it, and runs nothing of it.
 //
 // A pickle is a program for a stack machine that may call any function of Python. This machine
-// knows tensors, storages, numbers, texts, containers and fractions. A class is a name. Objects of
-// a few packages that training programs leave in their files (configurations, paths) become inert
-// values with a class name; a call of anything else is an error. No Python, no torch; thread-safe.
+// knows tensors, storages, numbers, texts, containers and fractions. A class is a name. Objects
+// that training programs leave in their files (configurations, whole models) become inert values
+// with a class name, as do calls of a few packages (paths, numbers of numpy); a call of anything
+// else is an error. No Python, no torch; thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -192,7 +192,7 @@ bool IsInertName(std::string_view name) {
 
 }  // namespace
 
-PickleId CallPickled(PickleBuilder& builder, PickleId callee, PickleId arguments) {
+PickleId CallPickled(PickleBuilder& builder, PickleId callee, PickleId arguments, bool makes) {
   if (builder.node(callee).kind != PickleKind::kClass) builder.Fail("it calls what is no class");
   if (builder.node(arguments).kind != PickleKind::kTuple)
     builder.Fail("the arguments of a call are no tuple");
@@ -202,9 +202,11 @@ PickleId CallPickled(PickleBuilder& builder, PickleId callee, PickleId arguments
     if (name == call.name) return call.make(builder, given);
   // copyreg's helper makes an object of the class that is its first argument.
   if ((name == "copyreg._reconstructor" || name == "copy_reg._reconstructor") && !given.empty() &&
-      builder.node(given[0]).kind == PickleKind::kClass)
+      builder.node(given[0]).kind == PickleKind::kClass) {
     name = builder.node(given[0]).text;
-  if (!IsInertName(name))
+    makes = true;
+  }
+  if (!makes && !IsInertName(name))
     builder.Fail("it wants to call " + QuotedText(name) +
                  ", which reading weights has no need of (nothing was run)");
   return builder.Add({.kind = PickleKind::kObject, .text = name, .items = {arguments}});

@@ -19,9 +19,10 @@ class PickleBuilder {
   [[noreturn]] virtual void Fail(const std::string& problem) const = 0;
 };
 
-// The value that calling a class with a tuple of arguments gives; fails for calls that reading
-// weights does not need.
-PickleId CallPickled(PickleBuilder& builder, PickleId callee, PickleId arguments);
+// The value that calling a class with a tuple of arguments gives. Where the pickle does no more
+// than make an object (`makes`), that is an inert one of any class; calls that reading weights does
+// not need fail.
+PickleId CallPickled(PickleBuilder& builder, PickleId callee, PickleId arguments, bool makes);
 // What a persistent id names: the storage of ("storage", class, key, location, elements), the class
 // of ("module", class, file, source).
 PickleId PersistentPickled(PickleBuilder& builder, PickleId id);

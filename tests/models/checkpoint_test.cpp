@@ -94,6 +94,29 @@ TEST(Checkpoint, ARunMeansItsBestCheckpointElseItsLast) {
   WriteFileAtomically(best, "x");
   EXPECT_EQ(ResolveCheckpoint(folder.path()), best);
   EXPECT_EQ(ResolveCheckpoint(last), last);
+  // Its folder of checkpoints means the same, however it is written.
+  WriteFileAtomically(folder / "checkpoints/step-5.safetensors", "x");
+  EXPECT_EQ(ResolveCheckpoint(folder / "checkpoints"), best);
+  EXPECT_EQ(ResolveCheckpoint(folder / "checkpoints/"), best);
+}
+
+TEST(Checkpoint, AFolderOfOneFileMeansIt) {
+  TemporaryFolder folder;
+  WriteFileAtomically(folder / "notes.txt", "x");
+  EXPECT_THROW(ResolveCheckpoint(folder.path()), Error);
+  for (const char* name : {"htdemucs.safetensors", "last.safetensors", "955717e8.safetensors"}) {
+    TemporaryFolder imported;
+    WriteFileAtomically(imported / name, "x");
+    EXPECT_EQ(ResolveCheckpoint(imported.path()), imported / name);
+  }
+  WriteFileAtomically(folder / "b.safetensors", "x");
+  WriteFileAtomically(folder / "a.safetensors", "x");
+  try {
+    ResolveCheckpoint(folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("a.safetensors, b.safetensors"), std::string::npos);
+  }
 }
 
 }  // namespace

@@ -124,6 +124,24 @@ TEST(Pickle, RunsNothing) {
             "os.system");
 }
 
+TEST(Pickle, ObjectsOfAnyClassAreInert) {
+  // NEWOBJ with a state; copyreg's helper; a class of protocol 4. None of them is a call.
+  for (const std::string& bytes :
+       {"\x80\x02"s + "cnet\nSeparator\n)\x81}b.",
+        "\x80\x02"s + "ccopyreg\n_reconstructor\n(cnet\nSeparator\ncbuiltins\nobject\nNtR}b.",
+        "\x80\x04\x8c\x03net\x8c\x09Separator\x93)}\x92}b."s}) {
+    const Pickle pickle = ReadPickle(bytes, "x");
+    EXPECT_TRUE(pickle.root().Is(PickleKind::kObject));
+    EXPECT_EQ(pickle.root().text(), "net.Separator");
+    EXPECT_TRUE(pickle.root().state());
+  }
+  // Where whole modules refer to what is called, the advice fits.
+  const std::string problem = Problem("\x80\x02}(X\x0b\x00\x00\x00_parametersNX\x08\x00\x00\x00"s +
+                                      "_modulesNucnet\nactivation\n)R.");
+  EXPECT_NE(problem.find("wants to call \"net.activation\""), std::string::npos) << problem;
+  EXPECT_NE(problem.find("model.state_dict()"), std::string::npos) << problem;
+}
+
 TEST(Pickle, TensorsLieInsideOfTheirStorage) {
   EXPECT_EQ(Problem(TensorPickle(6, 0, {2, 3}, {3, 1})), "");
   EXPECT_EQ(Problem(TensorPickle(6, 2, {2, 2}, {2, 1})), "");

@@ -83,6 +83,18 @@ TEST(Runtime, IsChosenByContentAndNotByName) {
             std::string::npos);
 }
 
+TEST(Runtime, AFolderOfAnExportMeansItsModel) {
+  TemporaryFolder folder;
+  EXPECT_EQ(ResolveModel(folder.path()), folder.path());
+  WriteFileAtomically(folder / "model.ts", "x");
+  EXPECT_EQ(ResolveModel(folder.path()), folder / "model.ts");
+  testing::WriteGainOnnx(folder / "model.onnx", TinyManifest(1), {1.0f});
+  EXPECT_EQ(ResolveModel(folder.path()), folder / "model.onnx");
+  EXPECT_EQ(ResolveModel(folder.path(), "cuda"), folder / "model.ts");
+  EXPECT_EQ(ResolveModel(folder / "model.ts"), folder / "model.ts");
+  EXPECT_EQ(Runtime::Open(folder.path())->manifest().stems.size(), 1u);
+}
+
 TEST(Runtime, SaysWhatIsWrongWithAFile) {
   TemporaryFolder folder;
   EXPECT_NE(OpenError(folder / "missing.onnx").find("does not exist"), std::string::npos);

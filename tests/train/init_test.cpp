@@ -155,7 +155,10 @@ TEST_F(InitTest, RefusesAnotherModelUnlessInPart) {
 TEST_F(InitTest, TakesWeightsAloneWithTheirStemsAndTheModel) {
   const auto base = LoadCheckpoint(CheckpointPath("base", "best"));
   const std::string bare = (folder_ / "bare.safetensors").string();
-  SaveSafetensors(bare, base.weights, {});
+  // Under the prefix of another program, and not alone.
+  NamedTensors named = {{"loss_fn.window", torch::ones({2})}};
+  for (const auto& [name, tensor] : base.weights) named.emplace_back("model." + name, tensor);
+  SaveSafetensors(bare, named, {});
   const fs::path cache = Cache({"high", "low"});
   EXPECT_THAT(Problem(cache, kModel + std::string("init: ") + bare),
               HasSubstr("stems: [drums, …]"));

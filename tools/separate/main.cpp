@@ -40,7 +40,8 @@ constexpr char kFooter[] =
     "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 130 interrupted.";
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("model", arguments.model, "A model.ts or model.onnx from `stemsmith export`")
+  app.add_option("model", arguments.model,
+                 "A model.ts or model.onnx from `stemsmith export`, or the folder of both")
       ->required()
       ->type_name("MODEL");
   app.add_option("inputs", arguments.inputs, "Songs, and folders with songs")

@@ -71,10 +71,13 @@ nlohmann::json Fields(const ExportResult& result) {
 // Packages of Demucs: weights with the model's class, for Python.
 constexpr const char* kPackageFormats[] = {"th", "safetensors"};
 
-// The run's or the file's name, as far as Python takes it.
-std::string PackageName(const std::filesystem::path& source) {
-  const std::filesystem::path whole = std::filesystem::absolute(source).lexically_normal();
-  std::string name = (whole.has_filename() ? whole : whole.parent_path()).stem().string();
+// The checkpoint's or its run's name, as far as Python takes it.
+std::string PackageName(const std::filesystem::path& source,
+                        const std::filesystem::path& checkpoint) {
+  std::filesystem::path whole = std::filesystem::canonical(checkpoint);
+  if (std::filesystem::is_directory(source) && whole.parent_path().filename() == "checkpoints")
+    whole = whole.parent_path().parent_path();
+  std::string name = whole.stem().string();
   for (char& c : name)
     if (c == '-' || c == '.' || c == ' ') c = '_';
   return name;
@@ -88,7 +91,8 @@ void RunExport(const ExportArguments& arguments) {
   std::vector<std::string> packages;
   for (const char* format : kPackageFormats)
     if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
-  const std::string name = arguments.name.empty() ? PackageName(arguments.source) : arguments.name;
+  const std::string name =
+      arguments.name.empty() ? PackageName(arguments.source, path) : arguments.name;
   for (const std::string& format : packages) {
     const auto files = WritePackage(checkpoint, path.string(), {options.out, name, format});
     std::string text;
@@ -112,7 +116,10 @@ void AddExportCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "export",
       "Write a model as TorchScript and ONNX, and check both; or as a package for Python");
-  command->add_option("source", arguments->source, "Run folder or checkpoint")->required();
+  command
+      ->add_option("source", arguments->source,
+                   "Run folder, checkpoint, or folder that `import` wrote")
+      ->required();
   command->add_option("--out", options.out, "Folder for the files")->required();
   command
       ->add_option("--format", options.formats,

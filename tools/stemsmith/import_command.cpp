@@ -112,6 +112,9 @@ void AddImportCommand(CLI::App& app) {
   command->add_option("--config", arguments->options.config,
                       "The model that the weights belong to, where the file does not say, or the "
                       "model to fill with what fits");
+  command->add_option("--prefix", arguments->options.prefix,
+                      "Take the tensors whose names begin so, \"ema_model.\" (default: those that "
+                      "fit the model)");
   command->add_flag("--partial", arguments->options.partial,
                     "Keep the tensors that fit the model; the others stay as initialised");
   AddOutputFlags(*command, arguments->output);

@@ -19,8 +19,9 @@ struct InspectArguments {
 
 // Each throws Error for files that look like its kind but cannot be read.
 void InspectCache(const InspectArguments& arguments);
-void InspectCheckpoint(const InspectArguments& arguments);  // a .safetensors file or a run folder
-void InspectModel(const InspectArguments& arguments);       // .ts or .onnx
+void InspectCheckpoint(
+    const InspectArguments& arguments);                // a .safetensors file or the folder of one
+void InspectModel(const InspectArguments& arguments);  // .ts or .onnx, or the folder of both
 
 // One line of the text, by printf's rules; up to 511 bytes.
 template <typename... Values>

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "separate/runtime.h"
 #include "tools/stemsmith/commands.h"
 #include "tools/stemsmith/inspect.h"
 
@@ -21,13 +22,17 @@ bool IsCache(const std::filesystem::path& path) {
   return FirstBytes(path, 8) == "\x89HDF\r\n\x1a\n";
 }
 
+// A folder is a run's or an import's where it is not an export's alone.
 bool IsCheckpoint(const std::filesystem::path& path) {
-  return std::filesystem::is_directory(path) || path.extension() == ".safetensors";
+  return path.extension() == ".safetensors" ||
+         (std::filesystem::is_directory(path) &&
+          (ResolveModel(path) == path || std::filesystem::exists(path / "checkpoints")));
 }
 
 // A zip archive, or a protobuf under the usual name: the runtimes say what is wrong with others.
 bool IsModel(const std::filesystem::path& path) {
-  return FirstBytes(path, 2) == "PK" || path.extension() == ".onnx" || path.extension() == ".ts";
+  const std::filesystem::path file = ResolveModel(path);
+  return FirstBytes(file, 2) == "PK" || file.extension() == ".onnx" || file.extension() == ".ts";
 }
 
 // Asked in this order; the first that recognises the file shows it.
@@ -61,7 +66,8 @@ void AddInspectCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Show what a file of stemsmith holds");
   command
       ->add_option("FILE", arguments->file,
-                   "A cache (.h5), checkpoint (.safetensors), run folder, or model (.ts, .onnx)")
+                   "A cache (.h5), checkpoint (.safetensors), model (.ts, .onnx), or the folder of "
+                   "a run, an import or an export")
       ->required();
   command->add_flag("--songs", arguments->songs, "Cache: a line per song, with its levels");
   AddOutputFlags(*command, arguments->mode);

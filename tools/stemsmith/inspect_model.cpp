@@ -8,12 +8,13 @@ namespace stemsmith {
 void InspectModel(const InspectArguments& arguments) {
   RuntimeOptions options;
   options.device = "cpu";
-  const auto runtime = Runtime::Open(arguments.file, options);
+  const std::filesystem::path file = ResolveModel(arguments.file);
+  const auto runtime = Runtime::Open(file, options);
   const Manifest& manifest = runtime->manifest();
   const double rate = manifest.sample_rate_hz;
-  std::string text = "model " + arguments.file.string() + "\n  made of      " +
-                     manifest.model_name + ", runs with " + runtime->description() +
-                     "\n  stems        " + JoinNames(manifest.stems) + '\n';
+  std::string text = "model " + file.string() + "\n  made of      " + manifest.model_name +
+                     ", runs with " + runtime->description() + "\n  stems        " +
+                     JoinNames(manifest.stems) + '\n';
   text += InspectLine("  audio        %d Hz, %d channels, %s\n", manifest.sample_rate_hz,
                       manifest.channels, manifest.precision.c_str());
   text += InspectLine("  segment      %.2f s (%lld frames)",
@@ -32,7 +33,7 @@ void InspectModel(const InspectArguments& arguments) {
   if (manifest.versions.is_object()) text += "  versions     " + manifest.versions.dump() + '\n';
   PrintResult(arguments.mode, text,
               {{"kind", "model"},
-               {"file", arguments.file.string()},
+               {"file", file.string()},
                {"runtime", runtime->description()},
                {"manifest", manifest.ToJson()}});
 }

@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <optional>
 
+#include "models/layers/convolution_forms.h"
+
 namespace stemsmith {
 namespace {
 
 // Less narrow results are not worth the detour.
 constexpr std::int64_t kNarrowerBy = 4;
+// Strided convolutions of less channels are wrong in bfloat16 in runtimes that use oneDNN with AMX.
+constexpr std::int64_t kFewChannels = 32;
 
 bool AllAre(const std::vector<std::int64_t>& values, std::int64_t value) {
   return std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == value; });
@@ -110,12 +114,59 @@ std::optional<std::string> ByPhases(GraphBuilder& b, const Convolution& c,
   return b.Reshape(b.Concat(phases, 3), shape);
 }
 
+bool Folds(const Convolution& c, const torch::Tensor& weight) {
+  if (c.transposed || c.weight.shape[1] >= kFewChannels || !AllAre(c.dilations, 1)) return false;
+  const std::vector<std::int64_t> none(c.strides.size(), 0);
+  const ConvolutionSpec spec{c.strides, none, c.dilations, none, c.groups};
+  // More taps are few where there is one dimension.
+  return c.strides.size() == 1 ? HasDenseForm(weight, spec) : DenseFormFits(weight, spec);
+}
+
+// [B, C, T, ..] → [B, C · stride, T / stride, ..], then a convolution of stride 1.
+std::string ByNeighbours(GraphBuilder& b, const Convolution& c, const torch::Tensor& weight) {
+  const torch::Tensor dense = DenseWeight(weight, c.strides);
+  const std::size_t spatial = c.strides.size();
+  std::vector<LoweredInt> begin(spatial + 2, 0), end = begin;
+  std::vector<LoweredInt> split = {0, weight.size(1)}, folded = {0, dense.size(1)};
+  std::vector<std::int64_t> pads = c.pads, steps_at, neighbours_at;
+  for (std::size_t d = 0; d < spatial; ++d) {
+    const std::int64_t stride = c.strides[d];
+    LoweredInt steps = b.Dimension(c.input, static_cast<int>(d) + 2);
+    if (stride > 1) {
+      const std::int64_t padding = c.pads[d] + c.pads[d + spatial];
+      const LoweredInt size = steps;
+      steps = b.FloorDivide(b.Add(size, padding - c.weight.shape[d + 2]), stride);
+      steps = b.Add(steps, dense.size(static_cast<std::int64_t>(d) + 2));
+      begin[d + 2] = c.pads[d];
+      end[d + 2] = b.Subtract(b.Multiply(steps, stride), b.Add(size, c.pads[d]));
+      pads[d] = pads[d + spatial] = 0;
+    }
+    steps_at.push_back(static_cast<std::int64_t>(split.size()));
+    split.push_back(steps);
+    folded.push_back(steps);
+    if (stride == 1) continue;
+    neighbours_at.push_back(static_cast<std::int64_t>(split.size()));
+    split.push_back(stride);
+  }
+  std::string x = c.input.name;
+  begin.insert(begin.end(), end.begin(), end.end());
+  const bool whole =
+      std::all_of(begin.begin(), begin.end(), [](const LoweredInt& n) { return n.known == 0; });
+  if (!whole) x = b.Emit("Pad", {x, b.IntList(begin)});  // negative padding cuts off
+  std::vector<std::int64_t> order = {0, 1};
+  order.insert(order.end(), neighbours_at.begin(), neighbours_at.end());
+  order.insert(order.end(), steps_at.begin(), steps_at.end());
+  x = b.Reshape(b.Transpose(b.Reshape(x, split), order), folded);
+  return Dense(b, x, dense, c.bias, std::move(pads));
+}
+
 }  // namespace
 
 std::string Convolve(GraphBuilder& b, const Convolution& c) {
   const torch::Tensor weight = b.ConstantOf(c.weight.name);
   const bool known = weight.defined() && (c.bias.empty() || b.ConstantOf(c.bias).defined());
   if (known && Narrows(c)) return ByTaps(b, c, weight);
+  if (known && Folds(c, weight)) return ByNeighbours(b, c, weight);
   if (known) {
     if (const auto phases = ByPhases(b, c, weight)) return *phases;
   }

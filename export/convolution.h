@@ -23,6 +23,9 @@ struct Convolution {
 // The convolution's result. With weights known:
 // - One along time to far fewer channels, of the same fixed length, becomes one of width 1
 //   with a result per tap; what is shifted and added up is then narrow.
+// - A strided one of few channels has its stride's neighbours in time as channels and becomes one
+// of
+//   stride 1, which is right also in runtimes that compute it in bfloat16.
 // - A transposed one that moves along one dimension only becomes a convolution per phase, which are
 //   interleaved: nothing is scattered.
 std::string Convolve(GraphBuilder& b, const Convolution& c);

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "models/layers/blstm.h"
 #include "models/layers/checkpointed.h"
+#include "models/layers/convolution.h"
 #include "models/layers/dconv_places.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
@@ -107,23 +108,23 @@ class Demucs : public SeparationModel {
       const DConvOptions branch = options_.dconv.AtLevel(level);
       nn::Sequential down, up;
       down->push_back(
-          nn::Conv1d(nn::Conv1dOptions(in, width, options_.kernel_size).stride(options_.stride)));
+          Conv1d(nn::Conv1dOptions(in, width, options_.kernel_size).stride(options_.stride)));
       PushNorm(down, level, width);
       PushActivation(down);
       if (options_.dconv.InEncoder()) down->push_back(DConv(width, branch));
       if (options_.rewrite) {
-        down->push_back(nn::Conv1d(nn::Conv1dOptions(width, gates * width, 1)));
+        down->push_back(Conv1d(nn::Conv1dOptions(width, gates * width, 1)));
         PushNorm(down, level, gates * width);
         PushGates(down);
-        up->push_back(nn::Conv1d(nn::Conv1dOptions(width, gates * width, 2 * options_.context + 1)
-                                     .padding(options_.context)));
+        up->push_back(Conv1d(nn::Conv1dOptions(width, gates * width, 2 * options_.context + 1)
+                                 .padding(options_.context)));
         PushNorm(up, level, gates * width);
         PushGates(up);
       }
       if (options_.dconv.InDecoder()) up->push_back(DConv(width, branch));
       const std::int64_t out =
           level > 0 ? in : static_cast<std::int64_t>(setting_.stems.size()) * setting_.channels;
-      up->push_back(nn::ConvTranspose1d(
+      up->push_back(ConvTranspose1d(
           nn::ConvTranspose1dOptions(width, out, options_.kernel_size).stride(options_.stride)));
       if (level > 0) {
         PushNorm(up, level, out);

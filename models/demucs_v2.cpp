@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "models/layers/blstm.h"
 #include "models/layers/checkpointed.h"
+#include "models/layers/convolution.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
 #include "models/separation_model.h"
@@ -136,21 +137,20 @@ class DemucsV2 : public SeparationModel {
     std::int64_t in = c, width = options_.channels;
     for (std::int64_t level = 0; level < options_.depth; ++level) {
       torch::nn::Sequential down, up;
-      down->push_back(torch::nn::Conv1d(
+      down->push_back(Conv1d(
           torch::nn::Conv1dOptions(in, width, options_.kernel_size).stride(options_.stride)));
       down->push_back(torch::nn::ReLU());
       if (options_.rewrite) {
-        down->push_back(torch::nn::Conv1d(torch::nn::Conv1dOptions(width, gates * width, 1)));
+        down->push_back(Conv1d(torch::nn::Conv1dOptions(width, gates * width, 1)));
         activate(down);
-        up->push_back(
-            torch::nn::Conv1d(torch::nn::Conv1dOptions(width, gates * width, options_.context)));
+        up->push_back(Conv1d(torch::nn::Conv1dOptions(width, gates * width, options_.context)));
         activate(up);
       }
       const std::int64_t out =
           level > 0 ? in : static_cast<std::int64_t>(setting_.stems.size()) * c;
-      up->push_back(torch::nn::ConvTranspose1d(
-          torch::nn::ConvTranspose1dOptions(width, out, options_.kernel_size)
-              .stride(options_.stride)));
+      up->push_back(
+          ConvTranspose1d(torch::nn::ConvTranspose1dOptions(width, out, options_.kernel_size)
+                              .stride(options_.stride)));
       if (level > 0) up->push_back(torch::nn::ReLU());
       encoder.push_back(down);
       decoder.push_back(up);

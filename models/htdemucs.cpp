@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "models/hybrid_demucs.h"
+#include "models/layers/convolution.h"
 #include "models/layers/cross_transformer.h"
 
 namespace stemsmith {
@@ -36,7 +37,7 @@ class HTDemucs : public HybridDemucs {
     const std::int64_t bottom = options.bottom_channels;
     if (bottom > 0) {
       const auto project = [&](const char* name, std::int64_t in, std::int64_t out) {
-        return register_module(name, torch::nn::Conv1d(torch::nn::Conv1dOptions(in, out, 1)));
+        return register_module(name, Conv1d(torch::nn::Conv1dOptions(in, out, 1)));
       };
       upsampler_ = project("channel_upsampler", innermost_, bottom);
       downsampler_ = project("channel_downsampler", bottom, innermost_);
@@ -78,8 +79,7 @@ class HTDemucs : public HybridDemucs {
  private:
   std::int64_t segment_frames_;  // 0: no padding
   std::int64_t innermost_;       // channels
-  torch::nn::Conv1d upsampler_{nullptr}, downsampler_{nullptr}, upsampler_t_{nullptr},
-      downsampler_t_{nullptr};
+  Conv1d upsampler_{nullptr}, downsampler_{nullptr}, upsampler_t_{nullptr}, downsampler_t_{nullptr};
   CrossTransformer transformer_{nullptr};
 };
 

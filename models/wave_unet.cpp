@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/checkpointed.h"
+#include "models/layers/convolution.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -35,16 +36,16 @@ std::int64_t WaveOutputPadding(std::int64_t kernel) { return kernel % 2; }
 class WaveDownImpl : public torch::nn::Module {
  public:
   WaveDownImpl(std::int64_t in, std::int64_t out, std::int64_t kernel) {
-    conv_ = register_module("conv", torch::nn::Conv1d(torch::nn::Conv1dOptions(in, out, kernel)
-                                                          .stride(2)
-                                                          .padding(WavePadding(kernel))
-                                                          .bias(false)));
+    conv_ = register_module("conv", Conv1d(torch::nn::Conv1dOptions(in, out, kernel)
+                                               .stride(2)
+                                               .padding(WavePadding(kernel))
+                                               .bias(false)));
     norm_ = register_module("norm", BatchNorm1d(out));
   }
   torch::Tensor forward(const torch::Tensor& x) { return torch::leaky_relu(norm_(conv_(x)), 0.2); }
 
  private:
-  torch::nn::Conv1d conv_{nullptr};
+  Conv1d conv_{nullptr};
   BatchNorm1d norm_{nullptr};
 };
 TORCH_MODULE(WaveDown);
@@ -54,12 +55,12 @@ class WaveUpImpl : public torch::nn::Module {
  public:
   WaveUpImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, double dropout, bool last)
       : dropout_(dropout) {
-    conv_ = register_module(
-        "conv", torch::nn::ConvTranspose1d(torch::nn::ConvTranspose1dOptions(in, out, kernel)
-                                               .stride(2)
-                                               .padding(WavePadding(kernel))
-                                               .output_padding(WaveOutputPadding(kernel))
-                                               .bias(last)));
+    conv_ =
+        register_module("conv", ConvTranspose1d(torch::nn::ConvTranspose1dOptions(in, out, kernel)
+                                                    .stride(2)
+                                                    .padding(WavePadding(kernel))
+                                                    .output_padding(WaveOutputPadding(kernel))
+                                                    .bias(last)));
     if (!last) norm_ = register_module("norm", BatchNorm1d(out));
   }
   torch::Tensor forward(const torch::Tensor& x) {
@@ -71,7 +72,7 @@ class WaveUpImpl : public torch::nn::Module {
 
  private:
   double dropout_;
-  torch::nn::ConvTranspose1d conv_{nullptr};
+  ConvTranspose1d conv_{nullptr};
   BatchNorm1d norm_{nullptr};
 };
 TORCH_MODULE(WaveUp);

@@ -146,6 +146,7 @@ void Trainer::AddGradients(const std::shared_ptr<const Batch>& batch, double& su
       batch->stem_audio, {batch->batch, batch->stems, batch->channels, batch->frames}, batch);
   const TimedScope timed(computed_seconds_);
   const torch::Tensor loss = (*objective_)(mix, stems);
+  NameWrongConvolutions();
   sum += loss.item<double>() / options_.accumulate;
   if (last) ranks_.Exchange({sum, loader_->skipped_draws(), InterruptSignal(), TimeIsUp()});
   // The losses are means over their batch, and the step's the mean over the batches. Also where one

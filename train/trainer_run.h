@@ -75,6 +75,8 @@ class Trainer {
   void OpenLog(std::int64_t last_step);  // of rank 0
   // Precision and activation checkpointing.
   void SetUpStep();
+  // Those that were found wrong in 16 bits since it was called last.
+  void NameWrongConvolutions();
   void Log();
   void Record(double loss);
   // `last`: of the run, which is on whole songs where any is.
@@ -131,6 +133,7 @@ class Trainer {
   std::vector<std::string> start_messages_;  // of `init` and `freeze`
   TrainState state_;
   double gradient_norm_ = 0.0;
+  std::size_t wrong_convolutions_ = 0;  // named so far
   std::vector<torch::Tensor> buffers_, buffers_before_;
   double computed_seconds_ = 0.0;  // in forward, backward and optimiser
   StepFigures figures_;            // of all ranks in the last step

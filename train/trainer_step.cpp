@@ -1,5 +1,6 @@
 // What a training step computes in and what it keeps.
 #include "core/error.h"
+#include "models/layers/convolution_trial.h"
 #include "train/precision.h"
 #include "train/trainer_run.h"
 
@@ -18,6 +19,19 @@ void Trainer::SetUpStep() {
         train.Where("activation_checkpointing"), "leave it out, or use a smaller batch or segment");
   }
   model_->UseCheckpoints(options_.activation_checkpointing);
+}
+
+void Trainer::NameWrongConvolutions() {
+  const std::vector<std::string> wrong = WrongConvolutions();
+  if (wrong.size() == wrong_convolutions_) return;
+  std::string text;
+  for (std::size_t i = wrong_convolutions_; i < wrong.size(); ++i)
+    text += (text.empty() ? "" : "; ") + wrong[i];
+  const std::size_t count = wrong.size() - wrong_convolutions_;
+  wrong_convolutions_ = wrong.size();
+  progress_->Message("in " + options_.precision + " this machine computes " +
+                     std::to_string(count) +
+                     " of the convolutions wrongly; they run in float32: " + text);
 }
 
 }  // namespace stemsmith

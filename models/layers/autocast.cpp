@@ -3,7 +3,9 @@
 namespace stemsmith {
 
 std::optional<at::ScalarType> AutocastType(at::DeviceType device) {
-  if (!at::autocast::is_autocast_enabled(device)) return std::nullopt;
+  // Tensors without data have none, and asking would be an error.
+  if (!at::autocast::is_autocast_available(device) || !at::autocast::is_autocast_enabled(device))
+    return std::nullopt;
   return at::autocast::get_autocast_dtype(device);
 }
 

@@ -20,7 +20,7 @@ torch::Tensor LayerScaleImpl::forward(const torch::Tensor& x) {
 
 LocalStateImpl::LocalStateImpl(std::int64_t channels) {
   const auto project = [&](const char* name, std::int64_t out) {
-    return register_module(name, nn::Conv1d(nn::Conv1dOptions(channels, out, 1)));
+    return register_module(name, Conv1d(nn::Conv1dOptions(channels, out, 1)));
   };
   content_ = project("content", channels);
   query_ = project("query", channels);
@@ -62,14 +62,14 @@ DConvImpl::DConvImpl(std::int64_t channels, const DConvOptions& options) {
   for (std::int64_t d = 0; d < options.depth; ++d) {
     const std::int64_t dilation = std::int64_t{1} << d;
     nn::Sequential layer;
-    layer->push_back(nn::Conv1d(nn::Conv1dOptions(channels, hidden, kKernel)
-                                    .dilation(dilation)
-                                    .padding(dilation * (kKernel / 2))));
+    layer->push_back(Conv1d(nn::Conv1dOptions(channels, hidden, kKernel)
+                                .dilation(dilation)
+                                .padding(dilation * (kKernel / 2))));
     layer->push_back(norm(hidden));
     layer->push_back(nn::GELU());
     if (options.lstm) layer->push_back(Blstm(hidden, 2, BlstmOptions{kLstmSpan, /*skip=*/true}));
     if (options.attention) layer->push_back(LocalState(hidden));
-    layer->push_back(nn::Conv1d(nn::Conv1dOptions(hidden, 2 * channels, 1)));
+    layer->push_back(Conv1d(nn::Conv1dOptions(hidden, 2 * channels, 1)));
     layer->push_back(norm(2 * channels));
     layer->push_back(nn::GLU(nn::GLUOptions(1)));
     layer->push_back(LayerScale(channels, options.init));

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "models/layers/convolution.h"
+
 namespace stemsmith {
 
 // Scales each channel by a learned factor that starts small.
@@ -33,8 +35,7 @@ class LocalStateImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);  // [B, channels, N] → the same
 
  private:
-  torch::nn::Conv1d content_{nullptr}, query_{nullptr}, key_{nullptr}, query_decay_{nullptr},
-      proj_{nullptr};
+  Conv1d content_{nullptr}, query_{nullptr}, key_{nullptr}, query_decay_{nullptr}, proj_{nullptr};
   torch::Tensor slopes_;  // [kDecays, 1], transient
 };
 TORCH_MODULE(LocalState);

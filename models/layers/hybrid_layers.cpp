@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "models/layers/convolution.h"
+
 namespace stemsmith {
 namespace {
 
@@ -15,23 +17,22 @@ std::int64_t Padding(const HybridLevelOptions& options) {
 nn::AnyModule StridedConvolution(const HybridLevelOptions& options) {
   const std::int64_t padding = Padding(options);
   if (options.frequency)
-    return nn::AnyModule(
-        nn::Conv2d(nn::Conv2dOptions(options.in, options.out, {options.kernel_size, 1})
-                       .stride({options.stride, 1})
-                       .padding(torch::ExpandingArray<2>({padding, 0}))));
-  return nn::AnyModule(nn::Conv1d(nn::Conv1dOptions(options.in, options.out, options.kernel_size)
-                                      .stride(options.stride)
-                                      .padding(padding)));
+    return nn::AnyModule(Conv2d(nn::Conv2dOptions(options.in, options.out, {options.kernel_size, 1})
+                                    .stride({options.stride, 1})
+                                    .padding(torch::ExpandingArray<2>({padding, 0}))));
+  return nn::AnyModule(Conv1d(nn::Conv1dOptions(options.in, options.out, options.kernel_size)
+                                  .stride(options.stride)
+                                  .padding(padding)));
 }
 
 // Doubles the channels for the gates.
 nn::AnyModule Rewrite(const HybridLevelOptions& options, std::int64_t channels) {
   const std::int64_t c = options.context, width = 1 + 2 * c;
   if (!options.frequency)
-    return nn::AnyModule(nn::Conv1d(nn::Conv1dOptions(channels, 2 * channels, width).padding(c)));
+    return nn::AnyModule(Conv1d(nn::Conv1dOptions(channels, 2 * channels, width).padding(c)));
   const std::int64_t bins = options.context_frequency ? c : 0;
-  return nn::AnyModule(nn::Conv2d(nn::Conv2dOptions(channels, 2 * channels, {1 + 2 * bins, width})
-                                      .padding(torch::ExpandingArray<2>({bins, c}))));
+  return nn::AnyModule(Conv2d(nn::Conv2dOptions(channels, 2 * channels, {1 + 2 * bins, width})
+                                  .padding(torch::ExpandingArray<2>({bins, c}))));
 }
 
 nn::AnyModule Norm(const HybridLevelOptions& options, std::int64_t channels) {
@@ -106,14 +107,14 @@ HybridDecoder::HybridDecoder(const HybridLevelOptions& options) : options_(optio
   // The padding is cut off at once where nothing looks at it before.
   const std::int64_t cut = options.norm_groups == 0 ? Padding(options) : 0;
   if (options.frequency) {
-    const nn::ConvTranspose2d conv(
+    const ConvTranspose2d conv(
         nn::ConvTranspose2dOptions(options.in, options.out, {options.kernel_size, 1})
             .stride({options.stride, 1})
             .padding(torch::ExpandingArray<2>({cut, 0})));
     bias_ = conv->bias;
     conv_tr_ = nn::AnyModule(conv);
   } else {
-    const nn::ConvTranspose1d conv(
+    const ConvTranspose1d conv(
         nn::ConvTranspose1dOptions(options.in, options.out, options.kernel_size)
             .stride(options.stride));
     bias_ = conv->bias;

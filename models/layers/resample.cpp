@@ -4,6 +4,7 @@
 #include <numbers>
 #include <vector>
 
+#include "models/layers/convolution.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -36,6 +37,11 @@ torch::Tensor SincKernels(std::int64_t rate_in, std::int64_t rate_out) {
   return torch::stack(kernels).unsqueeze(1);
 }
 
+torch::Tensor Filter(const torch::Tensor& x, const torch::Tensor& kernels, std::int64_t stride) {
+  return Convolve(x, kernels, /*bias=*/{},
+                  {.stride = {stride}, .padding = {0}, .dilation = {1}, .output_padding = {0}});
+}
+
 }  // namespace
 
 DoubleRateImpl::DoubleRateImpl() : width_(KernelWidth(1)) {
@@ -45,7 +51,7 @@ DoubleRateImpl::DoubleRateImpl() : width_(KernelWidth(1)) {
 torch::Tensor DoubleRateImpl::forward(const torch::Tensor& waves) const {
   const torch::Tensor padded = torch::replication_pad1d(waves.unsqueeze(1), {width_, width_ + 1});
   // [R, 2, T + 1]: the two phases, which take turns in time.
-  const torch::Tensor phases = torch::conv1d(padded, kernel_);
+  const torch::Tensor phases = Filter(padded, kernel_, /*stride=*/1);
   return phases.transpose(1, 2).flatten(1).slice(/*dim=*/1, 0, -2);
 }
 
@@ -55,7 +61,7 @@ HalveRateImpl::HalveRateImpl() : width_(KernelWidth(2)) {
 
 torch::Tensor HalveRateImpl::forward(const torch::Tensor& waves) const {
   const torch::Tensor padded = torch::replication_pad1d(waves.unsqueeze(1), {width_, width_ + 2});
-  const torch::Tensor halved = torch::conv1d(padded, kernel_, /*bias=*/{}, /*stride=*/2);
+  const torch::Tensor halved = Filter(padded, kernel_, /*stride=*/2);
   return halved.squeeze(1).slice(/*dim=*/1, 0, -1);
 }
 

@@ -11,12 +11,12 @@ torch::Tensor Leaky(const torch::Tensor& x) {
   return F::leaky_relu(x, F::LeakyReLUFuncOptions().negative_slope(0.2));
 }
 
-torch::nn::Conv2d SameSize(std::int64_t channels) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false));
+Conv2d SameSize(std::int64_t channels) {
+  return Conv2d(torch::nn::Conv2dOptions(channels, channels, 3).padding(1).bias(false));
 }
 
-torch::nn::Conv2d PerBin(std::int64_t in, std::int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 1));
+Conv2d PerBin(std::int64_t in, std::int64_t out) {
+  return Conv2d(torch::nn::Conv2dOptions(in, out, 1));
 }
 
 }  // namespace
@@ -34,11 +34,10 @@ torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
 
 DownLevelImpl::DownLevelImpl(std::int64_t in, std::int64_t out, std::int64_t bins_out,
                              const UnetLevelOptions& options) {
-  conv_ = register_module("conv",
-                          torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, options.kernel_size)
-                                                .stride(2)
-                                                .padding((options.kernel_size - 1) / 2)
-                                                .bias(false)));
+  conv_ = register_module("conv", Conv2d(torch::nn::Conv2dOptions(in, out, options.kernel_size)
+                                             .stride(2)
+                                             .padding((options.kernel_size - 1) / 2)
+                                             .bias(false)));
   norm_ = register_module("norm", BatchNorm2d(out));
   if (options.position)
     position_ = register_parameter("position", torch::zeros({1, out, bins_out, 1}));
@@ -55,7 +54,7 @@ torch::Tensor DownLevelImpl::forward(const torch::Tensor& x) {
 UpLevelImpl::UpLevelImpl(std::int64_t in, std::int64_t out, bool last, double dropout,
                          const UnetLevelOptions& options) {
   conv_ = register_module(
-      "conv", torch::nn::ConvTranspose2d(
+      "conv", ConvTranspose2d(
                   torch::nn::ConvTranspose2dOptions(in, out, options.kernel_size)
                       .stride(2)
                       .padding((options.kernel_size - 1) / 2)
@@ -89,11 +88,9 @@ torch::Tensor AttentionGateImpl::forward(const torch::Tensor& skip, const torch:
 RecurrentBottleneckImpl::RecurrentBottleneckImpl(std::int64_t channels, std::int64_t bins,
                                                  std::int64_t hidden)
     : channels_(channels), bins_(bins) {
-  narrow_ = register_module(
-      "narrow", torch::nn::Conv1d(torch::nn::Conv1dOptions(channels * bins, hidden, 1)));
+  narrow_ = register_module("narrow", Conv1d(torch::nn::Conv1dOptions(channels * bins, hidden, 1)));
   blstm_ = register_module("blstm", Blstm(hidden, 1));
-  widen_ = register_module("widen",
-                           torch::nn::Conv1d(torch::nn::Conv1dOptions(hidden, channels * bins, 1)));
+  widen_ = register_module("widen", Conv1d(torch::nn::Conv1dOptions(hidden, channels * bins, 1)));
 }
 
 torch::Tensor RecurrentBottleneckImpl::forward(const torch::Tensor& x) {

@@ -8,6 +8,7 @@
 
 #include "models/layers/batch_norm.h"
 #include "models/layers/blstm.h"
+#include "models/layers/convolution.h"
 
 namespace stemsmith {
 
@@ -25,7 +26,7 @@ class ResidualBlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr};
+  Conv2d conv1_{nullptr}, conv2_{nullptr};
   BatchNorm2d norm1_{nullptr}, norm2_{nullptr};
 };
 TORCH_MODULE(ResidualBlock);
@@ -38,7 +39,7 @@ class DownLevelImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::Conv2d conv_{nullptr};
+  Conv2d conv_{nullptr};
   BatchNorm2d norm_{nullptr};
   torch::Tensor position_;  // undefined without
   ResidualBlock residual_{nullptr};
@@ -54,7 +55,7 @@ class UpLevelImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::ConvTranspose2d conv_{nullptr};
+  ConvTranspose2d conv_{nullptr};
   BatchNorm2d norm_{nullptr};
   torch::nn::Dropout dropout_{nullptr};
   ResidualBlock residual_{nullptr};
@@ -69,7 +70,7 @@ class AttentionGateImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& skip, const torch::Tensor& gate);
 
  private:
-  torch::nn::Conv2d skip_{nullptr}, gate_{nullptr}, mask_{nullptr};
+  Conv2d skip_{nullptr}, gate_{nullptr}, mask_{nullptr};
 };
 TORCH_MODULE(AttentionGate);
 
@@ -82,7 +83,7 @@ class RecurrentBottleneckImpl : public torch::nn::Module {
 
  private:
   std::int64_t channels_, bins_;
-  torch::nn::Conv1d narrow_{nullptr}, widen_{nullptr};
+  Conv1d narrow_{nullptr}, widen_{nullptr};
   Blstm blstm_{nullptr};
 };
 TORCH_MODULE(RecurrentBottleneck);

@@ -73,6 +73,28 @@ TEST(ConvolutionRule, ToFarFewerChannelsIsSummedBehindTheProduct) {
   EXPECT_FALSE(Has(torch::nn::Conv1d(O(8, 2, 3).padding(1)), "Split", {.channels = 8}));
 }
 
+TEST(ConvolutionRule, StridedOfFewChannelsIsDense) {
+  using O = torch::nn::Conv1dOptions;
+  const OnnxCheckOptions any{.traced_lengths = {47, 66}, .run_lengths = {49, 80}};
+  for (const auto& [options, becomes] :
+       {std::pair(O(2, 5, 8).stride(4), true), std::pair(O(2, 5, 8).stride(4).padding(2), true),
+        std::pair(O(2, 5, 3).stride(3).bias(false), true),
+        std::pair(O(2, 5, 15).stride(2).padding(7), true),  // a tap of zero more
+        std::pair(O(2, 5, 3).stride(4).padding(1), true), std::pair(O(2, 5, 3).padding(1), false),
+        std::pair(O(2, 4, 4).stride(2).groups(2), false),
+        std::pair(O(2, 4, 4).stride(2).dilation(2), false)}) {
+    EXPECT_LT(LayerError(torch::nn::Conv1d(options)), kTolerance);
+    EXPECT_LT(LayerError(torch::nn::Conv1d(options), any), kTolerance);
+    EXPECT_LT(LayerError(torch::nn::Conv1d(options), {.traced_lengths = {53}}), kTolerance);
+    EXPECT_EQ(Has(torch::nn::Conv1d(options), "Reshape"), becomes);
+  }
+  EXPECT_TRUE(Has(torch::nn::Conv1d(O(31, 2, 8).stride(4)), "Reshape", {.channels = 31}));
+  EXPECT_FALSE(Has(torch::nn::Conv1d(O(32, 2, 8).stride(4)), "Reshape", {.channels = 32}));
+  // Nothing is padded or cut off where the length is known to be whole.
+  EXPECT_FALSE(Has(torch::nn::Conv1d(O(2, 5, 8).stride(4)), "Pad", {.traced_lengths = {48}}));
+  EXPECT_TRUE(Has(torch::nn::Conv1d(O(2, 5, 8).stride(4)), "Pad"));
+}
+
 TEST(ConvolutionRule, TransposedIsAConvolutionPerPhase) {
   using O = torch::nn::ConvTranspose1dOptions;
   for (const auto& [options, becomes] :
@@ -105,6 +127,33 @@ TEST(ConvolutionRule, TwoDimensions) {
   EXPECT_LT(PictureError(torch::nn::ConvTranspose2d(
                 torch::nn::ConvTranspose2dOptions(2, 3, 4).stride(2).padding(1).bias(false))),
             kTolerance);
+}
+
+TEST(ConvolutionRule, StridedOnesOfFewChannelsAreDenseInPictures) {
+  using O = torch::nn::Conv2dOptions;
+  const auto picture = [](torch::nn::Conv2d& l, const Tensor& x) {
+    return l->forward(x.unflatten(1, {2, -1}));
+  };
+  for (const auto& [options, becomes] :
+       {std::pair(O(2, 3, {8, 1}).stride({4, 1}).padding(torch::ExpandingArray<2>({2, 0})), true),
+        std::pair(O(2, 3, {4, 2}).stride({2, 2}).padding(1), true),
+        std::pair(O(2, 3, {2, 3}).stride({2, 1}).padding({0, 1}).bias(false), true),
+        std::pair(O(2, 3, 5).stride(2).padding(2),
+                  false)}) {  // a kernel of six is half as much again
+    const torch::nn::Conv2d layer(options);
+    EXPECT_LT(PictureError(layer), kTolerance);
+    EXPECT_LT(
+        LayerError<torch::nn::Conv2d>(
+            layer, picture, {.channels = 18, .traced_lengths = {33, 48}, .run_lengths = {31, 50}}),
+        kTolerance);
+    torch::nn::Module module;
+    module.register_module("layer", layer);
+    torch::nn::Conv2d same = layer;
+    const auto operators =
+        OnnxOperators(module, [&](const Tensor& x) { return picture(same, x); }, {.channels = 12});
+    EXPECT_EQ(std::find(operators.begin(), operators.end(), "Transpose") != operators.end(),
+              becomes);
+  }
 }
 
 TEST(ConvolutionRule, TransposedAlongOneDimensionOfPictures) {

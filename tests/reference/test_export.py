@@ -131,6 +131,17 @@ def test_python_runs_both_alike_at_other_sizes(exported):
         assert error(expected, actual) < 1e-5
 
 
+def test_openvino_agrees_with_default_settings(exported):
+    """These mean bfloat16 where the processor has AMX."""
+    openvino = pytest.importorskip("openvino", reason="no openvino here: ./tools/setup.sh --tests installs it")
+    _, folder, report = exported
+    mix = noise(1, 2, report["manifest"]["segment_frames"])
+    with torch.no_grad():
+        expected = script(folder)[0](torch.from_numpy(mix)).numpy()
+    actual = openvino.Core().compile_model(folder / "model.onnx", "CPU")(mix)[0]
+    assert 10 * np.log10(np.square(expected).sum() / np.square(actual - expected).sum()) >= 40
+
+
 def test_the_report_states_the_errors(exported):
     _, _, report = exported
     assert {file["format"] for file in report["files"]} == {"torchscript", "onnx"}

@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <fstream>
+#include <stdexcept>
 
 namespace stemsmith::testing {
 namespace {

@@ -89,6 +89,7 @@ TEST_F(DecodeTable, OggVorbis) {
   // The last page with the end-of-stream flag never came.
   const std::string pages = Bytes("small-pages.oga");
   Derive("unclosed.ogg", pages.substr(0, pages.rfind("OggS")));
+  Frames("other.ogg", 39690, "ffmpeg 5.1 does not cut the last packet of a short vorbis file");
   Mask("three.ogg", 0x7);
   Mask("four.ogg", 0x33);
   Mask("five.ogg", 0x37);

@@ -237,7 +237,7 @@ dataset() {  # NAME STATUS PATTERN COMMAND…
 dataset "doctor on a damaged mp3" 1 'bass.*[0-9]\.[0-9]+ s' "$bin/stemsmith" doctor folders songs
 dataset "prepare on a damaged mp3" 1 'Two.*[0-9]\.[0-9]+ s|[0-9]\.[0-9]+ s.*Two' \
   "$bin/stemsmith" prepare folders songs --out cache/cache.h5 --quiet
-dataset "the other song is in the cache" 0 'One' "$bin/stemsmith" inspect cache/cache.h5
+dataset "the other song is in the cache" 0 ' 1 songs' "$bin/stemsmith" inspect cache/cache.h5
 dataset "prepare --on-damage conceal" 0 'warning.*[0-9]\.[0-9]+ s' \
   "$bin/stemsmith" prepare folders songs --out concealed/cache.h5 --quiet --on-damage conceal
 dataset "prepare --on-damage maybe" 2 'on-damage' \

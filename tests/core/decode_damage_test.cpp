@@ -27,8 +27,8 @@ struct DamagedKind {
 const std::vector<DamagedKind>& Kinds() {
   static const std::vector<DamagedKind> kinds = {
       {"a.mp3", "-c:a libmp3lame -b:a 128k", 1152, 0.03, 1e-4, 0xfb},
-      // Where its bytes lie in time is only nearly known.
-      {"vbr.mp3", "-c:a libmp3lame -q:a 4", 1152, 0.5, 1e-4, 0xfb},
+      // The offset tells the time less well.
+      {"vbr.mp3", "-c:a libmp3lame -q:a 4", 1152, 0.4, 1e-4, 0xfb},
       {"untagged.mp3", "-c:a libmp3lame -b:a 96k -write_xing 0", 1152, 0.03, 1e-4, 0xfb},
       {"a.mp2", "-c:a mp2 -b:a 192k", 1152, 0.03, 1e-4, 0xfd},
       // Noise substitution would draw other random numbers behind a lost packet.
@@ -44,7 +44,7 @@ const std::vector<DamagedKind>& Kinds() {
       {"a24.flac", "-c:a flac -sample_fmt s32", 4608, 0.11},
       {"a.oga", "-c:a flac", 4608, 1.2},
       {"flac.mka", "-c:a flac", 4608, 0.11},
-      // The decoder's dither draws other random numbers behind a lost packet.
+      // The decoder's dither goes on with other random numbers.
       {"a.ac3", "-c:a ac3 -ar 48000", 1536, 0.04, 0.1},
       {"a.eac3", "-c:a eac3 -ar 48000", 1536, 0.04, 0.1},
       {"alac.m4a", "-c:a alac", 4096, 0.1}};

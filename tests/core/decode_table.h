@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -31,11 +30,9 @@ class DecodeTable : public ::testing::Test {
   // A row whose samples differ by more than kBound, or whose mask is known. `reason` is for
   // readers.
   void Except(const std::string& name, double bound, const std::string& reason);
-  // A row of which ffmpeg gives the last packet whole, although the file says where it ends.
-  void PaddedByFfmpeg(const std::string& name) { padded_.insert(name); }
   void Mask(const std::string& name, std::uint32_t mask) { masks_[name] = mask; }
-  // A file that only others are made of.
-  void NoRow(const std::string& name) { std::erase(rows_, name); }
+  // A row of which ffmpeg decodes more than the file holds; `reason` is for readers.
+  void Frames(const std::string& name, std::size_t frames, const std::string& reason);
 
   std::string Bytes(const std::string& name) const { return files_.Bytes(name); }
 
@@ -49,7 +46,7 @@ class DecodeTable : public ::testing::Test {
 
   std::vector<std::string> rows_;
   std::map<std::string, double> bounds_;
-  std::set<std::string> padded_;
+  std::map<std::string, std::size_t> frames_;
   std::map<std::string, std::uint32_t> masks_;
 };
 

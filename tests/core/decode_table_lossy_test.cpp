@@ -83,14 +83,13 @@ TEST_F(DecodeTable, OggVorbis) {
         {"other.ogg", "stereo 44100 0.9 2", vorbis},
         {"small-pages.oga", "stereo 44100", vorbis + " -page_duration 50000"},
         {"speex.ogg", "mono 32000", "-c:a libspeex"}});
-  // One page of audio: ffmpeg 5.1 does not cut its last packet.
-  PaddedByFfmpeg("other.ogg");
   Derive("chained.ogg", Bytes("stereo.ogg") + Bytes("other.ogg"));
   Derive("chained-thrice.ogg", Bytes("other.ogg") + Bytes("stereo.ogg") + Bytes("other.ogg"));
   Derive("chained-six.ogg", Bytes("six.ogg") + Bytes("six.ogg"));
   // The last page with the end-of-stream flag never came.
   const std::string pages = Bytes("small-pages.oga");
   Derive("unclosed.ogg", pages.substr(0, pages.rfind("OggS")));
+  Frames("other.ogg", 39690, "ffmpeg 5.1 does not cut the last packet of a short vorbis file");
   Mask("three.ogg", 0x7);
   Mask("four.ogg", 0x33);
   Mask("five.ogg", 0x37);

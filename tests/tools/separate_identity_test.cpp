@@ -182,7 +182,10 @@ TEST_F(SeparateIdentity, DamageIsAnErrorOrConcealedAtItsPlace) {
   std::string arguments;
   for (const std::string& name : names) {
     const std::string bytes = files_.Bytes(name);
-    files_.Write(name, Damaged(bytes, bytes.size() / 2));
+    // Over the header of a frame of mp3: within a payload a decoder may not notice.
+    const std::size_t middle = bytes.size() / 2;
+    files_.Write(name,
+                 Damaged(bytes, name == "one.mp3" ? Find(bytes, "\xff\xfb", middle) - 25 : middle));
     arguments += " " + name;
   }
   files_.Make({{"good.wav", "stereo 48000", ""}});

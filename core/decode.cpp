@@ -171,17 +171,19 @@ CutOff FindCutOff(const AudioInfo& info, const DataChunk& data, const fs::path& 
     whole = missing + static_cast<std::int64_t>(fs::file_size(path, error));
   }
   if (missing <= 0) return {};
-  const std::string what =
-      std::to_string(missing) + " of " + std::to_string(whole) + " bytes are missing at the end";
+  // Of Ogg only the last page is known to be cut.
+  const bool by_page = LookAtStart(path) == FileStart::kOgg;
+  const std::string what = (by_page ? "at least " + std::to_string(missing)
+                                    : std::to_string(missing) + " of " + std::to_string(whole)) +
+                           " bytes are missing at the end";
   if (on_damage == OnDamage::kConceal) {
     const bool known = is_row && frames > 0;
     return {known ? static_cast<std::int64_t>(frames * static_cast<double>(whole) / present) : -1,
             "truncated: " + what};
   }
   // Where the length is the whole file's, its share that is there can be read.
-  const double share = LookAtStart(path) == FileStart::kOgg
-                           ? 1
-                           : static_cast<double>(whole - missing) / static_cast<double>(whole);
+  const double share =
+      by_page ? 1 : static_cast<double>(whole - missing) / static_cast<double>(whole);
   std::string readable;
   if (info.frames >= 0)
     readable = "audio can be read up to " + SecondsText(info.frames, info.sample_rate_hz) + ", ";
@@ -268,15 +270,8 @@ std::unique_ptr<AudioReader> OpenBackend(const fs::path& path, const DecodeOptio
   const FileStart start = LookAtStart(path);
   const bool lossy = start == FileStart::kOgg || start == FileStart::kMpeg;
   const bool conceals_flac = start == FileStart::kFlac && options.on_damage == OnDamage::kConceal;
-  // A wav header cannot say more than 4 GiB, and libsndfile keeps to that.
-  const bool too_long = data.open_ended && data.size_field_bytes == 4 &&
-                        data.present_bytes > std::int64_t{0xffffffff};
-  if (libav != nullptr && (lossy || conceals_flac || too_long || data.wants_libav))
+  if (libav != nullptr && (lossy || conceals_flac || data.wants_libav))
     return std::unique_ptr<AudioReader>(libav(path, options));
-  if (too_long) {
-    throw Error::Input("longer than the 4 GiB that its header can say", path.string(),
-                       "convert it to RF64, w64 or flac, or build stemsmith with libav");
-  }
   if (lossy) CheckLibsndfileReadsAll(path, start == FileStart::kMpeg);
   SndfileResult sndfile = OpenSndfile(path, data);
   if (sndfile.reader == nullptr) return OpenInLibav(path, options, sndfile);

@@ -19,6 +19,10 @@ struct DataChunk {
   // Not plain samples as libsndfile reads them: compressed (ADPCM, mp3 in wav, …), or a w64 whose
   // extensible header says float, which libsndfile 1.2 reads as integers.
   bool wants_libav = false;
+  // A wav whose data go on beyond the 4 GiB that its header can say, and its samples.
+  bool beyond_32_bits = false;
+  std::uint64_t begin = 0;
+  int tag = 0, channels = 0, sample_rate_hz = 0, bits = 0;
   // Where the length stands, what it counts beside the data, and how.
   std::uint64_t size_field = 0;
   int size_field_bytes = 0;

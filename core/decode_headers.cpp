@@ -38,6 +38,7 @@ bool ChunksFollow(HeaderFile& file, std::uint64_t offset, bool big_endian) {
 // `size` as it stands at `field` counts from `begin`, but for `own` bytes that are no audio.
 DataChunk Judge(HeaderFile& file, std::uint64_t begin, std::uint64_t size, bool placeholder,
                 DataChunk field) {
+  field.begin = begin;
   field.present_bytes = static_cast<std::int64_t>(file.size() > begin ? file.size() - begin : 0);
   if (!placeholder) {
     field.promised_bytes = static_cast<std::int64_t>(std::min<std::uint64_t>(size, INT64_MAX));
@@ -47,14 +48,20 @@ DataChunk Judge(HeaderFile& file, std::uint64_t begin, std::uint64_t size, bool 
   return field;
 }
 
-// Whether libsndfile reads samples of this kind, from the body of a "fmt " chunk, as they are.
-bool IsPlain(HeaderFile& file, std::uint64_t fmt) {
+// The body of a "fmt " chunk.
+DataChunk ReadFmt(HeaderFile& file, std::uint64_t fmt) {
   std::array<unsigned char, 26> body{};
-  if (!file.Read(fmt, body.data(), 16)) return true;
-  std::uint64_t tag = LittleEndian(body.data(), 2);
-  if (tag == 0xfffe && file.Read(fmt, body.data(), body.size()))
-    tag = LittleEndian(body.data() + 24, 2);
-  return tag == 1 || tag == 3 || tag == 6 || tag == 7;  // PCM, float, A-law, mu-law
+  DataChunk chunk;
+  if (!file.Read(fmt, body.data(), 16)) return chunk;
+  chunk.tag = static_cast<int>(LittleEndian(body.data(), 2));
+  chunk.channels = static_cast<int>(LittleEndian(body.data() + 2, 2));
+  chunk.sample_rate_hz = static_cast<int>(LittleEndian(body.data() + 4, 4));
+  chunk.bits = static_cast<int>(LittleEndian(body.data() + 14, 2));
+  if (chunk.tag == 0xfffe && file.Read(fmt, body.data(), body.size()))
+    chunk.tag = static_cast<int>(LittleEndian(body.data() + 24, 2));
+  // Else than PCM, float, A-law, mu-law.
+  chunk.wants_libav = chunk.tag != 1 && chunk.tag != 3 && chunk.tag != 6 && chunk.tag != 7;
+  return chunk;
 }
 
 // libsndfile 1.2 takes an extensible header of w64 for PCM.
@@ -67,7 +74,7 @@ bool IsExtensibleFloat(HeaderFile& file, std::uint64_t fmt) {
 DataChunk FindInRiff(HeaderFile& file, bool aiff) {
   std::array<unsigned char, 36> head{};
   std::uint64_t ds64_field = 0, size_in_ds64 = 0;
-  bool plain = true;
+  DataChunk fmt;
   const auto number = [&](const unsigned char* bytes) {
     return aiff ? BigEndian(bytes, 4) : LittleEndian(bytes, 4);
   };
@@ -77,11 +84,12 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
       ds64_field = offset + 16;
       size_in_ds64 = LittleEndian(head.data() + 16, 8);
     }
-    if (!aiff && StartsWith(head.data(), "fmt ")) plain = IsPlain(file, offset + 8);
+    if (!aiff && StartsWith(head.data(), "fmt ")) fmt = ReadFmt(file, offset + 8);
     if (StartsWith(head.data(), aiff ? "SSND" : "data")) {
       if (size == 0xffffffffULL && ds64_field > 0) {
-        return Judge(file, offset + 8, size_in_ds64, IsPlaceholder64(size_in_ds64),
-                     {.wants_libav = !plain, .size_field = ds64_field, .size_field_bytes = 8});
+        fmt.size_field = ds64_field;
+        fmt.size_field_bytes = 8;
+        return Judge(file, offset + 8, size_in_ds64, IsPlaceholder64(size_in_ds64), fmt);
       }
       const std::uint64_t begin = offset + (aiff ? 16 : 8);  // SSND opens with two words of its own
       const std::uint64_t own = aiff ? std::min<std::uint64_t>(size, 8) : 0;
@@ -92,12 +100,12 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
                             !ChunksFollow(file, begin + size, aiff);
       bool placeholder = IsPlaceholder32(size - own) || ran_over;
       if (size == own && ChunksFollow(file, begin, aiff)) placeholder = false;
-      return Judge(file, begin, size - own, placeholder,
-                   {.wants_libav = !plain,
-                    .size_field = offset + 4,
-                    .size_field_bytes = 4,
-                    .size_field_is_big_endian = aiff,
-                    .size_field_extra = aiff ? 8 : 0});
+      fmt.size_field = offset + 4;
+      fmt.size_field_bytes = 4;
+      fmt.size_field_is_big_endian = aiff;
+      fmt.size_field_extra = aiff ? 8 : 0;
+      fmt.beyond_32_bits = placeholder && !aiff && present > 0xffffffffULL;
+      return Judge(file, begin, size - own, placeholder, fmt);
     }
     offset += 8 + size + (size & 1);
   }
@@ -111,7 +119,7 @@ DataChunk FindInW64(HeaderFile& file) {
   for (std::uint64_t offset = 40; file.Read(offset, head.data(), head.size());) {
     const std::uint64_t size = LittleEndian(head.data() + 16, 8);
     if (StartsWith(head.data(), "fmt ")) {
-      misread = IsExtensibleFloat(file, offset + 24) || !IsPlain(file, offset + 24);
+      misread = IsExtensibleFloat(file, offset + 24) || ReadFmt(file, offset + 24).wants_libav;
     }
     if (StartsWith(head.data(), "data")) {
       const std::uint64_t own = std::min<std::uint64_t>(size, 24);

@@ -31,6 +31,12 @@ class MendedFile {
   }
   bool ok() const { return file_ != nullptr; }
   void Endless() { length_ = sf_count_t{1} << 40; }
+  // Only what lies behind this.
+  void StartAt(std::uint64_t begin) {
+    begin_ = static_cast<sf_count_t>(begin);
+    length_ -= begin_;
+    fseeko(file_.get(), begin_, SEEK_SET);
+  }
   void FillIn(const DataChunk& data) {
     patch_at_ = static_cast<sf_count_t>(data.size_field);
     const auto size = static_cast<std::uint64_t>(data.present_bytes + data.size_field_extra);
@@ -45,13 +51,16 @@ class MendedFile {
     calls.seek = [](sf_count_t offset, int whence, void* self) -> sf_count_t {
       if (whence == SEEK_END) offset += Get(self).length_, whence = SEEK_SET;
       std::FILE* file = Get(self).file_.get();
-      return fseeko(file, offset, whence) == 0 ? ftello(file) : -1;
+      if (whence == SEEK_SET) offset += Get(self).begin_;
+      return fseeko(file, offset, whence) == 0 ? ftello(file) - Get(self).begin_ : -1;
     };
     calls.read = [](void* out, sf_count_t count, void* self) -> sf_count_t {
       return Get(self).Read(static_cast<unsigned char*>(out), count);
     };
     calls.write = [](const void*, sf_count_t, void*) -> sf_count_t { return 0; };
-    calls.tell = [](void* self) -> sf_count_t { return ftello(Get(self).file_.get()); };
+    calls.tell = [](void* self) -> sf_count_t {
+      return ftello(Get(self).file_.get()) - Get(self).begin_;
+    };
     return calls;
   }
 
@@ -69,7 +78,7 @@ class MendedFile {
   }
 
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
-  sf_count_t length_ = 0, patch_at_ = 0;
+  sf_count_t length_ = 0, begin_ = 0, patch_at_ = 0;
   std::vector<unsigned char> patch_;
 };
 
@@ -150,6 +159,16 @@ int Bits(int format) {
   }
 }
 
+int SampleKind(const DataChunk& data) {
+  if (data.tag == 3) return data.bits == 64 ? SF_FORMAT_DOUBLE : SF_FORMAT_FLOAT;
+  if (data.tag == 6) return SF_FORMAT_ALAW;
+  if (data.tag == 7) return SF_FORMAT_ULAW;
+  return data.bits <= 8    ? SF_FORMAT_PCM_U8
+         : data.bits <= 16 ? SF_FORMAT_PCM_16
+         : data.bits <= 24 ? SF_FORMAT_PCM_24
+                           : SF_FORMAT_PCM_32;
+}
+
 // WAVE's speaker bit for one of libsndfile's channel names, -1 where it has none.
 int WaveSpeaker(int channel) {
   switch (channel) {
@@ -213,7 +232,7 @@ class SndfileReader : public AudioReader {
     if (file_ == nullptr) return;
     info_.sample_rate_hz = format_.samplerate;
     info_.channels = format_.channels;
-    info_.format = FormatName(format_.format);
+    info_.format = data_.beyond_32_bits ? "wav" : FormatName(format_.format);
     info_.bits = Bits(format_.format);
     info_.streams = {{.channels = info_.channels,
                       .sample_rate_hz = info_.sample_rate_hz,
@@ -236,7 +255,9 @@ class SndfileReader : public AudioReader {
 
   bool ok() const { return file_ != nullptr; }
   // Headerless formats are only guessed by libsndfile, from the name.
-  bool guessed() const { return (format_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_RAW; }
+  bool guessed() const {
+    return !data_.beyond_32_bits && (format_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_RAW;
+  }
   const AudioInfo& info() const override { return info_; }
 
   std::size_t Read(float* out, std::size_t frames) override {
@@ -290,7 +311,17 @@ class SndfileReader : public AudioReader {
     mended_ = std::make_unique<MendedFile>(path_);
     if (!mended_->ok()) return;
     if (endless_) mended_->Endless();
-    if (data_.open_ended) mended_->FillIn(data_);
+    if (data_.beyond_32_bits) {
+      mended_->StartAt(data_.begin);
+      format_ = {.frames = 0,
+                 .samplerate = data_.sample_rate_hz,
+                 .channels = data_.channels,
+                 .format = SF_FORMAT_RAW | SF_ENDIAN_LITTLE | SampleKind(data_),
+                 .sections = 0,
+                 .seekable = 0};
+    } else if (data_.open_ended) {
+      mended_->FillIn(data_);
+    }
     SF_VIRTUAL_IO calls = MendedFile::Calls();
     file_.reset(sf_open_virtual(&calls, SFM_READ, &format_, mended_.get()));
   }

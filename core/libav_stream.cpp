@@ -276,9 +276,14 @@ void LibavStream::Settle() {
          kConceal);
   }
   const double now = static_cast<double>(decoded_frames_) / sample_rate_hz_;
-  // The decoder's complaints just before are part of it.
-  if (IsNearLastDamage(now) && damage_.back().seconds == 0) damage_.pop_back();
-  damage_.push_back({now, static_cast<double>(frames) / sample_rate_hz_, why});
+  const double seconds = static_cast<double>(frames) / sample_rate_hz_;
+  if (IsNearLastDamage(now)) {  // one place, as are the decoder's complaints just before
+    Damage& last = damage_.back();
+    if (last.seconds == 0) last = {now, 0, why};
+    last.seconds = now + seconds - last.begin_seconds;
+  } else {
+    damage_.push_back({now, seconds, why});
+  }
   concealed_ = true;
   Silence(frames);
 }

@@ -104,7 +104,8 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
   SeparatedSong song;
   song.sample_rate_hz = info.sample_rate_hz;
   song.channels = info.channels;
-  song.stream_choice = StreamChoiceText(info);
+  const bool chosen = options_.decode.stream != kDefaultStream || !options_.decode.language.empty();
+  if (!chosen) song.stream_choice = StreamChoiceText(info);
   std::vector<std::vector<float>> blocks;
   if (observer) observer(0, total, info.sample_rate_hz);
   while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {

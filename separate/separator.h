@@ -28,7 +28,7 @@ struct SeparatedSong {
   int channels = 0;
   std::int64_t clipped_samples = 0;  // of all stems; integer formats only
   std::vector<Damage> damage;        // of the input, concealed or without lost time
-  std::string stream_choice;         // StreamChoiceText of the input
+  std::string stream_choice;         // StreamChoiceText of the input where none was asked for
 };
 
 class Separator {

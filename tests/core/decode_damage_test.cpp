@@ -203,7 +203,8 @@ TEST_F(DecodeDamage, SeveralPlacesAreListedInTime) {
       const auto reader = OpenAudio(files_ / "thrice", {.on_damage = OnDamage::kConceal});
       Drain(*reader);
       const std::vector<Damage> damage = reader->damage();
-      EXPECT_EQ(damage.size(), 3) << kind.name;
+      EXPECT_EQ(damage.size(), 3) << kind.name << ": " << DamageText(damage) << "; last: "
+                                  << (damage.empty() ? "none" : DamageText(damage.back()));
       for (std::size_t i = 0; i < std::min<std::size_t>(3, damage.size()); ++i)
         EXPECT_NEAR(damage[i].begin_seconds, 1.5 * static_cast<double>(i + 1), 0.3) << kind.name;
     } catch (const Error& error) {

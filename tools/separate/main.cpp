@@ -162,7 +162,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
     Warn(std::to_string(result.clipped_samples) + " samples were clipped in the stems of " +
          song.file.string() + "; --bits 32f keeps them");
   }
-  if (!result.stream_choice.empty() && mode == OutputMode::kAuto)
+  if (!result.stream_choice.empty())
     Warn(song.file.string() + " " + result.stream_choice + " (--audio-stream chooses)");
   json damage = json::array();
   for (const Damage& place : result.damage) {

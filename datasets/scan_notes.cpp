@@ -24,8 +24,8 @@ constexpr std::array kWordings = {
             "folders with audio lie where no song is looked for and are",
             "move or link them to where the layout has its songs, or name their files in a table "
             "(kind csv)"},
-    Wording{"folder with audio lies inside of a song and is",
-            "folders with audio lie inside of songs and are",
+    Wording{"folder with audio lies inside of a song or pool and is",
+            "folders with audio lie inside of songs or pools and are",
             "move files that are stems up to the others"},
     Wording{"audio file lies in no song and is", "audio files lie in no song and are",
             "put the stems of each song into a folder of its own; .stem.mp4 files are read by the "
@@ -42,7 +42,7 @@ constexpr std::array kWordings = {
             "songs that the list of splits does not name are",
             "add them to the list if they are wanted"},
     Wording{"column names no files and is", "columns name no files and are",
-            "files have the ending of their format"},
+            "a stem's column names audio files"},
 };
 
 }  // namespace

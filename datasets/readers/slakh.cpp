@@ -59,7 +59,6 @@ void AddAttributes(const Config& stem, SourceStem& source) {
 }
 
 void AddStem(const fs::path& folder, const std::string& name, const Config& stem, Track& track) {
-  if (!stem.IsMap()) throw Error::Input("the stem " + name + " is no map of keys", stem.Where());
   if (!stem.Bool("audio_rendered", true)) return;  // in the metadata alone: there is no audio
   SourceStem source;
   source.name = name;

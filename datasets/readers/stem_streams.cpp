@@ -208,6 +208,17 @@ StemStreams StreamsOf(const std::filesystem::path& path) {
   } catch (const Error&) {
     return OrderOfMusdb();
   }
+  const std::vector<std::string> written = ReadTrackTitles(path);
+  for (std::size_t s = 0; written.size() == titles.size() && s < titles.size(); ++s) {
+    if (written[s].empty()) continue;
+    const std::string title = StemOf(Plain(written[s])), handler = StemOf(Plain(titles[s]));
+    if (!title.empty() && !handler.empty() && title != handler) {
+      throw Error::Input("stream " + std::to_string(s) + " is titled " + Quoted(written[s]) +
+                             ", its handler is called " + Quoted(titles[s]),
+                         path.string(), kAdvice);
+    }
+    if (handler.empty()) titles[s] = written[s];
+  }
   return NameStreams(titles, ReadStemAtom(path), path);
 }
 

@@ -178,6 +178,21 @@ TEST_F(DoctorGolden, Csv) {
   Expect("csv");
 }
 
+TEST_F(DoctorGolden, SongsWithOneStemAndTheRecipeThatMakesSenseOfThem) {
+  for (const std::string song : {"train/a", "train/b"}) {
+    Write(song + "/vocals.wav", Notes(song.back()));
+    Write(song + "/mixture.wav", Sum(song.back(), 400));
+  }
+  const DoctorResult result = Examine();
+  EXPECT_THAT(result.findings,
+              ::testing::Contains(testing::IsFinding(Severity::kRemark, "recipe", "/", "vocals")))
+      << AllOf(result);
+  const DoctorResult sensible =
+      ExamineWith("stems: {vocals: vocals}\nmixture: recorded\nresidual: accompaniment\n");
+  EXPECT_EQ(sensible.errors(), 0u) << AllOf(sensible);
+  for (const Finding& finding : sensible.findings) EXPECT_NE(finding.kind, "recipe");
+}
+
 TEST_F(DoctorGolden, NamesOfUnusedThingsAreAllInTheJson) {
   WriteGoodSongs();
   for (int i = 0; i < 7; ++i) Text("more/song " + std::to_string(i) + "/drums.wav", "unused");

@@ -89,7 +89,7 @@ TEST_F(Slakh, MetadataThatIsNoYamlOrLacksKeysIsTheErrorOfThatSong) {
   EXPECT_THAT(ProblemWith(""), HasSubstr("'stems' is missing"));
   EXPECT_THAT(ProblemWith("UUID: 1\n"), HasSubstr("'stems' is missing"));
   EXPECT_THAT(ProblemWith("stems: 3\n"), HasSubstr("no map of stems"));
-  EXPECT_THAT(ProblemWith("stems: {S00: 3}\n"), HasSubstr("no map of keys"));
+  EXPECT_THAT(ProblemWith("stems: {S00: 3}\n"), HasSubstr("must be a map of keys"));
   EXPECT_THAT(ProblemWith(kHead + StemText("S00", "Guitar", 30, false, "x", false)),
               HasSubstr("no stem with audio"));
   EXPECT_THAT(ProblemWith(kHead + StemText("S09", "Guitar", 30, false, "x")),

@@ -171,13 +171,16 @@ TEST_F(TitledStems, AreReadByTheirTitlesHandlersAndAtoms) {
                                     "3 handler_name=Bass", "4 handler_name=Other"});
   Song("train/c plain.stem.m4a", {});
   Song("train/d twice.stem.mp4", {"1 title=Drums", "2 title=Drums"});
+  Song("train/e both.stem.mp4", {"1 title=Drums", "1 handler_name=Vocals"});
   const std::vector<Track> tracks = Scan();
-  ASSERT_EQ(tracks.size(), 4u);
+  ASSERT_EQ(tracks.size(), 5u);
   EXPECT_EQ(Sources(tracks[0]), "mixture:0 vocals:1 drums:2 bass:3 other:4");
   EXPECT_EQ(Sources(tracks[1]), "mixture:0 vocals:1 drums:2 bass:3 other:4");
   EXPECT_EQ(Sources(tracks[2]), kMusdb);
   EXPECT_THAT(ProblemOf(tracks[3]), HasSubstr("both called \"drums\""));
+  EXPECT_THAT(ProblemOf(tracks[4]), HasSubstr("its handler is called \"Vocals\""));
   fs::remove(root_ / "train/d twice.stem.mp4");
+  fs::remove(root_ / "train/e both.stem.mp4");
   const PrepareResult result = Prepare();
   ASSERT_TRUE(result.failures.empty()) << result.failures[0].error.what();
   EXPECT_EQ(Stem("a title", "vocals"),

@@ -6,7 +6,7 @@
 
 #include "core/decode.h"
 #include "core/error.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/core/audio_fixtures.h"
 
 namespace stemsmith {
 namespace {
@@ -34,7 +34,9 @@ TEST(AudioExtension, ATorchScriptModelIsNoTransportStream) {
 }
 
 TEST(AudioExtension, IsKnownOfWhateverFfmpegWritesAndOpenAudioReads) {
-  if (RunProgram("ffmpeg -version").status != 0) GTEST_SKIP() << "no ffmpeg program";
+  if (!testing::HasFfmpeg() || !testing::HasLibavModule()) {
+    GTEST_SKIP() << "needs ffmpeg and the libav module";
+  }
   const TemporaryFolder folder;
   // What stands behind an ending are ffmpeg's options for it.
   const std::vector<std::pair<std::string, std::string>> kinds = {

@@ -112,7 +112,7 @@ TEST_F(RecipeFiles, ChooseTheAudioStreamThatTheReaderLeftOpen) {
 }
 
 TEST_F(RecipeFiles, TheChosenStreamIsDecoded) {
-  if (RunProgram("ffmpeg -version").status != 0) GTEST_SKIP() << "no ffmpeg program";
+  if (!HaveFfmpegAndLibav()) GTEST_SKIP() << "needs ffmpeg and the libav module";
   fs::create_directories(root_ / "a");
   const ProgramResult result = RunProgram(
       "ffmpeg -nostdin -v error -f lavfi -i anoisesrc=d=0.5:a=0.2:seed=1:r=44100 -f lavfi -i "

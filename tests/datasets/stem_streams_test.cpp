@@ -164,7 +164,7 @@ class TitledStems : public StemAtom {
 };
 
 TEST_F(TitledStems, AreReadByTheirTitlesHandlersAndAtoms) {
-  if (RunProgram("ffmpeg -version").status != 0) GTEST_SKIP() << "no ffmpeg program";
+  if (!HaveFfmpegAndLibav()) GTEST_SKIP() << "needs ffmpeg and the libav module";
   Song("train/a title.stem.mp4",
        {"0 title=Mix", "1 title=Vocals", "2 title=Drums", "3 title=Bass", "4 title=Other"});
   Song("train/b handler.stem.mp4", {"1 handler_name=Vocals", "2 handler_name=Drums",
@@ -189,7 +189,7 @@ TEST_F(TitledStems, AreReadByTheirTitlesHandlersAndAtoms) {
 }
 
 TEST_F(TitledStems, AreReadByTheAtomOfNativeInstruments) {
-  if (RunProgram("ffmpeg -version").status != 0) GTEST_SKIP() << "no ffmpeg program";
+  if (!HaveFfmpegAndLibav()) GTEST_SKIP() << "needs ffmpeg and the libav module";
   const std::string json =
       R"({"stems": [{"name": "Vocals"}, {"name": "Drums"}, {"name": "Bass"}, {"name": "Other"}]})";
   Song("train/a.stem.mp4", {}, json);

@@ -81,11 +81,11 @@ std::vector<Track> ScanMusdb18(const ReaderOptions& options, ScanNotes& notes) {
   const std::vector<SplitFolder> splits = AllSplitFolders(options.root);
   for (const SplitFolder& split : splits) {
     for (const fs::path& entry : Entries(split.path)) {
-      if (IsFolder(entry)) {
+      if (IsStemFile(entry)) {
+        tracks.push_back(TrackOf(entry, split.split));
+      } else if (IsFolder(entry)) {
         has_folders = true;
         NoteFoldersWithAudio(Unused::kDeeperFolders, entry, notes);
-      } else if (IsStemFile(entry)) {
-        tracks.push_back(TrackOf(entry, split.split));
       } else if (IsAudioFile(entry)) {
         notes.Add(Unused::kOtherAudio, entry);
       } else {

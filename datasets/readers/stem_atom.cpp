@@ -3,6 +3,7 @@
 // titles of tracks (moov/trak/udta/name), which ffmpeg 5.1 writes but does not read.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <fstream>
 #include <initializer_list>
 #include <nlohmann/json.hpp>

@@ -40,7 +40,7 @@ void AddPools(const fs::path& folder, std::uint64_t seed, Pools& pools, ScanNote
     const std::string stem = AsUtf8(entry.filename().string(), &changed);
     std::vector<Take> takes;
     for (const fs::path& file : Entries(entry)) {
-      if (!HasAudioExtension(file) || IsFolder(file)) {
+      if (!HasAudioExtension(file)) {
         NoteUnknownFile(file, notes);
         continue;
       }

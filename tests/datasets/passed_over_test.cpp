@@ -1,4 +1,5 @@
 // What a scan finds and does not use: named once, by every reader.
+#include <algorithm>
 #include <fstream>
 
 #include "core/decode.h"

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/vector_types.h"
+
 namespace stemsmith {
 namespace {
 
@@ -62,8 +64,8 @@ Biquad Biquad::HighPass(double frequency_hz, double q, int sample_rate_hz) {
 
 namespace {
 
-// Two channels side by side, as GCC and Clang know it on every processor (SSE2, NEON).
-using Pair = double __attribute__((vector_size(16)));
+// Two channels side by side.
+using Pair = Vector<double, 2>;
 
 // kFilters at once: while one waits for its last sample, the others use the time. `right` may be
 // `left`. Transposed direct form II, written so that each state depends on itself by one product

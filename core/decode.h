@@ -57,14 +57,24 @@ struct DecodeOptions {
   std::vector<int> streams;  // the same of these streams, in this order; empty: as above
   OnDamage on_damage = OnDamage::kFail;
 };
+// "holds 2 audio streams: 0 (eng), 1 (fra, default); stream 1 is taken" for a file with several, of
+// which one is read; else empty.
+std::string StreamChoiceText(const AudioInfo& info);
 // Sets stream or language from what a user writes: "1", "eng". Throws Error::Usage at `where`.
 void ChooseStream(const std::string& text, const std::string& where, DecodeOptions& options);
 
 // A place where audio was lost and silence stands instead.
 struct Damage {
-  double begin_seconds = 0, seconds = 0;
-  std::string what;  // "a packet cannot be decoded"
+  double begin_seconds = 0;
+  // What was lost; 0: nothing, a decoder only complained; -1: what follows, nobody knows how much.
+  double seconds = 0;
+  std::string what;  // "Header missing"
 };
+// "damaged at 5.90 s, 0.05 s are silent instead: Header missing"; where no time was lost, "may
+// sound wrong at 5.90 s: …".
+std::string DamageText(const Damage& place);
+// The same of all places, at most three of them by name; empty where there are none.
+std::string DamageText(const std::vector<Damage>& places);
 
 class AudioReader {
  public:

@@ -9,6 +9,20 @@
 
 namespace stemsmith {
 
+// What a header says about the audio data that follow it.
+struct DataChunk {
+  std::int64_t promised_bytes = -1;  // -1: not said, or not a file of this kind
+  std::int64_t present_bytes = 0;
+  // The length was never filled in (a pipe, a recorder that was switched off) although there are
+  // data: they go on to the end of the file.
+  bool open_ended = false;
+  // Where the length stands, what it counts beside the data, and how.
+  std::uint64_t size_field = 0;
+  int size_field_bytes = 0;
+  bool size_field_is_big_endian = false;
+  std::int64_t size_field_extra = 0;
+};
+
 // What libsndfile made of a file: a reader, or the reason why not.
 struct SndfileResult {
   std::unique_ptr<AudioReader> reader;
@@ -18,7 +32,7 @@ struct SndfileResult {
 
 // Backend readers promise less than OpenAudio's: samples may be NaN, and the file may end before
 // info().frames.
-SndfileResult OpenSndfile(const std::filesystem::path& path);
+SndfileResult OpenSndfile(const std::filesystem::path& path, const DataChunk& data);
 
 // The number of the stream that DecodeOptions::stream and language ask for. Throws Error where
 // there is none of that language.
@@ -30,17 +44,35 @@ int ChosenStream(const std::vector<AudioStreamInfo>& streams, const DecodeOption
 using OpenLibavFunction = AudioReader*(const std::filesystem::path& path,
                                        const DecodeOptions& options);
 
-// What a header says about the audio data that follow it.
-struct DataChunk {
-  std::int64_t promised_bytes = -1;  // -1: not said (streamed files), or not a file of this kind
-  std::int64_t present_bytes = 0;
-};
-// Finds the audio chunk of a wav, RF64 or aiff file. libsndfile mends wrong lengths in silence, so
-// that a file that was cut off is only known by its header.
+// Finds the audio chunk of a wav, RF64, w64, aiff, au or caf file. libsndfile mends wrong lengths
+// in silence, so that a file that was cut off is only known by its header.
 DataChunk FindDataChunk(const std::filesystem::path& path);
 
-// Whether an mp3 file starts with a Xing/Info frame that says how many frames follow.
-bool Mp3SaysItsLength(const std::filesystem::path& path);
+// Bytes that lack at the end of a container (mp4, Matroska, Ogg, AVI) by the exact lengths of its
+// elements; 0 where it is whole or says nothing.
+std::int64_t MissingBytesAtEnd(const std::filesystem::path& path);
+
+struct OggPages {
+  int links = 1;               // streams one after another ("chained")
+  std::int64_t cut_bytes = 0;  // that the last page lacks
+};
+OggPages WalkOggPages(const std::filesystem::path& path);
+
+// What the first bytes say of the format, as far as the choice of a library depends on it.
+enum class FileStart { kOther, kOgg, kFlac, kMpeg };  // kMpeg: mp1, mp2, mp3, perhaps behind ID3
+FileStart LookAtStart(const std::filesystem::path& path);
+// The length by an mp3's information frame (Xing, LAME), without encoder delay and padding; -1
+// where there is none. Joined files have the first one's.
+std::int64_t Mp3PromisedFrames(const std::filesystem::path& path);
+
+// The frames of an mp3 one after another, as their headers say.
+struct MpegFrames {
+  std::int64_t frames = 0;  // sample frames, information frames among them
+  int sample_rate_hz = 0;
+  std::int64_t damaged_at_frame = -1;  // where no frame follows although there are data
+  bool goes_on_behind_tag = false;     // another file was appended
+};
+MpegFrames WalkMpegFrames(const std::filesystem::path& path);
 
 // Whether the first bytes are text and nothing else.
 bool LooksLikeText(const std::filesystem::path& path);

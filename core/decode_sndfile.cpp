@@ -1,9 +1,14 @@
-// Decoding with libsndfile: wav, RF64, w64, aiff, au, caf, flac, ogg, opus, mp3.
+// Decoding with libsndfile: wav, RF64, w64, aiff, au, caf, flac; and, in builds without libav, ogg,
+// opus and mp3.
+#include <fcntl.h>
 #include <sndfile.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <cstdio>
+#include <mutex>
+#include <numeric>
+#include <vector>
 
 #include "core/decode_backend.h"
 #include "core/error.h"
@@ -12,35 +17,91 @@
 namespace stemsmith {
 namespace {
 
-// An mp3 file without a length tag: libsndfile estimates its length from the bit rate of the first
-// frame and stops there, which cuts most of a variable-rate file off. Told that the file is far
-// longer, it estimates too much and reads to the real end.
-class UnboundedFile {
+// A file whose header is read otherwise than it stands there: with a length that was never filled
+// in put right, or (mp3) as far longer than it is. For mp3 libsndfile estimates the length from the
+// bit rate of the first frame and stops there, which cuts most of a variable-rate file off; told
+// that the file is far longer, it estimates too much and reads to the real end.
+class MendedFile {
  public:
-  explicit UnboundedFile(const std::filesystem::path& path)
-      : file_(std::fopen(path.c_str(), "rb"), &std::fclose) {}
+  explicit MendedFile(const std::filesystem::path& path)
+      : file_(std::fopen(path.c_str(), "rb"), &std::fclose) {
+    if (ok()) fseeko(file_.get(), 0, SEEK_END);
+    if (ok()) length_ = ftello(file_.get());
+    if (ok()) std::rewind(file_.get());
+  }
   bool ok() const { return file_ != nullptr; }
+  void Endless() { length_ = sf_count_t{1} << 40; }
+  void FillIn(const DataChunk& data) {
+    patch_at_ = static_cast<sf_count_t>(data.size_field);
+    const auto size = static_cast<std::uint64_t>(data.present_bytes + data.size_field_extra);
+    for (int i = 0; i < data.size_field_bytes; ++i) {
+      const int place = data.size_field_is_big_endian ? data.size_field_bytes - 1 - i : i;
+      patch_.push_back(static_cast<unsigned char>(size >> (8 * place)));
+    }
+  }
   static SF_VIRTUAL_IO Calls() {
     SF_VIRTUAL_IO calls{};
-    calls.get_filelen = [](void*) -> sf_count_t { return kLength; };
+    calls.get_filelen = [](void* self) -> sf_count_t { return Get(self).length_; };
     calls.seek = [](sf_count_t offset, int whence, void* self) -> sf_count_t {
-      std::FILE* file = Get(self);
-      if (whence == SEEK_END) offset += kLength, whence = SEEK_SET;
+      if (whence == SEEK_END) offset += Get(self).length_, whence = SEEK_SET;
+      std::FILE* file = Get(self).file_.get();
       return fseeko(file, offset, whence) == 0 ? ftello(file) : -1;
     };
     calls.read = [](void* out, sf_count_t count, void* self) -> sf_count_t {
-      return static_cast<sf_count_t>(
-          std::fread(out, 1, static_cast<std::size_t>(count), Get(self)));
+      return Get(self).Read(static_cast<unsigned char*>(out), count);
     };
     calls.write = [](const void*, sf_count_t, void*) -> sf_count_t { return 0; };
-    calls.tell = [](void* self) -> sf_count_t { return ftello(Get(self)); };
+    calls.tell = [](void* self) -> sf_count_t { return ftello(Get(self).file_.get()); };
     return calls;
   }
 
  private:
-  static constexpr sf_count_t kLength = sf_count_t{1} << 40;
-  static std::FILE* Get(void* self) { return static_cast<UnboundedFile*>(self)->file_.get(); }
+  static MendedFile& Get(void* self) { return *static_cast<MendedFile*>(self); }
+  sf_count_t Read(unsigned char* out, sf_count_t count) {
+    const sf_count_t begin = ftello(file_.get());
+    const auto got =
+        static_cast<sf_count_t>(std::fread(out, 1, static_cast<std::size_t>(count), file_.get()));
+    for (std::size_t i = 0; i < patch_.size(); ++i) {
+      const sf_count_t at = patch_at_ + static_cast<sf_count_t>(i) - begin;
+      if (at >= 0 && at < got) out[at] = patch_[i];
+    }
+    return got;
+  }
+
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+  sf_count_t length_ = 0, patch_at_ = 0;
+  std::vector<unsigned char> patch_;
+};
+
+// libmpg123, which libsndfile reads mp3 with, writes its notes to the terminal. Builds without
+// libav have no other reader: what is written while this lives goes nowhere.
+class QuietTerminal {
+ public:
+  explicit QuietTerminal(bool needed) : lock_(Mutex(), std::defer_lock) {
+    if (!needed) return;
+    lock_.lock();
+    std::fflush(stderr);
+    before_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (before_ >= 0 && nowhere >= 0) dup2(nowhere, STDERR_FILENO);
+    if (nowhere >= 0) close(nowhere);
+  }
+  ~QuietTerminal() {
+    if (before_ < 0) return;
+    std::fflush(stderr);
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+  }
+  QuietTerminal(const QuietTerminal&) = delete;
+  QuietTerminal& operator=(const QuietTerminal&) = delete;
+
+ private:
+  static std::mutex& Mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  std::unique_lock<std::mutex> lock_;
+  int before_ = -1;
 };
 
 const char* FormatName(int format) {
@@ -89,9 +150,65 @@ int Bits(int format) {
   }
 }
 
+// WAVE's speaker bit for one of libsndfile's channel names, -1 where it has none.
+int WaveSpeaker(int channel) {
+  switch (channel) {
+    case SF_CHANNEL_MAP_LEFT:
+    case SF_CHANNEL_MAP_FRONT_LEFT:
+      return 0;
+    case SF_CHANNEL_MAP_RIGHT:
+    case SF_CHANNEL_MAP_FRONT_RIGHT:
+      return 1;
+    case SF_CHANNEL_MAP_MONO:
+    case SF_CHANNEL_MAP_CENTER:
+    case SF_CHANNEL_MAP_FRONT_CENTER:
+      return 2;
+    case SF_CHANNEL_MAP_LFE:
+      return 3;
+    case SF_CHANNEL_MAP_REAR_LEFT:
+      return 4;
+    case SF_CHANNEL_MAP_REAR_RIGHT:
+      return 5;
+    case SF_CHANNEL_MAP_FRONT_LEFT_OF_CENTER:
+      return 6;
+    case SF_CHANNEL_MAP_FRONT_RIGHT_OF_CENTER:
+      return 7;
+    case SF_CHANNEL_MAP_REAR_CENTER:
+      return 8;
+    case SF_CHANNEL_MAP_SIDE_LEFT:
+      return 9;
+    case SF_CHANNEL_MAP_SIDE_RIGHT:
+      return 10;
+    default:
+      return -1;
+  }
+}
+
+// Speaker bits of the channels as the Vorbis specification (4.3.9) and RFC 7845 (5.1.1.2) order
+// them.
+std::vector<int> XiphSpeakers(int channels) {
+  switch (channels) {
+    case 3:
+      return {0, 2, 1};
+    case 5:
+      return {0, 2, 1, 4, 5};
+    case 6:
+      return {0, 2, 1, 4, 5, 3};
+    case 7:
+      return {0, 2, 1, 9, 10, 8, 3};
+    case 8:
+      return {0, 2, 1, 9, 10, 4, 5, 3};
+    default:
+      return {};
+  }
+}
+
 class SndfileReader : public AudioReader {
  public:
-  explicit SndfileReader(std::filesystem::path path) : path_(std::move(path)) {
+  SndfileReader(std::filesystem::path path, const DataChunk& data)
+      : path_(std::move(path)),
+        data_(data),
+        may_be_mp3_(LookAtStart(path_) == FileStart::kMpeg || path_.extension() == ".mp3") {
     Open();
     if (file_ == nullptr) return;
     info_.sample_rate_hz = format_.samplerate;
@@ -103,10 +220,11 @@ class SndfileReader : public AudioReader {
                       .title = {},
                       .language = {},
                       .is_default = true}};
+    ReadLayout();
     mp3_ = info_.format == "mp3";
-    if (mp3_ && !Mp3SaysItsLength(path_)) {
+    if (mp3_ && Mp3PromisedFrames(path_) < 0) {
       info_.expected_frames = format_.frames;
-      unbounded_ = true;
+      endless_ = true;
       Open();
       return;
     }
@@ -122,11 +240,18 @@ class SndfileReader : public AudioReader {
   const AudioInfo& info() const override { return info_; }
 
   std::size_t Read(float* out, std::size_t frames) override {
-    sf_count_t count = sf_readf_float(file_.get(), out, static_cast<sf_count_t>(frames));
-    if (count < 0 || (count == 0 && sf_error(file_.get()) != SF_ERR_NO_ERROR)) {
-      throw Error::Input("damaged at " + SecondsText(position_, info_.sample_rate_hz) + ": " +
-                             sf_strerror(file_.get()),
-                         path_.string(), "copy or convert the file anew");
+    sf_count_t count = 0;
+    {
+      const QuietTerminal quiet(mp3_);
+      count = sf_readf_float(file_.get(), out, static_cast<sf_count_t>(frames));
+    }
+    // libFLAC gives what it has before an error, and says nothing the next time.
+    if (problem_.empty() && sf_error(file_.get()) != SF_ERR_NO_ERROR)
+      problem_ = sf_strerror(file_.get());
+    if (count < 0 || (count == 0 && !problem_.empty())) {
+      throw Error::Input(
+          "damaged at " + SecondsText(position_, info_.sample_rate_hz) + ": " + problem_,
+          path_.string(), "copy or convert the file anew");
     }
     if (count == 0 && mp3_ && info_.frames > position_ && info_.frames - position_ <= kMp3Slack) {
       // Some encoders count their information frame as audio: the promised length is kept with
@@ -134,6 +259,7 @@ class SndfileReader : public AudioReader {
       count = std::min<sf_count_t>(info_.frames - position_, static_cast<sf_count_t>(frames));
       std::fill_n(out, count * info_.channels, 0.0f);
     }
+    if (!order_.empty()) Reorder(out, static_cast<std::size_t>(count));
     position_ += count;
     return static_cast<std::size_t>(count);
   }
@@ -153,16 +279,52 @@ class SndfileReader : public AudioReader {
 
   void Open() {
     file_.reset();
-    virtual_file_.reset();
+    mended_.reset();
     format_ = {};
-    if (unbounded_) {
-      virtual_file_ = std::make_unique<UnboundedFile>(path_);
-      SF_VIRTUAL_IO calls = UnboundedFile::Calls();
-      if (virtual_file_->ok()) {
-        file_.reset(sf_open_virtual(&calls, SFM_READ, &format_, virtual_file_.get()));
-      }
-    } else {
+    problem_.clear();
+    const QuietTerminal quiet(may_be_mp3_);
+    if (!endless_ && !data_.open_ended) {
       file_.reset(sf_open(path_.c_str(), SFM_READ, &format_));
+      return;
+    }
+    mended_ = std::make_unique<MendedFile>(path_);
+    if (!mended_->ok()) return;
+    if (endless_) mended_->Endless();
+    if (data_.open_ended) mended_->FillIn(data_);
+    SF_VIRTUAL_IO calls = MendedFile::Calls();
+    file_.reset(sf_open_virtual(&calls, SFM_READ, &format_, mended_.get()));
+  }
+
+  // WAVE's order, and which speakers these are where the file says it.
+  void ReadLayout() {
+    std::vector<int> speakers;
+    if (info_.format == "ogg" || info_.format == "opus") {
+      speakers = XiphSpeakers(info_.channels);
+    } else {
+      std::vector<int> names(static_cast<std::size_t>(info_.channels));
+      if (sf_command(file_.get(), SFC_GET_CHANNEL_MAP_INFO, names.data(),
+                     static_cast<int>(names.size() * sizeof(int))) == SF_TRUE) {
+        for (const int name : names) speakers.push_back(WaveSpeaker(name));
+      }
+    }
+    std::uint32_t mask = 0;
+    for (const int speaker : speakers) {
+      if (speaker < 0 || (mask & 1U << speaker) != 0) return;
+      mask |= 1U << speaker;
+    }
+    info_.channel_mask = mask;
+    if (std::is_sorted(speakers.begin(), speakers.end())) return;
+    order_.resize(speakers.size());
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    std::sort(order_.begin(), order_.end(),
+              [&](std::size_t a, std::size_t b) { return speakers[a] < speakers[b]; });
+    one_frame_.resize(order_.size());
+  }
+
+  void Reorder(float* interleaved, std::size_t frames) {
+    for (std::size_t t = 0; t < frames; ++t, interleaved += order_.size()) {
+      std::copy_n(interleaved, order_.size(), one_frame_.begin());
+      for (std::size_t c = 0; c < order_.size(); ++c) interleaved[c] = one_frame_[order_[c]];
     }
   }
 
@@ -170,19 +332,23 @@ class SndfileReader : public AudioReader {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
   std::filesystem::path path_;
-  bool unbounded_ = false, mp3_ = false;
-  std::unique_ptr<UnboundedFile> virtual_file_;  // outlives file_
+  DataChunk data_;
+  bool may_be_mp3_, endless_ = false, mp3_ = false;
+  std::vector<std::size_t> order_;  // WAVE's channel → the file's; empty: the same
+  std::vector<float> one_frame_;
+  std::unique_ptr<MendedFile> mended_;  // outlives file_
   std::unique_ptr<SNDFILE, Close> file_;
   SF_INFO format_{};
   AudioInfo info_;
   std::int64_t position_ = 0;
+  std::string problem_;  // libsndfile's first
 };
 
 }  // namespace
 
-SndfileResult OpenSndfile(const std::filesystem::path& path) {
+SndfileResult OpenSndfile(const std::filesystem::path& path, const DataChunk& data) {
   SndfileResult result;
-  auto reader = std::make_unique<SndfileReader>(path);
+  auto reader = std::make_unique<SndfileReader>(path, data);
   if (!reader->ok()) {
     result.recognised = sf_error(nullptr) != SF_ERR_UNRECOGNISED_FORMAT;
     result.problem = sf_strerror(nullptr);

@@ -4,6 +4,7 @@
 
 #include "core/decode_backend.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -56,6 +57,21 @@ int ChosenStream(const std::vector<AudioStreamInfo>& streams, const DecodeOption
     if (rank(s) > rank(best)) best = s;
   }
   return static_cast<int>(best);
+}
+
+std::string StreamChoiceText(const AudioInfo& info) {
+  if (info.streams.size() < 2) return "";
+  std::string text = "holds " + std::to_string(info.streams.size()) + " audio streams:";
+  for (std::size_t s = 0; s < info.streams.size(); ++s) {
+    const AudioStreamInfo& stream = info.streams[s];
+    std::vector<std::string> words;
+    if (!stream.language.empty()) words.push_back(stream.language);
+    if (!stream.title.empty()) words.push_back(stream.title);
+    if (stream.is_default) words.push_back("default");
+    text += (s == 0 ? " " : ", ") + std::to_string(s);
+    if (!words.empty()) text += " (" + JoinNames(words) + ")";
+  }
+  return text + "; stream " + std::to_string(info.stream) + " is taken";
 }
 
 }  // namespace stemsmith

@@ -115,7 +115,7 @@ struct AudioWriter::Impl {
         pending(path),
         output(pending.path(), path.string()) {
     if (options.container == AudioContainer::kWav) {
-      const std::string header = WavHeader(sample_rate_hz, channels, options.sample_format, 0);
+      const std::string header = WavHeader(sample_rate_hz, channels, options, 0);
       output.Write(header.data(), header.size());
       output.Check();
       return;
@@ -204,8 +204,7 @@ struct AudioWriter::Impl {
           written_samples * static_cast<std::uint64_t>(BytesPerSample(options.sample_format));
       if (data_bytes % 2 != 0) output.Write("", 1);  // chunks have even lengths
       output.Check();
-      const std::string header =
-          WavHeader(sample_rate_hz, channels, options.sample_format, data_bytes);
+      const std::string header = WavHeader(sample_rate_hz, channels, options, data_bytes);
       output.Seek(0, SEEK_SET);
       output.Write(header.data(), header.size());
     }
@@ -278,8 +277,7 @@ void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int
 }
 
 std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz) {
-  std::string bytes =
-      WavHeader(sample_rate_hz, audio.channels(), SampleFormat::kInt16, 2 * audio.samples().size());
+  std::string bytes = WavHeader(sample_rate_hz, audio.channels(), {}, 2 * audio.samples().size());
   const std::size_t header = bytes.size();
   bytes.resize(header + 2 * audio.samples().size());
   char* out = bytes.data() + header;

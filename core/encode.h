@@ -3,6 +3,7 @@
 // Finish(); without it nothing is left behind.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -17,6 +18,9 @@ enum class SampleFormat { kInt16, kInt24, kFloat32 };
 struct EncodeOptions {
   AudioContainer container = AudioContainer::kWav;
   SampleFormat sample_format = SampleFormat::kInt16;  // flac: not kFloat32; ogg: has none
+  // WAVE's speaker bits of the channels; 0: not known. Written into wav files of three channels and
+  // more.
+  std::uint32_t channel_mask = 0;
 };
 
 class AudioWriter {

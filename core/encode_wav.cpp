@@ -21,22 +21,34 @@ int BytesPerSample(SampleFormat format) {
   return 0;
 }
 
-std::string WavHeader(int sample_rate_hz, int channels, SampleFormat format,
+std::string WavHeader(int sample_rate_hz, int channels, const EncodeOptions& options,
                       std::uint64_t data_bytes) {
+  const SampleFormat format = options.sample_format;
   constexpr std::uint64_t kUnknown32 = 0xffffffffULL;
   const auto frame_bytes = static_cast<std::uint64_t>(channels * BytesPerSample(format));
   const bool is_float = format == SampleFormat::kFloat32;
   const std::uint64_t frames = data_bytes / frame_bytes;
 
+  // From three channels on a header says which speakers they are for.
+  const bool extensible = channels > 2;
+  const std::uint64_t tag = is_float ? 3 : 1;  // IEEE float, PCM
   std::string fmt = "fmt ";
-  Append(fmt, is_float ? 18 : 16, 4);
-  Append(fmt, is_float ? 3 : 1, 2);  // IEEE float, PCM
+  Append(fmt, extensible ? 40 : is_float ? 18 : 16, 4);
+  Append(fmt, extensible ? 0xfffe : tag, 2);
   Append(fmt, static_cast<std::uint64_t>(channels), 2);
   Append(fmt, static_cast<std::uint64_t>(sample_rate_hz), 4);
   Append(fmt, static_cast<std::uint64_t>(sample_rate_hz) * frame_bytes, 4);
   Append(fmt, frame_bytes, 2);
   Append(fmt, static_cast<std::uint64_t>(8 * BytesPerSample(format)), 2);
-  if (is_float) Append(fmt, 0, 2);
+  if (extensible) {
+    Append(fmt, 22, 2);  // bytes that follow
+    Append(fmt, static_cast<std::uint64_t>(8 * BytesPerSample(format)), 2);
+    Append(fmt, options.channel_mask, 4);
+    Append(fmt, tag, 2);
+    fmt += std::string("\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71", 14);
+  } else if (is_float) {
+    Append(fmt, 0, 2);
+  }
   std::string fact;
   if (is_float) {  // required beside every format other than PCM
     fact = "fact";

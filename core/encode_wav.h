@@ -13,7 +13,7 @@ int BytesPerSample(SampleFormat format);
 // The bytes before the audio. The room for 64-bit lengths is a JUNK chunk while RIFF's 32 bits
 // suffice and becomes ds64 (RF64, EBU Tech 3306) when they do not, so the size of the header never
 // changes.
-std::string WavHeader(int sample_rate_hz, int channels, SampleFormat format,
+std::string WavHeader(int sample_rate_hz, int channels, const EncodeOptions& options,
                       std::uint64_t data_bytes);
 
 }  // namespace stemsmith

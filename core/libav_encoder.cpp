@@ -4,16 +4,17 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
-#include <libavutil/log.h>
 }
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "core/encode_backend.h"
 #include "core/error.h"
 #include "core/libav_handles.h"
+#include "core/libav_log.h"
 
 namespace stemsmith {
 namespace {
@@ -154,6 +155,6 @@ class LibavMp4Encoder : public Mp4Encoder {
 extern "C" __attribute__((visibility("default"))) stemsmith::Mp4Encoder* stemsmith_encode_mp4(
     const std::filesystem::path& file, const std::filesystem::path& shown,
     const stemsmith::Mp4Options& options) {
-  av_log_set_level(AV_LOG_QUIET);  // what goes wrong is told by Error
+  stemsmith::ListenToLibav();
   return new stemsmith::LibavMp4Encoder(file, shown, options);
 }

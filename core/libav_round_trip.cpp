@@ -3,10 +3,10 @@
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavutil/channel_layout.h>
-#include <libavutil/log.h>
 }
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -15,6 +15,7 @@ extern "C" {
 #include "core/encode_backend.h"
 #include "core/error.h"
 #include "core/libav_handles.h"
+#include "core/libav_log.h"
 
 namespace stemsmith {
 namespace {
@@ -133,6 +134,6 @@ class RoundTrip {
 
 extern "C" __attribute__((visibility("default"))) void stemsmith_through_aac(
     float* planar, int channels, std::size_t frames, int sample_rate_hz, int bit_rate) {
-  av_log_set_level(AV_LOG_QUIET);  // what goes wrong is told by Error
+  stemsmith::ListenToLibav();
   stemsmith::RoundTrip(planar, channels, frames, sample_rate_hz, bit_rate).Run();
 }

@@ -8,13 +8,15 @@
 #include <cstring>
 #include <span>
 
+#include "core/vector_types.h"
+
 namespace stemsmith {
 namespace {
 
-// Vectors of 16 bytes as GCC and Clang know them on every processor (SSE2, NEON).
-using Int16x8 = std::int16_t __attribute__((vector_size(16)));
-using Int32x4 = std::int32_t __attribute__((vector_size(16)));
-using Floatx4 = float __attribute__((vector_size(16)));
+// Vectors of 16 bytes: every processor has registers for them (SSE2, NEON).
+using Int16x8 = Vector<std::int16_t, 8>;
+using Int32x4 = Vector<std::int32_t, 4>;
+using Floatx4 = Vector<float, 4>;
 
 Int16x8 InterleaveLow(Int16x8 a, Int16x8 b) {
   return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);

@@ -22,6 +22,7 @@ class MeteredReader : public AudioReader {
       : inner_(std::move(inner)), meters_(std::move(meters)) {}
   const AudioInfo& info() const override { return inner_->info(); }
   void Rewind() override { inner_->Rewind(); }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
   std::size_t Read(float* out, std::size_t frames) override {
     const std::size_t count = inner_->Read(out, frames);
@@ -113,8 +114,7 @@ class Examination {
 
   void Fail(const SourceGroup& group, const Error& error) {
     for (const std::size_t p : group.sources) song_.parts[p].failed = true;
-    const std::string stem =
-        group.sources.size() == 1 ? song_.parts[group.sources.front()].name : "";
+    const std::string stem = StemOf(group);
     std::string what = error.problem();
     if (!error.where().empty()) what += " (" + error.where() + ")";
     report_.findings.push_back({Severity::kError, "unreadable", track_.split, track_.name, stem,
@@ -125,7 +125,7 @@ class Examination {
   void OpenFile(const SourceGroup& group) {
     try {
       SongFile file;
-      auto reader = OpenGroup(parts_track_, group);
+      auto reader = OpenGroup(parts_track_, group, OnDamage::kConceal);
       const AudioInfo info = reader->info();
       file.group = group;
       file.streams = static_cast<int>(group.streams.size());
@@ -179,6 +179,28 @@ class Examination {
     }
   }
 
+  std::string StemOf(const SourceGroup& group) const {
+    return group.sources.size() == 1 ? song_.parts[group.sources.front()].name : "";
+  }
+
+  // Of a file that was read to its end: lost audio is an error, as prepare takes it for one.
+  void TellDamage(const SongFile& file) {
+    const std::string where = " (" + file.group.path.string() + ")";
+    for (const Damage& place : file.reader->damage()) {
+      const bool lost = place.seconds != 0;
+      report_.findings.push_back(
+          {lost ? Severity::kError : Severity::kRemark, "damage", track_.split, track_.name,
+           StemOf(file.group), DamageText(place) + where,
+           lost ? "copy or download the file anew, or prepare with --on-damage conceal"
+                : "listen to it"});
+    }
+    const std::string choice = StreamChoiceText(file.reader->info());
+    if (file.group.streams != std::vector<int>{kDefaultStream} || choice.empty()) return;
+    report_.findings.push_back({Severity::kRemark, "stream", track_.split, track_.name,
+                                StemOf(file.group), choice + where,
+                                "a recipe's audio_stream chooses another"});
+  }
+
   // Fills the blocks of all parts of the file; what is behind its end is silence.
   void Fill(SongFile& file, std::size_t frames) {
     const auto columns = static_cast<std::size_t>(file.streams * file.channels);
@@ -189,6 +211,7 @@ class Examination {
             file.reader->Read(file.block.data() + file.filled * columns, frames - file.filled);
         file.ended = got == 0;
         file.filled += got;
+        if (file.ended) TellDamage(file);
       }
     } catch (const Error& error) {
       file.ended = true;

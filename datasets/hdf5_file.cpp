@@ -1,5 +1,6 @@
 #include "datasets/hdf5_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "core/vector_clones.h"
+#include "core/vector_types.h"
 
 namespace stemsmith {
 namespace {
@@ -13,9 +14,9 @@ namespace {
 constexpr int kLowestRateHz = 4000;
 constexpr double kOffset = -0.691, kGateLufs = -70.0;  // of BS.1770
 
-// Four channels side by side, as GCC and Clang know it on every processor.
+// Four channels side by side.
 constexpr std::size_t kLanes = 4;
-using Lanes = double __attribute__((vector_size(32)));
+using Lanes = Vector<double, kLanes>;
 
 // The K weighting of BS.1770: a shelf for the head, then a high pass, as analogue prototypes that
 // give the standard's coefficients at 48 kHz (as libebur128 and others derive them).
@@ -42,6 +43,7 @@ struct Weighting {
 struct State {
   Lanes s1 = {}, s2 = {}, h1 = {}, h2 = {}, sum = {};
 };
+static_assert(alignof(State) == sizeof(Lanes));
 
 // BS.1770's weights of the channels: those behind the listener count 1.5 dB more, the LFE nothing.
 double ChannelWeight(int channel, int channels) {

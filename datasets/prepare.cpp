@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -59,6 +60,7 @@ class Preparation {
   int ChannelsOfCache() const;
   void CheckSpectrogram() const;
   void Fail(const std::string& song, const Error& error);
+  void Say(const std::string& line);
   void FindFreshSongs();
   void MakeSongs();
   void Work();
@@ -95,7 +97,11 @@ void Preparation::Fail(const std::string& song, const Error& error) {
   result_.failures.push_back({song, error});
   const std::string what = error.what(), name = "song \"" + song + "\"";
   const std::string line = "error: " + (what.find(name) == what.npos ? name + ": " + what : what);
-  // --quiet and --json silence the progress, not the errors.
+  Say(line);
+}
+
+// --quiet and --json silence the progress, not errors and warnings.
+void Preparation::Say(const std::string& line) {
   if (options_.mode == OutputMode::kAuto && progress_) {
     progress_->Message(line);
   } else {
@@ -121,7 +127,8 @@ void Preparation::Plan() {
                     recipe_.source_channels,
                     options_.trim,
                     options_.compression,
-                    options_.spectrogram};
+                    options_.spectrogram,
+                    options_.on_damage};
   CheckSpectrogram();
   for (std::size_t place = 0; place < tracks_.size(); ++place) {
     if (!options_.shard.Has(place)) continue;
@@ -215,8 +222,11 @@ void Preparation::MakeSong(Song& song) {
       ShowProgress();
       return stop_.load() || InterruptSignal() != 0;
     };
-    TrackRecord record = PrepareTrack(*song.track, song.mix, track_options_, song.file, progress);
+    auto [record, notes] = PrepareTrack(*song.track, song.mix, track_options_, song.file, progress);
     const std::lock_guard guard(mutex_);
+    for (const std::string& note : notes)
+      Say("warning: song \"" + song.track->name + "\": " + note);
+    result_.notes.insert(result_.notes.end(), notes.begin(), notes.end());
     megabytes_done_ += song.megabytes - told;
     seconds_done_ += static_cast<double>(record.frames) / options_.sample_rate_hz;
     ++result_.made;

@@ -40,6 +40,7 @@ struct PrepareOptions {
   int compression = 0;  // as in TrackFormat
   TrimOptions trim;
   std::optional<SpectrogramFormat> spectrogram;  // stored instead of audio; not as int16
+  OnDamage on_damage = OnDamage::kFail;
   PrepareShard shard;
   int threads = 0;  // songs decoded side by side; 0: one per core
   OutputMode mode = OutputMode::kAuto;
@@ -53,6 +54,7 @@ struct SongFailure {
 struct PrepareResult {
   std::size_t made = 0, kept = 0, removed = 0;
   std::vector<SongFailure> failures;  // by song
+  std::vector<std::string> notes;     // on files of the songs that were prepared
   std::size_t shorter = 0;            // songs shorter than the excerpt asked for: kept whole
   double hours = 0;                   // of audio in the cache, or of the shard's songs
   double bytes = 0;                   // of its track files

@@ -46,6 +46,7 @@ std::string PrepareCommandLine(const PrepareOptions& options) {
   }
   if (options.trim.excerpt_seconds > 0)
     line += " --excerpt " + Number(options.trim.excerpt_seconds);
+  if (options.on_damage == OnDamage::kConceal) line += " --on-damage conceal";
   if (options.spectrogram) {
     line += " --spectrogram " + std::to_string(options.spectrogram->n_fft) + "," +
             std::to_string(options.spectrogram->hop);

@@ -98,9 +98,9 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
   return HexHash(HashBytes(all.dump()));
 }
 
-TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
-                         const PrepareTrackOptions& options, const std::filesystem::path& file,
-                         const std::function<bool(double)>& progress) {
+PreparedTrack PrepareTrack(const Track& track, const TrackMix& mix,
+                           const PrepareTrackOptions& options, const std::filesystem::path& file,
+                           const std::function<bool(double)>& progress) {
   // Fingerprints are taken first: a source that changes meanwhile is then found out by the next
   // run.
   std::vector<SourceFile> sources(track.sources.size());
@@ -155,7 +155,9 @@ TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
                          "remove the song, or give --trim-silence a lower level");
     }
     if (writer) {
-      return Writing([&] { return writer->Finish(TrackRecipeHash(track, mix, options), sources); });
+      return {
+          Writing([&] { return writer->Finish(TrackRecipeHash(track, mix, options), sources); }),
+          song.Notes()};
     }
     format.scale = peak / CacheLargestSample(format.sample_type);
     song.Rewind();

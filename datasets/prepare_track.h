@@ -42,6 +42,12 @@ struct PrepareTrackOptions {
   int compression = 0;  // as in TrackFormat
   // Stored instead of audio, as float32 or, where the format says so, float16.
   std::optional<SpectrogramFormat> spectrogram;
+  OnDamage on_damage = OnDamage::kFail;
+};
+
+struct PreparedTrack {
+  TrackRecord record;
+  std::vector<std::string> notes;  // SongMixer::Notes
 };
 
 // The cache's own file cannot be written (disk full): no song after this one will do better.
@@ -60,9 +66,9 @@ std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
 // Writes the track file. `progress` is told the share of the song that was newly done (sums to at
 // most 1) and says whether to stop. Throws Error for sources that cannot be used, CacheWriteFailed,
 // PrepareStopped.
-TrackRecord PrepareTrack(const Track& track, const TrackMix& mix,
-                         const PrepareTrackOptions& options, const std::filesystem::path& file,
-                         const std::function<bool(double share)>& progress);
+PreparedTrack PrepareTrack(const Track& track, const TrackMix& mix,
+                           const PrepareTrackOptions& options, const std::filesystem::path& file,
+                           const std::function<bool(double share)>& progress);
 
 // Whether a song of so many frames was too short for the excerpt that was asked for.
 bool IsShorterThanExcerpt(std::int64_t frames, const PrepareTrackOptions& options);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/vector_clones.h"
+#include "core/vector_types.h"
 
 namespace stemsmith {
 // Adding and taking away 1.5 · 2^23 rounds a float of this size to the nearest integer.
@@ -43,9 +44,8 @@ STEMSMITH_VECTOR_CLONES void EncodeHalf(const float* in, std::size_t count, floa
 
 STEMSMITH_VECTOR_CLONES void WidenRange(const float* in, std::size_t count, float& lowest,
                                         float& highest) {
-  // Two vectors at once, as GCC and Clang know them on every processor.
-  using Lanes = float __attribute__((vector_size(32)));
   constexpr std::size_t kLanes = 8;
+  using Lanes = Vector<float, kLanes>;  // two at once
   Lanes low = Lanes{} + lowest, high = Lanes{} + highest, low2 = low, high2 = high;
   std::size_t i = 0;
   for (; i + 2 * kLanes <= count; i += 2 * kLanes) {

@@ -102,8 +102,10 @@ std::vector<SourceGroup> GroupByFile(const Track& track) {
   return groups;
 }
 
-std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& group) {
+std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& group,
+                                       OnDamage on_damage) {
   DecodeOptions decode;
+  decode.on_damage = on_damage;
   decode.streams = group.streams;
   decode.language = track.sources[group.sources.front()].language;
   int needed = 0;
@@ -137,7 +139,7 @@ struct SongMixer::Impl {
     columns = static_cast<int>(mix.size()) * options.channels;
     std::vector<double> native_seconds(track.sources.size(), -1.0);
     for (SourceGroup& group : GroupByFile(track)) {
-      auto reader = OpenGroup(track, group);
+      auto reader = OpenGroup(track, group, options.on_damage);
       const AudioInfo info = reader->info();
       bits = std::max(bits, info.bits);
       if (info.frames == 0) throw NoAudio(track.sources[group.sources.front()]);
@@ -299,5 +301,20 @@ std::int64_t SongMixer::expected_frames() const {
   return static_cast<std::int64_t>(impl_->expected_seconds * impl_->options.sample_rate_hz);
 }
 std::size_t SongMixer::Next(const float** stems) { return impl_->Next(stems); }
+
+std::vector<std::string> SongMixer::Notes() const {
+  std::vector<std::string> notes;
+  for (const auto& file : impl_->files) {
+    const std::string path = file.group.path.string();
+    const bool chosen = file.group.streams == std::vector<int>{kDefaultStream} &&
+                        impl_->track.sources[file.group.sources.front()].language.empty();
+    const std::string choice = chosen ? StreamChoiceText(file.reader->info()) : "";
+    if (!choice.empty())
+      notes.push_back(path + " " + choice + " (a recipe's audio_stream chooses)");
+    const std::string damage = DamageText(file.reader->damage());
+    if (!damage.empty()) notes.push_back(path + ": " + damage);
+  }
+  return notes;
+}
 
 }  // namespace stemsmith

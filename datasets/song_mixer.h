@@ -22,6 +22,7 @@ struct SongMixerOptions {
   int sample_rate_hz = 44100;
   int channels = 2;  // C, of each target
   SourceChannels source_channels = SourceChannels::kStereo;
+  OnDamage on_damage = OnDamage::kFail;
 };
 
 // The sources of a song that lie in one file, in the song's order.
@@ -34,7 +35,8 @@ std::vector<SourceGroup> GroupByFile(const Track& track);
 
 // Opens the file of a group: SourceGroup::streams, one after another as channels. Throws Error
 // as OpenAudio does, and for a file that has not SourceStem::file_streams streams.
-std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& group);
+std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& group,
+                                       OnDamage on_damage = OnDamage::kFail);
 
 class SongMixer {
  public:
@@ -49,6 +51,8 @@ class SongMixer {
   // The next block of all targets, [T, S · C], until the call after; 0 frames at the end. Throws
   // Error where a source is damaged, and at the end where lengths differ.
   std::size_t Next(const float** stems);
+  // What of the files should be known: damage, and a stream taken of several. A line per file.
+  std::vector<std::string> Notes() const;
 
  private:
   struct Impl;

@@ -26,7 +26,7 @@ SongStream::SongStream(const Track& track, const TrackMix& mix, const PrepareTra
     : track_(track),
       mix_(mix),
       mixer_options_{options.sample_rate_hz, options.channels,
-                     options.source_channels.Of(track.split)},
+                     options.source_channels.Of(track.split), options.on_damage},
       decoded_(std::move(decoded)) {
   if (options.trim.silence_db) trimmer_options_ = TrimmerOptions(options);
   Rewind();

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "datasets/prepare_track.h"
 #include "datasets/silence_trimmer.h"
@@ -27,6 +29,7 @@ class SongStream {
   std::int64_t expected_frames() const { return mixer_->expected_frames(); }
   // The next block, [T, S · C], until the call after; 0 frames at the end.
   std::size_t Next(const float** stems);
+  std::vector<std::string> Notes() const { return mixer_->Notes(); }  // at the end
   // Begins again.
   void Rewind();
   // Of what remains after trimming, only frames [begin, end). Begins again.

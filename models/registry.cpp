@@ -33,15 +33,15 @@ const std::vector<ModelRow>& ModelTable() {
   return table;
 }
 
-const ModelRow& FindModelRow(const std::string& name, const std::string& where) {
+const ModelRow& FindModelRow(std::string_view name, std::string_view where) {
   std::vector<std::string> names;
   for (const ModelRow& row : ModelTable()) {
     if (name == row.name) return row;
     names.emplace_back(row.name);
   }
-  const std::string nearest = NearestName(name, names);
+  const std::string called(name), nearest = NearestName(called, names);
   const std::string known = JoinNames(names);
-  throw Error::Usage("unknown model '" + name + "'", where,
+  throw Error::Usage("unknown model '" + called + "'", std::string(where),
                      nearest.empty() ? "known models: " + known
                                      : "did you mean '" + nearest + "'? Known models: " + known);
 }

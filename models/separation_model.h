@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/config.h"
@@ -93,6 +94,6 @@ const std::vector<ModelRow>& ModelTable();
 // Builds `model: {name: …}`; throws Error for unknown names (nearest one). `config` is the `model`
 // node.
 std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSetting& setting);
-const ModelRow& FindModelRow(const std::string& name, const std::string& where);
+const ModelRow& FindModelRow(std::string_view name, std::string_view where);
 
 }  // namespace stemsmith

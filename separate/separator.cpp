@@ -84,24 +84,27 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
 
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
                                       const Observer& observer) {
-  StemStream stream(runtime_, OpenAudio(input), options_.stream);
+  StemStream stream(runtime_, OpenAudio(input, options_.decode), options_.stream);
   const AudioInfo& info = stream.info();
   const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
   const std::string ending =
       options_.encoding.container == AudioContainer::kFlac ? ".flac" : ".wav";
 
+  EncodeOptions encoding = options_.encoding;
+  encoding.channel_mask = info.channel_mask;
   PendingFolder pending(folder);
   std::vector<std::string> names;
   std::vector<std::unique_ptr<AudioWriter>> writers;
   for (const std::string& stem : stems()) {
     names.push_back(stem + ending);
-    writers.push_back(std::make_unique<AudioWriter>(
-        pending.path() / names.back(), info.sample_rate_hz, info.channels, options_.encoding));
+    writers.push_back(std::make_unique<AudioWriter>(pending.path() / names.back(),
+                                                    info.sample_rate_hz, info.channels, encoding));
   }
 
   SeparatedSong song;
   song.sample_rate_hz = info.sample_rate_hz;
   song.channels = info.channels;
+  song.stream_choice = StreamChoiceText(info);
   std::vector<std::vector<float>> blocks;
   if (observer) observer(0, total, info.sample_rate_hz);
   while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
@@ -112,6 +115,7 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
   if (song.frames == 0) {
     throw Error::Input("holds no audio", input.string(), "give a file with at least one sample");
   }
+  song.damage = stream.damage();
   for (const auto& writer : writers) {
     writer->Finish();
     song.clipped_samples += writer->clipped_samples();

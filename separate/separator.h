@@ -16,6 +16,7 @@
 namespace stemsmith {
 
 struct SeparatorOptions {
+  DecodeOptions decode;
   StemStreamOptions stream;
   EncodeOptions encoding;
 };
@@ -26,6 +27,8 @@ struct SeparatedSong {
   int sample_rate_hz = 0;
   int channels = 0;
   std::int64_t clipped_samples = 0;  // of all stems; integer formats only
+  std::vector<Damage> damage;        // of the input, concealed or without lost time
+  std::string stream_choice;         // StreamChoiceText of the input
 };
 
 class Separator {

@@ -29,6 +29,7 @@ class CountingReader : public AudioReader {
     inner_->Rewind();
     count_ = 0;
   }
+  std::vector<Damage> damage() const override { return inner_->damage(); }
 
  private:
   std::unique_ptr<AudioReader> inner_;
@@ -284,6 +285,7 @@ StemStream::~StemStream() = default;
 const AudioInfo& StemStream::info() const { return impl_->info; }
 const std::vector<std::string>& StemStream::stems() const { return impl_->stems; }
 std::int64_t StemStream::segment_frames() const { return impl_->segment_frames; }
+std::vector<Damage> StemStream::damage() const { return impl_->input->damage(); }
 
 std::size_t StemStream::Read(std::size_t frames, std::vector<std::vector<float>>& blocks) {
   Impl& impl = *impl_;

@@ -45,6 +45,7 @@ class StemStream {
   const AudioInfo& info() const;                  // of the input, and so of every stem
   const std::vector<std::string>& stems() const;  // in the order of Read()
   std::int64_t segment_frames() const;            // at the model's rate
+  std::vector<Damage> damage() const;             // of the input, as far as it was read
 
   // The next frames of all stems: blocks[s] becomes [n, C] interleaved. Returns n ≤ frames, 0 only
   // at the end.

@@ -16,10 +16,11 @@ for argument in "$@"; do
     *) echo "demo: unknown option '$argument'; see tools/demo.sh --help" >&2; exit 2 ;;
   esac
 done
-say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+. tools/stages.sh
 
+stage "Set-up"
 ./tools/setup.sh
-say "Build"
+stage "Build"
 ./tools/build.sh release stemsmith separate demo_summary
 bin=build/release/bin
 out=out/demo
@@ -35,28 +36,28 @@ if [ "$fast" = 1 ]; then
 fi
 rm -rf "$out"/{run,stems,stems_torchscript} "$out"/{unet,demucs_v2} "$out/summary.json" "$out/separation.png"
 
-say "Songs: composed and rendered into $out/songs"
+stage "Songs: composed and rendered into $out/songs"
 $bin/stemsmith synth "$out/songs" "${songs[@]}" --seed 1 --layout folders
 
-say "Prepare: one cache for all training runs"
+stage "Prepare: one cache for all training runs"
 $bin/stemsmith prepare folders "$out/songs" --out "$out/cache.h5"
 
 for model in "${models[@]}"; do
   declare -n settings=settings_$model
-  say "Train $model (configs/demo_$model.yaml)"
+  stage "Train $model (configs/demo_$model.yaml)"
   started=$SECONDS
   $bin/stemsmith train "configs/demo_$model.yaml" --run "$out/run/$model" --set "dataset.cache=$out/cache.h5" "${settings[@]}"
   echo $((SECONDS - started)) >"$out/run/$model/train_seconds"
 
-  say "Export $model to TorchScript and ONNX"
+  stage "Export $model to TorchScript and ONNX"
   $bin/stemsmith export "$out/run/$model" --out "$out/$model"
 
-  say "Separate the held-out songs with both files of $model"
+  stage "Separate the held-out songs with both files of $model"
   $bin/separate "$out/$model/model.onnx" "$out"/songs/test/*/mixture.wav -o "$out/stems/$model" --bits 32f
   $bin/separate "$out/$model/model.ts" "$out"/songs/test/*/mixture.wav -o "$out/stems_torchscript/$model" --bits 32f
 done
 
-say "Separation of songs never trained on (medians over the songs)"
+stage "Separation of songs never trained on (medians over the songs)"
 $bin/demo_summary "$out/songs/test" "$out" "${models[@]}"
 rm -rf "$out/stems_torchscript"
 echo

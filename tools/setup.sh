@@ -57,26 +57,62 @@ fi
 
 # ---------------------------------------------------------------- helpers for the downloads
 venv=$deps/venv
+python_version() { "$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
+# With the packages of the Python that it runs: not after an upgrade of Debian.
+venv_is_whole() {
+  local version
+  version=$(python_version) && [ -d "$venv/lib/python$version/site-packages/pip" ]
+}
+if ! venv_is_whole; then
+  [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made anew, with what lies in it"
+  rm -rf "$venv" "$deps"/{torch,cuda,tests,demucs4,without_requirements}.stamp
+fi
 ensure_venv() {
-  [ -x "$venv/bin/python" ] && "$venv/bin/python" -m pip --version >/dev/null 2>&1 && return
+  venv_is_whole && return
   say "Python environment in .deps/venv"
   python3 -m venv --clear "$venv" 2>"$deps/venv.log" || /usr/bin/python3 -m venv --clear "$venv" ||
     fail "python3 -m venv failed (see .deps/venv.log)"
 }
 pinned() { grep -E "^$1==" tools/requirements.txt; }
-# pip_install LABEL ARGUMENT... : one package at a time, so that a failure names it.
+# pip_install LABEL ARGUMENT... : one package at a time, so that a failure names it. Wheels only: what would have to
+# be compiled fails at once, with the reason.
 pip_install() {
   local label=$1; shift
   local started=$SECONDS
   say "$label"
   local bar=(--progress-bar off); [ -t 1 ] && bar=()
-  "$venv/bin/python" -m pip install --disable-pip-version-check -q "${bar[@]}" "$@" ||
-    fail "could not download or install $label; run this again to go on"
+  "$venv/bin/python" -m pip install --disable-pip-version-check -q "${bar[@]}" --only-binary=:all: "$@" 2>"$deps/pip.log" ||
+    fail "$(tools/pip_failure.sh "$label" "$(python_version)" .deps/pip.log)"
   printf '    done in %d s\n' $((SECONDS - started))
 }
 # have NAME CONTENT: the step NAME was finished with exactly this content.
 have() { [ -f "$deps/$1.stamp" ] && [ "$(cat "$deps/$1.stamp")" = "$2" ]; }
 done_with() { printf '%s' "$2" >"$deps/$1.stamp"; }
+
+# ---------------------------------------------------------------- Python peers for the tests
+# Before LibTorch: where a package has no wheel for this Python, that shows before 3 GB are downloaded.
+if [ "$want_tests" = 1 ]; then
+  test_pins=$(cat tools/requirements-tests.txt; pinned onnxruntime)
+  if ! have tests "$test_pins"; then
+    ensure_venv
+    pip_install "Python peers of the reference tests" -r tools/requirements-tests.txt "$(pinned onnxruntime)"
+    # demucs 2.x and 4.x share a package name: each has a folder of its own. Its 2.x is Python alone, and has no wheel.
+    pip_install "demucs 2.0.3 (the waveform reference)" --no-binary=demucs --no-deps --upgrade --target "$deps/demucs2" demucs==2.0.3
+    done_with tests "$test_pins"
+  fi
+  # With what its command line needs besides torch; models from a hub are not used.
+  demucs4=(demucs==4.1.0 einops==0.8.2 lameenc==1.9.0 safetensors==0.8.0 sphn==0.2.1)
+  if ! have demucs4 "${demucs4[*]}"; then
+    pip_install "demucs 4.1.0 (the hybrid reference)" --no-deps --upgrade --target "$deps/demucs4" "${demucs4[@]}"
+    done_with demucs4 "${demucs4[*]}"
+  fi
+  # Without their requirements: a torch of their own choice, and torchaudio, which nothing here uses of openunmix.
+  without_requirements=(openunmix==1.3.0 julius==0.2.8)
+  if ! have without_requirements "${without_requirements[*]}"; then
+    pip_install "openunmix (the Open-Unmix reference), julius" --no-deps "${without_requirements[@]}"
+    done_with without_requirements "${without_requirements[*]}"
+  fi
+fi
 
 # ---------------------------------------------------------------- LibTorch
 cuda=${STEMSMITH_CUDA:-}
@@ -110,8 +146,7 @@ fetch_onnxruntime_headers() {
   rm -rf "$work"; mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/state"
   if ! apt-cache show libonnxruntime-dev >/dev/null 2>&1; then
     local mirror
-    mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p'
-               sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null; } | grep -E '/debian/?$' | head -n 1)
+    mirror=$(tools/debian_mirror.sh) || true
     [ -n "$mirror" ] || fail "no Debian mirror found in this machine's apt sources; set ONNXRUNTIME_ROOT to an ONNX Runtime release"
     local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     printf 'deb [signed-by=%s] %s trixie main\n' "$keyring" "$mirror" >"$work/trixie.list"
@@ -158,27 +193,4 @@ if ! have uplot "$uplot" || [ ! -e "$deps/npm/node_modules/uplot/dist/uPlot.iife
     "$uplot" >"$deps/npm.log" 2>&1 ||
     fail "npm could not install $uplot (its output is in .deps/npm.log); run this again to go on, or build with -DSTEMSMITH_REPORT=OFF"
   done_with uplot "$uplot"
-fi
-
-# ---------------------------------------------------------------- Python peers for the tests
-if [ "$want_tests" = 1 ]; then
-  test_pins=$(cat tools/requirements-tests.txt; pinned onnxruntime)
-  if ! have tests "$test_pins"; then
-    ensure_venv
-    pip_install "Python peers of the reference tests" -r tools/requirements-tests.txt "$(pinned onnxruntime)"
-    # demucs 2.x and 4.x share a package name: each has a folder of its own.
-    pip_install "demucs 2.0.3 (the waveform reference)" --no-deps --upgrade --target "$deps/demucs2" demucs==2.0.3
-    done_with tests "$test_pins"
-  fi
-  # With what its command line needs besides torch; models from a hub are not used.
-  demucs4=(demucs==4.1.0 einops==0.8.2 lameenc==1.9.0 safetensors==0.8.0 sphn==0.2.1)
-  if ! have demucs4 "${demucs4[*]}"; then
-    pip_install "demucs 4.1.0 (the hybrid reference)" --no-deps --upgrade --target "$deps/demucs4" "${demucs4[@]}"
-    done_with demucs4 "${demucs4[*]}"
-  fi
-  # Without its requirements: torchaudio, which its networks and filters do not use, wants a torch of its own.
-  if ! have openunmix openunmix==1.3.0; then
-    pip_install "openunmix 1.3.0 (the Open-Unmix reference)" --no-deps openunmix==1.3.0
-    done_with openunmix openunmix==1.3.0
-  fi
 fi

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/config.h"
@@ -13,16 +14,16 @@ namespace stemsmith {
 // The row called `name`; throws Error that names the key's place and the nearest row. `kind` is
 // "loss", ….
 template <typename Row>
-const Row& FindRow(const std::vector<Row>& table, const std::string& name, const std::string& kind,
+const Row& FindRow(const std::vector<Row>& table, std::string_view name, std::string_view kind,
                    const Config& config) {
   std::vector<std::string> names;
   for (const Row& row : table) {
     if (name == row.name) return row;
     names.emplace_back(row.name);
   }
-  const std::string nearest = NearestName(name, names);
+  const std::string called(name), nearest = NearestName(called, names);
   throw Error::Usage(
-      "unknown " + kind + " '" + name + "'", config.Where("name"),
+      "unknown " + std::string(kind) + " '" + called + "'", config.Where("name"),
       nearest.empty() ? "there are: " + JoinNames(names) : "did you mean '" + nearest + "'?");
 }
 

@@ -155,14 +155,14 @@ const std::vector<LayoutRow>& LayoutTable() {
   return table;
 }
 
-const LayoutRow& FindLayout(const std::string& name) {
+const LayoutRow& FindLayout(std::string_view name) {
   std::vector<std::string> names;
   for (const auto& row : LayoutTable()) {
     if (name == row.name) return row;
     names.emplace_back(row.name);
   }
-  const std::string nearest = NearestName(name, names);
-  throw Error::Usage("unknown layout \"" + name + "\"", "--layout",
+  const std::string called(name), nearest = NearestName(called, names);
+  throw Error::Usage("unknown layout \"" + called + "\"", "--layout",
                      (nearest.empty() ? "" : "did you mean " + nearest + "? ") +
                          std::string("The layouts are: ") + JoinNames(names));
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "datasets/synth/song.h"
@@ -38,7 +39,7 @@ struct LayoutRow {
 
 const std::vector<LayoutRow>& LayoutTable();
 // Throws Error (nearest name, all names) for unknown layouts.
-const LayoutRow& FindLayout(const std::string& name);
+const LayoutRow& FindLayout(std::string_view name);
 
 // The number in "song_012_a_minor_112bpm", from 1; 0 where there is none.
 int SongNumber(const std::string& song_name);

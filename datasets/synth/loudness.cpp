@@ -1,5 +1,6 @@
 #include "datasets/synth/loudness.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include "core/encode.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "tests/support/made_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -36,12 +38,6 @@ inline AudioBuffer TestTones(int channels, std::size_t frames, int sample_rate_h
 }
 
 inline std::string Quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
-
-inline bool HasFfmpeg() { return RunProgram("command -v ffmpeg").status == 0; }
-// Builds without libav leave its module out.
-inline bool HasLibavModule() {
-  return std::filesystem::exists(ProgramFolder().parent_path() / "lib" / "libstemsmith_libav.so");
-}
 
 inline void Ffmpeg(const std::string& arguments) {
   const ProgramResult result = RunProgram("ffmpeg -nostdin -v error -y " + arguments);

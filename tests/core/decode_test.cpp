@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -105,11 +106,11 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         CodecCase{"a.flac", "-c:a flac", 0.0, true, 35281, true},
         CodecCase{"a.aiff", "", 0.0, true, 35281, true}, CodecCase{"a.w64", "", 0.0, true, 0, true},
-        CodecCase{"a.ogg", "-c:a libvorbis", 1e-6, true, 35281, true},
-        CodecCase{"a.opus", "-c:a libopus", 1e-3, true, 0, false},
-        CodecCase{"a.mp3", "-c:a libmp3lame", 1e-5, true, 35281, true},
-        CodecCase{"vbr.mp3", "-c:a libmp3lame -q:a 4", 1e-5, true, 35281, true},
-        CodecCase{"mono.mp3", "-ac 1 -ar 22050 -c:a libmp3lame", 1e-5, true, 0, false},
+        CodecCase{"a.ogg", "-c:a libvorbis", 1e-6, false, 35281, true},
+        CodecCase{"a.opus", "-c:a libopus", 1e-5, false, 0, false},
+        CodecCase{"a.mp3", "-c:a libmp3lame", 1e-5, false, 35281, true},
+        CodecCase{"vbr.mp3", "-c:a libmp3lame -q:a 4", 1e-5, false, 35281, true},
+        CodecCase{"mono.mp3", "-ac 1 -ar 22050 -c:a libmp3lame", 1e-5, false, 0, false},
         CodecCase{"untagged.mp3", "-c:a libmp3lame -write_xing 0", 1e-5, false, 0, false},
         CodecCase{"a.m4a", "-c:a aac", 0.0, false, 0, true},
         CodecCase{"a.mp4", "-c:a aac -movflags +faststart", 0.0, false, 0, true},

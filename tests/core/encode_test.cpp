@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/encode_wav.h"
@@ -162,10 +163,10 @@ TEST(AudioWriter, BeyondFourGibibytesTheHeaderIsRf64) {
   TemporaryFolder folder;
   const auto path = folder / "long.wav";
   const std::uint64_t frames = 1'250'000'000;
-  const std::string header = WavHeader(44100, 2, SampleFormat::kInt16, frames * 4);
+  const std::string header = WavHeader(44100, 2, {}, frames * 4);
   EXPECT_EQ(header.substr(0, 4), "RF64");
-  EXPECT_EQ(header.size(), WavHeader(44100, 2, SampleFormat::kInt16, 0).size());
-  EXPECT_EQ(WavHeader(44100, 2, SampleFormat::kInt16, 4'000'000'000).substr(0, 4), "RIFF");
+  EXPECT_EQ(header.size(), WavHeader(44100, 2, {}, 0).size());
+  EXPECT_EQ(WavHeader(44100, 2, {}, 4'000'000'000).substr(0, 4), "RIFF");
   WriteFileAtomically(path, header);
   std::error_code error;
   std::filesystem::resize_file(path, header.size() + frames * 4, error);

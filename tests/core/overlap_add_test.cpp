@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "tests/core/audio_fixtures.h"
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <png.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/picture_axis.h"

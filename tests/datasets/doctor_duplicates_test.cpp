@@ -1,5 +1,7 @@
 // The same recording twice: found in other formats, at other levels and shifted; other songs, even
 // of one style, are never taken for the same.
+#include <algorithm>
+
 #include "core/decode.h"
 #include "datasets/doctor_recording.h"
 #include "datasets/synth/synth.h"

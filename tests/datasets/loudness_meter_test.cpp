@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <vector>
 
@@ -70,6 +72,34 @@ TEST(LoudnessMeter, SaysSilentWhereNothingPassesTheGate) {
   LoudnessMeter slow(2, 2, 1000);
   slow.Add(silent.samples.data(), 100);
   EXPECT_TRUE(slow.Measure(kSilent).empty());
+}
+
+// For every number of columns, also such as are no whole vectors, wherever the heap puts the meter.
+TEST(LoudnessMeter, TakesAnyNumberOfColumnsAnywhereInMemory) {
+  constexpr std::size_t kFrames = kRate / 2;
+  std::vector<std::unique_ptr<char[]>> between;
+  for (int stems = 1; stems <= 9; ++stems) {
+    for (int channels = 1; channels <= 3; ++channels) {
+      std::vector<float> samples;
+      for (std::size_t t = 0; t < kFrames; ++t)
+        for (int s = 0; s < stems; ++s)
+          for (int c = 0; c < channels; ++c)
+            samples.push_back(static_cast<float>(
+                (s + 1) * 0.05 * std::sin(2 * std::numbers::pi * 997 * t / kRate)));
+      for (std::size_t place = 0; place < 4; ++place) {
+        between.push_back(std::make_unique<char[]>(16 * place + 8));
+        LoudnessMeter meter(stems, channels, kRate);
+        meter.Add(samples.data(), kFrames);
+        const auto loudness = meter.Measure(kSilent);
+        ASSERT_EQ(loudness.size(), static_cast<std::size_t>(stems));
+        for (int s = 0; s < stems; ++s) {
+          const double expected =
+              -3.01 + 20 * std::log10((s + 1) * 0.05) + 10 * std::log10(channels);
+          EXPECT_NEAR(loudness[s], expected, 0.05) << stems << " stems, " << channels;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace loudness_meter_tests

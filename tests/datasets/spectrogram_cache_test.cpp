@@ -1,6 +1,7 @@
 // Caches of spectrograms, as they are written and read.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <numbers>

@@ -1,4 +1,5 @@
 // Two ranks as people start them, against one rank with the doubled batch.
+#include <cstdio>
 #include <filesystem>
 
 #include "tests/tools/distributed_program_test.h"

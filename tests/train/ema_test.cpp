@@ -15,10 +15,10 @@ std::shared_ptr<SeparationModel> SmallModel() {
   return MakeModel(config, {{"low", "high"}, testing::kRate, 1});
 }
 
-const torch::Tensor& TensorOf(const NamedTensors& tensors, const std::string& name) {
+const torch::Tensor& TensorOf(const NamedTensors& tensors, std::string_view name) {
   for (const auto& [key, tensor] : tensors)
     if (key == name) return tensor;
-  throw std::runtime_error("no tensor " + name);
+  throw std::runtime_error("no tensor " + std::string(name));
 }
 
 TEST_F(Ema, IsTheWeightedMeanOfAllWeights) {

@@ -1,5 +1,6 @@
 // The `separate` program: stems of songs, from an exported model alone.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -28,6 +29,7 @@ struct Arguments {
   std::vector<std::string> stems;
   std::string format = "wav", bits = "16";
   double overlap = -1;
+  std::string audio_stream, on_damage = "fail";
   RuntimeOptions runtime;
   OutputMode mode = OutputMode::kAuto;
 };
@@ -61,6 +63,16 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       "--overlap", arguments.overlap,
       "Share of a segment that neighbours have in common, 0 to below 1: more is smoother "
       "and slower (default: as the model advises)");
+  app.add_option(
+         "--audio-stream", arguments.audio_stream,
+         "Of files with several audio streams, this one: its number from 0, or its language "
+         "(eng); default: the one that the file marks as default")
+      ->type_name("N|LANG");
+  app.add_option("--on-damage", arguments.on_damage,
+                 "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+                 "with silence of the lost length and says where")
+      ->check(CLI::IsMember({"fail", "conceal"}))
+      ->capture_default_str();
   app.add_option("--device", arguments.runtime.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
@@ -84,6 +96,9 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
     throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
   }
   options.stream.overlap = arguments.overlap;
+  if (app.count("--audio-stream") > 0)
+    ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
+  if (arguments.on_damage == "conceal") options.decode.on_damage = OnDamage::kConceal;
   options.encoding.container =
       arguments.format == "flac" ? AudioContainer::kFlac : AudioContainer::kWav;
   options.encoding.sample_format = arguments.bits == "16"   ? SampleFormat::kInt16
@@ -146,6 +161,14 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
     Warn(std::to_string(result.clipped_samples) + " samples were clipped in the stems of " +
          song.file.string() + "; --bits 32f keeps them");
   }
+  if (!result.stream_choice.empty() && mode == OutputMode::kAuto)
+    Warn(song.file.string() + " " + result.stream_choice + " (--audio-stream chooses)");
+  json damage = json::array();
+  for (const Damage& place : result.damage) {
+    damage.push_back(
+        {{"begin_seconds", place.begin_seconds}, {"seconds", place.seconds}, {"what", place.what}});
+  }
+  if (!result.damage.empty()) Warn(song.file.string() + ": " + DamageText(result.damage));
   json files = json::object();
   for (std::size_t s = 0; s < result.files.size(); ++s) {
     files[separator.stems()[s]] = result.files[s].string();
@@ -162,6 +185,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
                {"sample_rate_hz", result.sample_rate_hz},
                {"channels", result.channels},
                {"clipped_samples", result.clipped_samples},
+               {"damage", damage},
                {"seconds", seconds_so_far()},
                {"realtime_factor", speed}});
 }

@@ -1,5 +1,6 @@
 // stemsmith prepare: folders of audio → the cache.
 #include <cmath>
+#include <cstdio>
 
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -13,6 +14,7 @@ struct Arguments {
   PrepareOptions options;
   std::string format = "auto";
   std::string shard = "1/1";
+  std::string on_damage = "fail";
   std::vector<int> spectrogram;  // n_fft, hop
 };
 
@@ -43,6 +45,7 @@ int Run(Arguments& arguments) {
   for (const CacheFormat format : kFormats)
     if (arguments.format == CacheFormatName(format)) options.format = format;
   options.shard = PrepareShard::Parse(arguments.shard);
+  if (arguments.on_damage == "conceal") options.on_damage = OnDamage::kConceal;
   if (!arguments.spectrogram.empty())
     options.spectrogram = {arguments.spectrogram[0], arguments.spectrogram[1]};
   if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds &&
@@ -70,6 +73,7 @@ int Run(Arguments& arguments) {
                                  {"kept", result.kept},
                                  {"removed", result.removed},
                                  {"failed", failed},
+                                 {"notes", result.notes},
                                  {"hours", result.hours},
                                  {"bytes", result.bytes},
                                  {"shorter_than_excerpt", result.shorter},
@@ -151,6 +155,13 @@ void AddPrepareCommand(CLI::App& app) {
       ->add_option("--excerpt", options.trim.excerpt_seconds,
                    "Keep so many seconds from the middle of each song; shorter songs whole")
       ->check(CLI::Range(0.1, 1e6));
+  command
+      ->add_option(
+          "--on-damage", arguments->on_damage,
+          "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+          "with silence of the lost length and says where")
+      ->check(CLI::IsMember({"fail", "conceal"}))
+      ->capture_default_str();
   command
       ->add_option("--shard", arguments->shard,
                    "K/N: prepare the K-th of N shares of the songs, beside the other shards; "

@@ -1,5 +1,6 @@
 #include "train/report/html.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 

@@ -3,6 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <fstream>
+#include <stdexcept>
 
 namespace stemsmith::testing {
 namespace {
@@ -88,6 +89,14 @@ Manifest TinyManifest(int stems) {
   }
   manifest.segment_frames = 44100;
   manifest.length.dynamic = true;
+  return manifest;
+}
+
+Manifest IdentityManifest(int sample_rate_hz) {
+  Manifest manifest = TinyManifest(1);
+  manifest.stems = {"mixture"};
+  manifest.sample_rate_hz = sample_rate_hz;
+  manifest.segment_frames = sample_rate_hz / 2;
   return manifest;
 }
 

@@ -11,6 +11,9 @@ namespace stemsmith::testing {
 // A manifest for `stems` stems named drums, bass, other, vocals, stem5 …: stereo, 44.1 kHz, dynamic
 // length.
 Manifest TinyManifest(int stems = 2);
+// For a model of gain 1 whose one stem, `mixture`, is the mixture: `separate` then gives back what
+// it decodes. At the files' rate nothing is converted.
+Manifest IdentityManifest(int sample_rate_hz);
 
 // estimates[b, s] = gains[s] · mix[b] + offset. Opset 17; B and T are dynamic.
 void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,

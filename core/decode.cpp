@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cmath>
 #include <fstream>
-#include <set>
 
 #include "core/decode_backend.h"
 #include "core/error.h"
@@ -335,17 +334,6 @@ AudioBuffer ReadAll(AudioReader& reader) {
   AudioBuffer audio(channels, interleaved.size() / static_cast<std::size_t>(channels));
   Deinterleave(interleaved.data(), channels, audio.frames(), audio.samples().data());
   return audio;
-}
-
-bool HasAudioExtension(const fs::path& path) {
-  static const std::set<std::string> known = {
-      ".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au",  ".caf", ".flac",
-      ".ogg", ".oga",  ".opus", ".mp3", ".mp4", ".m4a",  ".m4b",  ".aac", ".mka", ".mkv",
-      ".mov", ".webm", ".wma",  ".wv",  ".ape", ".ac3",  ".alac", ".mp2"};
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return known.count(ending) > 0;
 }
 
 }  // namespace stemsmith

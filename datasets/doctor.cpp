@@ -17,6 +17,7 @@
 #include "datasets/doctor_recording.h"
 #include "datasets/doctor_song.h"
 #include "datasets/recipe.h"
+#include "datasets/recipe_advice.h"
 
 namespace stemsmith {
 namespace {
@@ -81,19 +82,28 @@ void Doctor::FindInTrack(const Track& track, const char* kind, const Error& erro
 }
 
 void Doctor::Plan() {
-  tracks_ = ScanDataset(options_.kind, options_.reader);
+  std::vector<UnusedThings> unused;
+  tracks_ = ScanDataset(options_.kind, options_.reader, &unused);
+  for (UnusedThings& things : unused) {
+    result_.findings.push_back({Severity::kRemark, "unused", "", "", "", std::move(things.what),
+                                std::move(things.advice), std::move(things.names)});
+  }
   recipe_ = options_.recipe.empty() ? DefaultRecipe(tracks_) : LoadRecipe(options_.recipe);
   const bool usable = std::any_of(tracks_.begin(), tracks_.end(),
                                   [](const Track& track) { return !track.problem; });
   if (recipe_.targets.empty() && usable) {
     result_.findings.push_back({Severity::kError, "recipe", "", "", "",
                                 "no stem is common to half of the songs",
-                                "write a recipe and give it with --recipe"});
+                                AdviceWithoutCommonStem(tracks_)});
   }
   // What the layout lacks is told as such; what the recipe asks for besides is told by ApplyRecipe.
   std::vector<bool> broken;
   for (const Track& track : tracks_) broken.push_back(track.problem.has_value());
-  AddRecordedMixtures(recipe_, tracks_);
+  FitTracks(recipe_, tracks_);
+  for (const TrainingDoubt& doubt : DoubtsAboutTraining(recipe_, tracks_)) {
+    result_.findings.push_back(
+        {Severity::kRemark, "recipe", "", "", doubt.stem, doubt.what, doubt.advice});
+  }
   for (const Track& track : tracks_) {
     ++result_.songs[track.split];
     if (broken[static_cast<std::size_t>(&track - tracks_.data())]) {

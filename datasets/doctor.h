@@ -61,11 +61,12 @@ enum class Severity { kError, kRemark };  // kError: must be mended
 struct Finding {
   Severity severity = Severity::kError;
   // "layout", "recipe", "unreadable", "damage", "stream", "length", "rate", "silence", "clipping",
-  // "dc", "mixture", "duplicate", "target".
+  // "dc", "mixture", "duplicate", "target", "unused".
   std::string kind;
   std::string split, song;  // empty for findings about the whole dataset
   std::string stem;         // source or target, "mixture", or empty for the song as a whole
   std::string what, advice;
+  std::vector<std::string> names = {};  // "unused": all that are passed over
 };
 
 struct TargetAudio {

@@ -141,6 +141,7 @@ nlohmann::json DoctorJson(const DoctorOptions& options, const DoctorResult& resu
                         {"stem", finding.stem},
                         {"what", finding.what},
                         {"advice", finding.advice}});
+    if (!finding.names.empty()) findings.back()["names"] = finding.names;
   }
   nlohmann::json targets = nlohmann::json::array();
   for (const TargetAudio& target : result.targets) {

@@ -59,7 +59,7 @@ class Examination {
   Examination(const Track& track, const TrackMix* mix, const DoctorLimits& limits)
       : track_(track), mix_(mix), limits_(limits), parts_track_(track) {
     // The mixture is read like one more source: it may be a stream of their file. A recipe that
-    // asks for it has put it there already (AddRecordedMixtures).
+    // asks for it has put it there already (FitTracks).
     song_.has_mixture = !track.mixture.empty();
     const bool is_there = !track.sources.empty() && track.sources.back().name == kMixtureSource;
     if (song_.has_mixture && !is_there) {
@@ -67,6 +67,7 @@ class Examination {
       mixture.name = kMixtureSource;
       mixture.path = track.mixture;
       mixture.stream = track.mixture_stream;
+      mixture.language = track.mixture_language;
     }
     song_.has_residual =
         mix != nullptr && std::any_of(mix->begin(), mix->end(), [](const auto& parts) {

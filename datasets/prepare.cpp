@@ -20,6 +20,7 @@
 #include "datasets/cache_index.h"
 #include "datasets/prepare_lock.h"
 #include "datasets/readers/readers.h"
+#include "datasets/recipe_advice.h"
 #include "datasets/song_mixer.h"
 
 namespace stemsmith {
@@ -114,9 +115,10 @@ void Preparation::Plan() {
   if (recipe_.targets.empty() &&
       std::any_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return !t.problem; })) {
     throw Error::Input("no stem is common to half of the songs", options_.reader.root.string(),
-                       "write a recipe and give it with --recipe");
+                       AdviceWithoutCommonStem(tracks_));
   }
-  AddRecordedMixtures(recipe_, tracks_);
+  FitTracks(recipe_, tracks_);
+  WarnOfDoubts(DoubtsAboutTraining(recipe_, tracks_));
   track_options_ = {DatasetFolder(options_.reader),
                     recipe_.stems(),
                     options_.sample_rate_hz,

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "datasets/readers/readers.h"
+#include "datasets/recipe_advice.h"
 
 namespace stemsmith {
 namespace {
@@ -140,6 +141,16 @@ void ReadResidual(const Config& config, Recipe& recipe) {
   }
 }
 
+// Names or globs of sources: one or a list.
+std::vector<std::string> NamesOf(const Config& config, const std::string& key) {
+  if (!config.Has(key)) return {};
+  const std::vector<std::string> names = config.Strings(key);
+  for (const std::string& name : names) {
+    if (name.empty()) throw Error::Usage("'" + key + "' holds an empty name", config.Where(key));
+  }
+  return names;
+}
+
 Recipe FromConfig(const Config& config, const std::string& where) {
   Recipe recipe;
   recipe.where = where;
@@ -167,19 +178,27 @@ Recipe FromConfig(const Config& config, const std::string& where) {
   }
   if (recipe.targets.empty()) throw Error::Usage("the recipe has no stems", config.Where());
   if (recorded) ReadResidual(config, recipe);
+  recipe.mixture_files = NamesOf(config, "mixture_file");
+  recipe.ignored = NamesOf(config, "ignore");
+  if (config.Has("audio_stream")) {
+    DecodeOptions choice;
+    ChooseStream(config.RequiredString("audio_stream"), config.Where("audio_stream"), choice);
+    recipe.stream = choice.stream;
+    recipe.language = choice.language;
+  }
   config.CheckAllRead();
   recipe.text = config.Dump();
   return recipe;
 }
 
-// A target for every class of instrument that a source has; none where sources do not say theirs.
+// A target for every class of instrument that a source has; none where no source says its own.
 Recipe RecipeByClass(const std::vector<Track>& tracks) {
   std::map<std::string, std::string> classes;  // by their name in lower case, which is the same
   for (const Track& track : tracks) {
     if (track.problem) continue;
     for (const SourceStem& source : track.sources) {
       const std::string* inst_class = source.Attribute("inst_class");
-      if (inst_class == nullptr) return {};
+      if (inst_class == nullptr) continue;
       std::string lower = *inst_class;
       for (char& c : lower) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -254,6 +273,7 @@ Recipe DefaultRecipe(const std::vector<Track>& tracks) {
   for (const Track& track : tracks) {
     if (track.problem) continue;
     ++songs;
+    if (NamesCarryTheSong(track)) continue;  // such names say nothing about other songs
     for (const SourceStem& source : track.sources) ++counts[source.name];
   }
   std::vector<std::string> names;

@@ -61,6 +61,12 @@ struct Recipe {
   // `mixture: recorded`: the stem that is the recorded mixture without all other stems, so that all
   // of them together are the recorded mixture. Empty: `mixture: sum`.
   std::string residual;
+  // Names or globs of source stems: the recorded mixture, where it is not called so, and what is
+  // left out.
+  std::vector<std::string> mixture_files, ignored;
+  // Which audio stream of files that have several; kDefaultStream and "": the default one.
+  int stream = kDefaultStream;
+  std::string language;
 
   std::vector<std::string> stems() const;
 };
@@ -84,10 +90,12 @@ struct MixPart {
 };
 using TrackMix = std::vector<std::vector<MixPart>>;
 
-// For a recipe with a residual: puts each song's mixture behind its sources, under the name
-// kMixtureSource, from where ApplyRecipe takes it. Songs without one get a problem.
+// Applies to the songs what a recipe says of their files: leaves out, finds the recorded mixture,
+// and chooses the audio stream where the reader did not. For a recipe with a residual each song's
+// mixture is put behind its sources, under the name kMixtureSource, from where ApplyRecipe takes
+// it; songs without one get a problem.
 inline constexpr char kMixtureSource[] = "mixture";
-void AddRecordedMixtures(const Recipe& recipe, std::vector<Track>& tracks);
+void FitTracks(const Recipe& recipe, std::vector<Track>& tracks);
 
 // Throws Error naming song and source: the song's own problem, a source claimed by two targets or
 // by none, a name that the song lacks or a target that gets nothing where that is not optional.

@@ -41,6 +41,60 @@ Error Missing(const Recipe& recipe, const Track& track, const std::string& what)
                           : "add the file, or write `optional: silence` in " + recipe.where);
 }
 
+bool MatchesAny(const std::vector<std::string>& patterns, const std::string& name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return pattern == name || fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  });
+}
+
+// `mixture_file`: the source that it names is the mixture, whatever the reader took for it.
+void TakeMixture(const Recipe& recipe, Track& track) {
+  const auto is_mixture = [&](const SourceStem& source) {
+    return MatchesAny(recipe.mixture_files, source.name);
+  };
+  const auto first = std::find_if(track.sources.begin(), track.sources.end(), is_mixture);
+  if (first == track.sources.end()) return;
+  const auto second = std::find_if(first + 1, track.sources.end(), is_mixture);
+  if (second != track.sources.end()) {
+    track.problem = Error::Input(
+        "two files are the mixture: \"" + first->name + "\" and \"" + second->name + "\"",
+        "song \"" + track.name + "\"",
+        "let `mixture_file` in " + recipe.where + " fit one of them");
+    return;
+  }
+  track.mixture = first->path;
+  track.mixture_stream = first->stream;
+  track.sources.erase(first);
+}
+
+// `audio_stream`, where the reader has left the choice to the file.
+void ChooseStreams(const Recipe& recipe, Track& track) {
+  for (SourceStem& source : track.sources) {
+    if (source.stream != kDefaultStream) continue;
+    source.stream = recipe.stream;
+    source.language = recipe.language;
+  }
+  if (track.mixture_stream != kDefaultStream) return;
+  track.mixture_stream = recipe.stream;
+  track.mixture_language = recipe.language;
+}
+
+void AddRecordedMixture(const Recipe& recipe, Track& track) {
+  if (track.problem) return;
+  if (track.mixture.empty()) {
+    track.problem = Error::Input(
+        "the recorded mixture is missing", "song \"" + track.name + "\"",
+        "add the file, name it with `mixture_file`, or write `mixture: sum` in " + recipe.where);
+    return;
+  }
+  SourceStem mixture{kMixtureSource, track.mixture, track.mixture_stream, {}};
+  mixture.language = track.mixture_language;
+  for (const SourceStem& source : track.sources) {
+    if (source.path == track.mixture) mixture.file_streams = source.file_streams;
+  }
+  track.sources.push_back(std::move(mixture));
+}
+
 // The residual's stem is the recorded mixture without all that the other stems have.
 void MakeResidual(const Recipe& recipe, const Track& track, TrackMix& mix) {
   if (recipe.residual.empty() || track.sources.empty() ||
@@ -69,20 +123,15 @@ float MixPart::gain() const {
   return inverted ? -magnitude : magnitude;
 }
 
-void AddRecordedMixtures(const Recipe& recipe, std::vector<Track>& tracks) {
-  if (recipe.residual.empty()) return;
+void FitTracks(const Recipe& recipe, std::vector<Track>& tracks) {
   for (Track& track : tracks) {
-    if (track.mixture.empty()) {
-      if (track.problem) continue;
-      track.problem = Error::Input("the recorded mixture is missing", "song \"" + track.name + "\"",
-                                   "add the file, or write `mixture: sum` in " + recipe.where);
-      continue;
-    }
-    SourceStem mixture{kMixtureSource, track.mixture, track.mixture_stream, {}};
-    for (const SourceStem& source : track.sources) {
-      if (source.path == track.mixture) mixture.file_streams = source.file_streams;
-    }
-    track.sources.push_back(std::move(mixture));
+    if (track.problem) continue;
+    std::erase_if(track.sources, [&](const SourceStem& source) {
+      return MatchesAny(recipe.ignored, source.name);
+    });
+    TakeMixture(recipe, track);
+    ChooseStreams(recipe, track);
+    if (!recipe.residual.empty()) AddRecordedMixture(recipe, track);
   }
 }
 
@@ -131,8 +180,11 @@ TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
     }
     throw Error::Input("the source " + Described(track.sources[s]) + " belongs to no stem", song,
                        recipe.where.empty()
-                           ? "most songs have no such file: remove it, or write a recipe"
-                           : "name it in " + recipe.where + ", or give one stem `rest`");
+                           ? "most songs have no such file: remove it, or write a recipe that "
+                             "names it or leaves it out (`ignore`)"
+                           : "name it in " + recipe.where +
+                                 ", give one stem `rest`, leave it out with `ignore`, or say with "
+                                 "`mixture_file` that it is the mixture");
   }
   for (std::size_t t = 0; t < mix.size(); ++t) {
     const std::vector<RecipeEntry>& entries = recipe.targets[t].entries;

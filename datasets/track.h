@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/decode.h"
 #include "core/error.h"
+#include "datasets/scan_notes.h"
 
 namespace stemsmith {
 
@@ -38,6 +39,7 @@ struct Track {
   std::vector<SourceStem> sources;
   std::filesystem::path mixture;  // empty where there is none
   int mixture_stream = kDefaultStream;
+  std::string mixture_language;  // as SourceStem::language
   // The sources have nothing to do with each other (stem_pools): they may differ in length, and
   // shorter ones start over until the longest has ended.
   bool unrelated_takes = false;
@@ -62,12 +64,14 @@ struct ReaderOptions {
 struct ReaderRow {
   const char* name;
   const char* summary;
-  std::vector<Track> (*scan)(const ReaderOptions& options);
+  std::vector<Track> (*scan)(const ReaderOptions& options, ScanNotes& notes);
 };
 const std::vector<ReaderRow>& ReaderTable();
 // The folder that the paths of a dataset are remembered relative to.
 std::filesystem::path DatasetFolder(const ReaderOptions& options);
-// Throws Error (nearest name) for unknown kinds.
-std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options);
+// Throws Error (nearest name) for unknown kinds. What is not used goes into `notes`, or is warned
+// of, a line per kind, where there are none.
+std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options,
+                               std::vector<UnusedThings>* notes = nullptr);
 
 }  // namespace stemsmith

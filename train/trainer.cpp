@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "datasets/recipe_advice.h"
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"
@@ -317,6 +318,7 @@ void Trainer::Validate(bool last) {
 }
 
 TrainResult Trainer::Run() {
+  if (ranks_.first()) WarnOfDoubts(DoubtsAboutTraining(cache_->stems()));
   if (options_.validate_every > 0 && validation_->segments() == 0) {
     if (ranks_.first())
       Warn("the cache holds no songs of the split '" + options_.validate_split +

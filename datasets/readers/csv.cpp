@@ -1,11 +1,13 @@
-// Reader `csv`: a table with a column of files per stem and a row per song. docs/datasets.md shows
-// one. The format is RFC 4180 with any line ends, a byte order mark allowed, and `;` or tabs in the
-// place of commas where the first line has no comma.
+// Reader `csv`: a table with a column of files per stem and a row per song, as people write them
+// and as spreadsheets save them. docs/datasets.md shows one.
 #include <algorithm>
+#include <functional>
+#include <initializer_list>
 #include <string_view>
 
+#include "core/decode.h"
 #include "core/error.h"
-#include "core/files.h"
+#include "datasets/readers/csv_table.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -15,102 +17,10 @@ namespace fs = std::filesystem;
 
 constexpr char kExpected[] =
     "the first line names the columns: name, split, mixture (each optional) and one per stem";
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-struct Row {
-  std::vector<std::string> cells;
-  std::size_t line = 0;  // of its start, from 1
-};
 
 std::string Place(const fs::path& file, std::size_t line) {
   return file.string() + ":" + std::to_string(line);
 }
-
-char SeparatorOf(std::string_view text) {
-  const std::string_view first = text.substr(0, text.find_first_of("\r\n"));
-  for (const char separator : {',', ';', '\t'}) {
-    if (first.find(separator) != first.npos) return separator;
-  }
-  return ',';
-}
-
-std::string_view Trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-class Parser {
- public:
-  Parser(const fs::path& file, std::string_view text) : file_(file), text_(text) {
-    if (text_.starts_with(kByteOrderMark)) text_.remove_prefix(kByteOrderMark.size());
-    if (text_.find('\0') != text_.npos) {
-      throw Error::Input("not a table: it holds zero bytes", file.string(),
-                         "save it as CSV in UTF-8");
-    }
-    separator_ = SeparatorOf(text_);
-  }
-
-  // Rows that are not empty.
-  std::vector<Row> Rows() {
-    std::vector<Row> rows;
-    while (at_ < text_.size()) {
-      Row row;
-      row.line = line_;
-      do {
-        row.cells.push_back(Cell());
-      } while (Take(separator_));
-      EndOfLine();
-      if (row.cells.size() > 1 || !row.cells[0].empty()) rows.push_back(std::move(row));
-    }
-    return rows;
-  }
-
- private:
-  bool Take(char c) {
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  void EndOfLine() {
-    if (at_ >= text_.size()) return;
-    if (Take('\r')) {
-      Take('\n');
-    } else if (!Take('\n')) {
-      throw Error::Input("text behind the closing quote of a cell", Place(file_, line_),
-                         "write a quote inside of a cell twice");
-    }
-    ++line_;
-  }
-
-  std::string Cell() {
-    std::string cell;
-    if (!Take('"')) {
-      const std::string ends = std::string("\r\n") + separator_;
-      const std::size_t end = std::min(text_.find_first_of(ends, at_), text_.size());
-      cell = Trimmed(text_.substr(at_, end - at_));
-      at_ = end;
-      return cell;
-    }
-    const std::size_t begin_line = line_;
-    for (;;) {
-      if (at_ >= text_.size()) {
-        throw Error::Input("a quote is not closed", Place(file_, begin_line),
-                           "write a quote inside of a cell twice");
-      }
-      const char c = text_[at_++];
-      if (c == '"' && !Take('"')) return cell;
-      if (c == '\n' || (c == '\r' && (at_ >= text_.size() || text_[at_] != '\n'))) ++line_;
-      cell += c;
-    }
-  }
-
-  const fs::path& file_;
-  std::string_view text_;
-  char separator_ = ',';
-  std::size_t at_ = 0, line_ = 1;
-};
 
 struct Columns {
   static constexpr std::size_t kNone = ~std::size_t{0};
@@ -119,37 +29,126 @@ struct Columns {
   std::size_t count = 0;
 };
 
-Columns ReadHeader(const Row& row, const fs::path& file) {
+bool IsOneOf(const std::string& word, std::initializer_list<const char*> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// "vocals_path", "Vocals file" → "vocals", "Vocals"
+std::string WithoutPath(const std::string& name) {
+  const std::string lower = LowerCase(name);
+  for (const char* word : {"filepath", "filename", "path", "file", "wav", "audio"}) {
+    for (const char separator : {'_', ' ', '-', '.'}) {
+      const std::string ending = separator + std::string(word);
+      if (lower.size() > ending.size() && lower.ends_with(ending)) {
+        return name.substr(0, name.size() - ending.size());
+      }
+    }
+  }
+  return name;
+}
+
+// Paths are relative to the folder of the table; spreadsheets on Windows write them with \.
+fs::path FileOf(const std::string& cell, const fs::path& folder) {
+  fs::path path = (folder / cell).lexically_normal();  // an absolute cell replaces the folder
+  if (IsFile(path) || cell.find('\\') == cell.npos) return path;
+  std::string slashes = cell;
+  std::replace(slashes.begin(), slashes.end(), '\\', '/');
+  fs::path other = (folder / slashes).lexically_normal();
+  return IsFile(other) ? other : path;
+}
+
+const std::string& CellOf(const Row& row, std::size_t column) {
+  static const std::string none;
+  return column < row.cells.size() ? row.cells[column] : none;
+}
+
+// Whether a song has a cell in the column that is not empty and, where it matters, such a one.
+bool AnyCell(const std::vector<Row>& rows, std::size_t column,
+             const std::function<bool(const std::string&)>& holds = nullptr) {
+  return std::any_of(rows.begin() + 1, rows.end(), [&](const Row& row) {
+    const std::string& cell = CellOf(row, column);
+    return !cell.empty() && (holds == nullptr || holds(cell));
+  });
+}
+
+// Rows that a spreadsheet left blank, and cells behind the last column.
+void LeaveOutBlanks(std::vector<Row>& rows) {
+  std::erase_if(rows, [](const Row& row) {
+    return std::all_of(row.cells.begin(), row.cells.end(),
+                       [](const std::string& cell) { return cell.empty(); });
+  });
+  if (rows.empty()) return;
+  std::vector<std::string>& header = rows.front().cells;
+  while (header.back().empty() && !AnyCell(rows, header.size() - 1)) header.pop_back();
+  for (Row& row : rows) {
+    while (row.cells.size() > header.size() && row.cells.back().empty()) row.cells.pop_back();
+  }
+}
+
+// A column whose cells are no files says something about the songs.
+bool NamesFiles(const std::vector<Row>& rows, std::size_t column, const fs::path& folder) {
+  return !AnyCell(rows, column) || AnyCell(rows, column, [&](const std::string& cell) {
+    return HasAudioExtension(cell) || IsFile(FileOf(cell, folder));
+  });
+}
+
+Columns ReadHeader(const std::vector<Row>& rows, const fs::path& file, const fs::path& folder,
+                   ScanNotes& notes) {
+  const Row& row = rows.front();
   Columns columns;
   columns.count = row.cells.size();
   const std::string where = Place(file, row.line);
   std::vector<std::string> seen;
+  std::size_t other_name = Columns::kNone, other_split = Columns::kNone;
   for (std::size_t c = 0; c < row.cells.size(); ++c) {
     bool changed = false;
-    const std::string name = AsUtf8(row.cells[c], &changed);
-    if (changed) throw Error::Input("a column's name is not UTF-8 text", where, "save as UTF-8");
-    if (name.empty()) {
+    std::string cell = AsUtf8(row.cells[c], &changed);
+    cell.erase(0, cell.find_first_not_of(' '));
+    cell.resize(cell.find_last_not_of(' ') + 1);
+    if (changed) {
+      throw Error::Input("a column's name is not UTF-8 text", where, "save the table as UTF-8");
+    }
+    if (cell.empty()) {
+      if (!AnyCell(rows, c)) continue;
       throw Error::Input("column " + std::to_string(c + 1) + " has no name", where, kExpected);
     }
-    if (name.find('/') != name.npos || name.starts_with('.')) {
-      throw Error::Input("a stem cannot be called \"" + name + "\"", where,
-                         "a stem's name becomes a file's");
-    }
+    const std::string lower = LowerCase(cell);
+    const std::string name = WithoutPath(cell);
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
       throw Error::Input("two columns are called \"" + name + "\"", where, "keep one of them");
     }
-    seen.push_back(name);
-    if (name == "name") {
+    if (lower == "name") {
       columns.name = c;
-    } else if (name == "split") {
+    } else if (lower == "split") {
       columns.split = c;
     } else if (IsMixtureName(name)) {
       columns.mixture = c;
+    } else if (!NamesFiles(rows, c, folder)) {
+      if (IsOneOf(lower, {"title", "song", "track", "track_name", "song_name"}))
+        other_name = c;
+      else if (IsOneOf(lower, {"subset", "set", "partition"}))
+        other_split = c;
+      else
+        notes.AddName(Unused::kColumns, cell);
+      continue;
+    } else if (name.find('/') != name.npos || name.starts_with('.') || HasAudioExtension(cell)) {
+      throw Error::Input("a stem cannot be called \"" + cell + "\"", where,
+                         std::string("a stem's name becomes a file's; ") + kExpected);
     } else {
       columns.stems.emplace_back(c, name);
     }
+    seen.push_back(name);
   }
   if (columns.stems.empty()) throw Error::Input("no column is a stem", where, kExpected);
+  const auto take_other = [&](std::size_t& column, std::size_t other) {
+    if (other == Columns::kNone) return;
+    if (column == Columns::kNone)
+      column = other;
+    else
+      notes.AddName(Unused::kColumns, row.cells[other]);
+  };
+  take_other(columns.name, other_name);
+  take_other(columns.split, other_split);
   return columns;
 }
 
@@ -175,13 +174,12 @@ Track TrackOf(const Row& row, const Columns& columns, const fs::path& file,
     if (!track.problem) track.problem = Error::Input(what, where, advice);
   };
   const auto file_of = [&](const std::string& cell, const std::string& column) {
-    const fs::path path =
-        (folder / cell).lexically_normal();  // an absolute cell replaces the folder
+    const fs::path path = FileOf(cell, folder);
+    if (IsFile(path)) return path;
     bool changed = false;
-    if (!IsFile(path)) {
-      fail("the file of \"" + column + "\" is missing: " + AsUtf8(path.string(), &changed),
-           "paths are relative to the folder of the table");
-    }
+    const std::string shown = AsUtf8(path.string(), &changed);
+    fail("the file of \"" + column + "\" is missing: " + shown,
+         changed ? "save the table as UTF-8" : "paths are relative to the folder of the table");
     return path;
   };
   track.split = "train";
@@ -229,20 +227,21 @@ fs::path TableOf(const fs::path& root) {
 
 }  // namespace
 
-std::vector<Track> ScanCsv(const ReaderOptions& options) {
+std::vector<Track> ScanCsv(const ReaderOptions& options, ScanNotes& notes) {
   const fs::path file = TableOf(options.root);
-  const std::string text = ReadFile(file);
-  const std::vector<Row> rows = Parser(file, text).Rows();
+  std::vector<Row> rows = ReadTable(file);
+  LeaveOutBlanks(rows);
   if (rows.empty()) throw Error::Input("the table is empty", file.string(), kExpected);
-  const Columns columns = ReadHeader(rows.front(), file);
+  const fs::path folder = DatasetFolder(options);
+  const Columns columns = ReadHeader(rows, file, folder, notes);
   std::vector<Track> tracks;
   for (std::size_t r = 1; r < rows.size(); ++r) {
-    tracks.push_back(TrackOf(rows[r], columns, file, DatasetFolder(options)));
+    tracks.push_back(TrackOf(rows[r], columns, file, folder));
   }
   if (tracks.empty()) {
     throw Error::Input("no songs found", file.string(), "the table has only its first line");
   }
-  AssignSplits(options, tracks);
+  AssignSplits(options, tracks, notes);
   SortAndMarkDuplicates(tracks);
   return tracks;
 }

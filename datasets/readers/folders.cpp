@@ -3,7 +3,6 @@
 
 #include "core/decode.h"
 #include "core/error.h"
-#include "core/progress.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -38,54 +37,55 @@ void AddSource(const fs::path& file, Track& track) {
 }
 
 // The songs in one folder. Folders without any audio file are not songs.
-void ScanSongs(const fs::path& folder, const std::string& split, std::vector<Track>& tracks) {
+void ScanSongs(const fs::path& folder, const std::string& split, std::vector<Track>& tracks,
+               ScanNotes& notes) {
   for (const fs::path& song : Entries(folder)) {
-    if (!IsFolder(song)) continue;
+    if (!IsFolder(song)) {
+      if (IsAudioFile(song)) notes.Add(Unused::kLooseAudio, song);
+      continue;
+    }
     Track track;
     SetName(song.filename().string(), track);
     track.split = split;
+    bool is_song = false;
     try {
-      for (const fs::path& file : Entries(song)) {
-        if (IsAudioFile(file)) AddSource(file, track);
+      const std::vector<fs::path> files = Entries(song);
+      is_song = std::any_of(files.begin(), files.end(), IsAudioFile);
+      for (const fs::path& file : files) {
+        if (!is_song) break;
+        if (IsAudioFile(file)) {
+          AddSource(file, track);
+        } else {
+          NoteUnknownFile(file, notes);
+        }
+      }
+      if (is_song) {
+        NoteInnerFolders(song, notes);
+      } else {
+        NoteFoldersWithAudio(Unused::kDeeperFolders, song, notes);
       }
     } catch (const Error& error) {
       track.problem = error;
     }
-    if (!track.sources.empty() || !track.mixture.empty() || track.problem) {
-      tracks.push_back(std::move(track));
-    }
+    if (is_song || track.problem) tracks.push_back(std::move(track));
   }
 }
 
 }  // namespace
 
-std::vector<Track> ScanFolders(const ReaderOptions& options) {
+std::vector<Track> ScanFolders(const ReaderOptions& options, ScanNotes& notes) {
   RequireFolder(options.root);
-  const char* const kSplits[] = {"train", "valid", "test"};
   std::vector<Track> tracks;
-  bool has_splits = false;
-  for (const char* split : kSplits) {
-    if (!IsFolder(options.root / split)) continue;
-    // A song called "test" has audio files in it; a split has folders.
-    const std::vector<fs::path> inside = Entries(options.root / split);
-    if (std::any_of(inside.begin(), inside.end(), IsAudioFile)) continue;
-    has_splits = true;
-    ScanSongs(options.root / split, split, tracks);
+  const std::vector<SplitFolder> splits = SplitFolders(options.root);
+  for (const SplitFolder& split : splits) ScanSongs(split.path, split.split, tracks, notes);
+  if (!tracks.empty()) {
+    NoteBesideSplits(options.root, splits, notes);
+  } else {  // folders without songs are no splits
+    notes.Clear();
+    ScanSongs(options.root, "train", tracks, notes);
   }
-  if (has_splits) {
-    std::vector<Track> beside;
-    ScanSongs(options.root, "", beside);
-    for (const Track& track : beside) {
-      Warn("the song \"" + track.name + "\" lies beside the splits of " + options.root.string() +
-           " and is passed over; move it into train, valid or test");
-    }
-  } else {
-    ScanSongs(options.root, "train", tracks);
-  }
-  if (tracks.empty()) {
-    throw Error::Input("no songs found", options.root.string(), kExpected);
-  }
-  AssignSplits(options, tracks);
+  if (tracks.empty()) throw NothingFound("no songs found", options.root, kExpected, notes);
+  AssignSplits(options, tracks, notes);
   SortAndMarkDuplicates(tracks);
   return tracks;
 }

@@ -9,17 +9,17 @@
 namespace stemsmith {
 
 // ROOT/{train,valid,test}/<song>/<stem>.<any audio>, or ROOT/<song>/…
-std::vector<Track> ScanFolders(const ReaderOptions& options);
-// ROOT/{train,test}/<song>.stem.mp4
-std::vector<Track> ScanMusdb18(const ReaderOptions& options);
+std::vector<Track> ScanFolders(const ReaderOptions& options, ScanNotes& notes);
+// ROOT/{train,test}/<song>.stem.mp4 (or .stem.m4a)
+std::vector<Track> ScanMusdb18(const ReaderOptions& options, ScanNotes& notes);
 // ROOT/{train,test}/<song>/{mixture,drums,bass,other,vocals}.wav
-std::vector<Track> ScanMusdb18Hq(const ReaderOptions& options);
+std::vector<Track> ScanMusdb18Hq(const ReaderOptions& options, ScanNotes& notes);
 // ROOT/{train,validation,test}/TrackNNNNN/{metadata.yaml,mix.flac,stems/SNN.flac}
-std::vector<Track> ScanSlakh(const ReaderOptions& options);
+std::vector<Track> ScanSlakh(const ReaderOptions& options, ScanNotes& notes);
 // ROOT/[train|valid|test/]<stem>/<take>.<any audio>
-std::vector<Track> ScanStemPools(const ReaderOptions& options);
+std::vector<Track> ScanStemPools(const ReaderOptions& options, ScanNotes& notes);
 // A table with a column per stem and a row per song.
-std::vector<Track> ScanCsv(const ReaderOptions& options);
+std::vector<Track> ScanCsv(const ReaderOptions& options, ScanNotes& notes);
 
 // Entries of a folder by name; hidden ones left out. Throws Error when it cannot be listed. What a
 // link in circles points to is no folder and no file, and so is passed over by the callers.
@@ -28,24 +28,50 @@ bool IsFolder(const std::filesystem::path& path);
 bool IsFile(const std::filesystem::path& path);
 // A file with an ending that OpenAudio is likely to read.
 bool IsAudioFile(const std::filesystem::path& path);
+// A file that is no audio by its ending: notes it, unless it is what usually lies beside audio.
+void NoteUnknownFile(const std::filesystem::path& path, ScanNotes& notes);
+// Notes `folder` where audio lies in it, else the folders below it where some does (not too deep).
+void NoteFoldersWithAudio(Unused kind, const std::filesystem::path& folder, ScanNotes& notes);
+// The same of the folders in `song`, but not of itself.
+void NoteInnerFolders(const std::filesystem::path& song, ScanNotes& notes);
+
+struct SplitFolder {
+  std::filesystem::path path;
+  std::string split;  // "train", "valid", "test"
+};
+// The folders in `root` whose names mean a split (SplitOf).
+std::vector<SplitFolder> AllSplitFolders(const std::filesystem::path& root);
+// The same where splits are optional: a folder that holds more audio files than folders with audio
+// is no split but a song (or a pool) of that name.
+std::vector<SplitFolder> SplitFolders(const std::filesystem::path& root);
+// Notes what lies in `root` beside the splits.
+void NoteBesideSplits(const std::filesystem::path& root, const std::vector<SplitFolder>& splits,
+                      ScanNotes& notes);
+// "no songs found", with what was looked for and what was seen instead.
+Error NothingFound(const std::string& what, const std::filesystem::path& root,
+                   const std::string& expected, const ScanNotes& notes);
+// .stem.mp4 and .stem.m4a, in any case.
+bool IsStemFile(const std::filesystem::path& path);
 // Sets the track's name; one that is not UTF-8 is a problem of the track.
 void SetName(const std::string& bytes, Track& track);
 // The 14 songs of MUSDB18's training part that are usually kept for validation.
 bool IsMusdbValidationSong(const std::string& name);
 
+std::string LowerCase(std::string text);  // of ASCII letters
 // `mixture` and `mix` in any case are never stems.
 bool IsMixtureName(const std::string& name);
 // The text, with bytes that are not UTF-8 written as \xHH; `changed` tells that there were some.
 std::string AsUtf8(const std::string& bytes, bool* changed);
 // Throws Error when `root` is no folder.
 void RequireFolder(const std::filesystem::path& root);
-// "train", "valid" or "test" for these words and for "validation"; "" for others.
+// "train", "valid" or "test" for these words and other usual ones ("training", "val", "dev",
+// "eval" …), in any case; "" for others.
 std::string SplitOf(const std::string& word);
 // Applies ReaderOptions::splits, or else valid_fraction, to songs that carry the dataset's own
-// split. Songs that the list does not name are left out with a warning; throws Error for a list
-// that names songs that are not there, or a song twice, and for a share beside a split of the
-// dataset's own.
-void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks);
+// split. Songs that the list does not name are left out and noted; throws Error for a list that
+// names songs that are not there, or a song twice, and for a share beside a split of the dataset's
+// own.
+void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks, ScanNotes& notes);
 // Moves songs of the split "train" to "valid" as ReaderOptions::valid_fraction says. At least one
 // is moved when there are two or more.
 void SplitOffValidation(const ReaderOptions& options, std::vector<Track>& tracks);

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/progress.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 
@@ -23,10 +24,22 @@ const std::vector<ReaderRow>& ReaderTable() {
   return table;
 }
 
-std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options) {
+std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options,
+                               std::vector<UnusedThings>* notes) {
   std::vector<std::string> names;
   for (const ReaderRow& row : ReaderTable()) {
-    if (kind == row.name) return row.scan(options);
+    if (kind == row.name) {
+      ScanNotes unused(DatasetFolder(options));
+      std::vector<Track> tracks = row.scan(options, unused);
+      if (notes != nullptr) {
+        *notes = unused.List();
+      } else {
+        for (const UnusedThings& things : unused.List()) {
+          Warn(options.root.string() + ": " + things.what + "; " + things.advice);
+        }
+      }
+      return tracks;
+    }
     names.emplace_back(row.name);
   }
   const std::string near = NearestName(kind, names);
@@ -35,11 +48,15 @@ std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& opt
       (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + JoinNames(names));
 }
 
-bool IsMixtureName(const std::string& name) {
-  std::string lower = name;
-  for (char& c : lower) {
+std::string LowerCase(std::string text) {
+  for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
+  return text;
+}
+
+bool IsMixtureName(const std::string& name) {
+  const std::string lower = LowerCase(name);
   return lower == "mixture" || lower == "mix";
 }
 

@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -20,6 +19,7 @@ constexpr std::string_view kPrefix = "Track";
 constexpr char kOmitted[] =
     "omitted";  // where SLAKH's own script puts songs that `redux` leaves out
 constexpr char kOriginal[] = "original";
+constexpr char kDrumProgram[] = "128";
 // The last songs of the original training and validation parts.
 constexpr long kLastOfTraining = 1500, kLastOfValidation = 1875;
 
@@ -44,32 +44,37 @@ fs::path AudioFile(const fs::path& without_ending) {
   return {};
 }
 
+// What recipes choose by. Of an instrument only what the metadata say: what nobody asks for may be
+// missing.
+void AddAttributes(const Config& stem, SourceStem& source) {
+  const auto add = [&](const char* key, const char* attribute) {
+    if (stem.Has(key)) source.attributes.emplace_back(attribute, stem.String(key, ""));
+  };
+  const bool is_drum = stem.Bool("is_drum", stem.String("program_num", "") == kDrumProgram);
+  add("inst_class", "inst_class");
+  add("program_num", "program");
+  source.attributes.emplace_back("is_drum", is_drum ? "true" : "false");
+  add("plugin_name", "plugin");
+  add("integrated_loudness", "integrated_loudness");
+}
+
 void AddStem(const fs::path& folder, const std::string& name, const Config& stem, Track& track) {
-  stem.Value("audio_rendered");
   if (!stem.Bool("audio_rendered", true)) return;  // in the metadata alone: there is no audio
   SourceStem source;
   source.name = name;
-  stem.Value("program_num");
-  stem.Value("is_drum");
-  source.attributes = {{"inst_class", stem.RequiredString("inst_class")},
-                       {"program", std::to_string(stem.Integer("program_num", 0))},
-                       {"is_drum", stem.Bool("is_drum", false) ? "true" : "false"}};
-  if (stem.Has("plugin_name")) {
-    source.attributes.emplace_back("plugin", stem.String("plugin_name", ""));
-  }
-  if (stem.Has("integrated_loudness")) {
-    source.attributes.emplace_back("integrated_loudness", stem.String("integrated_loudness", ""));
-  }
   if (name.find('/') == name.npos) source.path = AudioFile(folder / name);
   if (source.path.empty()) {
+    if (!stem.Has("audio_rendered")) return;
     throw Error::Input(
         "the audio of stem " + name + " is missing: " + (folder / name).string() + ".flac",
         stem.Where("audio_rendered"),
         "copy or download the song anew; metadata.yaml says that it was rendered");
   }
+  AddAttributes(stem, source);
   track.sources.push_back(std::move(source));
 }
 
+// `audio_dir` says where the stems lay when the data set was made, which is not always here.
 void ReadMetadata(const fs::path& song, Track& track) {
   const fs::path file = song / "metadata.yaml";
   if (!IsFile(file)) {
@@ -79,12 +84,8 @@ void ReadMetadata(const fs::path& song, Track& track) {
   if (!metadata.IsMap()) throw Error::Input("metadata.yaml is no map of keys", file.string());
   const Config stems = metadata.Value("stems");
   if (!stems.IsMap()) throw Error::Input("'stems' is no map of stems", stems.Where());
-  const std::string audio_dir = metadata.String("audio_dir", "stems");
-  if (audio_dir.empty() || audio_dir.find('/') != audio_dir.npos || audio_dir == "..") {
-    throw Error::Input("'audio_dir' must name a folder", metadata.Where("audio_dir"));
-  }
   for (const std::string& name : stems.Keys()) {
-    AddStem(song / audio_dir, name, stems.Child(name), track);
+    AddStem(song / "stems", name, stems.Child(name), track);
   }
   if (track.sources.empty()) {
     throw Error::Input("metadata.yaml lists no stem with audio", file.string(),
@@ -92,7 +93,21 @@ void ReadMetadata(const fs::path& song, Track& track) {
   }
 }
 
-Track TrackOf(const fs::path& folder, const std::string& split) {
+void NoteUnused(const fs::path& song, const Track& track, ScanNotes& notes) {
+  if (track.problem || !IsFolder(song / "stems")) return;
+  for (const fs::path& file : Entries(song / "stems")) {
+    const bool used = std::any_of(track.sources.begin(), track.sources.end(),
+                                  [&](const SourceStem& source) { return source.path == file; });
+    if (used) continue;
+    if (IsAudioFile(file)) {
+      notes.Add(Unused::kOtherAudio, file);
+    } else {
+      NoteUnknownFile(file, notes);
+    }
+  }
+}
+
+Track TrackOf(const fs::path& folder, const std::string& split, ScanNotes& notes) {
   Track track;
   track.name = folder.filename().string();
   track.split = split;
@@ -104,17 +119,17 @@ Track TrackOf(const fs::path& folder, const std::string& split) {
         Error::Input(error.problem(), error.where(),
                      error.advice().empty() ? "copy or download the song anew" : error.advice());
   }
+  NoteUnused(folder, track, notes);
   return track;
 }
 
 // SLAKH's split files (redux.json, splits_v2.json): what to do with each song of the original
 // split: {"Track00049": {"action": "omit", "source_split": "train"}, "Track00003": {"action":
 // "move", "source_split": "train", "destination_split": "test"}, "Track00001": {"action": null}}.
-void ApplyActions(const Config& list, std::vector<Track>& tracks) {
-  std::size_t unnamed = 0;
+void ApplyActions(const Config& list, std::vector<Track>& tracks, ScanNotes& notes) {
   std::erase_if(tracks, [&](Track& track) {
     if (!list.Has(track.name)) {
-      ++unnamed;
+      notes.AddName(Unused::kUnlistedSongs, track.name);
       return true;
     }
     const Config entry = list.Child(track.name);
@@ -135,10 +150,6 @@ void ApplyActions(const Config& list, std::vector<Track>& tracks) {
     }
     return false;
   });
-  if (unnamed > 0) {
-    Warn(std::to_string(unnamed) + " songs that " + list.Where() +
-         " does not name are passed over");
-  }
   if (tracks.empty()) throw Error::Input("the list leaves no song", list.Where());
 }
 
@@ -147,20 +158,24 @@ bool HoldsActions(const Config& list) {
   return !keys.empty() && std::all_of(keys.begin(), keys.end(), IsSong);
 }
 
-void AssignSlakhSplits(const ReaderOptions& options, std::vector<Track>& tracks) {
+void AssignSlakhSplits(const ReaderOptions& options, std::vector<Track>& tracks, ScanNotes& notes) {
   if (options.splits.empty()) {
-    std::erase_if(tracks, [](const Track& track) { return track.split == kOmitted; });
-    AssignSplits(options, tracks);
+    std::erase_if(tracks, [&](const Track& track) {
+      if (track.split != kOmitted) return false;
+      notes.AddName(Unused::kOmittedSongs, track.name);
+      return true;
+    });
+    AssignSplits(options, tracks, notes);
     return;
   }
   const bool original = options.splits == kOriginal;
   if (!original) {
     const Config list = Config::Parse(ReadFile(options.splits), options.splits.string());
     if (!HoldsActions(list)) {
-      AssignSplits(options, tracks);
+      AssignSplits(options, tracks, notes);
       return;
     }
-    ApplyActions(list, tracks);
+    ApplyActions(list, tracks, notes);
   } else {
     for (Track& track : tracks) track.split = OriginalSplit(track.name);
   }
@@ -172,26 +187,34 @@ void AssignSlakhSplits(const ReaderOptions& options, std::vector<Track>& tracks)
 
 }  // namespace
 
-std::vector<Track> ScanSlakh(const ReaderOptions& options) {
+std::vector<Track> ScanSlakh(const ReaderOptions& options, ScanNotes& notes) {
   RequireFolder(options.root);
   std::vector<Track> tracks;
-  const auto scan = [&](const fs::path& folder, const std::string& split) {
-    if (!IsFolder(folder)) return;
-    for (const fs::path& song : Entries(folder)) {
-      if (IsSong(song.filename().string()) && IsFolder(song)) {
-        tracks.push_back(TrackOf(song, split));
+  std::vector<SplitFolder> folders = AllSplitFolders(options.root);
+  if (IsFolder(options.root / kOmitted)) folders.push_back({options.root / kOmitted, kOmitted});
+  for (const SplitFolder& folder : folders) {
+    for (const fs::path& song : Entries(folder.path)) {
+      if (!IsFolder(song)) {
+        if (IsAudioFile(song)) notes.Add(Unused::kLooseAudio, song);
+      } else if (IsSong(song.filename().string())) {
+        tracks.push_back(TrackOf(song, folder.split, notes));
+      } else {
+        NoteFoldersWithAudio(Unused::kDeeperFolders, song, notes);
       }
     }
-  };
-  scan(options.root / "train", "train");
-  scan(options.root / "validation", "valid");
-  scan(options.root / "test", "test");
-  scan(options.root / kOmitted, kOmitted);
-  scan(options.root, "train");
+  }
+  // Songs may lie in ROOT itself.
+  for (const fs::path& song : Entries(options.root)) {
+    if (IsSong(song.filename().string()) && IsFolder(song)) {
+      folders.push_back({song, ""});
+      tracks.push_back(TrackOf(song, "train", notes));
+    }
+  }
+  NoteBesideSplits(options.root, folders, notes);
   const bool any = std::any_of(tracks.begin(), tracks.end(),
                                [](const Track& track) { return track.split != kOmitted; });
-  if (!any) throw Error::Input("no songs found", options.root.string(), kExpected);
-  AssignSlakhSplits(options, tracks);
+  if (!any) throw NothingFound("no songs found", options.root, kExpected, notes);
+  AssignSlakhSplits(options, tracks, notes);
   SortAndMarkDuplicates(tracks);
   return tracks;
 }

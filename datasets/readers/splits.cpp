@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
 #include "core/random.h"
 #include "datasets/readers/readers.h"
 
@@ -39,14 +38,14 @@ std::map<std::string, Place> ReadList(const std::filesystem::path& path) {
   return places;
 }
 
-void ApplyList(const std::filesystem::path& path, std::vector<Track>& tracks) {
+void ApplyList(const std::filesystem::path& path, std::vector<Track>& tracks, ScanNotes& notes) {
   const std::map<std::string, Place> places = ReadList(path);
-  std::set<std::string> names, passed_over;
+  std::set<std::string> names;
   std::erase_if(tracks, [&](Track& track) {
     names.insert(track.name);
     const auto place = places.find(track.name);
     if (place == places.end()) {
-      passed_over.insert(track.name);
+      notes.AddName(Unused::kUnlistedSongs, track.name);
       return true;
     }
     track.split = place->second.split;
@@ -58,10 +57,6 @@ void ApplyList(const std::filesystem::path& path, std::vector<Track>& tracks) {
     throw Error::Input("the list names the song \"" + song + "\", which is not there", place.where,
                        near.empty() ? "take it out of the list" : "did you mean \"" + near + "\"?");
   }
-  if (!passed_over.empty()) {
-    Warn(std::to_string(passed_over.size()) + " songs that " + path.string() +
-         " does not name are passed over, the first is \"" + *passed_over.begin() + "\"");
-  }
   if (tracks.empty()) {
     throw Error::Input("the list names no song", path.string(), kListForm);
   }
@@ -70,11 +65,20 @@ void ApplyList(const std::filesystem::path& path, std::vector<Track>& tracks) {
 }  // namespace
 
 std::string SplitOf(const std::string& word) {
-  if (word == "train" || word == "valid" || word == "test") return word;
-  return word == "validation" ? "valid" : "";
+  static const std::map<std::string, std::string> splits = {
+      {"train", "train"}, {"training", "train"}, {"tr", "train"},          {"valid", "valid"},
+      {"val", "valid"},   {"cv", "valid"},       {"validation", "valid"},  {"dev", "valid"},
+      {"devel", "valid"}, {"test", "test"},      {"development", "valid"}, {"testing", "test"},
+      {"tt", "test"},     {"eval", "test"},      {"evaluation", "test"},
+  };
+  std::string plain = LowerCase(word);
+  std::erase_if(plain, [](char c) { return c == ' ' || c == '_' || c == '-'; });
+  if (plain.ends_with("set")) plain.resize(plain.size() - 3);  // "Test Set"
+  const auto split = splits.find(plain);
+  return split == splits.end() ? "" : split->second;
 }
 
-void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks) {
+void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks, ScanNotes& notes) {
   const bool has_valid = std::any_of(tracks.begin(), tracks.end(),
                                      [](const Track& track) { return track.split == "valid"; });
   if (options.valid_fraction > 0 && (has_valid || !options.splits.empty())) {
@@ -84,7 +88,7 @@ void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks) {
                        options.root.string(), "leave out --valid-fraction");
   }
   if (!options.splits.empty()) {
-    ApplyList(options.splits, tracks);
+    ApplyList(options.splits, tracks, notes);
   } else {
     SplitOffValidation(options, tracks);
   }

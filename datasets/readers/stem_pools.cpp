@@ -30,19 +30,28 @@ struct Take {
 };
 using Pools = std::map<std::string, std::vector<Take>>;  // by stem
 
-Pools ScanPools(const fs::path& folder, std::uint64_t seed) {
-  Pools pools;
+void AddPools(const fs::path& folder, std::uint64_t seed, Pools& pools, ScanNotes& notes) {
   for (const fs::path& entry : Entries(folder)) {
-    if (!IsFolder(entry)) continue;
+    if (!IsFolder(entry)) {
+      if (IsAudioFile(entry)) notes.Add(Unused::kLooseAudio, entry);
+      continue;
+    }
     bool changed = false;
     const std::string stem = AsUtf8(entry.filename().string(), &changed);
     std::vector<Take> takes;
     for (const fs::path& file : Entries(entry)) {
-      if (!HasAudioExtension(file)) continue;
+      if (!HasAudioExtension(file)) {
+        NoteUnknownFile(file, notes);
+        continue;
+      }
       const std::string name = stem + "/" + file.filename().string();
       takes.push_back({file, MixBits(HashBytes(name, seed))});
     }
-    if (takes.empty()) continue;
+    if (takes.empty()) {
+      NoteFoldersWithAudio(Unused::kDeeperFolders, entry, notes);
+      continue;
+    }
+    NoteInnerFolders(entry, notes);
     if (changed) {
       throw Error::Input("the folder's name is not UTF-8 text", entry.string(), "rename it");
     }
@@ -50,12 +59,13 @@ Pools ScanPools(const fs::path& folder, std::uint64_t seed) {
       throw Error::Input("a stem cannot be called \"" + stem + "\"", entry.string(),
                          "unrelated takes have no mixture; rename or remove the folder");
     }
-    std::sort(takes.begin(), takes.end(), [](const Take& a, const Take& b) {
+    // Two folders may mean one split, such as `valid` and `val`.
+    std::vector<Take>& all = pools[stem];
+    all.insert(all.end(), takes.begin(), takes.end());
+    std::sort(all.begin(), all.end(), [](const Take& a, const Take& b) {
       return std::tie(a.order, a.file) < std::tie(b.order, b.file);
     });
-    pools.emplace(stem, std::move(takes));
   }
-  return pools;
 }
 
 // Takes of every pool by the hash of their names, at least one where there are two or more, so that
@@ -107,36 +117,41 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
 
 }  // namespace
 
-std::vector<Track> ScanStemPools(const ReaderOptions& options) {
+std::vector<Track> ScanStemPools(const ReaderOptions& options, ScanNotes& notes) {
   RequireFolder(options.root);
   if (!options.splits.empty()) {
     throw Error::Usage("takes of stem pools have no songs to list", "--splits",
                        "sort them into ROOT/train, ROOT/valid and ROOT/test");
   }
   std::vector<Track> tracks;
-  bool has_valid = false;
-  Pools train;
-  for (const char* split : {"train", "valid", "test"}) {
-    if (!IsFolder(options.root / split)) continue;
-    Pools pools = ScanPools(options.root / split, options.seed);
-    if (pools.empty()) continue;  // a pool may be called "test": it then holds takes
-    if (std::string_view(split) == "train") {
-      train = std::move(pools);
-      continue;
-    }
-    has_valid |= std::string_view(split) == "valid";
-    LineUp(pools, split, tracks);
+  std::map<std::string, Pools> of_split;
+  fs::path valid_folder;
+  const std::vector<SplitFolder> splits = SplitFolders(options.root);
+  for (const SplitFolder& split : splits) {
+    Pools& pools = of_split[split.split];
+    AddPools(split.path, options.seed, pools, notes);
+    if (split.split == "valid" && !pools.empty()) valid_folder = split.path;
   }
-  if (train.empty() && tracks.empty()) train = ScanPools(options.root, options.seed);
+  const bool has_splits = std::any_of(of_split.begin(), of_split.end(),
+                                      [](const auto& split) { return !split.second.empty(); });
+  Pools& train = of_split["train"];
+  if (has_splits) {
+    NoteBesideSplits(options.root, splits, notes);
+  } else {
+    notes.Clear();
+    AddPools(options.root, options.seed, train, notes);
+  }
+  LineUp(of_split["valid"], "valid", tracks);
+  LineUp(of_split["test"], "test", tracks);
   if (options.valid_fraction > 0) {
-    if (has_valid) {
-      throw Error::Usage("a share for validation contradicts the folder valid",
-                         (options.root / "valid").string(), "leave out --valid-fraction");
+    if (!valid_folder.empty()) {
+      throw Error::Usage("a share for validation contradicts the folder for it",
+                         valid_folder.string(), "leave out --valid-fraction");
     }
     if (!train.empty()) LineUp(SplitOffTakes(train, options.valid_fraction), "valid", tracks);
   }
   LineUp(train, "train", tracks);
-  if (tracks.empty()) throw Error::Input("no takes found", options.root.string(), kExpected);
+  if (tracks.empty()) throw NothingFound("no takes found", options.root, kExpected, notes);
   SortAndMarkDuplicates(tracks);
   return tracks;
 }

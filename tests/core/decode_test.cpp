@@ -293,12 +293,5 @@ TEST_F(Decode, MissingModuleIsAClearError) {
   EXPECT_THAT(message, HasSubstr("needs the module libstemsmith_libav.so"));
 }
 
-TEST(AudioExtension, IsKnownInAnyCase) {
-  EXPECT_TRUE(HasAudioExtension("a/b.WAV"));
-  EXPECT_TRUE(HasAudioExtension("x.stem.mp4"));
-  EXPECT_FALSE(HasAudioExtension("notes.txt"));
-  EXPECT_FALSE(HasAudioExtension("wav"));
-}
-
 }  // namespace
 }  // namespace stemsmith::testing

@@ -116,7 +116,8 @@ TEST_F(Csv, RefusesTablesThatAreNone) {
   EXPECT_THAT(Refused("name,split,mixture\nx,train,a/mix.wav\n"), HasSubstr("no column is a stem"));
   EXPECT_THAT(Refused("drums,drums\na/drums.wav,a/drums.wav\n"), HasSubstr("two columns"));
   EXPECT_THAT(Refused("a/drums.wav,a/bass.wav\n"), HasSubstr("cannot be called \"a/drums.wav\""));
-  EXPECT_THAT(Refused("drums,,bass\n"), HasSubstr("column 2 has no name"));
+  EXPECT_THAT(Refused("drums,,bass\na/drums.wav,x,a/bass.wav\n"),
+              HasSubstr("column 2 has no name"));
   EXPECT_THAT(Refused(std::string("dru\0ms\n", 7)), HasSubstr("zero bytes"));
   options_.root = root_ / "a";
   EXPECT_THAT(MessageOf([&] { Scan(); }), HasSubstr("a folder without a table"));

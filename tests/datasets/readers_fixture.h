@@ -31,6 +31,12 @@ inline std::string MessageOf(const std::function<void()>& work) {
   return "(no error)";
 }
 
+// Builds without libav leave its module out.
+inline bool HaveFfmpegAndLibav() {
+  return std::filesystem::exists(ProgramFolder().parent_path() / "lib/libstemsmith_libav.so") &&
+         RunProgram("ffmpeg -version").status == 0;
+}
+
 inline std::string ProblemOf(const Track& track) {
   return track.problem ? track.problem->what() : "(no problem)";
 }

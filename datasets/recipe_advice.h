@@ -1,0 +1,32 @@
+// What is said about a recipe, or the lack of one, before a training is spent on it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "datasets/recipe.h"
+#include "datasets/track.h"
+
+namespace stemsmith {
+
+// Why a training on these songs would learn nothing of use.
+struct TrainingDoubt {
+  std::string stem;  // that it is about; may be empty
+  std::string what, advice;
+};
+
+// Of songs after FitTracks: one stem only, so that the mixture is the stem; a stem that is the
+// mixture.
+std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
+                                               const std::vector<Track>& tracks);
+// The same of a cache: by its stems.
+std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& stems);
+// A line of warning each.
+void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts);
+
+// Whether every stem of the song carries the song's name ("A - drums" and "A - bass" of "A").
+bool NamesCarryTheSong(const Track& track);
+// What to do where no stem is common to half of the songs: the recipe that reads their names.
+std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks);
+
+}  // namespace stemsmith

@@ -233,9 +233,9 @@ std::unique_ptr<AudioReader> OpenInLibav(const fs::path& path, const DecodeOptio
   }
 }
 
-// libsndfile ends mp3 and Ogg where a header or the first of several joined streams does. Without
-// libav that is an error.
-void CheckLibsndfileReadsAll(const fs::path& path, bool mpeg) {
+// libsndfile ends mp3 and Ogg where a header, its estimate or the first of several joined streams
+// does. Without libav that is an error.
+void CheckLibsndfileReadsAll(const fs::path& path, bool mpeg, std::int64_t frames) {
   constexpr char kAdvice[] = "convert it to wav or flac, or build stemsmith with libav";
   if (!mpeg) {
     const int links = WalkOggPages(path).links;
@@ -251,13 +251,10 @@ void CheckLibsndfileReadsAll(const fs::path& path, bool mpeg) {
                            ": no frame there",
                        path.string(), kAdvice);
   }
-  const std::int64_t promised = Mp3PromisedFrames(path);
   constexpr std::int64_t kPads = 4 * 1152;  // delay, padding, the information frame
-  if (!walk.goes_on_behind_tag && (promised < 0 || walk.frames <= promised + kPads)) return;
+  if (!walk.goes_on_behind_tag && walk.frames <= frames + kPads) return;
   throw Error::Input(
-      "goes on behind " +
-          SecondsText(walk.goes_on_behind_tag ? walk.frames : promised, walk.sample_rate_hz) +
-          ", which its header gives as its length",
+      "goes on behind " + SecondsText(frames, walk.sample_rate_hz) + ", where it can be read to",
       path.string(), kAdvice);
 }
 
@@ -271,9 +268,14 @@ std::unique_ptr<AudioReader> OpenBackend(const fs::path& path, const DecodeOptio
   const bool conceals_flac = start == FileStart::kFlac && options.on_damage == OnDamage::kConceal;
   if (libav != nullptr && (lossy || conceals_flac || data.wants_libav))
     return std::unique_ptr<AudioReader>(libav(path, options));
-  if (lossy) CheckLibsndfileReadsAll(path, start == FileStart::kMpeg);
+  if (data.misread_by_libsndfile) {
+    throw Error::Input("float samples in a w64 with an extensible header need libav", path.string(),
+                       "convert it to wav or flac, or build stemsmith with libav");
+  }
   SndfileResult sndfile = OpenSndfile(path, data);
   if (sndfile.reader == nullptr) return OpenInLibav(path, options, sndfile);
+  if (lossy)
+    CheckLibsndfileReadsAll(path, start == FileStart::kMpeg, sndfile.reader->info().frames);
   std::vector<int> streams = options.streams;
   if (streams.empty() && !options.all_streams)
     streams = {ChosenStream(sndfile.reader->info().streams, options, path)};

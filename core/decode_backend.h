@@ -16,9 +16,10 @@ struct DataChunk {
   // The length was never filled in (a pipe, a recorder that was switched off) although there are
   // data: they go on to the end of the file.
   bool open_ended = false;
-  // Not plain samples as libsndfile reads them: compressed (ADPCM, mp3 in wav, …), or a w64 whose
-  // extensible header says float, which libsndfile 1.2 reads as integers.
+  // Compressed samples (ADPCM, mp3 in wav, …), which libsndfile decodes otherwise than other tools.
   bool wants_libav = false;
+  // A w64 whose extensible header says float: libsndfile 1.2 reads it as integers.
+  bool misread_by_libsndfile = false;
   // A wav whose data go on beyond the 4 GiB that its header can say, and its samples.
   bool beyond_32_bits = false;
   std::uint64_t begin = 0;

@@ -115,19 +115,20 @@ DataChunk FindInRiff(HeaderFile& file, bool aiff) {
 // Sony Wave64: chunks named by 16 bytes, lengths that count the chunk's own head of 24.
 DataChunk FindInW64(HeaderFile& file) {
   std::array<unsigned char, 24> head{};
-  bool misread = false;
+  DataChunk fmt;
   for (std::uint64_t offset = 40; file.Read(offset, head.data(), head.size());) {
     const std::uint64_t size = LittleEndian(head.data() + 16, 8);
     if (StartsWith(head.data(), "fmt ")) {
-      misread = IsExtensibleFloat(file, offset + 24) || ReadFmt(file, offset + 24).wants_libav;
+      fmt = ReadFmt(file, offset + 24);
+      fmt.misread_by_libsndfile = IsExtensibleFloat(file, offset + 24);
+      fmt.wants_libav |= fmt.misread_by_libsndfile;
     }
     if (StartsWith(head.data(), "data")) {
       const std::uint64_t own = std::min<std::uint64_t>(size, 24);
-      return Judge(file, offset + 24, size - own, IsPlaceholder64(size - own),
-                   {.wants_libav = misread,
-                    .size_field = offset + 16,
-                    .size_field_bytes = 8,
-                    .size_field_extra = 24});
+      fmt.size_field = offset + 16;
+      fmt.size_field_bytes = 8;
+      fmt.size_field_extra = 24;
+      return Judge(file, offset + 24, size - own, IsPlaceholder64(size - own), fmt);
     }
     if (size < 24) return {};
     offset += (size + 7) & ~std::uint64_t{7};

@@ -18,9 +18,7 @@ namespace stemsmith {
 namespace {
 
 // A file whose header is read otherwise than it stands there: with a length that was never filled
-// in put right, or (mp3) as far longer than it is. For mp3 libsndfile estimates the length from the
-// bit rate of the first frame and stops there, which cuts most of a variable-rate file off; told
-// that the file is far longer, it estimates too much and reads to the real end.
+// in put right, or as the samples alone, without a header.
 class MendedFile {
  public:
   explicit MendedFile(const std::filesystem::path& path)
@@ -30,7 +28,6 @@ class MendedFile {
     if (ok()) std::rewind(file_.get());
   }
   bool ok() const { return file_ != nullptr; }
-  void Endless() { length_ = sf_count_t{1} << 40; }
   // Only what lies behind this.
   void StartAt(std::uint64_t begin) {
     begin_ = static_cast<sf_count_t>(begin);
@@ -241,12 +238,6 @@ class SndfileReader : public AudioReader {
                       .is_default = true}};
     ReadLayout();
     mp3_ = info_.format == "mp3";
-    if (mp3_ && Mp3PromisedFrames(path_) < 0) {
-      info_.expected_frames = format_.frames;
-      endless_ = true;
-      Open();
-      return;
-    }
     // A flac stream that was written to a pipe says 0, which libsndfile turns into the largest
     // number.
     const bool known = format_.frames < (sf_count_t{1} << 48);
@@ -304,13 +295,12 @@ class SndfileReader : public AudioReader {
     format_ = {};
     problem_.clear();
     const QuietTerminal quiet(may_be_mp3_);
-    if (!endless_ && !data_.open_ended) {
+    if (!data_.open_ended) {
       file_.reset(sf_open(path_.c_str(), SFM_READ, &format_));
       return;
     }
     mended_ = std::make_unique<MendedFile>(path_);
     if (!mended_->ok()) return;
-    if (endless_) mended_->Endless();
     if (data_.beyond_32_bits) {
       mended_->StartAt(data_.begin);
       format_ = {.frames = 0,
@@ -368,7 +358,7 @@ class SndfileReader : public AudioReader {
   };
   std::filesystem::path path_;
   DataChunk data_;
-  bool may_be_mp3_, endless_ = false, mp3_ = false;
+  bool may_be_mp3_, mp3_ = false;
   std::vector<std::size_t> order_;  // WAVE's channel → the file's; empty: the same
   std::vector<float> one_frame_;
   std::unique_ptr<MendedFile> mended_;  // outlives file_

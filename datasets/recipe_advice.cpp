@@ -7,6 +7,8 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "datasets/readers/readers.h"
+#include "datasets/recipe.h"
+#include "datasets/track.h"
 
 namespace stemsmith {
 namespace {

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "datasets/recipe.h"
-#include "datasets/track.h"
-
 namespace stemsmith {
+
+struct Recipe;
+struct Track;
 
 // Why a training on these songs would learn nothing of use.
 struct TrainingDoubt {

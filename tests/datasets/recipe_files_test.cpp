@@ -1,5 +1,6 @@
 // What recipes say of files: the mixture's name, what is left out, which audio stream. And what is
 // said where a recipe, or the lack of one, makes a training meaningless.
+#include "datasets/recipe.h"
 #include "datasets/recipe_advice.h"
 #include "tests/datasets/readers_fixture.h"
 

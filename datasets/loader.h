@@ -17,7 +17,7 @@
 namespace stemsmith {
 
 // What becomes of a sample whose audio is damaged in the cache.
-enum class OnDamage {
+enum class OnBadDraw {
   kFail,  // Next() throws
   kSkip,  // the sample is drawn again; each damaged place is warned of once
 };
@@ -52,7 +52,7 @@ struct LoaderOptions {
   // Instead of all stems, one of them has to sound: another one from sample to sample, all equally
   // often.
   bool balance_stems = false;
-  OnDamage on_damage = OnDamage::kFail;
+  OnBadDraw on_bad_draw = OnBadDraw::kFail;
 };
 
 // Pooled: handing a Batch back (its destruction) makes its buffers free for a later one. May
@@ -96,7 +96,7 @@ class Loader {
   void Seek(const LoaderPosition& position);
   // Seconds that Next() has waited so far.
   double seconds_waited() const;
-  // Draws so far that were given up because their audio is damaged (OnDamage::kSkip).
+  // Draws so far that were given up because their audio is damaged (OnBadDraw::kSkip).
   std::int64_t skipped_draws() const;
   // What prefetch_batches came to.
   int prefetch_batches() const;

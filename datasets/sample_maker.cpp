@@ -170,7 +170,7 @@ void SampleMaker::Fill(Batch& batch, const LoaderPosition& position, std::int64_
           cache_.tracks()[numbers_[planned.plan.stems.front().track]].name;
       break;
     } catch (const DamagedAudio& damage) {
-      if (options_.on_damage == OnDamage::kFail || skips == kMostSkips) throw;
+      if (options_.on_bad_draw == OnBadDraw::kFail || skips == kMostSkips) throw;
       ReportDamage(damage);
       attempt = planned.attempt + 1;
     }

@@ -83,7 +83,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request, Ranks& ranks
   loader.memory_mb = options_.memory_mb;
   loader.min_rms_db = options_.min_rms_db;
   loader.balance_stems = options_.balance_stems;
-  loader.on_damage = options_.on_error == "skip" ? OnDamage::kSkip : OnDamage::kFail;
+  loader.on_bad_draw = options_.on_error == "skip" ? OnBadDraw::kSkip : OnBadDraw::kFail;
   loader_ = std::make_unique<Loader>(*cache_, augment_, loader);
   const std::int64_t steps_per_epoch = loader_->batches_per_epoch() / options_.accumulate;
   total_steps_ = options_.epochs > 0 ? options_.epochs * steps_per_epoch : options_.steps;

@@ -155,7 +155,7 @@ void Damage(const testing::TemporaryFolder& folder) {
 TEST_F(LoaderTest, PassesOverDamageAndSaysSoOnce) {
   Damage(folder_);
   LoaderOptions options = Options();
-  options.on_damage = OnDamage::kSkip;
+  options.on_bad_draw = OnBadDraw::kSkip;
   std::vector<Content> taken[2];
   std::ostringstream warnings;
   std::streambuf* const before = std::cerr.rdbuf(warnings.rdbuf());
@@ -182,7 +182,7 @@ TEST_F(LoaderTest, GivesUpWhereEverythingIsDamaged) {
     std::filesystem::resize_file(CacheTrackFolder(folder_ / "cache.h5") / CacheTrackFileName(name),
                                  50);
   LoaderOptions options = Options();
-  options.on_damage = OnDamage::kSkip;
+  options.on_bad_draw = OnBadDraw::kSkip;
   std::ostringstream warnings;
   std::streambuf* const before = std::cerr.rdbuf(warnings.rdbuf());
   {

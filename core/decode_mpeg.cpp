@@ -88,7 +88,9 @@ FileStart LookAtStart(const std::filesystem::path& path) {
   if (!file.Read(begin, head.data(), head.size())) return FileStart::kOther;
   if (StartsWith(head.data(), "OggS")) return FileStart::kOgg;
   if (StartsWith(head.data(), "fLaC")) return FileStart::kFlac;
-  if (begin == 0 && ParseMpegHeader(head.data()).bytes == 0) return FileStart::kOther;
+  // Some programs put zeros before the first frame. Without a tag anything else may be any format.
+  const bool zeros = LittleEndian(head.data(), 4) == 0;
+  if (begin == 0 && !zeros && ParseMpegHeader(head.data()).bytes == 0) return FileStart::kOther;
   return FindFirstFrame(file) ? FileStart::kMpeg : FileStart::kOther;
 }
 

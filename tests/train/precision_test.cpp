@@ -100,7 +100,7 @@ class PrecisionTraining : public TrainingTest {
     WriteFile(folder_ / "half.yaml", ConfigText(folder_ / "cache.h5"));
     any_precision_ = true;
     TrainRequest request = Request("half");
-    request.output = OutputMode::kPlain;
+    request.output = OutputMode::kAuto;
     ::testing::internal::CaptureStderr();
     Train(Config::Load(folder_ / "half.yaml", {"train.precision=bfloat16"}), request);
     return ::testing::internal::GetCapturedStderr();

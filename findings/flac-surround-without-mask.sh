@@ -2,9 +2,9 @@
 # ffmpeg 7.0.2 (imageio-ffmpeg 0.6.0) and 8.1.2 (PyAV 18.1.0): which speakers the channels of a FLAC file belong to.
 #
 # Expected: 5.1 with back speakers (mask 0x3f) goes through FLAC and comes back as 5.1 with back speakers, whoever
-#           encodes it, as six channels of a wav without a mask are taken for just that.
-# Happens:  without the comment WAVEFORMATEXTENSIBLE_CHANNEL_MASK ffmpeg takes six channels of FLAC for 5.1(side), 0x60f,
-#           and five for 5.0(side), 0x607. Its own encoder writes that comment for back speakers, libsndfile (soundfile
+#           encodes it, just as six channels of a wav without a mask are taken for just that.
+# Happens:  without the comment WAVEFORMATEXTENSIBLE_CHANNEL_MASK ffmpeg takes six channels for 5.1(side), 0x60f, and
+#           five for 5.0(side), 0x607. Its own encoder writes that comment for back speakers, libsndfile (soundfile
 #           0.14.0) does not. FLAC's format (RFC 9639) leaves it open: "back/surround".
 # Matters:  samples and their order stay right, names do not: a filter that takes BL out of such a file gives SILENCE,
 #           without a warning, and stems in wav and a mixture in FLAC of one song differ in layout.

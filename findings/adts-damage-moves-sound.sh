@@ -63,8 +63,8 @@ ok = True
 for name, (packets, sound, signs), expected in (("whole", whole, 0), ("damaged", damaged, 1024)):
     excerpt = sound[150000:160000]
     early = int(np.correlate(whole[1][148000:162000], excerpt).argmax()) - 2000
-    print(f"{name + ':':8} {len(packets)} packets of {sum(p.size for p in packets)} in {len(data)} bytes, jumps: time {signs[0]},"
-          f" place {signs[1]}; corrupt {signs[2]}, messages {signs[3]}; early by {early:4} frames")
+    print(f"{name + ':':8} {len(packets)} packets of {sum(p.size for p in packets)} in {len(data)} bytes,"
+          f" jumps: time {signs[0]}, place {signs[1]}; corrupt {signs[2]}, messages {signs[3]}; early by {early:4} frames")
     ok &= early == expected and not any(signs)
 behind = damaged[0][BLOCK]
 real = data.find(bytes(behind))

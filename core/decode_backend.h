@@ -76,7 +76,7 @@ std::int64_t Mp3PromisedFrames(const std::filesystem::path& path);
 // What the four bytes of a frame's header (MPEG audio) say; bytes = 0 where they are none.
 struct MpegHeader {
   std::int64_t bytes = 0;
-  int samples = 0, sample_rate_hz = 0, side_bytes = 0;
+  int layer = 0, samples = 0, sample_rate_hz = 0, side_bytes = 0;
 };
 MpegHeader ParseMpegHeader(const unsigned char* head);
 

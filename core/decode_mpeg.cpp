@@ -30,6 +30,7 @@ MpegHeader ParseMpegHeader(const unsigned char* head) {
   const int bits = kKilobits[row][bits_code] * 1000, padding = (head[2] >> 1) & 1;
   MpegHeader frame;
   frame.sample_rate_hz = kRates[rate_code] / (mpeg1 ? 1 : version == 2 ? 2 : 4);
+  frame.layer = layer;
   frame.samples = layer == 1 ? 384 : (layer == 3 && !mpeg1 ? 576 : 1152);
   const bool mono = (head[3] & 0xc0) == 0xc0;
   frame.side_bytes = mpeg1 ? (mono ? 17 : 32) : (mono ? 9 : 17);

@@ -163,7 +163,10 @@ std::int64_t LibavStream::FrameBytes(const std::uint8_t* data, std::int64_t left
   if (codec != AV_CODEC_ID_MP1 && codec != AV_CODEC_ID_MP2 && codec != AV_CODEC_ID_MP3) return 0;
   const MpegHeader header = ParseMpegHeader(data);
   const int channels = (data[3] & 0xc0) == 0xc0 ? 1 : 2;
-  return header.sample_rate_hz == sample_rate_hz_ && channels == channels_ ? header.bytes : 0;
+  const int layer = codec == AV_CODEC_ID_MP3 ? 3 : codec == AV_CODEC_ID_MP2 ? 2 : 1;
+  const bool same =
+      header.sample_rate_hz == sample_rate_hz_ && header.layer == layer && channels == channels_;
+  return same ? header.bytes : 0;
 }
 
 // To a place from which frames go on to the end; all that is left where there is none.
@@ -181,7 +184,10 @@ std::int64_t LibavStream::BytesToNextFrame(const std::uint8_t* data, std::int64_
 }
 
 void LibavStream::Lose(std::int64_t bytes, const std::string& why) {
-  lost_frames_ += EstimatedFrames(bytes);
+  if (options_.counts_bytes)
+    lost_bytes_ += bytes;
+  else
+    lost_frames_ += usual_frames_ > 0 ? usual_frames_ : std::max(codec_->frame_size, 1);
   if (lost_why_.empty()) lost_why_ = why;
 }
 
@@ -202,11 +208,6 @@ void LibavStream::DecodePiece(const AVPacket& packet, std::int64_t time) {
   if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) {
     if (IsTag(packet)) return;
     Lose(packet.size, complaint.empty() ? LibavText(result) : complaint);
-    // What the container says of the packet's length is more exact.
-    if (!options_.counts_bytes && packet.duration > 0) {
-      lost_frames_ += av_rescale_q(packet.duration, time_base_, AVRational{1, sample_rate_hz_}) -
-                      EstimatedFrames(packet.size);
-    }
     return;
   }
   next_time_ = time == AV_NOPTS_VALUE ? time : time + std::max<std::int64_t>(packet.duration, 0);
@@ -259,18 +260,16 @@ void LibavStream::NoticeGap(const AVPacket& packet, std::int64_t time,
   if (!pending && gap > 0) lost_why_ = suspicious.empty() ? "packets are missing" : suspicious;
 }
 
-// Frames in so many bytes that cannot be decoded, of a row of frames.
-std::int64_t LibavStream::EstimatedFrames(std::int64_t bytes) const {
-  const std::int64_t frames = usual_frames_ > 0 ? usual_frames_ : std::max(codec_->frame_size, 1);
-  if (!options_.counts_bytes || mean_packet_bytes_ <= 0) return frames;
-  const double packets = static_cast<double>(bytes) / mean_packet_bytes_;
-  return frames * std::max<std::int64_t>(1, std::llround(packets));
-}
-
 // Audio goes on after the loss: it lay inside.
 void LibavStream::Settle() {
   const std::string why = std::exchange(lost_why_, {});
-  const std::int64_t frames = std::exchange(lost_frames_, 0);
+  std::int64_t frames = std::exchange(lost_frames_, 0);
+  // In a row of frames all bytes of a loss together tell how many there were.
+  const std::int64_t bytes = std::exchange(lost_bytes_, 0);
+  if (bytes > 0 && frames == 0 && mean_packet_bytes_ > 0) {
+    const double packets = static_cast<double>(bytes) / mean_packet_bytes_;
+    frames = usual_frames_ * std::max<std::int64_t>(1, std::llround(packets));
+  }
   if (options_.on_damage == OnDamage::kFail) {
     Fail("damaged at " + Now() + ", " + SecondsText(frames, sample_rate_hz_) + " are lost: " + why,
          kConceal);

@@ -80,7 +80,6 @@ class LibavStream {
   void Lose(std::int64_t bytes, const std::string& why);
   bool IsNearLastDamage(double seconds) const;
   void NoticeGap(const AVPacket& packet, std::int64_t time, const std::string& suspicious);
-  std::int64_t EstimatedFrames(std::int64_t bytes) const;
   void Settle();
   void Silence(std::int64_t frames);
   void Queue(const AVFrame& frame);
@@ -100,12 +99,12 @@ class LibavStream {
   std::vector<std::vector<float>> queue_;  // by the decoder's channel
   std::size_t queue_begin_ = 0;            // first waiting frame
   std::int64_t decoded_frames_ = 0;
-  std::int64_t next_time_ = AV_NOPTS_VALUE;  // after the last good packet, in time_base_
-  double mean_packet_bytes_ = 0;             // of the good packets
-  std::int64_t usual_frames_ = 0;            // of a packet
-  std::int64_t packets_ = 0;                 // so far
-  std::int64_t lost_frames_ = 0;             // not yet settled
-  std::string lost_why_;                     // empty: nothing was lost
+  std::int64_t next_time_ = AV_NOPTS_VALUE;        // after the last good packet, in time_base_
+  double mean_packet_bytes_ = 0;                   // of the good packets
+  std::int64_t usual_frames_ = 0;                  // of a packet
+  std::int64_t packets_ = 0;                       // so far
+  std::int64_t lost_frames_ = 0, lost_bytes_ = 0;  // not yet settled
+  std::string lost_why_;                           // empty: nothing was lost
   std::vector<Damage> damage_;
   bool concealed_ = false;      // silence was put in
   std::int64_t held_back_ = 0;  // frames that wait for Finish

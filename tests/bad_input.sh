@@ -174,7 +174,7 @@ fi
 # What ends too early says how far it goes.
 for file in a.wav a.au a.w64 a.aiff a.caf a.flac a.ogg a.opus a.oga a.mp3 fast.m4a a.mkv a.webm a.wma; do
   cut_off "$file"
-  bad "cut-$file" '(truncated|damaged|incomplete).*([0-9]\.[0-9]+ s|[0-9]+ of [0-9]+ bytes)'
+  bad "cut-$file" '(truncated|damaged|incomplete).*([0-9]\.[0-9]+ s|[0-9]+ (of [0-9]+ )?bytes)'
 done
 for file in a.m4a a.mov; do
   cut_off "$file"

@@ -138,7 +138,7 @@ TEST_F(PrecisionTraining, NamesConvolutionsThatRunInFloat32) {
   });
   const std::string said = SaidInBfloat16();
   EXPECT_THAT(said, HasSubstr("in bfloat16 this machine computes 4 of the convolutions wrongly; "
-                              "they run in float32: 1 to 4 channels, kernel 5x5, stride 2x2"));
+                              "they run in float32: 1 to 4 channels, kernel 4x4, stride 2x2"));
   EXPECT_THAT(said, HasSubstr("; 4 to 8 channels, "));
   const auto full = Losses("full", "train"), half = Losses("half", "train");
   for (std::size_t i = 0; i < full.size(); ++i) EXPECT_NEAR(half[i], full[i], 0.1 * full[i]) << i;

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int kLowestRateHz = 1000;
 constexpr int kHighestRateHz = 1'000'000;
+// A header that promises more than this behind the end is wrong, not cut off.
+constexpr double kLongestRestSeconds = 3600;
 constexpr char kConcealAdvice[] =
     "copy or download the file anew; --on-damage conceal goes on with silence";
 
@@ -176,9 +178,10 @@ CutOff FindCutOff(const AudioInfo& info, const DataChunk& data, const fs::path& 
                                     : std::to_string(missing) + " of " + std::to_string(whole)) +
                            " bytes are missing at the end";
   if (on_damage == OnDamage::kConceal) {
-    const bool known = is_row && frames > 0;
-    return {known ? static_cast<std::int64_t>(frames * static_cast<double>(whole) / present) : -1,
-            "truncated: " + what};
+    const double promised =
+        is_row && present > 0 ? frames * static_cast<double>(whole) / present : 0;
+    const bool fills = frames > 0 && promised - frames <= kLongestRestSeconds * info.sample_rate_hz;
+    return {fills ? static_cast<std::int64_t>(promised) : -1, "truncated: " + what};
   }
   // Where the length is the whole file's, its share that is there can be read.
   const double share =
@@ -273,6 +276,9 @@ std::unique_ptr<AudioReader> OpenBackend(const fs::path& path, const DecodeOptio
                        "convert it to wav or flac, or build stemsmith with libav");
   }
   SndfileResult sndfile = OpenSndfile(path, data);
+  // An mp3 that starts with something else.
+  if (libav != nullptr && sndfile.reader != nullptr && sndfile.reader->info().format == "mp3")
+    return std::unique_ptr<AudioReader>(libav(path, options));
   if (sndfile.reader == nullptr) return OpenInLibav(path, options, sndfile);
   if (lossy)
     CheckLibsndfileReadsAll(path, start == FileStart::kMpeg, sndfile.reader->info().frames);

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
 #include "core/decode_backend.h"
+#include "core/decode_bytes.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -219,12 +221,21 @@ std::vector<int> XiphSpeakers(int channels) {
   }
 }
 
+// libsndfile looks for mp3 in whatever it knows by no other mark.
+bool StartsAsOtherThanMp3(const std::filesystem::path& path) {
+  HeaderFile file(path);
+  std::array<unsigned char, 4> head{};
+  constexpr std::array<const char*, 9> kMarks = {"RIFF", "RF64", "riff", "FORM", "fLaC",
+                                                 ".snd", "dns.", "caff", "OggS"};
+  return file.Read(0, head.data(), head.size()) &&
+         std::any_of(kMarks.begin(), kMarks.end(),
+                     [&](const char* mark) { return StartsWith(head.data(), mark); });
+}
+
 class SndfileReader : public AudioReader {
  public:
   SndfileReader(std::filesystem::path path, const DataChunk& data)
-      : path_(std::move(path)),
-        data_(data),
-        may_be_mp3_(LookAtStart(path_) == FileStart::kMpeg || path_.extension() == ".mp3") {
+      : path_(std::move(path)), data_(data), may_be_mp3_(!StartsAsOtherThanMp3(path_)) {
     Open();
     if (file_ == nullptr) return;
     info_.sample_rate_hz = format_.samplerate;

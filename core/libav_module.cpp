@@ -3,8 +3,9 @@
 // libav_stream.cpp decodes a stream; every call of libav is in the module's files. Errors leave as
 // stemsmith::Error.
 //
-// Encoder delay at the start and padding at the end are taken out by libav itself (skip-samples
-// side data), so that the result equals `ffmpeg -i FILE -f f32le`.
+// Encoder delay at the start and padding at the end are taken out where libav does so itself
+// (skip-samples side data; for AAC in mp4 its versions up to 8.1 leave the last packet whole), so
+// that the result equals `ffmpeg -i FILE -f f32le` of the same version.
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -258,7 +259,11 @@ class LibavReader : public AudioReader {
 
   // Decodes one more packet; false when all has been decoded.
   bool Pump() {
-    if (at_end_) return false;
+    if (at_end_) {
+      bool more = false;
+      for (LibavStream& stream : streams_) more |= stream.GiveSilence();
+      return more;
+    }
     const int result = av_read_frame(input_.get(), packet_.get());
     if (result < 0) {
       at_end_ = true;

@@ -24,8 +24,11 @@ constexpr char kConceal[] =
 constexpr int kWaveSpeakers = 18;  // libav's first channels are WAVE's speaker bits
 // Jumps up to this long are rounding of the container's times.
 constexpr double kSmallestGapSeconds = 0.05;
-// Silence is not put in for more than this: a jump of days is a damaged time, not lost audio.
-constexpr double kLargestGapSeconds = 3600;
+// Silence is not put in for more than this: such a jump is a damaged number, not lost audio.
+constexpr double kLargestGapSeconds = 300;
+// The same of what a header promises behind the end.
+constexpr double kLongestRestSeconds = 3600;
+constexpr std::int64_t kSilenceAtOnce = 65'536;  // frames
 // Complaints of a decoder that lie closer are one place.
 constexpr double kOnePlaceSeconds = 0.5;
 
@@ -316,9 +319,18 @@ void LibavStream::Finish() {
   const std::string what = "ends at " + Now() + ", the header promises " +
                            SecondsText(options_.promised_frames, sample_rate_hz_);
   if (options_.on_damage == OnDamage::kFail) Fail("truncated: audio " + what, kConceal);
-  damage_.push_back({static_cast<double>(decoded_frames_) / sample_rate_hz_,
-                     static_cast<double>(-excess) / sample_rate_hz_, "the file " + what});
-  Silence(-excess);
+  const double seconds = static_cast<double>(-excess) / sample_rate_hz_;
+  const bool fills = seconds <= kLongestRestSeconds;
+  damage_.push_back({static_cast<double>(decoded_frames_) / sample_rate_hz_, fills ? seconds : -1,
+                     "the file " + what});
+  if (fills) silence_due_ = -excess;
+}
+
+bool LibavStream::GiveSilence() {
+  const std::int64_t frames = std::min(silence_due_, kSilenceAtOnce);
+  Silence(frames);
+  silence_due_ -= frames;
+  return frames > 0;
 }
 
 std::size_t LibavStream::waiting_frames() const {

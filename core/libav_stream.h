@@ -49,8 +49,8 @@ class LibavStream {
   int bits() const;
   // WAVE's speaker bits of the channels as they are given; 0 where the stream does not say.
   std::uint32_t channel_mask() const { return channel_mask_; }
-  // Frames decoded so far, silence for lost ones among them.
-  std::int64_t decoded_frames() const { return decoded_frames_; }
+  // Frames decoded so far, silence for lost ones among them; after Finish() the stream's length.
+  std::int64_t decoded_frames() const { return decoded_frames_ + silence_due_; }
   const std::vector<Damage>& damage() const { return damage_; }
 
   // Decodes a packet of this stream; `suspicious` where the container reported an error since the
@@ -60,6 +60,8 @@ class LibavStream {
   // the promised one.
   void Finish();
   bool finished() const { return finished_; }
+  // After Finish(): some more of the silence that a promised length ends in; false without any.
+  bool GiveSilence();
 
   // The queue: frames that can be given now, their samples by channel, and dropping of the first.
   std::size_t waiting_frames() const;
@@ -106,8 +108,9 @@ class LibavStream {
   std::int64_t lost_frames_ = 0, lost_bytes_ = 0;  // not yet settled
   std::string lost_why_;                           // empty: nothing was lost
   std::vector<Damage> damage_;
-  bool concealed_ = false;      // silence was put in
-  std::int64_t held_back_ = 0;  // frames that wait for Finish
+  bool concealed_ = false;        // silence was put in
+  std::int64_t held_back_ = 0;    // frames that wait for Finish
+  std::int64_t silence_due_ = 0;  // after Finish
   bool finished_ = false;
 };
 

@@ -20,8 +20,6 @@ constexpr int kLowestRateHz = 1000;
 constexpr int kHighestRateHz = 1'000'000;
 // A header that promises more than this behind the end is wrong, not cut off.
 constexpr double kLongestRestSeconds = 3600;
-constexpr char kConcealAdvice[] =
-    "copy or download the file anew; --on-damage conceal goes on with silence";
 
 // What a file lacks that was cut off, where that is to be concealed.
 struct CutOff {

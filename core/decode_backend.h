@@ -9,6 +9,10 @@
 
 namespace stemsmith {
 
+// What to do about damage that can be concealed.
+inline constexpr char kConcealAdvice[] =
+    "copy or download the file anew; --on-damage conceal goes on with silence";
+
 // What a header says about the audio data that follow it.
 struct DataChunk {
   std::int64_t promised_bytes = -1;  // -1: not said, or not a file of this kind

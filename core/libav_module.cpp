@@ -306,8 +306,7 @@ class LibavReader : public AudioReader {
                              SecondsText(shortest->decoded_frames(), info_.sample_rate_hz) +
                              ", stream " + std::to_string(longest->index()) + " at " +
                              SecondsText(longest->decoded_frames(), info_.sample_rate_hz);
-    if (options_.on_damage == OnDamage::kFail)
-      Fail(what, "copy or download the file anew; --on-damage conceal goes on with silence");
+    if (options_.on_damage == OnDamage::kFail) Fail(what, kConcealAdvice);
     damage_.push_back({static_cast<double>(shortest->decoded_frames()) / info_.sample_rate_hz,
                        static_cast<double>(missing) / info_.sample_rate_hz, what});
   }

@@ -19,8 +19,6 @@ extern "C" {
 namespace stemsmith {
 namespace {
 
-constexpr char kConceal[] =
-    "copy or download the file anew; --on-damage conceal goes on with silence";
 constexpr int kWaveSpeakers = 18;  // libav's first channels are WAVE's speaker bits
 // Jumps up to this long are rounding of the container's times.
 constexpr double kSmallestGapSeconds = 0.05;
@@ -275,7 +273,7 @@ void LibavStream::Settle() {
   }
   if (options_.on_damage == OnDamage::kFail) {
     Fail("damaged at " + Now() + ", " + SecondsText(frames, sample_rate_hz_) + " are lost: " + why,
-         kConceal);
+         kConcealAdvice);
   }
   const double now = static_cast<double>(decoded_frames_) / sample_rate_hz_;
   const double seconds = static_cast<double>(frames) / sample_rate_hz_;
@@ -318,7 +316,7 @@ void LibavStream::Finish() {
   if (-excess <= slack) return;
   const std::string what = "ends at " + Now() + ", the header promises " +
                            SecondsText(options_.promised_frames, sample_rate_hz_);
-  if (options_.on_damage == OnDamage::kFail) Fail("truncated: audio " + what, kConceal);
+  if (options_.on_damage == OnDamage::kFail) Fail("truncated: audio " + what, kConcealAdvice);
   const double seconds = static_cast<double>(-excess) / sample_rate_hz_;
   const bool fills = seconds <= kLongestRestSeconds;
   damage_.push_back({static_cast<double>(decoded_frames_) / sample_rate_hz_, fills ? seconds : -1,

@@ -9,6 +9,7 @@ namespace stemsmith {
 
 std::vector<nlohmann::json> MetricsLog::Read(const std::filesystem::path& path) {
   std::vector<nlohmann::json> records;
+  if (!KindOfFile(path).empty()) return records;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
     nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);

@@ -39,6 +39,37 @@ Error Error::System(std::string what, std::string where, std::string advice) {
   return {ExitCode::kInputFailed, std::move(what), std::move(where), std::move(advice)};
 }
 
+Error Error::Write(std::string what, std::string where) {
+  const int reason = errno;
+  const char* advice = "is the disk full?";
+  switch (reason) {
+    case EFBIG:
+      advice = "raise the limit of file sizes (ulimit -f); some file systems take no longer ones";
+      break;
+    case EMFILE:
+    case ENFILE:
+      advice = "raise the limit of open files (ulimit -n)";
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOTDIR:
+      advice = "choose a folder that this user may write";
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      advice = "free some space, or choose another disk";
+      break;
+    default:
+      break;
+  }
+  return System(std::move(what), std::move(where), advice);
+}
+
+Error Error::Stopped(int signal, std::string what, std::string advice) {
+  return {static_cast<ExitCode>(128 + signal), std::move(what), "", std::move(advice)};
+}
+
 std::size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;

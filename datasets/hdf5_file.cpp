@@ -148,6 +148,7 @@ void Hdf5Output::Commit() {
 }
 
 bool IsHdf5File(const std::filesystem::path& path) {
+  if (!KindOfFile(path).empty()) return false;
   std::ifstream stream(path, std::ios::binary);
   std::array<char, 8> head{};
   stream.read(head.data(), head.size());
@@ -155,6 +156,7 @@ bool IsHdf5File(const std::filesystem::path& path) {
 }
 
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind) {
+  if (KindOfFile(path) != "folder") CheckIsFile(path);
   std::ifstream stream(path, std::ios::binary);
   std::error_code ignored;
   if (!stream || std::filesystem::is_directory(path, ignored)) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith {
 namespace {
@@ -16,8 +17,9 @@ constexpr std::size_t kMostOpenFiles = 128;
 
 }  // namespace
 
-OpenFile::OpenFile(const std::filesystem::path& path)
-    : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+OpenFile::OpenFile(const std::filesystem::path& path) {
+  CheckIsFile(path);
+  number_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (number_ < 0) {
     throw Error::System("cannot open a track of the cache", path.string(),
                         "prepare the cache again");

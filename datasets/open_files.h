@@ -25,7 +25,7 @@ class OpenFile {
   std::string ReadAt(std::uint64_t place, std::span<char> out) const;
 
  private:
-  int number_;
+  int number_ = -1;
 };
 
 class OpenFiles {

@@ -2,7 +2,6 @@
 
 #include <torch/version.h>
 
-#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <numbers>
@@ -62,6 +61,7 @@ void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& file
 
 // Weights of an earlier export that the new model.onnx does not need.
 void RemoveFormerData(const fs::path& path) {
+  if (!KindOfFile(path).empty()) return;
   std::ifstream in(path, std::ios::binary);
   std::string head(sizeof(kExternalDataMagic) - 1, '\0');
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
@@ -85,11 +85,8 @@ const Format& FindFormat(const std::string& name) {
                      nearest.empty() ? "use torchscript, onnx" : "did you mean '" + nearest + "'?");
 }
 
-void StopIfInterrupted() {
-  const int signal = InterruptSignal();
-  if (signal == 0) return;
-  throw Error(signal == SIGTERM ? ExitCode::kTerminated : ExitCode::kInterrupted,
-              "the export was interrupted", "", "no file was written");
+void StopWhenInterrupted() {
+  StopIfInterrupted("the export was interrupted", "no file was written");
 }
 
 // One input for the check, with the model's own result.
@@ -168,6 +165,10 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
   }
   if (formats.empty()) throw Error::Usage("no format is given", "--format", "use torchscript,onnx");
+  for (const Format* format : formats) {
+    CheckTarget(options.out / format->file);
+    CheckAreNoSources({options.out / format->file, options.out / kOnnxDataFile}, {where});
+  }
   PendingFolder pending(options.out);
 
   const torch::NoGradGuard no_grad;
@@ -187,13 +188,13 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
       GuardExamples(manifest.channels, lengths), where);
 
   for (const Format* format : formats) {
-    StopIfInterrupted();
+    StopWhenInterrupted();
     progress.Update(done++, std::string("writing ") + format->file);
     format->write(trace, manifest, pending, options, where);
   }
   const std::vector<Probe> probes = MakeProbes(*model, result.checked_batches, lengths, where);
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    StopIfInterrupted();
+    StopWhenInterrupted();
     progress.Update(done++, std::string("checking ") + formats[i]->file);
     const fs::path written = pending.folder() / formats[i]->file;
     ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),

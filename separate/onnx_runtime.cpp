@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <thread>
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "core/threads.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -46,10 +47,10 @@ bool HasNvidiaDriver() {
 
 Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) {
   Ort::SessionOptions session;
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = ComputeThreads(options.threads);
   session.SetIntraOpNumThreads(threads);
+  // Threads that wait by spinning take the processor from those they wait for.
+  if (threads > Processors()) session.AddConfigEntry("session.intra_op.allow_spinning", "0");
   session.SetInterOpNumThreads(1);
   session.SetExecutionMode(ORT_SEQUENTIAL);
   session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
@@ -96,6 +97,9 @@ class OnnxRuntime : public Runtime {
     }
     cuda_ =
         options.device == "cuda" || (options.device == "auto" && has_provider && HasNvidiaDriver());
+    // ONNX Runtime opens external data, too.
+    CheckIsFile(path.string() + ".data");
+    CheckIsFile(path.parent_path() / "model.onnx.data");
     try {
       Open(options);
     } catch (const Ort::Exception& error) {

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/module.h"
+#include "core/threads.h"
 #include "separate/onnx_runtime.h"
 #include "separate/torchscript_module.h"
 
@@ -28,6 +30,7 @@ std::string ReadHead(const fs::path& path) {
         "a folder without model.onnx or model.ts", path.string(),
         "make them of a run or a checkpoint: stemsmith export " + path.string() + " --out DIR");
   }
+  CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in)
@@ -62,9 +65,7 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
     throw Error::Usage("unknown device '" + options.device + "'", "--device",
                        "use auto, cpu or cuda");
   }
-  if (options.threads < 0) {
-    throw Error::Usage("a negative number of threads", "--threads", "use 0 for one per core");
-  }
+  ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device);
   const std::string head = ReadHead(path);
   if (head.starts_with("PK\x03\x04")) {

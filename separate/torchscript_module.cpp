@@ -13,9 +13,9 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -85,10 +85,7 @@ void SetUpLibTorch(const RuntimeOptions& options) {
   torch::jit::overrideCanFuseOnGPU(false);
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  at::set_num_threads(threads);
+  at::set_num_threads(ComputeThreads(options.threads));
 }
 
 // Fading reverb tails are full of denormals, which x86 computes a hundred times slower. For the

@@ -1,7 +1,9 @@
 #include "train/metrics_log.h"
 
+#include <cerrno>
 #include <string>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
 
@@ -9,6 +11,7 @@ namespace stemsmith {
 
 std::vector<nlohmann::json> MetricsLog::Read(const std::filesystem::path& path) {
   std::vector<nlohmann::json> records;
+  if (!KindOfFile(path).empty()) return records;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
     nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -31,11 +34,15 @@ MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t last_step)
 }
 
 void MetricsLog::Append(const nlohmann::json& record) {
+  const bool torn = !out_;  // the last line perhaps ends in its middle
   out_.clear();
+  errno = 0;
+  if (torn) out_ << '\n';
   out_ << record.dump() << '\n' << std::flush;
   if (!out_ && !warned_) {
     warned_ = true;
-    Warn("cannot write " + path_.string() + ": is the disk full? Training goes on without it");
+    Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
+         "; training goes on without it");
   }
 }
 

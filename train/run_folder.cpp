@@ -1,10 +1,7 @@
 #include "train/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -53,14 +50,9 @@ Checkpoint LoadSound(const fs::path& path) {
 
 RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   EnsureWritableFolder(checkpoints());
-  // The lock is on the folder itself: it leaves no file, and a killed process leaves no lock.
-  lock_ = open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) throw Error::System("cannot open the run folder", root_.string());
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    close(lock_);
-    throw Error::Usage("another process is training into this folder", root_.string(),
-                       "wait for it or choose another --run");
-  }
+  for (const fs::path& file : {last(), best(), metrics(), config()}) CheckTarget(file);
+  lock_.emplace(root_, "another process is training into this folder",
+                "wait for it or choose another --run");
   // What a killed process was writing.
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
@@ -69,7 +61,11 @@ RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   }
 }
 
-RunFolder::~RunFolder() { close(lock_); }
+void RunFolder::CheckStillThere() const {
+  if (lock_->StillThere()) return;
+  throw Error::Input("the run folder was deleted or moved while training", root_.string(),
+                     "nothing can be saved there any more; start the run again");
+}
 
 std::vector<std::pair<std::int64_t, fs::path>> RunFolder::StepCheckpoints() const {
   std::vector<std::pair<std::int64_t, fs::path>> found;
@@ -125,13 +121,18 @@ std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step) const {
 }
 
 void RunFolder::SaveLast(Checkpoint checkpoint) const {
+  CheckStillThere();
   checkpoint.training_state[kHashKey] = HashTensors(checkpoint);
   SaveCheckpoint(last(), checkpoint);
 }
 
-void RunFolder::SaveBest(const Checkpoint& checkpoint) const { SaveCheckpoint(best(), checkpoint); }
+void RunFolder::SaveBest(const Checkpoint& checkpoint) const {
+  CheckStillThere();
+  SaveCheckpoint(best(), checkpoint);
+}
 
 void RunFolder::KeepStep(std::int64_t step, int keep) const {
+  CheckStillThere();
   if (keep > 0) {
     char name[64];
     std::snprintf(name, sizeof name, "%s%06lld%s", kStepPrefix, static_cast<long long>(step),
@@ -140,8 +141,8 @@ void RunFolder::KeepStep(std::int64_t step, int keep) const {
     std::error_code error;
     fs::copy_file(last(), copy.path(), fs::copy_options::overwrite_existing, error);
     if (error) {
-      throw Error::Input("cannot copy the checkpoint: " + error.message(), copy.target().string(),
-                         "is the disk full?");
+      errno = error.value();
+      throw Error::Write("cannot copy the checkpoint", copy.target().string());
     }
     copy.Commit();
   }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/pending_files.h"
 #include "models/checkpoint.h"
 
 namespace stemsmith {
@@ -18,15 +19,16 @@ class RunFolder {
   // Makes the folder and takes its lock. Throws Error when it cannot be written or another process
   // trains there.
   explicit RunFolder(std::filesystem::path root);
-  ~RunFolder();
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path config() const { return root_ / "config.yaml"; }
   std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
   std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
+
+  // Throws Error when the folder was deleted or moved: nothing of it is to come back in parts. All
+  // that save ask this themselves; others that write into the folder ask before.
+  void CheckStillThere() const;
 
   // Whether a training was started here.
   bool HoldsRun() const;
@@ -50,7 +52,7 @@ class RunFolder {
   // (step, path), newest first.
   std::vector<std::pair<std::int64_t, std::filesystem::path>> StepCheckpoints() const;
   std::filesystem::path root_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
 };
 
 }  // namespace stemsmith

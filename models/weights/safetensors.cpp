@@ -208,8 +208,7 @@ SafetensorsFile LoadSafetensors(const std::filesystem::path& path) {
   std::error_code code;
   if (!std::filesystem::exists(path, code))
     throw Error::Input("no such file", path.string(), "check the path");
-  if (!std::filesystem::is_regular_file(path, code))
-    throw Error::Input("not a file", path.string(), "name a .safetensors file");
+  CheckIsFile(path);
   const std::uint64_t file_bytes = std::filesystem::file_size(path, code);
   errno = 0;
   std::ifstream in(path, std::ios::binary);

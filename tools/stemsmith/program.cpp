@@ -3,8 +3,10 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <sstream>
 
 #include "core/error.h"
+#include "core/program.h"
 #include "stemsmith_version.h"
 #include "tools/stemsmith/commands.h"
 
@@ -12,10 +14,8 @@ namespace stemsmith {
 
 std::span<const CommandRow> LightCommands() {
   static const CommandRow rows[] = {
-      {"synth", AddSynthCommand},
-      {"doctor", AddDoctorCommand},
-      {"prepare", AddPrepareCommand},
-      {"augment-preview", AddAugmentPreviewCommand},
+      {"synth", AddSynthCommand},     {"doctor", AddDoctorCommand},
+      {"prepare", AddPrepareCommand}, {"augment-preview", AddAugmentPreviewCommand},
       {"watch", AddWatchCommand},
   };
   return rows;
@@ -31,7 +31,9 @@ void AddOutputFlags(CLI::App& command, OutputMode& mode) {
       ->excludes(json);
 }
 
-int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
+namespace {
+
+int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   CLI::App app{"stemsmith: train, export and run music source separation models"};
   app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
   app.require_subcommand(1);
@@ -41,9 +43,12 @@ int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
   } catch (const CLI::RuntimeError& status) {
     return status.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kWrongUse);
+    std::ostringstream text;  // of --help and --version
+    const int status = app.exit(error, text);
+    WriteOutput(text.str());
+    return status == 0 ? 0 : static_cast<int>(ExitCode::kWrongUse);
   } catch (const Error& error) {
-    std::cerr << "error: " << error.what() << '\n';
+    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << '\n';
     return error.exit_status();
   } catch (const std::bad_alloc&) {
     std::cerr << "error: out of memory\n";
@@ -53,6 +58,13 @@ int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
     return static_cast<int>(ExitCode::kInputFailed);
   }
   return 0;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
+  StartProgram();
+  return FinishProgram(ParseAndRun(argc, argv, commands));
 }
 
 }  // namespace stemsmith

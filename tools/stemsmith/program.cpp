@@ -1,9 +1,8 @@
 #include "tools/stemsmith/program.h"
 
-#include <exception>
 #include <iostream>
-#include <new>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "stemsmith_version.h"
 #include "tools/stemsmith/commands.h"
@@ -41,16 +40,15 @@ int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
   } catch (const CLI::RuntimeError& status) {
     return status.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kWrongUse);
-  } catch (const Error& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << "error: " << error.what() << "; see stemsmith "
+              << (app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ")
+              << "--help\n";
+    return static_cast<int>(ExitCode::kWrongUse);
+  } catch (...) {
+    const Error error = CurrentError();
     std::cerr << "error: " << error.what() << '\n';
     return error.exit_status();
-  } catch (const std::bad_alloc&) {
-    std::cerr << "error: out of memory\n";
-    return static_cast<int>(ExitCode::kInputFailed);
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return static_cast<int>(ExitCode::kInputFailed);
   }
   return 0;
 }

@@ -195,10 +195,12 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
   const std::string event =
       Fixed(1, WallTime()) + Integer(kEventStep, step) + Bytes(field, message);
   out_.clear();
+  errno = 0;
   out_ << Framed(event) << std::flush;
   if (!out_ && !warned_) {
     warned_ = true;
-    Warn("cannot write " + path_.string() + ": is the disk full? Training goes on without it");
+    Warn(std::string(Error::System("cannot write", path_.string()).what()) +
+         "; training goes on without it");
   }
 }
 

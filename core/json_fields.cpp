@@ -30,6 +30,7 @@ int Depth(std::string_view text) {
 }
 
 std::string Shown(const json& value) {
+  if (value.is_discarded()) return "no JSON";
   if (value.is_object()) return "a map";
   if (value.is_array()) return "a list";
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);

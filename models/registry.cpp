@@ -1,6 +1,7 @@
 // The table of models: a declaration and a row for each, nothing else to touch.
 #include <algorithm>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "models/build_memory.h"
@@ -67,9 +68,13 @@ std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSett
                           config.Where(), "use fewer channels, levels or layers"));
   const std::string name = config.RequiredString("name");
   const ModelRow& row = FindModelRow(name, config.Where("name"));
-  std::shared_ptr<SeparationModel> model = row.make(config, setting);
-  config.CheckAllRead();
-  return model;
+  try {
+    std::shared_ptr<SeparationModel> model = row.make(config, setting);
+    config.CheckAllRead();
+    return model;
+  } catch (const c10::Error&) {  // one part alone is more than the system gives
+    throw CurrentError(config.Where());
+  }
 }
 
 }  // namespace stemsmith

@@ -8,7 +8,7 @@
 # otherwise. STEMSMITH_BUILD_DIR names the build; --verbose shows each answer.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-verbose=
+here=$PWD/tests verbose=
 case "${1:-}" in
   '') ;;
   --verbose) verbose=1 ;;
@@ -21,28 +21,8 @@ folder=$(mktemp -d)
 trap 'chmod -R u+rwX "$folder"; rm -rf "$folder"' EXIT
 cd "$folder"
 export LC_ALL=C.UTF-8
-cases=0 wrong=0
-
-# verdict NAME PROBLEM ANSWER: an empty problem is right.
-verdict() {
-  cases=$((cases + 1))
-  if [ -z "$2" ]; then
-    echo "ok     $1"
-  else
-    wrong=$((wrong + 1))
-    echo "WRONG  $1: $2"
-  fi
-  if [ -n "$verbose$2" ]; then sed 's/^/         /' <<<"$3"; fi
-}
-lines() { [ -z "$1" ] && echo 0 || wc -l <<<"$1"; }
-add() { problem="$problem${problem:+; }$1"; }
-
-# Runs a program: $status, $out, $err.
-run() {
-  status=0
-  "$@" >out.txt 2>err.txt </dev/null || status=$?
-  out=$(<out.txt) err=$(<err.txt)
-}
+answers=$folder
+. "$here/cases.sh"
 separate() { run "$bin/separate" model.onnx -o out "$@"; }
 
 # bad FILE PATTERN [OPTION…]: `separate FILE good.wav` says one line with FILE and PATTERN, and why the run failed.
@@ -243,5 +223,4 @@ dataset "prepare --on-damage conceal" 0 'warning.*[0-9]\.[0-9]+ s' \
 dataset "prepare --on-damage maybe" 2 'on-damage' \
   "$bin/stemsmith" prepare folders songs --out refused/cache.h5 --on-damage maybe
 
-echo "$((cases - wrong)) of $cases cases are answered as they should be"
-[ "$wrong" = 0 ]
+count_cases

@@ -3,15 +3,27 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <set>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/numbers.h"
 #include "core/text.h"
 
 namespace stemsmith {
+namespace {
+
+// Far beyond any configuration. Aliases of aliases (`b: [*a, *a]`, `c: [*b, *b]`, …) make few lines
+// of text more values than memory holds, as they are copied here.
+constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+constexpr std::size_t kMostValues = 200'000;
+constexpr int kDeepest = 100;
+
+Error TooDeep(const std::string& place) {
+  return Error::Usage("the configuration is nested too deeply", place);
+}
+
+}  // namespace
 
 // A copy of the YAML tree that remembers places and questions.
 struct Config::Node {
@@ -43,10 +55,18 @@ struct ConfigParser {
     return mark.is_null() ? file : file + ":" + std::to_string(mark.line + 1);
   }
 
-  static NodePtr Convert(const YAML::Node& yaml, const std::string& file, int depth = 0) {
+  // `values` counts those of the whole file.
+  static NodePtr Convert(const YAML::Node& yaml, const std::string& file, std::size_t& values,
+                         int depth = 0) {
     auto node = std::make_shared<Node>();
     node->place = Place(file, yaml.Mark());
-    if (depth > 100) throw Error::Usage("the configuration is nested too deeply", node->place);
+    if (depth > kDeepest) throw TooDeep(node->place);
+    if (++values > kMostValues) {
+      throw Error::Usage("the configuration holds more than " + std::to_string(kMostValues) +
+                             " values, with those that aliases (*name) repeat",
+                         node->place, "write a shorter one");
+    }
+    std::set<std::string> known;
     switch (yaml.Type()) {
       case YAML::NodeType::Null:
       case YAML::NodeType::Undefined:
@@ -59,18 +79,16 @@ struct ConfigParser {
         break;
       case YAML::NodeType::Sequence:
         node->kind = Node::Kind::kList;
-        for (const auto& item : yaml) node->items.push_back(Convert(item, file, depth + 1));
+        for (const auto& item : yaml) node->items.push_back(Convert(item, file, values, depth + 1));
         break;
       case YAML::NodeType::Map:
         for (const auto& entry : yaml) {
           const std::string place = Place(file, entry.first.Mark());
           if (!entry.first.IsScalar()) throw Error::Usage("a key is not plain text", place);
           const std::string key = entry.first.Scalar();
-          for (const auto& [name, other] : node->entries) {
-            if (name == key)
-              throw Error::Usage("the key '" + key + "' stands twice", place, "keep one of them");
-          }
-          node->entries.emplace_back(key, Convert(entry.second, file, depth + 1));
+          if (!known.insert(key).second)
+            throw Error::Usage("the key '" + key + "' stands twice", place, "keep one of them");
+          node->entries.emplace_back(key, Convert(entry.second, file, values, depth + 1));
           node->entries.back().second->place =
               place;  // the key's line reads better than the value's
         }
@@ -80,8 +98,14 @@ struct ConfigParser {
   }
 
   static NodePtr ParseYaml(const std::string& text, const std::string& name) {
+    if (text.size() > kMostBytes) {
+      throw Error::Usage("a file of " + std::to_string(text.size() >> 20) +
+                             " MiB is no configuration",
+                         name, "give a YAML file");
+    }
     try {
-      NodePtr node = Convert(YAML::Load(text), name);
+      std::size_t values = 0;
+      NodePtr node = Convert(YAML::Load(text), name, values);
       if (node->kind == Node::Kind::kNull) node->kind = Node::Kind::kMap;
       return node;
     } catch (const YAML::Exception& error) {
@@ -129,6 +153,7 @@ struct ConfigParser {
     }
     NodePtr node = root;
     std::string path = setting.substr(0, equals);
+    if (std::count(path.begin(), path.end(), '.') > kDeepest) throw TooDeep("--set");
     NodePtr value = ParseYaml(setting.substr(equals + 1), place);
     value->place = place;
     for (;;) {
@@ -137,14 +162,13 @@ struct ConfigParser {
       const bool last = dot == std::string::npos;
       NodePtr* slot = nullptr;
       if (node->kind == Node::Kind::kList) {
-        char* end = nullptr;
-        const unsigned long index = std::strtoul(key.c_str(), &end, 10);
-        if (key.empty() || *end != '\0' || index >= node->items.size()) {
+        const auto index = NumberIn<std::size_t>(key, {});
+        if (!index || *index >= node->items.size()) {
           throw Error::Usage(
               "'" + key + "' is no item of a list of " + std::to_string(node->items.size()), place,
               "items are numbered from 0");
         }
-        slot = &node->items[index];
+        slot = &node->items[*index];
       } else {
         if (node->kind != Node::Kind::kMap) node->kind = Node::Kind::kMap, node->scalar.clear();
         for (auto& [name, child] : node->entries) {
@@ -227,26 +251,14 @@ struct ConfigParser {
     parent.defaults.emplace_back(key, std::move(value));
   }
 
-  static std::string NumberText(double value) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%.17g", value);
-    for (int digits = 6; digits < 17; ++digits) {
-      char shorter[40];
-      std::snprintf(shorter, sizeof shorter, "%.*g", digits, value);
-      if (std::strtod(shorter, nullptr) == value) return shorter;
-    }
-    return text;
+  static bool IsPlain(const Node& node) {
+    return node.kind == Node::Kind::kScalar && !node.quoted;
   }
 
   static double ToNumber(const Node& node, const std::string& key) {
-    char* end = nullptr;
-    const double value = std::strtod(node.scalar.c_str(), &end);
-    const bool plain =
-        node.kind == Node::Kind::kScalar && !node.quoted && !node.scalar.empty() && *end == '\0';
-    if (!plain || !std::isfinite(value)) {
-      throw Error::Usage("'" + key + "' must be a number" + Shown(node), node.place);
-    }
-    return value;
+    const auto value = IsPlain(node) ? ParseNumber(node.scalar) : std::nullopt;
+    if (value) return *value;
+    throw Error::Usage("'" + key + "' must be a number" + Shown(node), node.place);
   }
 
   static std::string Shown(const Node& node) {
@@ -362,7 +374,7 @@ std::string Config::RequiredString(const std::string& key) const {
 
 double Config::Number(const std::string& key, double fallback) const {
   if (const auto node = ConfigParser::Ask(*node_, key)) return ConfigParser::ToNumber(*node, key);
-  ConfigParser::Default(*node_, key, ConfigParser::Scalar(ConfigParser::NumberText(fallback)));
+  ConfigParser::Default(*node_, key, ConfigParser::Scalar(NumberText(fallback)));
   return fallback;
 }
 
@@ -372,12 +384,10 @@ std::int64_t Config::Integer(const std::string& key, std::int64_t fallback) cons
     ConfigParser::Default(*node_, key, ConfigParser::Scalar(std::to_string(fallback)));
     return fallback;
   }
-  const double value = ConfigParser::ToNumber(*node, key);
-  if (value != std::floor(value) || std::abs(value) > 9.0e15) {
-    throw Error::Usage("'" + key + "' must be a whole number, not '" + node->scalar + "'",
-                       node->place);
-  }
-  return static_cast<std::int64_t>(value);
+  const auto value = ConfigParser::IsPlain(*node) ? ParseInteger(node->scalar) : std::nullopt;
+  if (value) return *value;
+  throw Error::Usage("'" + key + "' must be a whole number" + ConfigParser::Shown(*node),
+                     node->place);
 }
 
 bool Config::Bool(const std::string& key, bool fallback) const {
@@ -416,7 +426,7 @@ std::vector<double> Config::Numbers(const std::string& key,
                                     const std::vector<double>& fallback) const {
   const auto node = ConfigParser::Ask(*node_, key);
   if (!node) {
-    ConfigParser::Default(*node_, key, ConfigParser::ListOf(fallback, ConfigParser::NumberText));
+    ConfigParser::Default(*node_, key, ConfigParser::ListOf(fallback, [](double v) { return NumberText(v); }));
     return fallback;
   }
   if (node->kind != Node::Kind::kList) {
@@ -430,9 +440,9 @@ std::vector<double> Config::Numbers(const std::string& key,
 
 double Config::NumberIn(const std::string& key, double fallback, double low, double high) const {
   const double value = Number(key, fallback);
-  if (value < low || value > high) {
-    throw Error::Usage("'" + key + "' is " + ConfigParser::NumberText(value) + ", outside " +
-                           ConfigParser::NumberText(low) + " … " + ConfigParser::NumberText(high),
+  if (!Range<double>{low, high}.Holds(value)) {
+    throw Error::Usage("'" + key + "' is " + NumberText(value) + ", outside " +
+                           NumberText(low) + " … " + NumberText(high),
                        Where(key));
   }
   return value;

@@ -16,13 +16,60 @@ std::string OneLine(const std::string& what, const std::string& where, const std
   return line;
 }
 
+// Files grow under temporary names (core/files.h): ".NAME.tmp-…" beside NAME, or NAME in a folder
+// ".files.tmp-…". People know the final one.
+std::string FinalPath(const std::string& path) {
+  constexpr char kMark[] = ".tmp-", kFolder[] = "files";
+  if (path.find(kMark) == std::string::npos) return path;
+  std::string shown;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    std::string part = path.substr(begin, end - begin);
+    const std::size_t mark = part.find(kMark);
+    const bool temporary = mark != std::string::npos && part[0] == '.';
+    if (temporary) part = part.substr(1, mark - 1);
+    if (!temporary || part != kFolder) shown += part + (end < path.size() ? "/" : "");
+    begin = end + 1;
+  }
+  return shown;
+}
+
+// What to do about a system's reason; `otherwise` where that depends on what was tried.
+std::string AdviceFor(int reason, std::string otherwise) {
+  switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space, or choose another disk";
+    case EMFILE:
+    case ENFILE:
+      return "raise the limit of open files (ulimit -n)";
+    case EFBIG:
+      return "raise the limit of file sizes (ulimit -f); some file systems take no longer ones";
+    case EROFS:
+      return "choose a place that can be written";
+    case ENAMETOOLONG:
+      return "choose a shorter name";
+    case EIO:
+      return "check the disk, or the connection to it";
+    case ENOMEM:
+      return "free some memory";
+    case EAGAIN:
+      return "raise the limit of processes (ulimit -u), or give fewer threads";
+    case EACCES:
+    case EPERM:
+      return otherwise.empty() ? "check its permissions" : otherwise;
+    default:
+      return otherwise;
+  }
+}
+
 }  // namespace
 
 Error::Error(ExitCode code, std::string what, std::string where, std::string advice)
-    : std::runtime_error(OneLine(what, where, advice)),
+    : std::runtime_error(OneLine(what, FinalPath(where), advice)),
       code_(code),
       what_(std::move(what)),
-      where_(std::move(where)),
+      where_(FinalPath(where)),
       advice_(std::move(advice)) {}
 
 Error Error::Input(std::string what, std::string where, std::string advice) {
@@ -36,34 +83,14 @@ Error Error::Usage(std::string what, std::string where, std::string advice) {
 Error Error::System(std::string what, std::string where, std::string advice) {
   const int reason = errno;
   if (reason != 0) what += std::string(": ") + std::strerror(reason);
-  return {ExitCode::kInputFailed, std::move(what), std::move(where), std::move(advice)};
+  return {ExitCode::kInputFailed, std::move(what), std::move(where),
+          AdviceFor(reason, std::move(advice))};
 }
 
 Error Error::Write(std::string what, std::string where) {
-  const int reason = errno;
-  const char* advice = "is the disk full?";
-  switch (reason) {
-    case EFBIG:
-      advice = "raise the limit of file sizes (ulimit -f); some file systems take no longer ones";
-      break;
-    case EMFILE:
-    case ENFILE:
-      advice = "raise the limit of open files (ulimit -n)";
-      break;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case ENOTDIR:
-      advice = "choose a folder that this user may write";
-      break;
-    case ENOSPC:
-    case EDQUOT:
-      advice = "free some space, or choose another disk";
-      break;
-    default:
-      break;
-  }
-  return System(std::move(what), std::move(where), advice);
+  const bool forbidden = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOTDIR;
+  return System(std::move(what), std::move(where),
+                forbidden ? "choose a folder that this user may write" : "is the disk full?");
 }
 
 Error Error::Stopped(int signal, std::string what, std::string advice) {

@@ -3,26 +3,12 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/json_fields.h"
 
 namespace stemsmith {
 namespace {
 
 using nlohmann::json;
-
-// Reads one key with a message that names it; nlohmann's own exceptions name neither file nor key.
-template <typename T>
-T Get(const json& object, const char* key, const std::string& where) {
-  const auto found = object.find(key);
-  if (found == object.end())
-    throw Error::Input(std::string("the manifest lacks '") + key + "'", where,
-                       "export the model again");
-  try {
-    return found->get<T>();
-  } catch (const json::exception&) {
-    throw Error::Input(std::string("the manifest's '") + key + "' has the wrong kind of value",
-                       where, "export the model again");
-  }
-}
 
 void Require(bool condition, const std::string& what, const std::string& where) {
   if (!condition)
@@ -61,30 +47,35 @@ json Manifest::ToJson() const {
 }
 
 Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
-  const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json object = ParseJson(text);
   if (!object.is_object())
     throw Error::Input("the manifest is not JSON", where, "export the model again");
-  const int version = Get<int>(object, "version", where);
+  const JsonFields fields(object, [&](const std::string& problem) {
+    return Error::Input("the manifest makes no sense: " + problem, where, "export the model again");
+  });
+  const auto version = fields.Number<std::int64_t>("version");
   if (version < 1 || version > kVersion) {
     throw Error::Input("the manifest has version " + std::to_string(version) +
                            ", this program reads up to " + std::to_string(kVersion),
                        where, "use a newer stemsmith, or export the model with this one");
   }
+  constexpr std::int64_t kMostFrames = std::int64_t{1} << 31;
   Manifest manifest;
-  manifest.model_name = Get<std::string>(object, "model", where);
-  manifest.stems = Get<std::vector<std::string>>(object, "stems", where);
-  manifest.sample_rate_hz = Get<int>(object, "sample_rate_hz", where);
-  manifest.channels = Get<int>(object, "channels", where);
-  manifest.segment_frames = Get<std::int64_t>(object, "segment_frames", where);
-  const json length = Get<json>(object, "length", where);
-  manifest.length.dynamic = Get<bool>(length, "dynamic", where);
-  manifest.length.offset_frames = Get<std::int64_t>(length, "offset_frames", where);
-  manifest.length.multiple_frames = Get<std::int64_t>(length, "multiple_frames", where);
-  manifest.song_normalization = Get<std::string>(object, "song_normalization", where);
-  manifest.tail = object.value("tail", manifest.tail);
-  manifest.window = Get<std::string>(object, "window", where);
-  manifest.overlap = Get<double>(object, "overlap", where);
-  manifest.precision = Get<std::string>(object, "precision", where);
+  manifest.model_name = fields.Text("model");
+  manifest.stems = fields.Texts("stems");
+  manifest.sample_rate_hz = fields.Number<int>("sample_rate_hz", {1000, 768'000});
+  manifest.channels = fields.Number<int>("channels", {1, 64});
+  manifest.segment_frames = fields.Number<std::int64_t>("segment_frames", {1, kMostFrames});
+  const JsonFields length = fields.Object("length");
+  manifest.length.dynamic = length.Bool("dynamic");
+  manifest.length.offset_frames = length.Number<std::int64_t>("offset_frames", {0, kMostFrames});
+  manifest.length.multiple_frames =
+      length.Number<std::int64_t>("multiple_frames", {1, kMostFrames});
+  manifest.song_normalization = fields.Text("song_normalization");
+  manifest.tail = fields.Text("tail", manifest.tail);
+  manifest.window = fields.Text("window");
+  manifest.overlap = fields.Number<double>("overlap", {0, 1});
+  manifest.precision = fields.Text("precision");
   manifest.stft = object.value("stft", json());
   manifest.training = object.value("training", json());
   manifest.versions = object.value("versions", json());
@@ -100,24 +91,23 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() ==
               manifest.stems.size(),
           "a stem name stands twice", where);
-  Require(manifest.sample_rate_hz >= 1000 && manifest.sample_rate_hz <= 768000, "the sample rate",
+  // What is held in memory of one segment: the mixture and all stems.
+  constexpr double kMostBytes = 8.0 * (1 << 30);
+  Require(static_cast<double>(manifest.segment_frames) * manifest.channels *
+                  static_cast<double>(manifest.stems.size() + 1) * sizeof(float) <=
+              kMostBytes,
+          "a segment of " + std::to_string(manifest.segment_frames) + " frames of " +
+              std::to_string(manifest.stems.size()) + " stems takes more than 8 GiB",
           where);
   if (!manifest.external_data.is_null()) {
-    const json& data = manifest.external_data;
-    Require(data.is_object() && Get<std::uint64_t>(data, "bytes", where) > 0 &&
-                !Get<std::string>(data, "id", where).empty() &&
-                Get<std::string>(data, "id", where).size() <= 32,
+    const JsonFields data = fields.Object("external_data");
+    const std::string id = data.Text("id"), file = data.Text("file");
+    Require(data.Number<std::uint64_t>("bytes") > 0 && !id.empty() && id.size() <= 32,
             "the external data", where);
-    const std::string file = Get<std::string>(data, "file", where);
     Require(!file.empty() && file.find('/') == std::string::npos && file != "." && file != "..",
             "the external data's file name '" + file + "'", where);
   }
-  Require(manifest.channels >= 1 && manifest.channels <= 64, "the number of channels", where);
-  Require(manifest.segment_frames >= 1 && manifest.segment_frames <= (std::int64_t{1} << 31),
-          "the segment", where);
-  Require(manifest.length.multiple_frames >= 1 && manifest.length.offset_frames >= 0,
-          "the length rule", where);
-  Require(manifest.overlap >= 0 && manifest.overlap < 1, "the overlap", where);
+  Require(manifest.overlap < 1, "the overlap", where);
   Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window),
           "the window '" + manifest.window + "'", where);
   Require(std::set<std::string>{"zeros", "context"}.contains(manifest.tail),

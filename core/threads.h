@@ -1,9 +1,11 @@
-// How many threads compute one thing together.
+// How many threads compute one thing together, and starting them.
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "core/error.h"
 
@@ -26,5 +28,9 @@ inline int ComputeThreads(int wanted) {
   }
   return wanted > 0 ? wanted : processors;
 }
+
+// Starts `count` threads of `work`, or as many of them as the system starts. Throws Error where it
+// starts none.
+std::vector<std::thread> StartThreads(int count, const std::function<void()>& work);
 
 }  // namespace stemsmith

@@ -1,10 +1,10 @@
 #include "datasets/cache_index.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_fields.h"
 #include "datasets/hdf5_file.h"
 
 namespace stemsmith {
@@ -33,20 +33,25 @@ nlohmann::json ToJson(const CacheIndex& index) {
   return json;
 }
 
-CacheIndex FromJson(const nlohmann::json& json) {
+CacheIndex FromJson(const nlohmann::json& json, const std::filesystem::path& path) {
+  const JsonFields fields(json, [&](const std::string& problem) {
+    return Damaged(path, "its index cannot be read: " + problem);
+  });
   CacheIndex index;
-  json.at("stems").get_to(index.stems);
-  json.at("sample_rate_hz").get_to(index.sample_rate_hz);
-  json.at("channels").get_to(index.channels);
-  if (json.contains("spectrogram")) {
-    index.spectrogram = SpectrogramFormatFrom(json["spectrogram"]);
-    if (!index.spectrogram) throw std::invalid_argument("spectrogram");
+  index.stems = fields.Texts("stems");
+  index.sample_rate_hz = fields.Number<int>("sample_rate_hz", {1, 768'000});
+  index.channels = fields.Number<int>("channels", {1, 1024});
+  if (fields.Has("spectrogram")) {
+    index.spectrogram = SpectrogramFormatFrom(fields.Value("spectrogram"));
+    if (!index.spectrogram) throw Damaged(path, "its spectrograms are of no known kind");
   }
-  json.at("kind").get_to(index.kind);
-  json.at("root").get_to(index.root);
-  json.at("recipe").get_to(index.recipe);
-  json.at("command").get_to(index.command);
-  for (const auto& track : json.at("tracks")) index.tracks.push_back(TrackRecord::FromJson(track));
+  index.kind = fields.Text("kind");
+  index.root = fields.Text("root");
+  index.recipe = fields.Text("recipe");
+  index.command = fields.Text("command");
+  fields.ForEach("tracks", [&](const JsonFields& track) {
+    index.tracks.push_back(TrackRecord::FromJson(track));
+  });
   return index;
 }
 
@@ -112,19 +117,12 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
     CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
     text = ReadTextDataset(file.id(), "index", path);
   }
-  CacheIndex index;
-  try {
-    index = FromJson(nlohmann::json::parse(text));
-  } catch (const nlohmann::json::exception&) {
-    throw Damaged(path, "its index cannot be read");
-  } catch (const std::invalid_argument&) {
-    throw Damaged(path, "its spectrograms are of no known kind");
-  }
-  if (index.stems.empty() || index.channels < 1 || index.sample_rate_hz < 1) {
-    throw Damaged(path, "its index holds no stems");
-  }
+  const nlohmann::json json = ParseJson(text);
+  if (!json.is_object()) throw Damaged(path, "its index cannot be read");
+  CacheIndex index = FromJson(json, path);
+  if (index.stems.empty()) throw Damaged(path, "its index holds no stems");
   for (const TrackRecord& track : index.tracks) {
-    if (track.frames < 1 || track.rms_db.size() != index.stems.size() ||
+    if (track.rms_db.size() != index.stems.size() ||
         (!track.loudness_lufs.empty() && track.loudness_lufs.size() != index.stems.size())) {
       throw Damaged(path, "its index contradicts itself at track \"" + track.name + "\"");
     }

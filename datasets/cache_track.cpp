@@ -14,6 +14,8 @@
 namespace stemsmith {
 namespace {
 
+constexpr std::int64_t kMostFrames = std::int64_t{1} << 40;  // months of audio
+
 CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::path& path) {
   for (const CacheSampleType type :
        {CacheSampleType::kInt16, CacheSampleType::kFloat16, CacheSampleType::kFloat32}) {
@@ -23,8 +25,7 @@ CacheSampleType SampleTypeOf(const std::string& name, const std::filesystem::pat
 }
 
 SpectrogramFormat SpectrogramOf(const std::string& text, const std::filesystem::path& path) {
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (const auto format = SpectrogramFormatFrom(json)) return *format;
+  if (const auto format = SpectrogramFormatFrom(ParseJson(text))) return *format;
   throw DamagedTrack(path, "its spectrogram is of no known kind");
 }
 
@@ -92,21 +93,22 @@ nlohmann::json TrackRecord::ToJson() const {
   return json;
 }
 
-TrackRecord TrackRecord::FromJson(const nlohmann::json& json) {
+TrackRecord TrackRecord::FromJson(const JsonFields& fields) {
   TrackRecord record;
-  json.at("name").get_to(record.name);
-  json.at("split").get_to(record.split);
-  json.at("file").get_to(record.file);
-  json.at("frames").get_to(record.frames);
-  json.at("bytes").get_to(record.bytes);
-  record.sample_type = SampleTypeOf(json.at("sample_type").get<std::string>(), record.file);
-  record.compression = json.value("compression", 0);
-  json.at("rms_db").get_to(record.rms_db);
-  if (json.contains("loudness_lufs")) json.at("loudness_lufs").get_to(record.loudness_lufs);
-  json.at("checksum").get_to(record.checksum);
-  json.at("recipe_hash").get_to(record.recipe_hash);
-  for (const auto& source : json.at("sources"))
+  record.name = fields.Text("name");
+  record.split = fields.Text("split");
+  record.file = fields.Text("file");
+  record.frames = fields.Number<std::int64_t>("frames", {1, kMostFrames});
+  record.bytes = fields.Number<std::uint64_t>("bytes");
+  record.sample_type = SampleTypeOf(fields.Text("sample_type"), record.file);
+  record.compression = fields.Number<int>("compression", {0, 9}, 0);
+  record.rms_db = fields.Numbers<double>("rms_db");
+  if (fields.Has("loudness_lufs")) record.loudness_lufs = fields.Numbers<double>("loudness_lufs");
+  record.checksum = fields.Text("checksum");
+  record.recipe_hash = fields.Text("recipe_hash");
+  fields.ForEach("sources", [&](const JsonFields& source) {
     record.sources.push_back(SourceFile::FromJson(source));
+  });
   return record;
 }
 
@@ -236,12 +238,13 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
     record.loudness_lufs = ReadNumbersAttribute(file.id(), "loudness_lufs", path);
   record.checksum = ReadStringAttribute(file.id(), "checksum", path);
   record.recipe_hash = ReadStringAttribute(file.id(), "recipe_hash", path);
-  try {
-    for (const auto& source : nlohmann::json::parse(ReadTextDataset(file.id(), "sources", path))) {
-      record.sources.push_back(SourceFile::FromJson(source));
-    }
-  } catch (const nlohmann::json::exception&) {
-    throw DamagedTrack(path, "its list of sources cannot be read");
+  const nlohmann::json sources = ParseJson(ReadTextDataset(file.id(), "sources", path));
+  if (!sources.is_array()) throw DamagedTrack(path, "its list of sources cannot be read");
+  for (const nlohmann::json& source : sources) {
+    record.sources.push_back(
+        SourceFile::FromJson(JsonFields(source, [&](const std::string& problem) {
+          return DamagedTrack(path, "in its list of sources " + problem);
+        })));
   }
   return record;
 }

@@ -72,7 +72,7 @@ struct TrackRecord {
   std::vector<SourceFile> sources;
 
   nlohmann::json ToJson() const;
-  static TrackRecord FromJson(const nlohmann::json& json);
+  static TrackRecord FromJson(const JsonFields& fields);
 };
 
 // Frames in a chunk of so many bytes per frame: the power of two that makes it 128 to 256 KiB, but

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/threads.h"
 #include "datasets/doctor_recording.h"
 #include "datasets/doctor_song.h"
 #include "datasets/recipe.h"
@@ -194,11 +195,8 @@ void Doctor::ExamineSongs() {
       ProgressOptions{"doctor", static_cast<std::int64_t>(megabytes), "MB", options_.mode});
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t wanted = options_.threads > 0 ? options_.threads : cores;
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < std::min(wanted, songs_.size()); ++i) {
-    threads.emplace_back([this] { Work(); });
-  }
-  for (std::thread& thread : threads) thread.join();
+  const int count = static_cast<int>(std::min(wanted, songs_.size()));
+  for (std::thread& thread : StartThreads(count, [this] { Work(); })) thread.join();
   progress_->Finish();
   if (unexpected_) std::rethrow_exception(unexpected_);
 }

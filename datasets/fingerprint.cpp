@@ -22,12 +22,12 @@ nlohmann::json SourceFile::ToJson() const {
   return {{"path", path}, {"size", size}, {"mtime_ns", mtime_ns}, {"hash", hash}};
 }
 
-SourceFile SourceFile::FromJson(const nlohmann::json& json) {
+SourceFile SourceFile::FromJson(const JsonFields& fields) {
   SourceFile source;
-  json.at("path").get_to(source.path);
-  json.at("size").get_to(source.size);
-  json.at("mtime_ns").get_to(source.mtime_ns);
-  json.at("hash").get_to(source.hash);
+  source.path = fields.Text("path");
+  source.size = fields.Number<std::uint64_t>("size");
+  source.mtime_ns = fields.Number<std::int64_t>("mtime_ns");
+  source.hash = fields.Text("hash");
   return source;
 }
 

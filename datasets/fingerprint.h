@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/json_fields.h"
+
 namespace stemsmith {
 
 struct SourceFile {
@@ -16,7 +18,7 @@ struct SourceFile {
   std::string hash;           // of the content, hexadecimal
 
   nlohmann::json ToJson() const;
-  static SourceFile FromJson(const nlohmann::json& json);
+  static SourceFile FromJson(const JsonFields& fields);
 };
 
 enum class SourceState {

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <string_view>
+
+#include "core/numbers.h"
 
 namespace stemsmith {
 namespace {
@@ -15,6 +20,7 @@ std::recursive_mutex& Mutex() {
 
 // Texts in our files are JSON indices; a length beyond this is damage, not data.
 constexpr hsize_t kMostTextBytes = hsize_t{1} << 31;
+constexpr std::size_t kMostAttributeBytes = std::size_t{8} << 20;
 
 Error Damaged(const std::filesystem::path& path, const std::string& part) {
   return Error::Input("the file is damaged: \"" + part + "\" cannot be read", path.string(),
@@ -52,13 +58,13 @@ Hdf5Handle PlainDatasetProperties() {
 
 herr_t FindSystemReason(unsigned, const H5E_error2_t* entry, void* data) {
   // The file driver writes: … errno = 28, error message = 'No space left on device', buf = …
-  constexpr char kMark[] = "error message = '";
-  if (entry->desc == nullptr) return 0;
-  const char* begin = std::strstr(entry->desc, kMark);
-  if (begin == nullptr) return 0;
-  begin += sizeof kMark - 1;
-  const char* end = std::strchr(begin, '\'');
-  if (end != nullptr) static_cast<std::string*>(data)->assign(begin, end);
+  constexpr std::string_view kMark = "errno = ";
+  const std::string_view text = entry->desc == nullptr ? "" : entry->desc;
+  const std::size_t at = text.find(kMark);
+  if (at == text.npos) return 0;
+  const std::string_view number = text.substr(at + kMark.size());
+  if (const auto reason = NumberIn<int>(number.substr(0, number.find(',')), {}))
+    *static_cast<int*>(data) = *reason;
   return 0;
 }
 
@@ -91,9 +97,9 @@ bool Hdf5Handle::Close() {
 
 namespace {
 
-// What the system said in the last failed call of this thread, or "".
-std::string SystemReason() {
-  std::string reason;
+// The system's reason (errno) in the last failed call of this thread, or 0.
+int SystemReason() {
+  int reason = 0;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, FindSystemReason, &reason);
   return reason;
 }
@@ -128,9 +134,8 @@ Hdf5Output::~Hdf5Output() {
 Error Hdf5Output::WriteFailed() {
   Hdf5Lock lock;
   failed_ = true;
-  const std::string reason = SystemReason();
-  return Error::Input("cannot write" + (reason.empty() ? std::string() : ": " + reason),
-                      target().string(), "make room on the disk and run the command again");
+  errno = SystemReason();
+  return Error::System("cannot write", target().string(), "is the disk sound?");
 }
 
 bool Hdf5Output::Flush() {
@@ -157,11 +162,17 @@ bool IsHdf5File(const std::filesystem::path& path) {
 
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind) {
   if (KindOfFile(path) != "folder") CheckIsFile(path);
+  errno = 0;
   std::ifstream stream(path, std::ios::binary);
+  const int reason = stream ? 0 : errno;
   std::error_code ignored;
-  if (!stream || std::filesystem::is_directory(path, ignored)) {
+  if (std::filesystem::is_directory(path, ignored) || reason == ENOENT) {
     throw Error::Input("no such " + kind, path.string(),
                        "make it with `stemsmith prepare KIND ROOT --out FILE`");
+  }
+  if (!stream) {
+    errno = reason;
+    throw Error::System("cannot open the " + kind, path.string());
   }
   std::array<char, 8> head{};
   stream.read(head.data(), head.size());
@@ -176,11 +187,13 @@ Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& ki
   Hdf5Lock lock;
   const Hdf5Handle access = AccessProperties();
   Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose);
-  if (!file.valid()) {
-    throw Error::Input("the " + kind + " is cut off or damaged", path.string(),
-                       "delete it and prepare the cache again");
+  if (file.valid()) return file;
+  if (const int system = SystemReason(); system != 0) {
+    errno = system;
+    throw Error::System("cannot open the " + kind, path.string());
   }
-  return file;
+  throw Error::Input("the " + kind + " is cut off or damaged", path.string(),
+                     "delete it and prepare the cache again");
 }
 
 std::int64_t Hdf5FormatVersion(hid_t file, const std::string& format,
@@ -244,7 +257,9 @@ std::string ReadStringAttribute(hid_t object, const char* name, const std::files
       H5Sget_simple_extent_npoints(space.id()) != 1) {
     throw Damaged(path, name);
   }
-  std::string text(H5Tget_size(type.id()), '\0');
+  const std::size_t bytes = H5Tget_size(type.id());
+  if (bytes > kMostAttributeBytes) throw Damaged(path, name);
+  std::string text(bytes, '\0');
   if (H5Aread(attribute.id(), type.id(), text.data()) < 0) throw Damaged(path, name);
   text.resize(std::strlen(text.c_str()));
   return text;
@@ -256,8 +271,11 @@ std::int64_t ReadIntegerAttribute(hid_t object, const char* name,
   const Hdf5Handle attribute(H5Aopen(object, name, H5P_DEFAULT), H5Aclose);
   if (!attribute.valid()) throw Damaged(path, name);
   const Hdf5Handle space(H5Aget_space(attribute.id()), H5Sclose);
+  const Hdf5Handle type(H5Aget_type(attribute.id()), H5Tclose);
   std::int64_t value = 0;
-  if (H5Sget_simple_extent_npoints(space.id()) != 1 ||
+  // HDF5 would round a fraction, and clip what is too large.
+  if (H5Sget_simple_extent_npoints(space.id()) != 1 || H5Tget_class(type.id()) != H5T_INTEGER ||
+      H5Tget_size(type.id()) > sizeof value ||
       H5Aread(attribute.id(), H5T_NATIVE_INT64, &value) < 0) {
     throw Damaged(path, name);
   }
@@ -271,9 +289,12 @@ std::vector<double> ReadNumbersAttribute(hid_t object, const char* name,
   if (!attribute.valid()) throw Damaged(path, name);
   const Hdf5Handle space(H5Aget_space(attribute.id()), H5Sclose);
   const hssize_t count = H5Sget_simple_extent_npoints(space.id());
-  if (count < 0 || count > 1 << 20) throw Damaged(path, name);
+  if (count < 0 || count > static_cast<hssize_t>(kMostAttributeBytes / sizeof(double)))
+    throw Damaged(path, name);
   std::vector<double> values(static_cast<std::size_t>(count));
-  if (H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, values.data()) < 0) throw Damaged(path, name);
+  if (H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, values.data()) < 0 ||
+      !std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }))
+    throw Damaged(path, name);
   return values;
 }
 
@@ -298,7 +319,8 @@ std::string ReadTextDataset(hid_t file, const char* name, const std::filesystem:
   const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
   const std::size_t bytes = H5Tget_size(type.id());
   if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) > 0 ||
-      H5Sget_simple_extent_npoints(space.id()) != 1 || bytes > kMostTextBytes) {
+      H5Sget_simple_extent_npoints(space.id()) != 1 || bytes > kMostTextBytes ||
+      bytes > H5Dget_storage_size(dataset.id())) {
     throw Damaged(path, name);
   }
   std::string text(bytes, '\0');
@@ -330,7 +352,9 @@ std::vector<Number> ReadList(hid_t file, const char* name, hid_t native,
   if (!dataset.valid()) throw Damaged(path, name);
   const Hdf5Handle space(H5Dget_space(dataset.id()), H5Sclose);
   const hssize_t count = H5Sget_simple_extent_npoints(space.id());
-  if (count < 0 || count > 1 << 28) throw Damaged(path, name);
+  // Ours are stored plainly. A small file may claim a list of any length, filled with zeros.
+  if (count < 0 || static_cast<hsize_t>(count) > H5Dget_storage_size(dataset.id()) / sizeof(Number))
+    throw Damaged(path, name);
   std::vector<Number> values(static_cast<std::size_t>(count));
   if (count > 0 &&
       H5Dread(dataset.id(), native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {

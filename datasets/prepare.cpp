@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/threads.h"
 #include "datasets/cache_index.h"
 #include "datasets/prepare_lock.h"
 #include "datasets/readers/readers.h"
@@ -262,11 +263,8 @@ void Preparation::MakeSongs() {
   start_ = std::chrono::steady_clock::now();
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t wanted = options_.threads > 0 ? options_.threads : cores;
-  std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < std::min(wanted, jobs_.size()); ++i) {
-    threads.emplace_back([this] { Work(); });
-  }
-  for (std::thread& thread : threads) thread.join();
+  const int count = static_cast<int>(std::min(wanted, jobs_.size()));
+  for (std::thread& thread : StartThreads(count, [this] { Work(); })) thread.join();
   progress_->Finish();
   if (unexpected_) std::rethrow_exception(unexpected_);
   if (fatal_) {

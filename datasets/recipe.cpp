@@ -4,11 +4,10 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipe_advice.h"
 
@@ -46,20 +45,19 @@ RecipeEntry EntryOf(const std::string& pattern, const std::string& where) {
 std::vector<std::pair<int, int>> ProgramsOf(const Config& config) {
   std::vector<std::pair<int, int>> programs;
   for (const std::string& text : config.Strings("program")) {
-    int first = 0, last = 0, used = 0;
-    const bool range = std::sscanf(text.c_str(), "%3d - %3d%n", &first, &last, &used) == 2 &&
-                       used == static_cast<int>(text.size());
-    if (!range) {
-      used = 0;
-      std::sscanf(text.c_str(), "%3d%n", &first, &used);
-      last = first;
-    }
-    if (used != static_cast<int>(text.size()) || text.empty() || first < 0 || last < first ||
-        last > kHighestProgram) {
+    const std::size_t dash = text.find('-');
+    const auto program = [](std::string part) {
+      part.erase(0, part.find_first_not_of(' '));
+      part.erase(part.find_last_not_of(' ') + 1);
+      return NumberIn<int>(part, {0, kHighestProgram});
+    };
+    const auto first = program(text.substr(0, dash));
+    const auto last = dash == std::string::npos ? first : program(text.substr(dash + 1));
+    if (!first || !last || *last < *first) {
       throw Error::Usage("'program' must be a number or a range such as 32-39, not '" + text + "'",
                          config.Where("program"), "programs are numbered 0 to 127, drums are 128");
     }
-    programs.emplace_back(first, last);
+    programs.emplace_back(*first, *last);
   }
   return programs;
 }
@@ -237,7 +235,7 @@ bool AttributeSelector::Holds(const SourceStem& source) const {
   if (programs.empty()) return true;
   const std::string* value = source.Attribute("program");
   if (value == nullptr) return false;
-  const int program = std::atoi(value->c_str());
+  const int program = NumberIn<int>(*value, {}).value_or(-1);
   return std::any_of(programs.begin(), programs.end(), [&](const std::pair<int, int>& range) {
     return program >= range.first && program <= range.second;
   });

@@ -1,5 +1,7 @@
 #include "datasets/spectrogram_format.h"
 
+#include "core/json_fields.h"
+
 namespace stemsmith {
 
 nlohmann::json ToJson(const SpectrogramFormat& format) {
@@ -8,15 +10,15 @@ nlohmann::json ToJson(const SpectrogramFormat& format) {
 }
 
 std::optional<SpectrogramFormat> SpectrogramFormatFrom(const nlohmann::json& json) {
-  SpectrogramFormat format;
   try {
-    json.at("n_fft").get_to(format.n_fft);
-    json.at("hop").get_to(format.hop);
-    const bool valid = format.n_fft >= 2 && format.n_fft <= SpectrogramFormat::kLargestFft &&
-                       format.n_fft % 2 == 0 && format.hop >= 1 && format.hop <= format.half() &&
-                       json.at("window") == "hann" && json.at("bins") == format.bins();
+    const JsonFields fields(json, [](const std::string& problem) { return Error::Input(problem, ""); });
+    SpectrogramFormat format;
+    format.n_fft = fields.Number<int>("n_fft", {2, SpectrogramFormat::kLargestFft});
+    format.hop = fields.Number<int>("hop", {1, format.half()});
+    const bool valid = format.n_fft % 2 == 0 && fields.Text("window") == "hann" &&
+                       fields.Number<std::int64_t>("bins") == format.bins();
     return valid ? std::optional(format) : std::nullopt;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const Error&) {
     return std::nullopt;
   }
 }

@@ -2,10 +2,13 @@
 
 #include <torch/version.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <numbers>
+#include <utility>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -33,16 +36,48 @@ struct Format {
 constexpr char kTorchScriptFile[] = "model.ts", kOnnxFile[] = "model.onnx";
 constexpr char kOnnxDataFile[] = "model.onnx.data";
 
+// Takes what LibTorch writes and remembers the first failure, of which LibTorch must not know: its
+// archive writer would throw from a destructor.
+class ArchiveFile {
+ public:
+  explicit ArchiveFile(const fs::path& path) : file_(std::fopen(path.c_str(), "wb")) {
+    if (file_ == nullptr) failure_ = errno;
+  }
+  ~ArchiveFile() {
+    if (file_ != nullptr) std::fclose(file_);
+  }
+  ArchiveFile(const ArchiveFile&) = delete;
+  ArchiveFile& operator=(const ArchiveFile&) = delete;
+
+  std::size_t Write(const void* bytes, std::size_t count) noexcept {
+    if (failure_ == 0 && std::fwrite(bytes, 1, count, file_) != count) failure_ = errno;
+    return count;
+  }
+  // The system's reason of the first failure, or 0.
+  int Close() {
+    std::FILE* file = std::exchange(file_, nullptr);
+    if (file != nullptr && std::fclose(file) != 0 && failure_ == 0) failure_ = errno;
+    return failure_;
+  }
+
+ private:
+  std::FILE* file_;
+  int failure_ = 0;
+};
+
 void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolder& files,
                       const ExportOptions&, const std::string& where) {
   const torch::jit::ExtraFilesMap extra = {{kManifestExtraFile, manifest.ToJson().dump()}};
+  const fs::path path = files.Add(kTorchScriptFile);
+  ArchiveFile file(path);
   try {
-    trace.module.save(files.Add(kTorchScriptFile).string(), extra);
+    trace.module.save(
+        [&file](const void* bytes, std::size_t count) { return file.Write(bytes, count); }, extra);
   } catch (const c10::Error& error) {
-    const std::string reason = error.what_without_backtrace();
-    throw Error::Input("LibTorch cannot write the model: " + reason.substr(0, reason.find('\n')),
-                       where, "is the disk full?");
+    throw LibTorchError("LibTorch cannot write the model", error.what_without_backtrace(), where);
   }
+  errno = file.Close();
+  if (errno != 0) throw Error::System("cannot write", path.string());
 }
 
 void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,

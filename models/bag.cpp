@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -97,11 +98,8 @@ std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSettin
           rows[m].Where(), "give a weight per stem");
     for (std::size_t s = 0; s < row.size(); ++s) {
       const std::string text = row[s].AsString();
-      char* end = nullptr;
-      const double weight = std::strtod(text.c_str(), &end);
-      if (text.empty() || *end != 0 || !(weight >= 0 && weight < 1e6))
-        throw Error::Usage("the weight '" + text + "'", rows[m].Where(),
-                           "give numbers from 0 upwards");
+      const auto weight =
+          RequireNumber<double>(text, {0, 1e6}, "a weight of the bag", rows[m].Where());
       totals[s] += weight;
       weights.index_put_({static_cast<std::int64_t>(m), static_cast<std::int64_t>(s)}, weight);
     }

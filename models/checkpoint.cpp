@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/json_fields.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
 
@@ -52,31 +53,27 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path)
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
                        "use a checkpoint that stemsmith wrote");
-  const auto about = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const auto about = ParseJson(*text);
+  const JsonFields fields(about, [&](const std::string& problem) {
+    return Error::Input("the checkpoint's description is damaged: " + problem, path.string(),
+                        "use another checkpoint of the run");
+  });
+  const auto version = fields.Number<std::int64_t>("version");
+  if (version > Checkpoint::kVersion)
+    throw Error::Input("a checkpoint of version " + std::to_string(version) + ", known is " +
+                           std::to_string(Checkpoint::kVersion),
+                       path.string(), "update stemsmith");
   Checkpoint checkpoint;
-  try {
-    const auto version = about.at("version").get<std::int64_t>();
-    if (version > Checkpoint::kVersion)
-      throw Error::Input("a checkpoint of version " + std::to_string(version) + ", known is " +
-                             std::to_string(Checkpoint::kVersion),
-                         path.string(), "update stemsmith");
-    about.at("model_config").get_to(checkpoint.model_config);
-    about.at("stems").get_to(checkpoint.setting.stems);
-    about.at("sample_rate_hz").get_to(checkpoint.setting.sample_rate_hz);
-    about.at("channels").get_to(checkpoint.setting.channels);
-    about.at("segment_frames").get_to(checkpoint.segment_frames);
-    checkpoint.song_normalization =
-        about.value("song_normalization", checkpoint.song_normalization);
-    checkpoint.tail = about.value("tail", checkpoint.tail);
-    if (about.contains("training_state")) checkpoint.training_state = about["training_state"];
-  } catch (const nlohmann::json::exception&) {
-    throw Error::Input("the checkpoint's description is damaged", path.string(),
-                       "use another checkpoint of the run");
-  }
-  if (checkpoint.setting.stems.empty() || checkpoint.setting.sample_rate_hz < 1 ||
-      checkpoint.setting.channels < 1 || checkpoint.segment_frames < 1)
-    throw Error::Input("the checkpoint's description holds senseless values", path.string(),
-                       "use another checkpoint of the run");
+  checkpoint.model_config = fields.Text("model_config");
+  checkpoint.setting.stems = fields.Texts("stems");
+  if (checkpoint.setting.stems.empty()) throw fields.Problem("'stems' is empty");
+  checkpoint.setting.sample_rate_hz = fields.Number<int>("sample_rate_hz", {1, 768'000});
+  checkpoint.setting.channels = fields.Number<int>("channels", {1, 1024});
+  checkpoint.segment_frames =
+      fields.Number<std::int64_t>("segment_frames", {1, std::int64_t{1} << 31});
+  checkpoint.song_normalization = fields.Text("song_normalization", checkpoint.song_normalization);
+  checkpoint.tail = fields.Text("tail", checkpoint.tail);
+  if (fields.Has("training_state")) checkpoint.training_state = about["training_state"];
   const std::string prefix = kTrainingPrefix;
   for (auto& [name, tensor] : file.tensors) {
     if (name.rfind(prefix, 0) == 0) {

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "models/hybrid_demucs.h"
 #include "models/layers/convolution.h"
 #include "models/layers/cross_transformer.h"
@@ -86,15 +87,12 @@ class HTDemucs : public HybridDemucs {
 // A number or a fraction of two whole numbers, "39/5".
 double ReadSeconds(const Config& config, const std::string& key, const std::string& fallback) {
   const std::string text = config.String(key, fallback);
-  char* end = nullptr;
-  double seconds = std::strtod(text.c_str(), &end);
-  if (*end == '/') {
-    const char* denominator = end + 1;
-    const double divisor = std::strtod(denominator, &end);
-    seconds = end == denominator ? NAN : seconds / divisor;
-  }
+  const std::size_t slash = text.find('/');
+  const double seconds =
+      ParseNumber(text.substr(0, slash)).value_or(NAN) /
+      (slash == std::string::npos ? 1.0 : ParseNumber(text.substr(slash + 1)).value_or(NAN));
   constexpr double kLongest = 3600;
-  if (text.empty() || *end != 0 || !(seconds > 0 && seconds <= kLongest))
+  if (!(seconds > 0 && seconds <= kLongest))
     throw Error::Usage(key + " is not a length between 0 and 3600 seconds: '" + text + "'",
                        config.Where(key), "for example segment: 7.8 or segment: 39/5");
   return seconds;

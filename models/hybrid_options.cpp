@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "models/hybrid_demucs.h"
 
 namespace stemsmith {
@@ -15,10 +16,8 @@ bool Same(const std::string& given, const std::string& wanted) {
   std::string lower = given;
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (lower == wanted) return true;
-  char *end = nullptr, *wanted_end = nullptr;
-  const double number = std::strtod(given.c_str(), &end);
-  const double other = std::strtod(wanted.c_str(), &wanted_end);
-  return !given.empty() && *end == 0 && !wanted.empty() && *wanted_end == 0 && number == other;
+  const auto number = ParseNumber(given), other = ParseNumber(wanted);
+  return number && other && *number == *other;
 }
 
 [[noreturn]] void Refuse(const Config& config, const std::string& key, const std::string& what,

@@ -1,6 +1,10 @@
 // The table of models: a declaration and a row for each, nothing else to touch.
+#include <algorithm>
+
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "models/build_memory.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -52,11 +56,25 @@ std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSett
   if (setting.channels < 1 || setting.sample_rate_hz < 1)
     throw Error::Usage("a model needs at least one channel and a sample rate above 0 Hz",
                        config.Where());
+  for (auto stem = setting.stems.begin(); stem != setting.stems.end(); ++stem) {
+    if (std::find(setting.stems.begin(), stem, *stem) != stem)
+      throw Error::Usage("the stem '" + *stem + "' is named twice", config.Where(),
+                         "name each once");
+  }
+  const std::int64_t bytes = MemoryBytes();
+  const BuildMemory limit(
+      bytes, Error::Usage("the model described takes more memory than this machine has (" +
+                              std::to_string(bytes >> 30) + " GiB)",
+                          config.Where(), "use fewer channels, levels or layers"));
   const std::string name = config.RequiredString("name");
   const ModelRow& row = FindModelRow(name, config.Where("name"));
-  std::shared_ptr<SeparationModel> model = row.make(config, setting);
-  config.CheckAllRead();
-  return model;
+  try {
+    std::shared_ptr<SeparationModel> model = row.make(config, setting);
+    config.CheckAllRead();
+    return model;
+  } catch (const c10::Error&) {  // one part alone is more than the system gives
+    throw CurrentError(config.Where());
+  }
 }
 
 }  // namespace stemsmith

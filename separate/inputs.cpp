@@ -4,6 +4,7 @@
 #include <cctype>
 #include <set>
 
+#include "core/current_error.h"
 #include "core/decode.h"
 
 namespace stemsmith {
@@ -98,8 +99,7 @@ class Collector {
       }
     }
     if (error) {
-      result_.problems.push_back(Error::Input("cannot read the folder: " + error.message(),
-                                              folder.string(), "check its permissions"));
+      result_.problems.push_back(SystemError(error, "cannot read the folder", folder.string()));
       return;
     }
     std::sort(files.begin(), files.end());

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/threads.h"
+#include "separate/onnx_error.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -62,17 +63,7 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) 
 }
 
 Error LoadError(const Ort::Exception& error, const fs::path& path) {
-  switch (error.GetOrtErrorCode()) {
-    case ORT_INVALID_PROTOBUF:
-      return Error::Input("the file is cut off, damaged, or no ONNX model", path.string(),
-                          "copy or export it again");
-    case ORT_NO_SUCHFILE:
-      return Error::Input(std::string("a file of the model is missing: ") + error.what(),
-                          path.string(), "keep external data beside the .onnx file");
-    default:
-      return Error::Input(std::string("ONNX Runtime cannot load the model: ") + error.what(),
-                          path.string(), "copy or export it again");
-  }
+  return OnnxLoadError(error.what(), error.GetOrtErrorCode() == ORT_INVALID_PROTOBUF, path);
 }
 
 // A dimension of the graph's type that is fixed must be what the manifest says (-1: dynamic).
@@ -142,8 +133,7 @@ class OnnxRuntime : public Runtime {
                                                        out_shape.data(), out_shape.size());
       session_.Run(Ort::RunOptions{nullptr}, &in_name, &in, 1, &out_name, &out, 1);
     } catch (const Ort::Exception& error) {
-      throw Error::Input(std::string("the model fails: ") + error.what(), path_.string(),
-                         "is the file damaged, or memory short?");
+      throw OnnxRunError(error.what(), path_);
     }
   }
 

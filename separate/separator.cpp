@@ -1,5 +1,6 @@
 #include "separate/separator.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "core/decode.h"
@@ -18,8 +19,11 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
     : runtime_(runtime), options_(std::move(options)) {
   const Manifest& manifest = runtime_.manifest();
   if (options_.stream.stems.empty()) options_.stream.stems = manifest.stems;
-  for (const std::string& stem : options_.stream.stems) {
-    StemStream::FindStem(manifest.stems, stem);
+  const std::vector<std::string>& stems = options_.stream.stems;
+  for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
+    StemStream::FindStem(manifest.stems, *stem);
+    if (std::find(stems.begin(), stem, *stem) != stem)
+      throw Error::Usage("the stem '" + *stem + "' is named twice", "--stems", "name each once");
   }
   if (!(options_.stream.overlap < 1)) {
     throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
@@ -33,7 +37,9 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
 
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
                                       const Observer& observer) {
-  StemStream stream(runtime_, OpenAudio(input, options_.decode), options_.stream);
+  StemStreamOptions stream_options = options_.stream;
+  stream_options.input_name = input.string();
+  StemStream stream(runtime_, OpenAudio(input, options_.decode), stream_options);
   const AudioInfo& info = stream.info();
   const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
   const std::string ending =

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 
 #include "core/error.h"
@@ -12,6 +13,10 @@ namespace stemsmith {
 namespace {
 
 constexpr std::size_t kBlockFrames = 16384;
+
+// Samples beyond this, 80 dB above full scale, are no audio: their squares, in a model, are beyond
+// what a float holds.
+constexpr float kLoudest = 1e4f;
 
 // Hands a reader on and counts what went through: the length of the input, known for certain at its
 // end only.
@@ -96,6 +101,7 @@ struct StemStream::Impl {
   Runtime& runtime;
   const Manifest& manifest;
   AudioInfo info;  // of the input
+  std::string input_name;
   std::vector<std::string> stems;
   std::vector<std::size_t> stem_indices;  // in the model's order
   std::vector<ChannelGroup> groups;
@@ -103,6 +109,7 @@ struct StemStream::Impl {
   std::int64_t input_frames = 0;       // read so far
   std::unique_ptr<AudioReader> input;  // at the model's rate, with the input's channels
   bool input_ended = false;
+  float peak = 0;  // of what was read so far; infinite where a sample is not finite
   std::unique_ptr<OverlapAdd> overlap_add;
   std::int64_t segment_frames = 0;
   std::vector<StemQueue*> queues;                     // one per stem, owned by `outputs`
@@ -114,7 +121,7 @@ struct StemStream::Impl {
   std::vector<float> group_estimates;  // [S_model, C_model, T]
 
   Impl(Runtime& the_runtime, std::unique_ptr<AudioReader> reader, const StemStreamOptions& options)
-      : runtime(the_runtime), manifest(runtime.manifest()), info(reader->info()) {
+      : runtime(the_runtime), manifest(runtime.manifest()), info(reader->info()), input_name(options.input_name) {
     stems = options.stems.empty() ? manifest.stems : options.stems;
     for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
     const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
@@ -189,7 +196,12 @@ struct StemStream::Impl {
 
   std::size_t ReadInput() {
     interleaved.resize(kBlockFrames * static_cast<std::size_t>(info.channels));
-    return input->Read(interleaved.data(), kBlockFrames);
+    const std::size_t count = input->Read(interleaved.data(), kBlockFrames);
+    for (std::size_t i = 0; i < count * static_cast<std::size_t>(info.channels); ++i) {
+      const float size = std::abs(interleaved[i]);
+      peak = size <= peak ? peak : std::isfinite(size) ? size : INFINITY;
+    }
+    return count;
   }
 
   // Feeds another block of the input; false when there is none.
@@ -269,10 +281,16 @@ struct StemStream::Impl {
         to[t] = value * group.deviation + group.mean;
       }
     }
-    if (!finite) {
-      throw Error::Input("the model gives values that are not finite", manifest.model_name,
-                         "its training diverged, or the file is damaged");
+    if (finite) return;
+    if (peak > kLoudest) {
+      char text[32];
+      std::snprintf(text, sizeof text, "%.0e", peak);
+      throw Error::Input(
+          std::string("samples of ") + text + ", where 1 is full scale: the model cannot follow",
+          input_name, "is the song damaged? Otherwise scale it down");
     }
+    throw Error::Input("the model gives values that are not finite", manifest.model_name,
+                       "its training diverged, or the file is damaged");
   }
 };
 

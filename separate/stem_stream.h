@@ -29,6 +29,7 @@ struct StemStreamOptions {
   // manifest advises. More is smoother at the joints and slower: the time grows as 1 / (1 -
   // overlap).
   double overlap = -1;
+  std::string input_name;  // for messages about the audio itself
 };
 
 class StemStream {

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/threads.h"
 
@@ -21,12 +22,9 @@ namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
-// The first line of a LibTorch message; what follows is a backtrace.
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-std::string Reason(const std::exception& error) {
+std::string Message(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return FirstLine(torch_error != nullptr ? torch_error->what_without_backtrace() : error.what());
+  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
 }
 
 // Why CUDA cannot be used, or "" when it can. libtorch_cuda.so is loaded here, and only when the
@@ -62,7 +60,7 @@ std::string StartCuda() {
     try {
       if (!torch::cuda::is_available()) problem = "LibTorch finds no CUDA device";
     } catch (const std::exception& error) {
-      problem = Reason(error);
+      problem = LibTorchError("LibTorch finds no CUDA device", Message(error), "").problem();
     }
   });
   return problem;
@@ -109,8 +107,8 @@ class TorchScriptRuntime : public Runtime {
       module_ = torch::jit::load(path.string(), device_);
       module_.eval();
     } catch (const std::exception& error) {
-      throw Error::Input("LibTorch cannot load the model: " + Reason(error), path.string(),
-                         "copy or export it again");
+      throw LibTorchError("LibTorch cannot load the model", Message(error), path.string(),
+                          "copy or export it again");
     }
     if (!module_.find_method("forward")) {
       throw Error::Input("the TorchScript model has no forward()", path.string(),
@@ -149,8 +147,8 @@ class TorchScriptRuntime : public Runtime {
       }
       torch::from_blob(estimates, shape, torch::kFloat32).copy_(out);
     } catch (const std::exception& error) {
-      throw Error::Input("the model fails: " + Reason(error), path_.string(),
-                         "is the file damaged, or memory short?");
+      throw LibTorchError("the model fails", Message(error), path_.string(),
+                          "copy or export it again");
     }
   }
 
@@ -194,7 +192,7 @@ stemsmith_open_torchscript(const fs::path& path, const RuntimeOptions& options) 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {  // no type of LibTorch's leaves the module
-    throw Error::Input("LibTorch fails: " + Reason(error), path.string(), "");
+    throw LibTorchError("LibTorch fails", Message(error), path.string());
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/json_fields.h"
+
 namespace stemsmith {
 
 bool GradScaler::Unscale(const NamedTensors& parameters) const {
@@ -37,9 +39,14 @@ nlohmann::json GradScaler::State() const {
 }
 
 void GradScaler::Load(const nlohmann::json& state) {
-  state.at("scale").get_to(scale_);
-  state.at("good_steps").get_to(good_steps_);
-  state.at("left_out").get_to(left_out_);
+  const JsonFields fields(state, [](const std::string& problem) {
+    return Error::Input("the checkpoint lacks the loss scaling of float16: " + problem, "",
+                        "start anew with another --run");
+  });
+  constexpr std::int64_t kMany = std::int64_t{1} << 50;
+  scale_ = fields.Number<double>("scale", {kLowestScale, 1e38});
+  good_steps_ = fields.Number<decltype(good_steps_)>("good_steps", {0, kStepsToGrow});
+  left_out_ = fields.Number<decltype(left_out_)>("left_out", {0, kMany});
 }
 
 }  // namespace stemsmith

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/numbers.h"
 
 namespace stemsmith {
 namespace {
@@ -18,14 +19,8 @@ std::optional<int> Number(const Environment& environment, const std::string& nam
                           int high) {
   const auto text = environment(name);
   if (!text) return std::nullopt;
-  char* end = nullptr;
-  const long value = std::strtol(text->c_str(), &end, 10);
-  if (text->empty() || *end != '\0' || value < low || value > high) {
-    throw Error::Usage(name + " is '" + *text + "', not a number from " + std::to_string(low) +
-                           " to " + std::to_string(high),
-                       "environment", "start the ranks with torchrun, mpirun or srun");
-  }
-  return static_cast<int>(value);
+  return RequireNumber<int>(*text, {low, high}, name, "environment",
+                            "start the ranks with torchrun, mpirun or srun");
 }
 
 int Needed(const Environment& environment, const std::string& name, const std::string& beside,
@@ -68,7 +63,8 @@ void ReadPlaces(const Environment& environment, const Variables& names, Launch& 
 int SlurmLocalSize(const std::string& tasks_per_node, int world_size) {
   int most = 0;
   for (std::size_t at = 0; at < tasks_per_node.size();) {
-    most = std::max(most, std::atoi(tasks_per_node.c_str() + at));
+    const std::size_t end = std::min(tasks_per_node.find_first_of("(,", at), tasks_per_node.size());
+    most = std::max(most, NumberIn<int>(tasks_per_node.substr(at, end - at), {}).value_or(0));
     at = std::min(tasks_per_node.find(',', at), tasks_per_node.size() - 1) + 1;
   }
   return most >= 1 && most <= world_size ? most : world_size;

@@ -5,18 +5,34 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_fields.h"
 #include "core/progress.h"
 
 namespace stemsmith {
+
+namespace {
+
+// What those who read the records take for granted. The other fields are looked at one by one.
+bool IsRecord(const nlohmann::json& record) {
+  if (!record.is_object() || !record.contains("step")) return false;
+  const auto is = [&](const char* key, bool (nlohmann::json::*kind)() const noexcept) {
+    return !record.contains(key) || (record[key].*kind)();
+  };
+  using Json = nlohmann::json;
+  return is("step", &Json::is_number_integer) && is("event", &Json::is_string) &&
+         is("device", &Json::is_string) && is("total_steps", &Json::is_number) &&
+         is("seconds", &Json::is_number) && is("signal", &Json::is_number_integer);
+}
+
+}  // namespace
 
 std::vector<nlohmann::json> MetricsLog::Read(const std::filesystem::path& path) {
   std::vector<nlohmann::json> records;
   if (!KindOfFile(path).empty()) return records;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
-    nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (record.is_object() && record.contains("step") && record["step"].is_number_integer())
-      records.push_back(std::move(record));
+    nlohmann::json record = ParseJson(line);
+    if (IsRecord(record)) records.push_back(std::move(record));
   }
   return records;
 }

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace stemsmith {
 namespace {
@@ -14,10 +15,8 @@ namespace {
 constexpr std::int64_t kMany = std::int64_t{1} << 50;
 
 bool SameValue(const std::string& a, const std::string& b) {
-  if (a == b) return true;
-  char *end_a = nullptr, *end_b = nullptr;
-  const double x = std::strtod(a.c_str(), &end_a), y = std::strtod(b.c_str(), &end_b);
-  return !a.empty() && !b.empty() && *end_a == '\0' && *end_b == '\0' && x == y;  // 1e-3 and 0.001
+  const auto x = ParseNumber(a), y = ParseNumber(b);
+  return a == b || (x && y && *x == *y);  // 1e-3 and 0.001
 }
 
 void ReadDataset(const Config& dataset, TrainOptions& options) {

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 
 #include "core/error.h"
+#include "core/current_error.h"
 #include "core/files.h"
+#include "core/numbers.h"
 #include "core/progress.h"
 #include "train/train_state.h"
 
@@ -75,8 +76,8 @@ std::vector<std::pair<std::int64_t, fs::path>> RunFolder::StepCheckpoints() cons
     if (!name.starts_with(kStepPrefix) || !name.ends_with(kEnding)) continue;
     const std::string digits = name.substr(
         sizeof kStepPrefix - 1, name.size() - (sizeof kStepPrefix - 1) - (sizeof kEnding - 1));
-    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
-    found.emplace_back(std::strtoll(digits.c_str(), nullptr, 10), entry.path());
+    if (const auto step = NumberIn<std::int64_t>(digits, {.low = 0}))
+      found.emplace_back(*step, entry.path());
   }
   std::sort(found.rbegin(), found.rend());
   return found;

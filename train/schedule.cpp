@@ -44,9 +44,8 @@ void LearningRate::LoadState(const nlohmann::json& state, const std::string& whe
   if (state.is_null()) return;
   try {
     schedule_->LoadState(state);
-  } catch (const nlohmann::json::exception&) {
-    throw Error::Input("the state of the learning rate's schedule is damaged", where,
-                       "start anew with another --run");
+  } catch (const Error& error) {
+    throw Error::Input(error.problem(), where, error.advice());
   }
 }
 

@@ -3,13 +3,16 @@
 #include <yaml-cpp/yaml.h>
 
 #include "core/error.h"
+#include "core/json_fields.h"
 #include "train/ema.h"
 
 namespace stemsmith {
 namespace {
 
-Error Damaged(const std::string& where) {
-  return Error::Input("the checkpoint's training state is damaged", where,
+constexpr std::int64_t kMany = std::int64_t{1} << 50;
+
+Error Damaged(const std::string& problem, const std::string& where) {
+  return Error::Input("the checkpoint's training state is damaged: " + problem, where,
                       "start anew with another --run");
 }
 
@@ -75,51 +78,56 @@ nlohmann::json TrainState::ToJson() const {
 }
 
 TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& where) {
+  const JsonFields fields(json, [&](const std::string& problem) { return Damaged(problem, where); });
+  const Range<std::int64_t> count = {0, kMany};
   TrainState state;
-  try {
-    json.at("step").get_to(state.step);
-    json.at("loader").at("epoch").get_to(state.position.epoch);
-    json.at("loader").at("batch").get_to(state.position.batch);
-    json.at("seconds").get_to(state.seconds);
-    json.at("loss_sum").get_to(state.loss_sum);
-    json.at("loss_count").get_to(state.loss_count);
-    state.validation = json.at("validation");
-    state.best = json.at("best");
-    json.at("validations_since_best").get_to(state.validations_since_best);
-    json.at("average_updates").get_to(state.average_updates);
-    json.at("recent_losses").get_to(state.recent_losses);
-    json.at("bad_batches").get_to(state.bad_batches);
-    json.at("bad_in_row").get_to(state.bad_in_row);
-    if (json.contains("schedule")) state.schedule = json.at("schedule");
-    json.at("config").get_to(state.config);
-    json.at("cache_fingerprint").get_to(state.cache_fingerprint);
-    json.at("threads").get_to(state.threads);
-    json.at("device").get_to(state.device);
-    state.scaler = json.value("scaler", nlohmann::json());
-    state.ranks = json.value("ranks", 1);
-  } catch (const nlohmann::json::exception&) {
-    throw Damaged(where);
+  state.step = fields.Number("step", count);
+  const JsonFields loader = fields.Object("loader");
+  state.position.epoch = static_cast<std::uint64_t>(loader.Number("epoch", count));
+  state.position.batch = loader.Number("batch", count);
+  state.seconds = fields.Number<double>("seconds", {0, 1e12});
+  state.loss_sum = fields.Number<double>("loss_sum");
+  state.loss_count = fields.Number("loss_count", count);
+  for (const auto& [key, figures] :
+       {std::pair{"validation", &state.validation}, std::pair{"best", &state.best}}) {
+    *figures = fields.Value(key);
+    // Told at the end of a run, and compared with the run's step.
+    if (!figures->is_null()) fields.Object(key).Number("step", count);
   }
+  state.validations_since_best = fields.Number("validations_since_best", count);
+  const JsonFields updates = fields.Object("average_updates");
+  for (const auto& [name, value] : fields.Value("average_updates").items())
+    state.average_updates[name] = updates.Number(name.c_str(), count);
+  state.recent_losses = fields.Numbers<double>("recent_losses");
+  state.bad_batches = fields.Number("bad_batches", count);
+  state.bad_in_row = fields.Number("bad_in_row", count);
+  if (fields.Has("schedule")) state.schedule = fields.Value("schedule");
+  state.config = fields.Text("config");
+  state.cache_fingerprint = fields.Text("cache_fingerprint");
+  state.threads = fields.Number<int>("threads", {0, 1 << 20});
+  state.device = fields.Text("device");
+  if (fields.Has("scaler")) state.scaler = fields.Value("scaler");
+  state.ranks = fields.Number<int>("ranks", {1, 1 << 20}, 1);
   return state;
 }
 
 void MigrateTraining(Checkpoint& checkpoint, const std::string& where) {
   nlohmann::json& state = checkpoint.training_state;
+  const JsonFields fields(state, [&](const std::string& problem) { return Damaged(problem, where); });
+  const auto version = fields.Number<std::int64_t>("version");
+  if (version > TrainState::kVersion)
+    throw Error::Input("the run was written by a newer stemsmith", where, "update stemsmith");
+  if (version < 1) {
+    throw Error::Input("the run's training state has version " + std::to_string(version) +
+                           ": too old to go on from",
+                       where, "start anew with another --run");
+  }
   try {
-    const int version = state.at("version").get<int>();
-    if (version > TrainState::kVersion) {
-      throw Error::Input("the run was written by a newer stemsmith", where, "update stemsmith");
-    }
-    if (version < 1) {
-      throw Error::Input("the run's training state has version " + std::to_string(version) +
-                             ": too old to go on from",
-                         where, "start anew with another --run");
-    }
     if (version == 1) MigrateFrom1(checkpoint);
   } catch (const nlohmann::json::exception&) {
-    throw Damaged(where);
+    throw Damaged("it cannot be brought to this version", where);
   } catch (const YAML::Exception&) {
-    throw Damaged(where);
+    throw Damaged("its configuration is no YAML", where);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "datasets/recipe_advice.h"
@@ -392,17 +393,18 @@ TrainResult Trainer::Run() {
 
 namespace {
 
-// With the errors of LibTorch in our words.
+// With the errors of LibTorch and the system in our words, so that other ranks hear of them.
 TrainResult TrainOnRank(const Config& config, const TrainRequest& request, Ranks& ranks) {
   try {
     return Trainer(config, request, ranks).Run();
   } catch (const c10::OutOfMemoryError&) {
     throw OutOfDeviceMemory(request.run.string());
-  } catch (const c10::Error& error) {
-    // LibTorch's messages go on with a stack trace.
-    std::string text = error.what_without_backtrace();
-    text = text.substr(0, text.find('\n'));
-    throw Error::Input("LibTorch: " + text, request.run.string());
+  } catch (const c10::Error&) {
+    throw CurrentError(request.run.string());
+  } catch (const std::bad_alloc&) {
+    throw CurrentError(request.run.string());
+  } catch (const std::system_error&) {
+    throw CurrentError(request.run.string());
   }
 }
 

@@ -169,12 +169,9 @@ std::vector<std::string> Trainer::RestoreTensors(const Checkpoint& checkpoint,
   if (scaler_) {
     try {
       scaler_->Load(saved.scaler);
-    } catch (const nlohmann::json::exception&) {
+    } catch (const Error& error) {
       // With a changed precision the scale is found anew.
-      if (!changed) {
-        throw Error::Input("the checkpoint lacks the loss scaling of float16", where,
-                           "start anew with another --run");
-      }
+      if (!changed) throw Error::Input(error.problem(), where, error.advice());
     }
   }
   return missing;

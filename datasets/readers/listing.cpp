@@ -1,6 +1,7 @@
 // What lies in the folders of a dataset.
 #include <algorithm>
 
+#include "core/current_error.h"
 #include "core/decode.h"
 #include "core/error.h"
 #include "datasets/readers/readers.h"
@@ -15,10 +16,7 @@ std::vector<fs::path> Entries(const fs::path& folder) {
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (!it->path().filename().string().starts_with('.')) entries.push_back(it->path());
   }
-  if (error) {
-    throw Error::Input("cannot list the folder: " + error.message(), folder.string(),
-                       "make it readable");
-  }
+  if (error) throw SystemError(error, "cannot list the folder", folder.string());
   std::sort(entries.begin(), entries.end());
   return entries;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/files.h"
+#include "core/json_fields.h"
 #include "datasets/readers/stem_streams.h"
 
 namespace stemsmith {
@@ -93,7 +94,7 @@ std::vector<std::string> ReadStemAtom(const std::filesystem::path& path) {
   if (atoms.empty()) return {};
   std::string text = Content(file, atoms.front(), kLargestJson);
   text.resize(text.find_last_not_of('\0') + 1);
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = ParseJson(text);
   if (!json.is_object() || !json.contains("stems") || !json["stems"].is_array()) return {};
   std::vector<std::string> names;
   for (const nlohmann::json& stem : json["stems"]) {

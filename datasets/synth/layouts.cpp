@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "core/current_error.h"
 #include "core/encode.h"
 #include "core/encode_mp4.h"
 #include "core/error.h"
@@ -43,7 +44,7 @@ void WriteFolder(const Paths& paths, const SongOrder& order) {
   const RenderedSong audio = RenderSong(order.song, order.sound_font);
   std::error_code error;
   fs::create_directory(path, error);
-  if (error) throw Error::Input("cannot create the folder: " + error.message(), path.string());
+  if (error) throw SystemError(error, "cannot create the folder", path.string());
   for (std::size_t s = 0; s < kStemNames.size(); ++s)
     WriteWav(path / (std::string(kStemNames[s]) + ".wav"), audio.stems[s]);
   WriteWav(path / "mixture.wav", audio.mixture);

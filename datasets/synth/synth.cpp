@@ -13,8 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_fields.h"
+#include "core/threads.h"
 #include "core/interrupt.h"
 #include "datasets/synth/composer.h"
 #include "datasets/synth/fluid.h"
@@ -66,7 +69,7 @@ json SettingsOf(const SynthOptions& options, const fs::path& sound_font) {
 json ReadState(const fs::path& out) {
   const fs::path path = out / kStateFile;
   if (!fs::exists(path)) return nullptr;
-  json state = json::parse(ReadFile(path), nullptr, false);
+  json state = ParseJson(ReadFile(path));
   bool valid = state.is_object() && state.contains("settings") && state["settings"].is_object() &&
                state.contains("songs") && state["songs"].is_array();
   if (valid) {
@@ -106,7 +109,7 @@ bool HoldsSongs(const fs::path& out) {
 void Remove(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) throw Error::Input("cannot remove: " + error.message(), path.string());
+  if (error) throw SystemError(error, "cannot remove", path.string());
 }
 
 // Only what the state file lists, and only names that stay inside the folder.
@@ -182,10 +185,7 @@ void InParallel(int threads, std::size_t count, const std::function<void(std::si
       }
     }
   };
-  std::vector<std::jthread> workers;
-  for (int i = 1; i < threads; ++i) workers.emplace_back(run);
-  run();
-  workers.clear();  // joins
+  for (std::thread& worker : StartThreads(threads, run)) worker.join();
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
 #include "models/state_fit.h"
@@ -142,11 +143,8 @@ void RequireAgreement(const ModelPlan& first, const ModelPlan& other, const std:
 
 double WeightOf(const Config& item) {
   const std::string text = item.AsString();
-  char* end = nullptr;
-  const double weight = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != 0 || !(weight >= 0 && weight < 1e6))
-    throw Error::Input("the bag has the weight " + QuotedText(text), item.Where());
-  return weight;
+  if (const auto weight = NumberIn<double>(text, {0, 1e6})) return *weight;
+  throw Error::Input("the bag has the weight " + QuotedText(text), item.Where());
 }
 
 ImportedModel ImportBag(const fs::path& path, const ImportOptions& options) {

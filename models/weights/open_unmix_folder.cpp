@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_fields.h"
 #include "models/weights/foreign.h"
 #include "models/weights/state_prefix.h"
 
@@ -87,7 +88,7 @@ bool IsOpenUnmixFolder(const fs::path& path) {
 ModelPlan ReadOpenUnmixFolder(const fs::path& folder, const std::string& prefix,
                               NamedTensors& state) {
   const std::string where = (folder / "separator.json").string();
-  const auto settings = nlohmann::json::parse(ReadFile(folder / "separator.json"), nullptr, false);
+  const auto settings = ParseJson(ReadFile(folder / "separator.json"));
   if (!settings.is_object()) throw Error::Input("not a JSON object", where);
   ModelPlan plan;
   plan.setting.sample_rate_hz =

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "core/error.h"
@@ -104,6 +105,94 @@ TEST(Config, DumpsWhatWasReadWithDefaultsAndReadsItBack) {
   EXPECT_EQ(again.Child("train").Integer("steps", 0), 100);
   EXPECT_EQ(again.String("tag", ""), "007");
   EXPECT_EQ(again.Dump(), Config::Parse(again.Dump(), "again").Dump());
+}
+
+TEST(Config, NumbersThatAreNoneAreRefused) {
+  for (const char* text : {".nan", "nan", ".inf", "-.inf", "inf", "1e999", "0x10", "1,5", "1_000",
+                           "''", "'1'", "true", "[1]", "2 3"}) {
+    const Config config = Config::Parse(std::string("n: ") + text, "t.yaml");
+    EXPECT_THAT(ErrorOf([&] { config.Number("n", 0); }), HasSubstr("'n' must be a number")) << text;
+    EXPECT_THAT(ErrorOf([&] { config.NumberIn("n", 0, -1e9, 1e9); }), HasSubstr("t.yaml:1"))
+        << text;
+    EXPECT_THAT(ErrorOf([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
+        << text;
+  }
+  for (const char* text : {"2.5", "1e18", "1e-3"}) {
+    const Config config = Config::Parse(std::string("n: ") + text, "t.yaml");
+    EXPECT_THAT(ErrorOf([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
+        << text;
+  }
+  EXPECT_THAT(ErrorOf([] {
+                Config::Parse("n: 1", "t").NumberIn("n", 0, 2, std::nan(""));
+              }),
+              HasSubstr("outside"));
+  EXPECT_EQ(Config::Parse("n: 1e6", "t").Integer("n", 0), 1000000);
+  EXPECT_EQ(Config::Parse("n: +.5", "t").Number("n", 0), 0.5);
+}
+
+// Few lines that stand for more values than any memory holds.
+TEST(Config, AliasesOfAliasesAreCounted) {
+  const auto bomb = [](const std::string& open, const std::string& close, const char* between) {
+    std::string text = "a0: &a0 " + open + "x" + close + "\n";
+    for (int level = 1; level <= 20; ++level) {
+      const std::string before = "*a" + std::to_string(level - 1);
+      text += "a" + std::to_string(level) + ": &a" + std::to_string(level) + " " + open;
+      for (int i = 0; i < 9; ++i) text += between + before + ", ";
+      text += between + before + close + "\n";
+    }
+    return text;
+  };
+  EXPECT_THAT(ErrorOf([&] { Config::Parse(bomb("[", "]", ""), "lists.yaml"); }),
+              HasSubstr("lists.yaml"));
+  EXPECT_THAT(ErrorOf([&] { Config::Parse(bomb("[", "]", ""), "lists.yaml"); }),
+              HasSubstr("values, with those that aliases"));
+  std::string maps = "a0: &a0 {k: v}\n";
+  for (int level = 1; level <= 20; ++level) {
+    const std::string n = std::to_string(level), before = "*a" + std::to_string(level - 1);
+    maps += "a" + n + ": &a" + n + " {";
+    for (int i = 0; i < 10; ++i) maps += "k" + std::to_string(i) + ": " + before + ", ";
+    maps += "}\n";
+  }
+  EXPECT_THAT(ErrorOf([&] { Config::Parse(maps, "maps.yaml"); }), HasSubstr("holds more than"));
+  EXPECT_THAT(ErrorOf([&] { Config::Parse("a: &a [*a]\n", "itself.yaml"); }),
+              HasSubstr("itself.yaml"));
+  // In moderation they are what they are for.
+  const Config config = Config::Parse("a: &a {x: 1}\nb: *a\nc: [*a, *a]\n", "t.yaml");
+  EXPECT_EQ(config.Child("b").Integer("x", 0), 1);
+  EXPECT_EQ(config.List("c").size(), 2u);
+}
+
+TEST(Config, DeepNestingAndLongFilesAreRefused) {
+  EXPECT_THAT(ErrorOf([] { Config::Parse(std::string(100'000, '['), "deep.yaml"); }),
+              HasSubstr("deep.yaml"));
+  EXPECT_THAT(ErrorOf([] {
+                Config::Parse("a: " + std::string(200, '[') + std::string(200, ']'), "deep.yaml");
+              }),
+              HasSubstr("nested too deeply"));
+  std::string block;
+  for (int i = 0; i < 200; ++i) block += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
+  EXPECT_THAT(ErrorOf([&] { Config::Parse(block + std::string(200, ' ') + "a: 1", "block.yaml"); }),
+              HasSubstr("nested too deeply"));
+  EXPECT_THAT(ErrorOf([] { Config::Parse(std::string(20 << 20, '#'), "long.yaml"); }),
+              HasSubstr("20 MiB"));
+  TemporaryFolder folder;
+  WriteFileAtomically(folder / "t.yaml", "a: 1\n");
+  std::string path = "a";
+  for (int i = 0; i < 30'000; ++i) path += ".a";
+  EXPECT_THAT(ErrorOf([&] { Config::Load(folder / "t.yaml", {path + "=1"}); }),
+              HasSubstr("nested too deeply"));
+}
+
+TEST(Config, ExtendsInACircleIsRefused) {
+  TemporaryFolder folder;
+  WriteFileAtomically(folder / "self.yaml", "extends: self.yaml\n");
+  WriteFileAtomically(folder / "a.yaml", "extends: b.yaml\n");
+  WriteFileAtomically(folder / "b.yaml", "extends: a.yaml\n");
+  for (int i = 0; i < 30; ++i)
+    WriteFileAtomically(folder / ("long" + std::to_string(i) + ".yaml"),
+                        "extends: long" + std::to_string(i + 1) + ".yaml\n");
+  for (const char* name : {"self.yaml", "a.yaml", "long0.yaml"})
+    EXPECT_THAT(ErrorOf([&] { Config::Load(folder / name); }), HasSubstr("circle")) << name;
 }
 
 }  // namespace

@@ -405,6 +405,80 @@ TEST_F(CacheTest, RefusesOtherVersionsAndHdf5FilesOfOthers) {
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }), HasSubstr("not a stemsmith-cache"));
 }
 
+TEST_F(CacheTest, RefusesNumbersInTheIndexThatAreNone) {
+  CacheIndex index;
+  index.stems = {"drums"};
+  index.sample_rate_hz = 44100;
+  index.channels = 2;
+  TrackRecord track;
+  track.name = "song";
+  track.frames = 1000;
+  track.rms_db = {-20};
+  index.tracks = {track};
+  WriteCacheIndex(path_, index);
+  EXPECT_EQ(ReadCacheIndex(path_).tracks.size(), 1u);
+  nlohmann::json good;
+  {
+    Hdf5Lock lock;
+    good = nlohmann::json::parse(ReadTextDataset(OpenHdf5File(path_, "cache").id(), "index", path_));
+  }
+  const auto said = [&](const std::string& text) {
+    Hdf5Output file(path_);
+    WriteAttribute(file.id(), "format", std::string("stemsmith-cache"));
+    WriteAttribute(file.id(), "version", std::int64_t{kCacheFormatVersion});
+    WriteTextDataset(file.id(), "index", text);
+    file.Commit();
+    return MessageOf([&] { ReadCacheIndex(path_); });
+  };
+  const auto with = [&](const char* place, const char* value) {
+    nlohmann::json json = good;
+    json[nlohmann::json::json_pointer(place)] = nlohmann::json::parse(value);
+    return said(json.dump());
+  };
+  EXPECT_THAT(with("/channels", "2.5"), HasSubstr("'channels' is 2.5, not a whole number"));
+  EXPECT_THAT(with("/channels", "4294967298"), HasSubstr("'channels' is 4294967298"));
+  EXPECT_THAT(with("/sample_rate_hz", "true"), HasSubstr("'sample_rate_hz' is true"));
+  EXPECT_THAT(with("/tracks/0/frames", "1e18"), HasSubstr("'frames' is 1e+18"));
+  EXPECT_THAT(with("/tracks/0/frames", "-1"), HasSubstr("'frames' is -1"));
+  EXPECT_THAT(with("/tracks/0/bytes", "-1"), HasSubstr("'bytes' is -1"));
+  EXPECT_THAT(with("/tracks/0/compression", "99"), HasSubstr("'compression' is 99"));
+  EXPECT_THAT(with("/tracks/0/rms_db", "[null]"), HasSubstr("'rms_db' is null"));
+  EXPECT_THAT(with("/tracks", "{}"), HasSubstr("'tracks' is a map, not a list"));
+  EXPECT_THAT(said("{"), HasSubstr("cannot be read"));
+  EXPECT_THAT(said(std::string(100'000, '[') + std::string(100'000, ']')),
+              HasSubstr("cannot be read"));
+}
+
+// HDF5 rounds fractions, clips what is too large, and fills what is not stored with zeros.
+TEST_F(CacheTest, RefusesAttributesAndListsThatAreNotWhatTheySay) {
+  Hdf5Lock lock;
+  {
+    Hdf5Output file(path_);
+    WriteAttribute(file.id(), "fraction", std::vector<double>{2.5});
+    WriteAttribute(file.id(), "none", std::vector<double>{1.0, std::nan("")});
+    WriteAttribute(file.id(), "text", std::string("3"));
+    WriteNumbersDataset(file.id(), "plain", {1, 2, 3});
+    {
+      const hsize_t huge = hsize_t{1} << 27;
+      const Hdf5Handle space(H5Screate_simple(1, &huge, nullptr), H5Sclose);
+      const Hdf5Handle empty(H5Dcreate2(file.id(), "empty", H5T_STD_U64LE, space.id(), H5P_DEFAULT,
+                                        H5P_DEFAULT, H5P_DEFAULT),
+                             H5Dclose);
+    }
+    file.Commit();
+  }
+  const Hdf5Handle file = OpenHdf5File(path_, "cache");
+  for (const char* name : {"fraction", "text", "absent"})
+    EXPECT_THAT(MessageOf([&] { ReadIntegerAttribute(file.id(), name, path_); }),
+                HasSubstr("damaged"))
+        << name;
+  EXPECT_THAT(MessageOf([&] { ReadNumbersAttribute(file.id(), "none", path_); }),
+              HasSubstr("damaged"));
+  EXPECT_THAT(MessageOf([&] { ReadNumbersDataset(file.id(), "empty", path_); }),
+              HasSubstr("damaged"));
+  EXPECT_EQ(ReadNumbersDataset(file.id(), "plain", path_), (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
 TEST_F(CacheTest, NamesTracksFitTheFileSystemAndStayApart) {
   std::string longest;
   for (int i = 0; i < 120; ++i) longest += "ä";

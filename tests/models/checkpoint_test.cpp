@@ -67,6 +67,57 @@ TEST(Checkpoint, ForeignWeightsAndNewerVersionsAreRefused) {
   }
 }
 
+TEST(Checkpoint, NumbersThatAreNoneAreRefusedByName) {
+  TemporaryFolder folder;
+  const nlohmann::json good = {{"version", 1},   {"model_config", "name: unet"},
+                               {"stems", {"a"}}, {"sample_rate_hz", 44100},
+                               {"channels", 2},  {"segment_frames", 9000}};
+  struct Case {
+    const char* key;
+    const char* value;
+    const char* said;
+  };
+  const Case cases[] = {
+      {"segment_frames", "1e18", "'segment_frames' is 1e+18, not a whole number"},
+      {"segment_frames", "1000000000000000000", "'segment_frames' is 1000000000000000000"},
+      {"segment_frames", "-5", "'segment_frames' is -5"},
+      {"channels", "2.5", "'channels' is 2.5"},
+      {"channels", "4294967298", "'channels' is 4294967298"},
+      {"sample_rate_hz", "\"44100\"", "'sample_rate_hz' is \"44100\""},
+      {"sample_rate_hz", "true", "'sample_rate_hz' is true"},
+      {"version", "1.5", "'version' is 1.5"},
+      {"stems", "[3]", "'stems' is 3, not a list of texts"},
+      {"tail", "3", "'tail' is 3, not a text"},
+  };
+  for (const Case& test : cases) {
+    nlohmann::json about = good;
+    about[test.key] = nlohmann::json::parse(test.value);
+    SaveSafetensors(folder / "c.safetensors", {}, {{"stemsmith.checkpoint", about.dump()}});
+    try {
+      LoadCheckpoint(folder / "c.safetensors");
+      ADD_FAILURE() << test.key << ": " << test.value;
+    } catch (const Error& error) {
+      EXPECT_NE(error.problem().find(test.said), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(MakeModel, AModelBeyondThisMachineIsRefusedBeforeMemoryIsTaken) {
+  for (const char* config :
+       {"{name: open_unmix, hidden_size: 16384, nb_layers: 16}",
+        "{name: demucs_v2, channels: 2048, depth: 6}",
+        "{name: unet, channels: 4096, max_channels: 4096, depth: 10, kernel_size: 31, n_fft: 65536}"}) {
+    try {
+      MakeModel(Config::Parse(config, "m.yaml"), Setting());
+      ADD_FAILURE() << config;
+    } catch (const Error& error) {
+      // By the limit, or by a system that gives no such piece.
+      EXPECT_NE(error.problem().find("memory"), std::string::npos) << error.what();
+      EXPECT_EQ(error.where(), "m.yaml:1");
+    }
+  }
+}
+
 TEST(Checkpoint, ADescriptionFarBeyondItsWeightsIsRefusedBeforeMemoryIsTaken) {
   Checkpoint checkpoint;
   checkpoint.model_config = "{name: open_unmix, n_fft: 64, hop: 16, hidden_size: 16384}";

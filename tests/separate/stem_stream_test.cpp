@@ -309,5 +309,37 @@ TEST(StemStream, RefusesUnknownStemsOverlapsAndValuesThatAreNotFinite) {
   EXPECT_NE(message({}).find("not finite"), std::string::npos);
 }
 
+// A model that squares what it gets, as those on magnitudes do.
+TEST(StemStream, ASongFarBeyondFullScaleIsNotBlamedOnTheModel) {
+  FunctionRuntime runtime(ShortSegments(2), [](const float* mix, std::int64_t frames, float* out) {
+    for (std::int64_t i = 0; i < 4 * frames; ++i) {
+      const float x = mix[i % (2 * frames)];
+      out[i] = x * (x * x / (x * x + 1.0f));
+    }
+  });
+  const auto message = [&](float gain, std::size_t loud_from) -> std::string {
+    std::vector<float> samples = Noise(20000);
+    for (std::size_t i = loud_from; i < samples.size(); ++i) samples[i] *= gain;
+    try {
+      StemStream stream(runtime, std::make_unique<MemoryReader>(samples, 2, 44100),
+                        {.input_name = "song.wav"});
+      ReadStems(stream);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(1, 0), "");
+  EXPECT_EQ(message(1e3f, 0), "");  // loud, but the model follows
+  for (const float gain : {1e20f, 1e30f, 3e38f}) {
+    for (const std::size_t from : {0, 15000}) {
+      const std::string said = message(gain, from);
+      EXPECT_NE(said.find("where 1 is full scale"), std::string::npos) << said;
+      EXPECT_NE(said.find("song.wav"), std::string::npos) << said;
+      EXPECT_EQ(said.find("diverged"), std::string::npos) << said;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -250,6 +250,17 @@ TEST_F(SeparateProgram, BadModelsEndWithOneLine) {
   }
 }
 
+TEST_F(SeparateProgram, AStemNamedTwiceIsWrittenOnce) {
+  for (const char* stems : {"drums,drums", "drums --stems drums", "drums,bass,drums,bass"}) {
+    const ProgramResult result =
+        Separate(std::string("model.onnx good.wav -o out --quiet --stems ") + stems);
+    EXPECT_EQ(result.status, 0) << result.err;
+    const bool both = std::string(stems).find("bass") != std::string::npos;
+    EXPECT_EQ(FilesBelow(folder_ / "out").size(), both ? 2u : 1u) << stems;
+    std::filesystem::remove_all(folder_ / "out");
+  }
+}
+
 TEST_F(SeparateProgram, WrongUseIsTold) {
   WriteFileAtomically(folder_ / "file", "in the way");
   struct {
@@ -259,6 +270,15 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"model.onnx good.wav -o out --format flac --bits 32f", "flac"},
       {"model.onnx good.wav -o out --overlap 1", "overlap"},
       {"model.onnx good.wav -o out --overlap -0.1", "overlap"},
+      {"model.onnx good.wav -o out --overlap nan", "from 0 to 0.999, not 'nan'"},
+      {"model.onnx good.wav -o out --overlap ''", "not ''"},
+      {"model.onnx good.wav -o out --overlap 0,5", "not '0,5'"},
+      {"model.onnx good.wav -o out --threads 2.5", "a whole number from 1 to 1024, not '2.5'"},
+      {"model.onnx good.wav -o out --threads -1", "not '-1'"},
+      {"model.onnx good.wav -o out --threads 1e30", "not '1e30'"},
+      {"model.onnx good.wav -o out --stems ,", "a name in --stems is empty"},
+      {"model.onnx good.wav -o out --stems drums,,bass", "a name in --stems is empty"},
+      {"model.onnx good.wav -o out --stems ''", "--stems"},
       {"model.onnx good.wav -o out --stems drumz", "did you mean 'drums'?"},
       {"model.onnx good.wav -o out --bits 12", "--bits"},
       {"model.onnx good.wav -o out --device tpu", "--device"},

@@ -25,6 +25,17 @@ std::string ErrorOf(const std::map<std::string, std::string>& variables) {
   return "";
 }
 
+TEST(Launcher, NumbersThatAreNoneAreRefused) {
+  for (const char* text : {"", "nan", "1x", " 1", "1.5", "0x1", "99999999999", "-1"}) {
+    const std::string said = ErrorOf({{"RANK", text}, {"WORLD_SIZE", "2"}});
+    EXPECT_NE(said.find("RANK must be a whole number from 0 to 65536, not '"), std::string::npos)
+        << text << ": " << said;
+  }
+  EXPECT_NE(ErrorOf({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", "1e9"}})
+                .find("MASTER_PORT must be a whole number from 1 to 65535, not '1e9'"),
+            std::string::npos);
+}
+
 TEST(Launcher, NothingSetIsOneRankAlone) {
   const Launch launch = Read({{"MASTER_ADDR", "node1"}});
   EXPECT_EQ(launch.world_size, 1);

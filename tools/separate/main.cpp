@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <iostream>
-#include <new>
+#include <optional>
 #include <sstream>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -16,6 +16,7 @@
 #include "separate/inputs.h"
 #include "separate/separator.h"
 #include "stemsmith_version.h"
+#include "tools/checked_options.h"
 
 namespace stemsmith {
 namespace {
@@ -29,11 +30,13 @@ struct Arguments {
   std::string output;
   std::vector<std::string> stems;
   std::string format = "wav", bits = "16";
-  double overlap = -1;
+  std::optional<double> overlap;
   std::string audio_stream, on_damage = "fail";
   RuntimeOptions runtime;
   OutputMode mode = OutputMode::kAuto;
 };
+
+constexpr double kHighestOverlap = 0.999;
 
 constexpr char kFooter[] =
     "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song.\n"
@@ -52,20 +55,17 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("-o,--out", arguments.output, "The folder for the stems")
       ->required()
       ->type_name("DIR");
-  app.add_option("--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
-      ->delimiter(',')
-      ->allow_extra_args(false)  // the words behind it are the model and the songs
-      ->type_name("NAMES");
+  AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
+      ->allow_extra_args(false);  // the words behind it are the model and the songs
   app.add_option("--format", arguments.format, "wav or flac")
       ->check(CLI::IsMember({"wav", "flac"}))
       ->capture_default_str();
   app.add_option("--bits", arguments.bits, "16, 24, or 32f (float; wav only)")
       ->check(CLI::IsMember({"16", "24", "32f"}))
       ->capture_default_str();
-  app.add_option(
-      "--overlap", arguments.overlap,
-      "Share of a segment that neighbours have in common, 0 to below 1: more is smoother "
-      "and slower (default: as the model advises)");
+  AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
+            "Share of a segment that neighbours have in common: more is smoother and slower "
+            "(default: as the model advises)");
   app.add_option(
          "--audio-stream", arguments.audio_stream,
          "Of files with several audio streams, this one: its number from 0, or its language "
@@ -79,8 +79,8 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("--device", arguments.runtime.device, "auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  app.add_option("--threads", arguments.runtime.threads, "Compute threads (default: one per core)")
-      ->check(CLI::Range(1, 1024));
+  AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
+            "Compute threads (default: one per core)");
   auto* json_flag = app.add_flag_callback(
       "--json", [&arguments] { arguments.mode = OutputMode::kJson; },
       "Progress and results as JSON lines on standard output");
@@ -94,11 +94,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
 SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options;
   options.stream.stems = arguments.stems;
-  // Checked before the model is opened; the negative default means the model's own.
-  if (app.count("--overlap") > 0 && !(arguments.overlap >= 0 && arguments.overlap < 1)) {
-    throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
-  }
-  options.stream.overlap = arguments.overlap;
+  if (arguments.overlap) options.stream.overlap = *arguments.overlap;
   options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
@@ -236,9 +232,8 @@ int Run(const CLI::App& app, const Arguments& arguments) {
       if (error.stopped_by_signal()) throw;
       ReportFailure(error, song.file.string(), arguments.mode);
       ++failed;
-    } catch (const std::bad_alloc&) {
-      ReportFailure(Error::Input("out of memory", song.file.string(), "free some and try again"),
-                    song.file.string(), arguments.mode);
+    } catch (...) {
+      ReportFailure(CurrentError(song.file.string()), song.file.string(), arguments.mode);
       ++failed;
     }
   }
@@ -273,15 +268,11 @@ int ParseAndRun(int argc, char** argv) {
     }
     std::cerr << "error: " << error.what() << "; see separate --help" << std::endl;
     return static_cast<int>(ExitCode::kWrongUse);
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = CurrentError();
     if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << std::endl;
     return error.exit_status();
-  } catch (const std::bad_alloc&) {
-    std::cerr << "error: out of memory" << std::endl;
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << std::endl;
   }
-  return static_cast<int>(ExitCode::kInputFailed);
 }
 
 }  // namespace

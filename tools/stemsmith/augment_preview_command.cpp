@@ -13,6 +13,7 @@
 #include "core/picture.h"
 #include "datasets/cache.h"
 #include "datasets/loader.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -155,15 +156,14 @@ void AddAugmentPreviewCommand(CLI::App& app) {
                    "Folder for sample_N/STEM_before.wav, STEM_after.wav and STEM.png")
       ->required();
   command->add_option("--set", arguments->settings, "Changes: augment.0.probability=1 …");
-  command->add_option("--samples", arguments->samples, "How many")
-      ->check(CLI::Range(1, 1000))
+  AddNumber(*command, "--samples", arguments->samples, {1, 1000}, "How many")
       ->capture_default_str();
-  command->add_option("--seconds", arguments->seconds, "Length of each")
-      ->check(CLI::Range(0.1, 60.0))
+  AddNumber(*command, "--seconds", arguments->seconds, {0.1, 60}, "Length of each")
       ->capture_default_str();
   command->add_option("--split", arguments->loader.split, "Songs to draw from")
       ->capture_default_str();
-  command->add_option("--seed", arguments->loader.seed, "Other samples")->capture_default_str();
+  AddNumber(*command, "--seed", arguments->loader.seed, {}, "Other samples")
+      ->capture_default_str();
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     CatchInterrupts();

@@ -1,5 +1,6 @@
 // What doctor and prepare ask alike: which songs, in which splits, by which recipe.
 #include "datasets/track.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -14,12 +15,10 @@ void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& read
   command.add_option("ROOT", reader.root, "Folder of the dataset; for csv the file")->required();
   command.add_option("--recipe", recipe,
                      "Which source stems make which stems (YAML); default: each is a stem");
-  command
-      .add_option("--valid-fraction", reader.valid_fraction,
-                  "Share of the training songs for validation, where the dataset has no such split")
-      ->check(CLI::Range(0.0, 1.0))
+  AddNumber(command, "--valid-fraction", reader.valid_fraction, {0, 1},
+            "Share of the training songs for validation, where the dataset has no such split")
       ->capture_default_str();
-  command.add_option("--seed", reader.seed, "Of that choice")->capture_default_str();
+  AddNumber(command, "--seed", reader.seed, {}, "Of that choice")->capture_default_str();
   command.add_option("--splits", reader.splits,
                      "File that says which song belongs to which split: {train: [song, …], valid: "
                      "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");

@@ -3,6 +3,7 @@
 #include "core/interrupt.h"
 #include "datasets/doctor.h"
 #include "datasets/doctor_report.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -31,8 +32,8 @@ void AddDoctorCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "doctor", "Say what of a dataset must be mended before training (exit code 1 if anything)");
   AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
-  command->add_option("--threads", options.threads, "Songs examined side by side; 0: one per core")
-      ->check(CLI::Range(0, 1024))
+  AddNumber(*command, "--threads", options.threads, {0, 1024},
+            "Songs examined side by side; 0: one per core")
       ->capture_default_str();
   command->add_flag("--all", arguments->all, "Show every remark, not only the first of each kind");
   AddOutputFlags(*command, options.mode);

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/interrupt.h"
 #include "export/export.h"
 #include "models/weights/package.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -16,6 +18,7 @@ struct ExportArguments {
   std::filesystem::path source;
   ExportOptions options;
   std::string name;  // of packages; empty: from the source
+  std::optional<std::uint64_t> onnx_inline_mib;
 };
 
 std::string Joined(const std::vector<std::int64_t>& numbers, const char* between) {
@@ -88,6 +91,7 @@ void RunExport(const ExportArguments& arguments) {
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
   const Checkpoint checkpoint = LoadCheckpoint(path);
   ExportOptions options = arguments.options;
+  if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
   std::vector<std::string> packages;
   for (const char* format : kPackageFormats)
     if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
@@ -121,26 +125,17 @@ void AddExportCommand(CLI::App& app) {
                    "Run folder, checkpoint, or folder that `import` wrote")
       ->required();
   command->add_option("--out", options.out, "Folder for the files")->required();
-  command
-      ->add_option("--format", options.formats,
-                   "Which files: torchscript, onnx, th, safetensors (the last two: packages "
-                   "for Python's demucs)")
-      ->delimiter(',')
+  AddNames(*command, "--format", options.formats,
+           "Which files: torchscript, onnx, th, safetensors (the last two: packages for Python's "
+           "demucs)")
       ->capture_default_str();
-  command
-      ->add_option("--segment-seconds", options.segment_seconds,
-                   "Length the model is used with; the nearest it takes is chosen "
-                   "(default: as trained)")
-      ->check(CLI::Range(0.001, 3600.0));
+  AddNumber(*command, "--segment-seconds", options.segment_seconds, {0.001, 3600},
+            "Length the model is used with; the nearest it takes is chosen (default: as trained)");
   command->add_option("--name", arguments->name,
                       "What Python calls the package (default: the source's name)");
-  command
-      ->add_option_function<std::uint64_t>(
-          "--onnx-inline-mib",
-          [arguments](std::uint64_t mib) { arguments->options.onnx_inline_bytes = mib << 20; },
-          "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
-          "(default: as much as an .onnx file can hold, 2032)")
-      ->check(CLI::Range(0, 2032));
+  AddNumber(*command, "--onnx-inline-mib", arguments->onnx_inline_mib, {0, 2032},
+            "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
+            "(default: as much as an .onnx file can hold, 2032)");
   AddOutputFlags(*command, options.output);
   command->callback([arguments] { RunExport(*arguments); });
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "models/model_cost.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -77,13 +78,11 @@ void ListModels(const ModelsArguments& arguments) {
 void AddModelsCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("models", "List the models and what they cost");
   auto arguments = std::make_shared<ModelsArguments>();
-  command
-      ->add_option("--segment-seconds", arguments->segment_seconds,
-                   "Length that memory is estimated for")
-      ->check(CLI::Range(0.01, 600.0))
+  AddNumber(*command, "--segment-seconds", arguments->segment_seconds, {0.01, 600},
+            "Length that memory is estimated for")
       ->capture_default_str();
-  command->add_option("--batch-size", arguments->batch_size, "Training batch, the same way")
-      ->check(CLI::Range(1, 4096))
+  AddNumber(*command, "--batch-size", arguments->batch_size, {1, 4096},
+            "Training batch, the same way")
       ->capture_default_str();
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { ListModels(*arguments); });

@@ -1,10 +1,10 @@
 // stemsmith prepare: folders of audio → the cache.
-#include <cmath>
 #include <cstdio>
 
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "datasets/prepare.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -15,7 +15,7 @@ struct Arguments {
   std::string format = "auto";
   std::string shard = "1/1";
   std::string on_damage = "fail";
-  std::vector<int> spectrogram;  // n_fft, hop
+  std::vector<std::string> spectrogram;  // n_fft, hop
 };
 
 constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
@@ -40,6 +40,11 @@ std::string Summary(const PrepareOptions& options, const PrepareResult& result) 
   return summary;
 }
 
+int SizeOf(const std::string& text) {
+  return RequireNumber<int>(text, {1, SpectrogramFormat::kLargestFft}, "--spectrogram", "",
+                            "for example --spectrogram 4096,1024");
+}
+
 int Run(Arguments& arguments) {
   PrepareOptions& options = arguments.options;
   for (const CacheFormat format : kFormats)
@@ -47,15 +52,11 @@ int Run(Arguments& arguments) {
   options.shard = PrepareShard::Parse(arguments.shard);
   if (arguments.on_damage == "conceal") options.on_damage = OnDamage::kConceal;
   if (!arguments.spectrogram.empty())
-    options.spectrogram = {arguments.spectrogram[0], arguments.spectrogram[1]};
+    options.spectrogram = {SizeOf(arguments.spectrogram[0]), SizeOf(arguments.spectrogram[1])};
   if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds &&
       !options.trim.silence_db) {
     throw Error::Usage("--min-silence does nothing without --trim-silence", "",
                        "give --trim-silence DB, such as --trim-silence=-60");
-  }
-  if (std::isnan(options.trim.silence_db.value_or(0)) || std::isnan(options.trim.excerpt_seconds) ||
-      std::isnan(options.trim.min_silence_seconds)) {
-    throw Error::Usage("nan is no level and no length", "--trim-silence, --min-silence, --excerpt");
   }
   CatchInterrupts();
   const PrepareResult result = PrepareCache(options);
@@ -111,15 +112,11 @@ void AddPrepareCommand(CLI::App& app) {
   AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
   command->add_option("--out", options.out, "The cache: an index, with a folder FILE.d beside it")
       ->required();
-  command
-      ->add_option("--sample-rate", options.sample_rate_hz,
-                   "Hz; sources of other rates are resampled")
-      ->check(CLI::Range(1000, 768'000))
+  AddNumber(*command, "--sample-rate", options.sample_rate_hz, {1000, 768'000},
+            "Hz; sources of other rates are resampled")
       ->capture_default_str();
-  command
-      ->add_option("--channels", options.channels,
-                   "Channels of each stem; default: 2, or 1 where the recipe takes one channel")
-      ->check(CLI::Range(1, 32));
+  AddNumber(*command, "--channels", options.channels, {1, 32},
+            "Channels of each stem; default: 2, or 1 where the recipe takes one channel");
   std::vector<std::string> formats;
   for (const CacheFormat format : kFormats) formats.emplace_back(CacheFormatName(format));
   command
@@ -129,10 +126,8 @@ void AddPrepareCommand(CLI::App& app) {
           "else float32; float32 for spectrograms)")
       ->check(CLI::IsMember(formats))
       ->capture_default_str();
-  command
-      ->add_option("--compression", options.compression,
-                   "0: none; 1 (fast) to 9 (small): lossless, slower to read")
-      ->check(CLI::Range(0, 9))
+  AddNumber(*command, "--compression", options.compression, {0, 9},
+            "0: none; 1 (fast) to 9 (small): lossless, slower to read")
       ->capture_default_str();
   command
       ->add_option("--spectrogram", arguments->spectrogram,
@@ -141,20 +136,14 @@ void AddPrepareCommand(CLI::App& app) {
       ->delimiter(',')
       ->expected(2)
       ->type_name("INT,INT");
-  command
-      ->add_option("--trim-silence", options.trim.silence_db,
-                   "Cut out stretches in which all stems and their sum stay below this level, dB "
-                   "relative to full scale: --trim-silence=-60")
-      ->check(CLI::Range(-120.0, 0.0));
-  command
-      ->add_option("--min-silence", options.trim.min_silence_seconds,
-                   "Seconds that such a stretch must last")
-      ->check(CLI::Range(0.1, 30.0))
+  AddNumber(*command, "--trim-silence", options.trim.silence_db, {-120, 0},
+            "Cut out stretches in which all stems and their sum stay below this level, dB "
+            "relative to full scale: --trim-silence=-60");
+  AddNumber(*command, "--min-silence", options.trim.min_silence_seconds, {0.1, 30},
+            "Seconds that such a stretch must last")
       ->capture_default_str();
-  command
-      ->add_option("--excerpt", options.trim.excerpt_seconds,
-                   "Keep so many seconds from the middle of each song; shorter songs whole")
-      ->check(CLI::Range(0.1, 1e6));
+  AddNumber(*command, "--excerpt", options.trim.excerpt_seconds, {0.1, 1e6},
+            "Keep so many seconds from the middle of each song; shorter songs whole");
   command
       ->add_option(
           "--on-damage", arguments->on_damage,
@@ -167,8 +156,8 @@ void AddPrepareCommand(CLI::App& app) {
                    "K/N: prepare the K-th of N shares of the songs, beside the other shards; "
                    "a last run without --shard writes the index")
       ->capture_default_str();
-  command->add_option("--threads", options.threads, "Songs decoded side by side; 0: one per core")
-      ->check(CLI::Range(0, 1024))
+  AddNumber(*command, "--threads", options.threads, {0, 1024},
+            "Songs decoded side by side; 0: one per core")
       ->capture_default_str();
   AddOutputFlags(*command, options.mode);
   command->callback([arguments] {

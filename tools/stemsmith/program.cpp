@@ -1,10 +1,9 @@
 #include "tools/stemsmith/program.h"
 
-#include <exception>
 #include <iostream>
-#include <new>
 #include <sstream>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/program.h"
 #include "stemsmith_version.h"
@@ -43,19 +42,20 @@ int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   } catch (const CLI::RuntimeError& status) {
     return status.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    std::ostringstream text;  // of --help and --version
-    const int status = app.exit(error, text);
-    WriteOutput(text.str());
-    return status == 0 ? 0 : static_cast<int>(ExitCode::kWrongUse);
-  } catch (const Error& error) {
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      app.exit(error, text);
+      WriteOutput(text.str());
+      return 0;
+    }
+    std::cerr << "error: " << error.what() << "; see stemsmith "
+              << (app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ")
+              << "--help\n";
+    return static_cast<int>(ExitCode::kWrongUse);
+  } catch (...) {
+    const Error error = CurrentError();
     if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << '\n';
     return error.exit_status();
-  } catch (const std::bad_alloc&) {
-    std::cerr << "error: out of memory\n";
-    return static_cast<int>(ExitCode::kInputFailed);
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return static_cast<int>(ExitCode::kInputFailed);
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "core/interrupt.h"
 #include "datasets/synth/layouts.h"
 #include "datasets/synth/synth.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 
 namespace stemsmith {
@@ -41,20 +42,23 @@ void AddSynthCommand(CLI::App& app) {
   for (const auto& row : synth::LayoutTable())
     layouts += std::string(layouts.empty() ? "" : "; ") + row.name + ": " + row.summary;
   command->add_option("out", options->out, "Folder to write")->required()->type_name("OUT");
-  command->add_option("--songs", options->songs, "How many songs")->capture_default_str();
-  command->add_option("--seconds", options->seconds, "Length of each song")->capture_default_str();
-  command->add_option("--seed", options->seed, "Another seed, other songs")->capture_default_str();
+  AddNumber(*command, "--songs", options->songs, {}, "How many songs")
+      ->capture_default_str();
+  AddNumber(*command, "--seconds", options->seconds, {}, "Length of each song")
+      ->capture_default_str();
+  AddNumber(*command, "--seed", options->seed, {}, "Another seed, other songs")
+      ->capture_default_str();
   command->add_option("--layout", options->layout, layouts)->capture_default_str();
   command->add_option("--soundfont", options->sound_font,
                       "General MIDI .sf2 file (default: STEMSMITH_SOUNDFONT, else TimGM6mb)");
-  auto* valid = command->add_option(
-      "--valid-songs", options->valid_songs,
-      "Songs for validation (default: 15 in 100); given together with --test-songs");
-  auto* test = command->add_option("--test-songs", options->test_songs,
-                                   "Songs for testing (default: 15 in 100)");
-  valid->check(CLI::NonNegativeNumber)->needs(test);
-  test->check(CLI::NonNegativeNumber)->needs(valid);
-  command->add_option("--threads", options->threads, "0: all cores; changes no sample")
+  auto* valid =
+      AddNumber(*command, "--valid-songs", options->valid_songs, {.low = 0},
+                "Songs for validation (default: 15 in 100); given together with --test-songs");
+  auto* test = AddNumber(*command, "--test-songs", options->test_songs, {.low = 0},
+                         "Songs for testing (default: 15 in 100)");
+  valid->needs(test);
+  test->needs(valid);
+  AddNumber(*command, "--threads", options->threads, {}, "0: all cores; changes no sample")
       ->capture_default_str();
   command->add_flag("--force", options->force, "Replace songs made with other settings");
   AddOutputFlags(*command, options->output);

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/pending_files.h"
+#include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 #include "train/launcher.h"
 #include "train/trainer.h"
@@ -31,10 +32,12 @@ std::string Decibel(const nlohmann::json& value) {
 
 // What the best checkpoint was chosen by, as far as it is known.
 std::string Figure(const nlohmann::json& best) {
-  if (!best["sdr_db"].empty()) return ": validation SDR " + Decibel(best["mean_sdr_db"]) + " dB";
-  if (!best["loss"].is_number()) return "";
+  const nlohmann::json loss = best.value("loss", nlohmann::json());
+  if (!best.value("sdr_db", nlohmann::json()).empty())
+    return ": validation SDR " + Decibel(best.value("mean_sdr_db", nlohmann::json())) + " dB";
+  if (!loss.is_number()) return "";
   char text[48];
-  std::snprintf(text, sizeof text, ": validation loss %.5f", best["loss"].get<double>());
+  std::snprintf(text, sizeof text, ": validation loss %.5f", loss.get<double>());
   return text;
 }
 
@@ -45,9 +48,13 @@ std::string Summary(const TrainResult& result) {
   if (result.best.is_object()) {
     text += "best at step " + std::to_string(result.best["step"].get<std::int64_t>()) +
             Figure(result.best) + "\n";
-    for (const auto& [stem, value] : result.best["sdr_db"].items()) {
+    const nlohmann::json stems = result.best.value("sdr_db", nlohmann::json());
+    const nlohmann::json mixture = result.best.value("mixture_sdr_db", nlohmann::json());
+    for (const auto& [stem, value] : stems.items()) {
       text += "  " + stem + " " + Decibel(value) + " dB (mixture " +
-              Decibel(result.best["mixture_sdr_db"][stem]) + ")\n";
+              Decibel(mixture.is_object() ? mixture.value(stem, nlohmann::json())
+                                          : nlohmann::json()) +
+              ")\n";
     }
   }
   if (result.skipped_draws > 0) {
@@ -105,11 +112,9 @@ void AddTrainCommand(CLI::App& app) {
   command->add_option("--device", arguments->request.device, "Where to compute")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
-  command
-      ->add_option("--threads", arguments->request.threads,
-                   "Compute threads; 0: one per core, shared with other ranks. The results' last "
-                   "bits depend on it")
-      ->check(CLI::Range(0, 4096))
+  AddNumber(*command, "--threads", arguments->request.threads, {0, 4096},
+            "Compute threads; 0: one per core, shared with other ranks. The results' last bits "
+            "depend on it")
       ->capture_default_str();
   AddOutputFlags(*command, arguments->request.output);
   command->callback([arguments] { RunTrain(*arguments); });

@@ -5,6 +5,7 @@
 #include "core/encode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json_fields.h"
 #include "evaluate/metrics.h"
 
 namespace stemsmith {
@@ -78,14 +79,15 @@ void SaveExcerpts(const fs::path& folder, const ExcerptSet& set,
 
 nlohmann::json ReadExcerptIndex(const fs::path& folder) {
   if (!fs::exists(folder / "index.json")) return nullptr;
-  nlohmann::json index = nlohmann::json::parse(ReadFile(folder / "index.json"), nullptr, false);
+  nlohmann::json index = ParseJson(ReadFile(folder / "index.json"));
   const auto has = [](const nlohmann::json& object, const char* key, auto is) {
     return object.is_object() && object.contains(key) && (object[key].*is)();
   };
   using Json = nlohmann::json;
   bool sound = has(index, "step", &Json::is_number_integer) &&
                has(index, "shown_steps", &Json::is_array) &&
-               has(index, "sample_rate_hz", &Json::is_number) &&
+               has(index, "sample_rate_hz", &Json::is_number_unsigned) &&
+               index["sample_rate_hz"] > 0 && index["sample_rate_hz"] <= 768'000 &&
                has(index, "stems", &Json::is_array) && has(index, "songs", &Json::is_array);
   for (std::size_t i = 0; sound && i < index["shown_steps"].size(); ++i)
     sound = index["shown_steps"][i].is_number_integer();

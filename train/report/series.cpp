@@ -13,11 +13,16 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+// Each is as long as there are records of the event: records that all name others would take memory
+// that grows with the square of the file.
+constexpr std::size_t kMostColumns = 1024;
+
 void AddNumbers(const std::string& path, const nlohmann::json& value, EventTable& table) {
   if (value.is_object()) {
     for (const auto& [key, item] : value.items())
       AddNumbers(path.empty() ? key : path + "/" + key, item, table);
-  } else if (value.is_number()) {
+  } else if (value.is_number() &&
+             (table.columns.size() < kMostColumns || table.columns.contains(path))) {
     std::vector<double>& column = table.columns[path];
     column.resize(table.step.size(), kNaN);
     column.back() = value.get<double>();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/json_fields.h"
 #include "train/schedule.h"
 
 namespace stemsmith {
@@ -46,11 +47,15 @@ class PlateauSchedule : public Schedule {
             {"resting", resting_}};
   }
   void LoadState(const nlohmann::json& state) override {
-    state.at("factor").get_to(now_);
-    has_best_ = !state.at("best").is_null();
-    if (has_best_) state.at("best").get_to(best_);
-    state.at("bad").get_to(bad_);
-    state.at("resting").get_to(resting_);
+    const JsonFields fields(state, [](const std::string& problem) {
+      return Error::Input("the state of the learning rate's schedule is damaged: " + problem, "",
+                          "start anew with another --run");
+    });
+    now_ = fields.Number<double>("factor", {0, 1});
+    has_best_ = !fields.Value("best").is_null();
+    if (has_best_) best_ = fields.Number<double>("best");
+    bad_ = fields.Number<std::int64_t>("bad", {0, 1LL << 40});
+    resting_ = fields.Number<std::int64_t>("resting", {0, 1LL << 40});
   }
 
  private:

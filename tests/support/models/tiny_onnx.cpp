@@ -77,6 +77,25 @@ void Write(const std::filesystem::path& path, const onnx::ModelProto& model) {
   if (!model.SerializeToOstream(&out)) throw std::runtime_error("cannot write " + path.string());
 }
 
+void AddManifest(onnx::ModelProto& model, const Manifest& manifest) {
+  onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+  entry.set_key(kManifestMetadataKey);
+  entry.set_value(manifest.ToJson().dump());
+}
+
+void StoreOutside(onnx::TensorProto& tensor, const std::string& file) {
+  const std::string bytes = std::to_string(tensor.float_data_size() * sizeof(float));
+  tensor.clear_float_data();
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"location", file},
+                                   {"offset", "0"},
+                                   {"length", bytes}}) {
+    onnx::StringStringEntryProto& entry = *tensor.add_external_data();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+}
+
 }  // namespace
 
 Manifest TinyManifest(int stems) {
@@ -103,9 +122,44 @@ Manifest IdentityManifest(int sample_rate_hz) {
 void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
                    const std::vector<float>& gains, float offset) {
   onnx::ModelProto model = GainModel(manifest.channels, gains, offset);
-  onnx::StringStringEntryProto& entry = *model.add_metadata_props();
-  entry.set_key(kManifestMetadataKey);
-  entry.set_value(manifest.ToJson().dump());
+  AddManifest(model, manifest);
+  Write(path, model);
+}
+
+void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault) {
+  const Manifest manifest = TinyManifest();
+  onnx::ModelProto model = GainModel(manifest.channels, {1.0f, 0.5f}, 0);
+  AddManifest(model, manifest);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  switch (fault) {
+    case OnnxFault::kMissingWeights:
+      StoreOutside(*graph.mutable_initializer(1), "weights.bin");
+      break;
+    case OnnxFault::kCutOffWeights:
+      StoreOutside(*graph.mutable_initializer(1), "weights.bin");
+      std::ofstream(path.parent_path() / "weights.bin") << "1234";
+      break;
+    case OnnxFault::kNewOpset:
+      model.mutable_opset_import(0)->set_version(999);
+      break;
+    case OnnxFault::kUnknownOperator:
+      graph.mutable_node(1)->set_op_type("NoSuchOperator");
+      break;
+    case OnnxFault::kUnknownInput:
+      graph.mutable_node(1)->set_input(0, "nothing");
+      break;
+    case OnnxFault::kTwoInputs:
+      SetType(*graph.add_input(), "mask", {{2, ""}});
+      break;
+    case OnnxFault::kWholeNumbers:
+      graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+          onnx::TensorProto::INT64);
+      break;
+    case OnnxFault::kOtherShape:
+      graph.mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(1)
+          ->set_dim_value(7);
+      break;
+  }
   Write(path, model);
 }
 

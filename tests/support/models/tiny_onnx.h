@@ -19,6 +19,19 @@ Manifest IdentityManifest(int sample_rate_hz);
 void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
                    const std::vector<float>& gains, float offset = 0);
 
+// The same model with something wrong in it.
+enum class OnnxFault {
+  kMissingWeights,   // they lie in weights.bin, which is not there
+  kCutOffWeights,    // which is there, but too short
+  kNewOpset,         // of a version that no runtime knows
+  kUnknownOperator,  // which no runtime has
+  kUnknownInput,     // a node asks for a value that nothing gives
+  kTwoInputs,
+  kWholeNumbers,     // takes int64
+  kOtherShape,       // gives fewer stems than the manifest says
+};
+void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault);
+
 // A valid ONNX model that nobody gave a manifest.
 void WriteOnnxWithoutManifest(const std::filesystem::path& path);
 

@@ -1,0 +1,75 @@
+// Options of the programs whose values CLI11 would let pass: its numbers may be "nan", wrap -1, and an
+// empty text is the default; an empty list is none.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/numbers.h"
+#include "core/text.h"
+
+namespace stemsmith {
+
+namespace checked_options {
+template <typename T>
+struct Value {
+  using Type = T;
+};
+template <typename T>
+struct Value<std::optional<T>> {
+  using Type = T;
+};
+}  // namespace checked_options
+
+// Adds an option "--overlap" whose value, a number or an optional one, is of the range; throws
+// Error (wrong use) in the parse where it is not. `value` must outlive the parse.
+template <typename T>
+CLI::Option* AddNumber(CLI::App& app, const std::string& names, T& value,
+                       const Range<typename checked_options::Value<T>::Type>& range,
+                       const std::string& description) {
+  using Number = typename checked_options::Value<T>::Type;
+  const std::string name = names.substr(names.rfind(',') + 1);
+  CLI::Option* option = app.add_option_function<std::string>(
+      names,
+      [&value, range, name](const std::string& text) {
+        value = RequireNumber(text, range, name, "");
+      },
+      description);
+  const bool whole = std::integral<Number>;
+  std::string kind = whole ? "INT" : "NUMBER";
+  if (range.high != Range<Number>().high)
+    kind += " in [" + NumberText(range.low) + " - " + NumberText(range.high) + "]";
+  option->type_name(kind);
+  if constexpr (std::is_same_v<T, Number>)
+    option->default_function([&value] { return NumberText(value); });
+  return option;
+}
+
+// Adds an option whose value is a list of names with commas between, "drums,bass". A name given
+// twice counts once; throws Error (wrong use) where one is empty. `names` must outlive the parse.
+inline CLI::Option* AddNames(CLI::App& app, const std::string& option_name,
+                             std::vector<std::string>& names, const std::string& description) {
+  const auto read = [&names, option_name](const std::vector<std::string>& texts) {
+    names.clear();
+    for (std::string text : texts) {
+      text += ',';
+      for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = text.find(',', begin);
+        const std::string name = text.substr(begin, end - begin);
+        if (name.empty()) throw Error::Usage("a name in " + option_name + " is empty", "");
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        begin = end + 1;
+      }
+    }
+  };
+  CLI::Option* option =
+      app.add_option_function<std::vector<std::string>>(option_name, read, description);
+  option->default_function([&names] { return JoinNames(names); });
+  return option->type_name("NAMES");
+}
+
+}  // namespace stemsmith

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <numbers>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -37,13 +38,15 @@ constexpr char kOnnxDataFile[] = "model.onnx.data";
 void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolder& files,
                       const ExportOptions&, const std::string& where) {
   const torch::jit::ExtraFilesMap extra = {{kManifestExtraFile, manifest.ToJson().dump()}};
+  const fs::path path = files.Add(kTorchScriptFile);
   try {
-    trace.module.save(files.Add(kTorchScriptFile).string(), extra);
+    trace.module.save(path.string(), extra);
   } catch (const c10::Error& error) {
     const std::string reason = error.what_without_backtrace();
     throw Error::Input("LibTorch cannot write the model: " + reason.substr(0, reason.find('\n')),
                        where, "is the disk full?");
   }
+  AppendChecksumToArchive(path, kTorchScriptChecksum);
 }
 
 void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,
@@ -53,7 +56,8 @@ void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& file
   if (ConstantBytes(graph) > std::min(options.onnx_inline_bytes, kLargestInlineBytes)) {
     // Added first, so that it is there when the model gets its name.
     const OnnxDataFile data = WriteExternalData(graph, files.Add(kOnnxDataFile));
-    own.external_data = {{"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}};
+    own.external_data = {
+        {"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}, {"xxh3", data.xxh3}};
   }
   WriteOnnxModel(std::move(graph),
                  {STEMSMITH_VERSION, {{kManifestMetadataKey, own.ToJson().dump()}}},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
@@ -52,6 +53,7 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path)
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
                        "use a checkpoint that stemsmith wrote");
+  if (!file.has_checksum) WarnOfNoChecksum(path, "what this stemsmith writes has one");
   const auto about = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   Checkpoint checkpoint;
   try {

@@ -144,11 +144,12 @@ bool Hdf5Output::Flush() {
   return !failed_;
 }
 
-void Hdf5Output::Commit() {
+void Hdf5Output::Commit(const ChecksumField* checksum) {
   {
     Hdf5Lock lock;
     if (!Flush() || !file_.Close()) throw WriteFailed();
   }
+  if (checksum != nullptr) AppendChecksum(pending_.path(), *checksum);
   pending_.Commit();
 }
 

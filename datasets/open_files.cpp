@@ -1,6 +1,7 @@
 #include "datasets/open_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,6 +39,21 @@ std::string OpenFile::ReadAt(std::uint64_t place, std::span<char> out) const {
     out = out.subspan(static_cast<std::size_t>(got));
   }
   return "";
+}
+
+std::uint32_t OpenFile::Version() const {
+  struct stat status {};
+  fstat(number_, &status);
+  const std::int64_t state[] = {static_cast<std::int64_t>(status.st_ino),
+                                static_cast<std::int64_t>(status.st_dev),
+                                status.st_size,
+                                status.st_mtim.tv_sec,
+                                status.st_mtim.tv_nsec,
+                                status.st_ctim.tv_sec,
+                                status.st_ctim.tv_nsec};
+  return static_cast<std::uint32_t>(
+             HashBytes({reinterpret_cast<const char*>(state), sizeof state})) |
+         1u;
 }
 
 std::shared_ptr<const OpenFile> OpenFiles::Get(std::size_t number,

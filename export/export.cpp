@@ -8,6 +8,7 @@
 #include <numbers>
 #include <utility>
 
+#include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -78,6 +79,7 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolde
   }
   errno = file.Close();
   if (errno != 0) throw Error::System("cannot write", path.string());
+  AppendChecksumToArchive(path, kTorchScriptChecksum);
 }
 
 void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,
@@ -87,7 +89,8 @@ void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& file
   if (ConstantBytes(graph) > std::min(options.onnx_inline_bytes, kLargestInlineBytes)) {
     // Added first, so that it is there when the model gets its name.
     const OnnxDataFile data = WriteExternalData(graph, files.Add(kOnnxDataFile));
-    own.external_data = {{"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}};
+    own.external_data = {
+        {"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}, {"xxh3", data.xxh3}};
   }
   WriteOnnxModel(std::move(graph),
                  {STEMSMITH_VERSION, {{kManifestMetadataKey, own.ToJson().dump()}}},

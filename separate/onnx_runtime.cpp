@@ -8,6 +8,7 @@
 #include <fstream>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/threads.h"
@@ -167,6 +168,15 @@ class OnnxRuntime : public Runtime {
         fs::file_size(file, error) != manifest_.external_data["bytes"].get<std::uint64_t>()) {
       throw Error::Input("the weights do not belong to " + path_.filename().string(), file.string(),
                          "copy both files of one export, or export the model again");
+    }
+    // Manifests of earlier versions do not say it.
+    const std::string checksum = manifest_.external_data.value("xxh3", "");
+    if (!checksum.empty() && checksum != HexHash(HashContent(file))) {
+      throw Error::Input(
+          "the weights were damaged or changed after they were written: their content does not "
+          "match the checksum in " +
+              path_.filename().string(),
+          file.string(), "copy both files of one export, or export the model again");
     }
   }
 

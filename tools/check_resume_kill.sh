@@ -62,7 +62,7 @@ different() { echo "DIFFERENT: $*"; exit 1; }
 header_bytes() { od -An -t u8 -N 8 "$1" | tr -d ' '; }
 tensors() { tail -c +$((9 + $(header_bytes "$1"))) "$1"; }
 header() {
-  head -c $((8 + $(header_bytes "$1"))) "$1" | tail -c +9 | sed -E 's/\\"seconds\\":[0-9.e+-]+//g; s/ *$//'
+  head -c $((8 + $(header_bytes "$1"))) "$1" | tail -c +9 | sed -E 's/\\"seconds\\":[0-9.e+-]+//g; s/"xxh3:[0-9a-f]+"//; s/ *$//'
 }
 # Where the last checkpoint stands: batch and epoch.
 position() { header "$1" | sed -nE 's/.*\\"loader\\":\{\\"batch\\":([0-9]+),\\"epoch\\":([0-9]+)\}.*/\1 \2/p'; }

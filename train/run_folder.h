@@ -40,8 +40,7 @@ class RunFolder {
   // The newest sound step_ checkpoint of `step` or before; null when there is none.
   std::optional<Checkpoint> LoadStep(std::int64_t step) const;
 
-  // Adds a hash of all tensors, by which LoadNewest knows damage.
-  void SaveLast(Checkpoint checkpoint) const;
+  void SaveLast(const Checkpoint& checkpoint) const;
   void SaveBest(const Checkpoint& checkpoint) const;
   // Copies last to step_NNNNNN and removes all but the newest `keep` of these. A copy, not a link:
   // it is there for the case that last gets damaged.

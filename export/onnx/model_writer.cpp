@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/manifest.h"
@@ -110,7 +111,7 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
   for (const OnnxTensor& constant : graph.constants) {
     if (constant.bytes.size() >= kSmallestExternalBytes) hash = HashBytes(constant.bytes, hash);
   }
-  OnnxDataFile file{kExternalDataHeadBytes, HexHash(hash)};
+  OnnxDataFile file{kExternalDataHeadBytes, HexHash(hash), ""};
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << ExternalDataHead(file.id);
@@ -130,6 +131,7 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
     throw Error::System("the weights cannot be written", path.string(),
                         "free space on the disk or choose another folder");
   }
+  file.xxh3 = HexHash(HashContent(path));
   return file;
 }
 
@@ -163,10 +165,14 @@ void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::files
 
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  // Parts of a protobuf message that follow each other are one message.
+  out << kOnnxChecksum.Unfilled();
   if (!out || !model.SerializeToOstream(&out) || !out.flush()) {
     throw Error::System("the ONNX model cannot be written", path.string(),
                         "free space on the disk or choose another folder");
   }
+  out.close();
+  FillChecksum(path, kOnnxChecksum);
 }
 
 }  // namespace stemsmith

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "core/error.h"
 #include "core/current_error.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/numbers.h"
 #include "core/progress.h"

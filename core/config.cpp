@@ -99,9 +99,9 @@ struct ConfigParser {
 
   static NodePtr ParseYaml(const std::string& text, const std::string& name) {
     if (text.size() > kMostBytes) {
-      throw Error::Usage("a file of " + std::to_string(text.size() >> 20) +
-                             " MiB is no configuration",
-                         name, "give a YAML file");
+      throw Error::Usage(
+          "a file of " + std::to_string(text.size() >> 20) + " MiB is no configuration", name,
+          "give a YAML file");
     }
     try {
       std::size_t values = 0;
@@ -251,9 +251,7 @@ struct ConfigParser {
     parent.defaults.emplace_back(key, std::move(value));
   }
 
-  static bool IsPlain(const Node& node) {
-    return node.kind == Node::Kind::kScalar && !node.quoted;
-  }
+  static bool IsPlain(const Node& node) { return node.kind == Node::Kind::kScalar && !node.quoted; }
 
   static double ToNumber(const Node& node, const std::string& key) {
     const auto value = IsPlain(node) ? ParseNumber(node.scalar) : std::nullopt;
@@ -426,7 +424,8 @@ std::vector<double> Config::Numbers(const std::string& key,
                                     const std::vector<double>& fallback) const {
   const auto node = ConfigParser::Ask(*node_, key);
   if (!node) {
-    ConfigParser::Default(*node_, key, ConfigParser::ListOf(fallback, [](double v) { return NumberText(v); }));
+    ConfigParser::Default(*node_, key,
+                          ConfigParser::ListOf(fallback, [](double v) { return NumberText(v); }));
     return fallback;
   }
   if (node->kind != Node::Kind::kList) {
@@ -441,8 +440,8 @@ std::vector<double> Config::Numbers(const std::string& key,
 double Config::NumberIn(const std::string& key, double fallback, double low, double high) const {
   const double value = Number(key, fallback);
   if (!Range<double>{low, high}.Holds(value)) {
-    throw Error::Usage("'" + key + "' is " + NumberText(value) + ", outside " +
-                           NumberText(low) + " … " + NumberText(high),
+    throw Error::Usage("'" + key + "' is " + NumberText(value) + ", outside " + NumberText(low) +
+                           " … " + NumberText(high),
                        Where(key));
   }
   return value;

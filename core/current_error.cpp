@@ -32,9 +32,15 @@ bool Holds(const std::string& text, const char* part) {
 }
 
 bool SaysOutOfMemory(const std::string& text) {
-  const char* const ways[] = {"out of memory", "Out of memory", "OutOfMemory", "can't allocate memory",
-                              "not enough memory", "bad_alloc", "bad allocation",
-                              "Failed to allocate memory", "could not create a memory"};
+  const char* const ways[] = {"out of memory",
+                              "Out of memory",
+                              "OutOfMemory",
+                              "can't allocate memory",
+                              "not enough memory",
+                              "bad_alloc",
+                              "bad allocation",
+                              "Failed to allocate memory",
+                              "could not create a memory"};
   return std::any_of(std::begin(ways), std::end(ways),
                      [&](const char* way) { return Holds(text, way); });
 }

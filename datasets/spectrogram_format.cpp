@@ -11,7 +11,8 @@ nlohmann::json ToJson(const SpectrogramFormat& format) {
 
 std::optional<SpectrogramFormat> SpectrogramFormatFrom(const nlohmann::json& json) {
   try {
-    const JsonFields fields(json, [](const std::string& problem) { return Error::Input(problem, ""); });
+    const JsonFields fields(json,
+                            [](const std::string& problem) { return Error::Input(problem, ""); });
     SpectrogramFormat format;
     format.n_fft = fields.Number<int>("n_fft", {2, SpectrogramFormat::kLargestFft});
     format.hop = fields.Number<int>("hop", {1, format.half()});

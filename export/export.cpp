@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include <torch/csrc/jit/serialization/export.h>
 #include <torch/version.h>
 
 #include <cerrno>
@@ -72,7 +73,8 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolde
   const fs::path path = files.Add(kTorchScriptFile);
   ArchiveFile file(path);
   try {
-    trace.module.save(
+    torch::jit::ExportModule(
+        trace.module,
         [&file](const void* bytes, std::size_t count) { return file.Write(bytes, count); }, extra);
   } catch (const c10::Error& error) {
     throw LibTorchError("LibTorch cannot write the model", error.what_without_backtrace(), where);

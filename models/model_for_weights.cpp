@@ -15,7 +15,8 @@ std::shared_ptr<SeparationModel> MakeModelFor(const NamedTensors& weights, const
       4 * bytes + kSpareBytes,
       Error::Input("the model described takes far more memory than the weights with it (" +
                        std::to_string(bytes >> 20) + " MiB)",
-                   config.Where(), "the file is damaged, or the configuration is of another model"));
+                   config.Where(),
+                   "the file is damaged, or the configuration is of another model"));
   return MakeModel(config, setting);
 }
 

@@ -56,10 +56,9 @@ std::optional<Error> FromExternalData(const std::string& message,
                                       const std::filesystem::path& path) {
   if (Holds(message, "External data path does not exist")) {
     const std::string file = Between(message, "does not exist: \"", "\"");
-    return Error::Input(
-        "the weights of " + path.filename().string() + " are missing",
-        (path.parent_path() / std::filesystem::path(file).filename()).string(),
-        "keep the file that was exported with the model beside it");
+    return Error::Input("the weights of " + path.filename().string() + " are missing",
+                        (path.parent_path() / std::filesystem::path(file).filename()).string(),
+                        "keep the file that was exported with the model beside it");
   }
   if (Holds(message, "escapes model directory") || Holds(message, "Absolute path not allowed"))
     return Error::Input("the model wants weights from another folder", path.string(),
@@ -77,8 +76,7 @@ std::optional<Error> FromExternalData(const std::string& message,
 
 Error OnnxLoadError(const std::string& message, bool damaged, const std::filesystem::path& path) {
   const std::string where = path.string(), again = "copy or export it again";
-  if (damaged)
-    return Error::Input("the file is cut off, damaged, or no ONNX model", where, again);
+  if (damaged) return Error::Input("the file is cut off, damaged, or no ONNX model", where, again);
   if (const auto error = FromSurroundings(message, where)) return *error;
   if (const auto error = FromExternalData(message, path)) return *error;
   const std::string too_new = "export it with an older opset, or use a newer stemsmith";
@@ -86,9 +84,9 @@ Error OnnxLoadError(const std::string& message, bool damaged, const std::filesys
     return Error::Input("the model has opset " + opset + ", which this ONNX Runtime does not know",
                         where, too_new);
   if (const std::string version = Between(message, "model IR version: ", ","); !version.empty())
-    return Error::Input("the model has the format version " + version +
-                            ", which this ONNX Runtime does not know",
-                        where, too_new);
+    return Error::Input(
+        "the model has the format version " + version + ", which this ONNX Runtime does not know",
+        where, too_new);
   if (const std::string name = Between(message, "No Op registered for ", " "); !name.empty())
     return Error::Input("the model has the operator " + name + ", which ONNX Runtime does not know",
                         where, "use a model.onnx written by `stemsmith export`");

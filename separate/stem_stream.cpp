@@ -121,7 +121,10 @@ struct StemStream::Impl {
   std::vector<float> group_estimates;  // [S_model, C_model, T]
 
   Impl(Runtime& the_runtime, std::unique_ptr<AudioReader> reader, const StemStreamOptions& options)
-      : runtime(the_runtime), manifest(runtime.manifest()), info(reader->info()), input_name(options.input_name) {
+      : runtime(the_runtime),
+        manifest(runtime.manifest()),
+        info(reader->info()),
+        input_name(options.input_name) {
     stems = options.stems.empty() ? manifest.stems : options.stems;
     for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
     const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;

@@ -184,6 +184,22 @@ class TorchScriptRuntime : public Runtime {
   }
 
  private:
+  // Records may be compressed, as LibTorch does with code; a small file could stand for any amount
+  // of zeros.
+  void CheckSizes(caffe2::serialize::PyTorchStreamReader& archive) const {
+    constexpr std::uint64_t kCode = std::uint64_t{64} << 20;
+    std::error_code error;
+    const std::uint64_t most = 2 * fs::file_size(path_, error) + kCode;
+    std::uint64_t all = 0;
+    for (const std::string& record : archive.getAllRecords()) {
+      const std::uint64_t size = archive.getRecordSize(record);
+      if (error || size > most || (all += size) > most) {
+        throw Error::Input("the file claims to hold far more than its size", path_.string(),
+                           "copy or export it again");
+      }
+    }
+  }
+
   // Looked up before the model is built: an archive that is cut off or something else than an
   // exported model gets a message of its own.
   std::string ReadManifest() {
@@ -198,6 +214,7 @@ class TorchScriptRuntime : public Runtime {
         throw Error::Input("the TorchScript model carries no stemsmith manifest", path_.string(),
                            "give a model.ts written by `stemsmith export`");
       }
+      CheckSizes(archive);
       const auto [bytes, size] = archive.getRecord(record);
       return {static_cast<const char*>(bytes.get()), size};
     } catch (const Error&) {

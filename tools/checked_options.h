@@ -1,5 +1,5 @@
-// Options of the programs whose values CLI11 would let pass: its numbers may be "nan", wrap -1, and an
-// empty text is the default; an empty list is none.
+// Options of the programs whose values CLI11 would let pass: its numbers may be "nan", wrap -1, and
+// an empty text is the default; an empty list is none.
 #pragma once
 
 #include <CLI/CLI.hpp>

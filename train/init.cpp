@@ -1,6 +1,8 @@
 #include "train/init.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -48,6 +50,9 @@ InitOptions ReadInitOptions(const Config& config) {
   if (init.Keys().empty()) return options;
   options.file = init.RequiredString("file");
   options.stems = init.Strings("stems");
+  const std::set<std::string> different(options.stems.begin(), options.stems.end());
+  if (different.size() != options.stems.size())
+    throw Error::Usage("init.stems names a stem twice", init.Where("stems"), "name each once");
   options.partial = init.Bool("partial", false);
   const Config copy = init.Child("copy");
   for (const std::string& stem : copy.Keys())

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "core/error.h"
 #include "core/current_error.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/numbers.h"
 #include "core/progress.h"

@@ -78,7 +78,8 @@ nlohmann::json TrainState::ToJson() const {
 }
 
 TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& where) {
-  const JsonFields fields(json, [&](const std::string& problem) { return Damaged(problem, where); });
+  const JsonFields fields(json,
+                          [&](const std::string& problem) { return Damaged(problem, where); });
   const Range<std::int64_t> count = {0, kMany};
   TrainState state;
   state.step = fields.Number("step", count);
@@ -113,7 +114,8 @@ TrainState TrainState::FromJson(const nlohmann::json& json, const std::string& w
 
 void MigrateTraining(Checkpoint& checkpoint, const std::string& where) {
   nlohmann::json& state = checkpoint.training_state;
-  const JsonFields fields(state, [&](const std::string& problem) { return Damaged(problem, where); });
+  const JsonFields fields(state,
+                          [&](const std::string& problem) { return Damaged(problem, where); });
   const auto version = fields.Number<std::int64_t>("version");
   if (version > TrainState::kVersion)
     throw Error::Input("the run was written by a newer stemsmith", where, "update stemsmith");

@@ -122,9 +122,7 @@ TEST(Config, NumbersThatAreNoneAreRefused) {
     EXPECT_THAT(ErrorOf([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
         << text;
   }
-  EXPECT_THAT(ErrorOf([] {
-                Config::Parse("n: 1", "t").NumberIn("n", 0, 2, std::nan(""));
-              }),
+  EXPECT_THAT(ErrorOf([] { Config::Parse("n: 1", "t").NumberIn("n", 0, 2, std::nan("")); }),
               HasSubstr("outside"));
   EXPECT_EQ(Config::Parse("n: 1e6", "t").Integer("n", 0), 1000000);
   EXPECT_EQ(Config::Parse("n: +.5", "t").Number("n", 0), 0.5);

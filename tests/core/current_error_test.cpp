@@ -45,8 +45,7 @@ TEST(CurrentError, OthersExceptionsAreOneLineInOurWords) {
   const Case cases[] = {
       {"memory", [] { throw std::bad_alloc(); }, "out of memory (song.wav)"},
       {"a size", [] { std::vector<int>().reserve(SIZE_MAX); }, "out of memory (song.wav)"},
-      {"a file",
-       [] { static_cast<void>(std::filesystem::file_size("/no/such/file")); },
+      {"a file", [] { static_cast<void>(std::filesystem::file_size("/no/such/file")); },
        "No such file or directory (/no/such/file)"},
       {"a folder", [] { std::filesystem::create_directory("/proc/x"); }, "(/proc/x)"},
       {"no room",
@@ -56,14 +55,19 @@ TEST(CurrentError, OthersExceptionsAreOneLineInOurWords) {
        },
        "No space left on device (out/a.wav); free some space"},
       {"threads",
-       [] { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); },
+       [] {
+         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+       },
        "cannot start a thread: Resource temporarily unavailable"},
       {"json", [] { nlohmann::json(3).get<std::string>(); }, "JSON is damaged (song.wav)"},
-      {"json text", [] { static_cast<void>(nlohmann::json::parse("{")); }, "JSON is damaged (song.wav)"},
+      {"json text", [] { static_cast<void>(nlohmann::json::parse("{")); },
+       "JSON is damaged (song.wav)"},
       {"a fault of ours", [] { std::vector<int>().at(3); }, "unexpected fault (std::out_of_range)"},
       {"no exception", [] { throw 3; }, "an unexpected fault"},
       {"LibTorch",
-       [] { throw c10::Error("The size of tensor a (3) must match b (4)\nException raised from x"); },
+       [] {
+         throw c10::Error("The size of tensor a (3) must match b (4)\nException raised from x");
+       },
        "LibTorch fails: The size of tensor a (3) must match b (4) (song.wav)"},
       {"LibTorch's memory",
        [] {
@@ -79,8 +83,8 @@ TEST(CurrentError, OthersExceptionsAreOneLineInOurWords) {
     const std::string said = Said(test.fail);
     const bool memory = std::string(test.name) == "LibTorch's memory";
     EXPECT_THAT(said, HasSubstr(memory ? "out of memory (song.wav)" : test.said)) << test.name;
-    for (const char* word : {"\n", "filesystem error", "json.exception", "frame #", "std::bad_alloc",
-                             "what():", "enforce", "basic_string"})
+    for (const char* word : {"\n", "filesystem error", "json.exception", "frame #",
+                             "std::bad_alloc", "what():", "enforce", "basic_string"})
       EXPECT_THAT(said, Not(HasSubstr(word))) << test.name;
   }
 }
@@ -108,8 +112,9 @@ TEST(LibTorchError, SaysWhatAPersonCanRead) {
             "the model fails: shape '[1]' is invalid for input of size 4 (m.ts); copy it");
   EXPECT_EQ(said("self.dim() == 3 INTERNAL ASSERT FAILED at \"/x/y.cpp\":12, please report a bug"),
             "the model fails: self.dim() == 3 (m.ts); copy it");
-  EXPECT_THAT(said("CUDA out of memory. Tried to allocate 2.00 GiB."), HasSubstr("the GPU is out of memory"));
-  EXPECT_THAT(said("could not create a memory object"), HasSubstr(": out of memory") );
+  EXPECT_THAT(said("CUDA out of memory. Tried to allocate 2.00 GiB."),
+              HasSubstr("the GPU is out of memory"));
+  EXPECT_THAT(said("could not create a memory object"), HasSubstr(": out of memory"));
   EXPECT_LT(said(std::string(5000, 'x').c_str()).size(), 400u);
 }
 

@@ -40,20 +40,30 @@ TEST(JsonFields, WholeNumbersAreWholeAndInRange) {
       {"0", "'n' is 0, not a whole number from 1 to 64"},
       {"-3", "'n' is -3, not"},
       {"65", "'n' is 65, not"},
-      {"4294967298", "'n' is 4294967298, not"},        // 2, cut off to 32 bits
+      {"4294967298", "'n' is 4294967298, not"},         // 2, cut off to 32 bits
       {"18446744073709551617", "'n' is 1.8446744073"},  // as JSON a float
       {"1e18", "'n' is 1e+18, not"},
   };
   for (const Case& test : cases) {
     const json object = {{"n", json::parse(test.value)}};
-    EXPECT_THAT(Problem([&] { Fields(object).Number<int>("n", {1, 64}); }),
+    EXPECT_THAT(Problem([&] {
+                  Fields(object).Number<int>("n", {1, 64});
+                }),
                 HasSubstr(test.problem))
         << test.value;
   }
   EXPECT_EQ(Fields(json{{"n", 64}}).Number<int>("n", {1, 64}), 64);
   EXPECT_EQ(Fields(json{{"n", UINT64_MAX}}).Number<std::uint64_t>("n"), UINT64_MAX);
-  EXPECT_NE(Problem([] { const json o = {{"n", UINT64_MAX}}; Fields(o).Number<std::int64_t>("n"); }), "");
-  EXPECT_NE(Problem([] { const json o = {{"n", -1}}; Fields(o).Number<std::uint64_t>("n"); }), "");
+  EXPECT_NE(Problem([] {
+              const json o = {{"n", UINT64_MAX}};
+              Fields(o).Number<std::int64_t>("n");
+            }),
+            "");
+  EXPECT_NE(Problem([] {
+              const json o = {{"n", -1}};
+              Fields(o).Number<std::uint64_t>("n");
+            }),
+            "");
 }
 
 TEST(JsonFields, OtherKindsAndWhatIsMissing) {

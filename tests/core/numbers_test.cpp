@@ -12,10 +12,10 @@ namespace {
 using ::testing::HasSubstr;
 
 // What is no number at all, whoever asks.
-constexpr const char* kNone[] = {"",     " ",    "nan",   "-nan",  "inf",   "-inf", "infinity",
-                                 "1e999", "0x10", "1,5",   " 1",    "1 ",    "1.5x", "--1",
-                                 "+-1",  "+",    "-",     ".",     "e5",    "1e",   "true",
-                                 "١",    "1_000", "1'000", "\t1",   "1\n"};
+constexpr const char* kNone[] = {"",      " ",     "nan",   "-nan", "inf", "-inf", "infinity",
+                                 "1e999", "0x10",  "1,5",   " 1",   "1 ",  "1.5x", "--1",
+                                 "+-1",   "+",     "-",     ".",    "e5",  "1e",   "true",
+                                 "١",     "1_000", "1'000", "\t1",  "1\n"};
 
 TEST(Numbers, WhatIsNoneIsNone) {
   for (const char* text : kNone) {
@@ -73,7 +73,8 @@ TEST(Numbers, TheErrorNamesTheOptionTheRangeAndTheText) {
   };
   EXPECT_EQ(message(Range<double>{0, 1}, "nan"),
             "--seed must be a number from 0 to 1, not 'nan' (somewhere)");
-  EXPECT_THAT(message(Range<int>{1, 64}, "2.5"), HasSubstr("a whole number from 1 to 64, not '2.5'"));
+  EXPECT_THAT(message(Range<int>{1, 64}, "2.5"),
+              HasSubstr("a whole number from 1 to 64, not '2.5'"));
   EXPECT_THAT(message(Range<int>{.low = 0}, ""), HasSubstr("a whole number of at least 0, not ''"));
   EXPECT_THAT(message(Range<std::int64_t>{}, "x"), HasSubstr("must be a whole number, not 'x'"));
 }

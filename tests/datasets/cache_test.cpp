@@ -420,7 +420,8 @@ TEST_F(CacheTest, RefusesNumbersInTheIndexThatAreNone) {
   nlohmann::json good;
   {
     Hdf5Lock lock;
-    good = nlohmann::json::parse(ReadTextDataset(OpenHdf5File(path_, "cache").id(), "index", path_));
+    good =
+        nlohmann::json::parse(ReadTextDataset(OpenHdf5File(path_, "cache").id(), "index", path_));
   }
   const auto said = [&](const std::string& text) {
     Hdf5Output file(path_);

@@ -103,10 +103,10 @@ TEST(Checkpoint, NumbersThatAreNoneAreRefusedByName) {
 }
 
 TEST(MakeModel, AModelBeyondThisMachineIsRefusedBeforeMemoryIsTaken) {
-  for (const char* config :
-       {"{name: open_unmix, hidden_size: 16384, nb_layers: 16}",
-        "{name: demucs_v2, channels: 2048, depth: 6}",
-        "{name: unet, channels: 4096, max_channels: 4096, depth: 10, kernel_size: 31, n_fft: 65536}"}) {
+  for (const char* config : {"{name: open_unmix, hidden_size: 16384, nb_layers: 16}",
+                             "{name: demucs_v2, channels: 2048, depth: 6}",
+                             "{name: unet, channels: 4096, max_channels: 4096, depth: 10, "
+                             "kernel_size: 31, n_fft: 65536}"}) {
     try {
       MakeModel(Config::Parse(config, "m.yaml"), Setting());
       ADD_FAILURE() << config;

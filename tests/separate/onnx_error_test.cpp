@@ -79,7 +79,8 @@ TEST(OnnxError, Messages) {
        "escapes model directory. External data path: \"../w.bin\"",
        "wants weights from another folder"},
       {"Load model from m.onnx failed:/onnxruntime_src/onnxruntime/core/graph/model.cc:256 "
-       "onnxruntime::Model::Model(…) Unsupported model IR version: 99, max supported IR version: 13",
+       "onnxruntime::Model::Model(…) Unsupported model IR version: 99, max supported IR version: "
+       "13",
        "format version 99"},
       {"tensorprotoutils.cc:1512 ValidateEmbeddedTensorProtoDataSizeAndShape Initializer 'gains' "
        "declares a size of 4398046511104 bytes",

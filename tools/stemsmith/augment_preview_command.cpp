@@ -162,8 +162,7 @@ void AddAugmentPreviewCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--split", arguments->loader.split, "Songs to draw from")
       ->capture_default_str();
-  AddNumber(*command, "--seed", arguments->loader.seed, {}, "Other samples")
-      ->capture_default_str();
+  AddNumber(*command, "--seed", arguments->loader.seed, {}, "Other samples")->capture_default_str();
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     CatchInterrupts();

@@ -42,8 +42,7 @@ void AddSynthCommand(CLI::App& app) {
   for (const auto& row : synth::LayoutTable())
     layouts += std::string(layouts.empty() ? "" : "; ") + row.name + ": " + row.summary;
   command->add_option("out", options->out, "Folder to write")->required()->type_name("OUT");
-  AddNumber(*command, "--songs", options->songs, {}, "How many songs")
-      ->capture_default_str();
+  AddNumber(*command, "--songs", options->songs, {}, "How many songs")->capture_default_str();
   AddNumber(*command, "--seconds", options->seconds, {}, "Length of each song")
       ->capture_default_str();
   AddNumber(*command, "--seed", options->seed, {}, "Another seed, other songs")

@@ -51,10 +51,10 @@ std::string Summary(const TrainResult& result) {
     const nlohmann::json stems = result.best.value("sdr_db", nlohmann::json());
     const nlohmann::json mixture = result.best.value("mixture_sdr_db", nlohmann::json());
     for (const auto& [stem, value] : stems.items()) {
-      text += "  " + stem + " " + Decibel(value) + " dB (mixture " +
-              Decibel(mixture.is_object() ? mixture.value(stem, nlohmann::json())
-                                          : nlohmann::json()) +
-              ")\n";
+      text +=
+          "  " + stem + " " + Decibel(value) + " dB (mixture " +
+          Decibel(mixture.is_object() ? mixture.value(stem, nlohmann::json()) : nlohmann::json()) +
+          ")\n";
     }
   }
   if (result.skipped_draws > 0) {

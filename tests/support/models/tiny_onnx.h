@@ -27,8 +27,8 @@ enum class OnnxFault {
   kUnknownOperator,  // which no runtime has
   kUnknownInput,     // a node asks for a value that nothing gives
   kTwoInputs,
-  kWholeNumbers,     // takes int64
-  kOtherShape,       // gives fewer stems than the manifest says
+  kWholeNumbers,  // takes int64
+  kOtherShape,    // gives fewer stems than the manifest says
 };
 void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
@@ -52,13 +54,9 @@ Hdf5Handle PlainDatasetProperties() {
 
 herr_t FindSystemReason(unsigned, const H5E_error2_t* entry, void* data) {
   // The file driver writes: … errno = 28, error message = 'No space left on device', buf = …
-  constexpr char kMark[] = "error message = '";
-  if (entry->desc == nullptr) return 0;
-  const char* begin = std::strstr(entry->desc, kMark);
-  if (begin == nullptr) return 0;
-  begin += sizeof kMark - 1;
-  const char* end = std::strchr(begin, '\'');
-  if (end != nullptr) static_cast<std::string*>(data)->assign(begin, end);
+  constexpr char kMark[] = "errno = ";
+  const char* found = entry->desc == nullptr ? nullptr : std::strstr(entry->desc, kMark);
+  if (found != nullptr) *static_cast<int*>(data) = std::atoi(found + sizeof kMark - 1);
   return 0;
 }
 
@@ -91,9 +89,9 @@ bool Hdf5Handle::Close() {
 
 namespace {
 
-// What the system said in the last failed call of this thread, or "".
-std::string SystemReason() {
-  std::string reason;
+// The system's reason (errno) for the last failed call of this thread; 0 where HDF5 gives none.
+int SystemReason() {
+  int reason = 0;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, FindSystemReason, &reason);
   return reason;
 }
@@ -128,9 +126,8 @@ Hdf5Output::~Hdf5Output() {
 Error Hdf5Output::WriteFailed() {
   Hdf5Lock lock;
   failed_ = true;
-  const std::string reason = SystemReason();
-  return Error::Input("cannot write" + (reason.empty() ? std::string() : ": " + reason),
-                      target().string(), "make room on the disk and run the command again");
+  errno = SystemReason();
+  return Error::Write("cannot write", target().string());
 }
 
 bool Hdf5Output::Flush() {

@@ -127,8 +127,7 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
   }
   out.close();
   if (!out) {
-    throw Error::System("the weights cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the weights cannot be written", path.string());
   }
   return file;
 }
@@ -164,8 +163,7 @@ void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::files
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   if (!out || !model.SerializeToOstream(&out) || !out.flush()) {
-    throw Error::System("the ONNX model cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the ONNX model cannot be written", path.string());
   }
 }
 

@@ -97,7 +97,7 @@ bool Hdf5Handle::Close() {
 
 namespace {
 
-// The system's reason (errno) in the last failed call of this thread, or 0.
+// The system's reason (errno) for the last failed call of this thread; 0 where HDF5 gives none.
 int SystemReason() {
   int reason = 0;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, FindSystemReason, &reason);
@@ -135,7 +135,7 @@ Error Hdf5Output::WriteFailed() {
   Hdf5Lock lock;
   failed_ = true;
   errno = SystemReason();
-  return Error::System("cannot write", target().string(), "is the disk sound?");
+  return Error::Write("cannot write", target().string());
 }
 
 bool Hdf5Output::Flush() {

@@ -128,8 +128,7 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
   }
   out.close();
   if (!out) {
-    throw Error::System("the weights cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the weights cannot be written", path.string());
   }
   file.xxh3 = HexHash(HashContent(path));
   return file;
@@ -168,8 +167,7 @@ void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::files
   // Parts of a protobuf message that follow each other are one message.
   out << kOnnxChecksum.Unfilled();
   if (!out || !model.SerializeToOstream(&out) || !out.flush()) {
-    throw Error::System("the ONNX model cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the ONNX model cannot be written", path.string());
   }
   out.close();
   FillChecksum(path, kOnnxChecksum);

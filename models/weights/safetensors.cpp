@@ -207,8 +207,7 @@ void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tens
   }
   out.close();
   if (!out)
-    throw Error::System("cannot write the weights", path.string(),
-                        "free some space or choose another folder");
+    throw Error::Write("cannot write the weights", path.string());
   FillChecksum(pending.path(), kChecksum);
   pending.Commit();
 }

@@ -192,8 +192,8 @@ TEST(Leftovers, OfProcessesThatAreGoneAreRemovedByTheNext) {
 
 TEST(Leftovers, OfEarlierVersionsAreRemovedWhenTheyAreOld) {
   testing::TemporaryFolder folder;
-  const std::string dead = ".a.wav.tmp-3999999-0.wav";  // beyond the largest number of a process
-  const std::string fresh = ".b.wav.tmp-3999999-1.wav";
+  const std::string dead = ".a.wav.tmp-9999999-0.wav";  // beyond the largest number of a process
+  const std::string fresh = ".b.wav.tmp-9999999-1.wav";
   const std::string living = ".c.wav.tmp-" + std::to_string(getpid()) + "-1.wav";
   for (const std::string& name : {dead, fresh, living}) Write(folder / name, "half");
   for (const std::string& name : {dead, living})

@@ -91,7 +91,7 @@ small_file_limit synth 100 "$stemsmith" synth "$work/limit/songs" --songs 1 --se
 small_file_limit "export of a package" 20 "$stemsmith" export "$small/demucs" --out "$work/limit/export" --format th --quiet
 small_file_limit augment-preview 50 \
   "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --out "$work/limit/preview" --quiet
-fault "prepare: a file-size limit" 1 'File too large|cannot write' limited 40 \
+fault "prepare: a file-size limit" 1 'File too large.*ulimit -f' limited 40 \
   "$stemsmith" prepare folders "$small/songs" --out "$work/limit/cache.h5" --quiet
 fault "export: a file-size limit" 1 'File too large|cannot write' limited 40 \
   "$stemsmith" export "$small/run" --out "$work/limit/model" --quiet

@@ -107,7 +107,7 @@ mkdir "$foreign"
 "$separate" "$small/export/model.onnx" "$work/Song.wav" --out "$work/stems" --quiet
 holds "the next one removes what they left, and not that of another host" \
   bash -c '[ "$(find "$1" -name ".*")" = "$2" ]' _ "$work/stems" "$foreign"
-old=$work/stems/.drums.wav.tmp-3999999-0.wav new=$work/stems/.bass.wav.tmp-3999999-0.wav
+old=$work/stems/.drums.wav.tmp-9999999-0.wav new=$work/stems/.bass.wav.tmp-9999999-0.wav
 touch -d '3 days ago' "$old" && touch "$new"
 "$separate" "$small/export/model.onnx" "$work/Song.wav" --out "$work/stems" --quiet
 holds "names of earlier versions go when they are old" bash -c '[ ! -e "$1" ] && [ -e "$2" ]' _ "$old" "$new"

@@ -146,14 +146,14 @@ TEST_F(CacheDamage, OfASongIsFoundOrChangesNothing) {
     };
     // HDF5's own structures and ours, before and behind the audio, are a small part of the file.
     const std::size_t head = 4096, tail = sound.size() - 8192;
-    for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    for (std::uint64_t seed = 0; seed < 80; ++seed) {
       const std::string number = ", seed " + std::to_string(seed);
       expect_harmless(WithFlips(sound, 1, seed), "anywhere" + number);
       expect_harmless(WithFlips(sound, 1, seed, 0, head), "head" + number);
       expect_harmless(WithFlips(sound, 1, seed, tail), "tail" + number);
       expect_harmless(WithFlips(sound, 50, seed), "fifty" + number);
     }
-    EXPECT_GT(refused, 100);
+    EXPECT_GT(refused, 60);
     EXPECT_GT(doubtful, 10);
   }
 }

@@ -113,7 +113,8 @@ TEST(Program, TurnsAFileSizeLimitIntoAnError) {
   EXPECT_EXIT(
       {
         StartProgram();
-        const rlimit limit{1000, 1000};
+        rlimit limit;
+        limit.rlim_cur = limit.rlim_max = 1000;
         setrlimit(RLIMIT_FSIZE, &limit);
         try {
           WriteFileAtomically(folder / "file", std::string(100'000, 'x'));

@@ -173,7 +173,7 @@ TEST(Config, DeepNestingAndLongFilesAreRefused) {
               HasSubstr("nested too deeply"));
   EXPECT_THAT(ErrorOf([] { Config::Parse(std::string(20 << 20, '#'), "long.yaml"); }),
               HasSubstr("20 MiB"));
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "t.yaml", "a: 1\n");
   std::string path = "a";
   for (int i = 0; i < 30'000; ++i) path += ".a";
@@ -182,7 +182,7 @@ TEST(Config, DeepNestingAndLongFilesAreRefused) {
 }
 
 TEST(Config, ExtendsInACircleIsRefused) {
-  TemporaryFolder folder;
+  testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "self.yaml", "extends: self.yaml\n");
   WriteFileAtomically(folder / "a.yaml", "extends: b.yaml\n");
   WriteFileAtomically(folder / "b.yaml", "extends: a.yaml\n");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/decode.h"
+#include "core/files.h"
 
 namespace stemsmith {
 namespace {
@@ -33,6 +34,7 @@ const std::set<std::string>& KnownEndings() {
 // byte at the start of each packet. A name without a file counts as one.
 bool MayBeTransportStream(const std::filesystem::path& path) {
   constexpr char kSyncByte = 0x47;
+  if (!KindOfFile(path).empty()) return true;  // who opens it says what it is
   std::ifstream file(path, std::ios::binary);
   char first = kSyncByte;
   return !file.get(first) || first == kSyncByte;

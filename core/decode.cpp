@@ -9,6 +9,7 @@
 
 #include "core/decode_backend.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/module.h"
 #include "core/text.h"
 
@@ -146,6 +147,7 @@ void CheckIsReadable(const fs::path& path) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) throw Error::Input("no such file", path.string());
   if (fs::is_directory(status)) throw Error::Input("a folder, not an audio file", path.string());
+  CheckIsFile(path);
   errno = 0;
   if (!std::ifstream(path)) throw Error::System("cannot be opened", path.string());
   if (fs::is_regular_file(status) && fs::file_size(path, error) == 0) {

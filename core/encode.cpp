@@ -69,7 +69,7 @@ class OutputFile {
   void Check() const {
     if (failure_ == 0) return;
     errno = failure_;
-    throw Error::System("cannot write", shown_path_, "is the disk full?");
+    throw Error::Write("cannot write", shown_path_);
   }
 
  private:

@@ -87,6 +87,16 @@ Error Error::System(std::string what, std::string where, std::string advice) {
           AdviceFor(reason, std::move(advice))};
 }
 
+Error Error::Write(std::string what, std::string where) {
+  const bool forbidden = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOTDIR;
+  return System(std::move(what), std::move(where),
+                forbidden ? "choose a folder that this user may write" : "is the disk full?");
+}
+
+Error Error::Stopped(int signal, std::string what, std::string advice) {
+  return {static_cast<ExitCode>(128 + signal), std::move(what), "", std::move(advice)};
+}
+
 std::size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;

@@ -13,7 +13,9 @@ enum class ExitCode : int {
   kOk = 0,
   kInputFailed = 1,    // some input could not be used
   kWrongUse = 2,       // command line or configuration
+  kHungUp = 129,       // SIGHUP: the terminal or the connection is gone; state saved
   kInterrupted = 130,  // Ctrl-C, state saved
+  kPipeClosed = 141,   // SIGPIPE: nobody reads the output any more; state saved
   kTerminated = 143,   // SIGTERM, state saved
 };
 
@@ -29,8 +31,13 @@ class Error : public std::runtime_error {
   static Error Usage(std::string what, std::string where, std::string advice = "");
   // As Input, with the system's reason for the last failed call (errno) added to `what`.
   static Error System(std::string what, std::string where, std::string advice = "");
+  // As System, of what could not be written; the advice is that for the reason.
+  static Error Write(std::string what, std::string where);
+  // Work that a signal has stopped: exit code 128 + signal.
+  static Error Stopped(int signal, std::string what, std::string advice = "");
 
   ExitCode code() const { return code_; }
+  bool stopped_by_signal() const { return exit_status() > 128; }
   int exit_status() const { return static_cast<int>(code_); }
   const std::string& problem() const { return what_; }
   const std::string& where() const { return where_; }

@@ -5,7 +5,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <vector>
@@ -14,99 +13,29 @@
 
 namespace stemsmith {
 namespace fs = std::filesystem;
-namespace {
 
-// Unique among processes (pid) and threads (counter), and hidden from folder listings.
-fs::path TemporaryBeside(const fs::path& target) {
-  static std::atomic<unsigned> counter{0};
-  return target.parent_path() /
-         ("." + target.filename().string() + ".tmp-" + std::to_string(getpid()) + "-" +
-          std::to_string(counter++) + target.extension().string());
-}
-
-void Flush(const fs::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) throw Error::System("cannot open what was just written", path.string());
-  const int result = fsync(file);
-  const int reason = errno;
-  close(file);
-  // Some file systems (FUSE, network mounts) know no fsync; the rename still is atomic there.
-  if (result != 0 && reason != EINVAL && reason != ENOTSUP) {
-    errno = reason;
-    throw Error::System("cannot flush to disk", path.string(), "is the disk full?");
-  }
-}
-
-}  // namespace
-
-PendingFile::PendingFile(fs::path target) : target_(std::move(target)) {
-  if (target_.has_parent_path()) {
-    std::error_code error;
-    fs::create_directories(target_.parent_path(), error);
-    if (error) {
-      throw Error::Input("cannot create the folder: " + error.message(),
-                         target_.parent_path().string(),
-                         "choose a folder that this user may write");
-    }
-  }
-  temporary_ = TemporaryBeside(target_);
-  const int file = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) {
-    throw Error::System("cannot write here", target_.string(),
-                        "choose a folder that this user may write");
-  }
-  close(file);
-}
-
-PendingFile::~PendingFile() {
-  if (committed_) return;
+std::string KindOfFile(const fs::path& path) {
   std::error_code ignored;
-  fs::remove(temporary_, ignored);
-}
-
-void PendingFile::Commit() {
-  Flush(temporary_);
-  std::error_code error;
-  fs::rename(temporary_, target_, error);
-  if (error)
-    throw Error::Input("cannot put the finished file in place: " + error.message(),
-                       target_.string());
-  committed_ = true;
-  // So that the new name survives a power cut too.
-  Flush(target_.has_parent_path() ? target_.parent_path() : fs::path("."));
-}
-
-PendingFolder::PendingFolder(fs::path target) : target_(std::move(target)) {
-  EnsureWritableFolder(target_);
-  temporary_ = TemporaryBeside(target_ / "files");
-  std::error_code error;
-  fs::create_directory(temporary_, error);
-  if (error) {
-    throw Error::Input("cannot create a folder here: " + error.message(), target_.string(),
-                       "choose a folder that this user may write");
+  switch (fs::status(path, ignored).type()) {
+    case fs::file_type::fifo:
+      return "pipe";
+    case fs::file_type::socket:
+      return "socket";
+    case fs::file_type::character:
+    case fs::file_type::block:
+      return "device";
+    case fs::file_type::directory:
+      return "folder";
+    default:
+      return "";
   }
 }
 
-PendingFolder::~PendingFolder() {
-  std::error_code ignored;
-  fs::remove_all(temporary_, ignored);
-}
-
-fs::path PendingFolder::Add(const std::string& name) {
-  names_.push_back(name);
-  return temporary_ / name;
-}
-
-void PendingFolder::Commit() {
-  for (const std::string& name : names_) Flush(temporary_ / name);
-  for (const std::string& name : names_) {
-    std::error_code error;
-    fs::rename(temporary_ / name, target_ / name, error);
-    if (error)
-      throw Error::Input("cannot put the finished file in place: " + error.message(),
-                         (target_ / name).string());
-  }
-  Flush(target_);
+void CheckIsFile(const fs::path& path) {
+  const std::string kind = KindOfFile(path);
+  if (kind.empty()) return;
+  throw Error::Input("this is a " + kind + ", not a file", path.string(),
+                     kind == "folder" ? "" : "save what comes from it as a file first");
 }
 
 void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
@@ -116,15 +45,13 @@ void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
     errno = 0;
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     out.close();
-    if (!out) throw Error::System("cannot write", path.string(), "is the disk full?");
+    if (!out) throw Error::Write("cannot write", path.string());
   }
   pending.Commit();
 }
 
 std::string ReadFile(const fs::path& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error))
-    throw Error::Input("this is a folder, not a file", path.string());
+  CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error::System("cannot open the file", path.string(), "check the path");
@@ -152,6 +79,7 @@ std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed) {
 }
 
 std::uint64_t HashFile(const fs::path& path) {
+  CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error::System("cannot open the file", path.string());

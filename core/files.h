@@ -1,50 +1,20 @@
-// Files that appear whole or not at all, and a few file helpers.
+// Reading and writing of whole files, and a few file helpers.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "core/pending_files.h"
 
 namespace stemsmith {
 
-// A temporary path beside the target (same folder, so that rename is atomic). Commit() flushes to
-// disk and renames; a scope left without Commit() removes the temporary file.
-class PendingFile {
- public:
-  // Throws Error when the folder cannot be written. Creates missing parent folders.
-  explicit PendingFile(std::filesystem::path target);
-  ~PendingFile();
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-  const std::filesystem::path& path() const { return temporary_; }
-  const std::filesystem::path& target() const { return target_; }
-  void Commit();
-
- private:
-  std::filesystem::path target_, temporary_;
-  bool committed_ = false;
-};
-
-// Files that belong together and are written under their final names, so that they find each other,
-// in a hidden folder beside their targets. Commit() flushes all to disk and renames them in the
-// order in which they were added; a scope left without Commit() removes the folder.
-class PendingFolder {
- public:
-  // Throws Error when `target` cannot be written. Creates missing parent folders.
-  explicit PendingFolder(std::filesystem::path target);
-  ~PendingFolder();
-  PendingFolder(const PendingFolder&) = delete;
-  PendingFolder& operator=(const PendingFolder&) = delete;
-  const std::filesystem::path& folder() const { return temporary_; }
-  std::filesystem::path Add(const std::string& name);  // where to write the file `name`
-  void Commit();
-
- private:
-  std::filesystem::path target_, temporary_;
-  std::vector<std::string> names_;
-};
+// "pipe", "socket", "device" or "folder"; "" of files, and where there is nothing.
+std::string KindOfFile(const std::filesystem::path& path);
+// Throws Error for what is there and is no file: pipes, sockets, devices, which would be waited for
+// without end when opened, and folders. What is not there is left to who opens it.
+void CheckIsFile(const std::filesystem::path& path);
 
 // Writes the bytes to a PendingFile and commits.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);

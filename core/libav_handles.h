@@ -19,8 +19,12 @@ struct FreeFrame {
 struct FreePacket {
   void operator()(AVPacket* p) const { av_packet_free(&p); }
 };
+struct FreeParameters {
+  void operator()(AVCodecParameters* p) const { avcodec_parameters_free(&p); }
+};
 using CodecHandle = std::unique_ptr<AVCodecContext, FreeCodec>;
 using FrameHandle = std::unique_ptr<AVFrame, FreeFrame>;
+using ParametersHandle = std::unique_ptr<AVCodecParameters, FreeParameters>;
 using PacketHandle = std::unique_ptr<AVPacket, FreePacket>;
 
 // What libav says of an error number of its own.

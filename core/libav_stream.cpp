@@ -70,27 +70,35 @@ std::int64_t FlacPosition(const AVPacket& packet) {
 
 LibavStream::LibavStream(const AVStream& stream, Options options)
     : options_(std::move(options)), index_(stream.index), time_base_(stream.time_base) {
-  const AVCodec* codec = avcodec_find_decoder(stream.codecpar->codec_id);
-  if (codec == nullptr) {
-    Fail(std::string("no decoder for ") + avcodec_get_name(stream.codecpar->codec_id),
-         "convert it to wav or flac");
-  }
-  codec_.reset(avcodec_alloc_context3(codec));
   frame_.reset(av_frame_alloc());
-  if (codec_ == nullptr || frame_ == nullptr) Fail("out of memory");
-  int result = avcodec_parameters_to_context(codec_.get(), stream.codecpar);
-  codec_->pkt_timebase = time_base_;  // without it delay and padding stay in
-  codec_->thread_count = 1;
-  codec_->err_recognition = AV_EF_CRCCHECK | AV_EF_BUFFER;
-  if (HasChecksum(stream.codecpar->codec_id)) codec_->err_recognition |= AV_EF_EXPLODE;
-  if (result >= 0) result = avcodec_open2(codec_.get(), codec, nullptr);
-  if (result < 0) Fail("its audio cannot be decoded: " + LibavText(result));
+  parameters_.reset(avcodec_parameters_alloc());
+  if (frame_ == nullptr || parameters_ == nullptr ||
+      avcodec_parameters_copy(parameters_.get(), stream.codecpar) < 0)
+    Fail("out of memory");
+  OpenDecoder();
   channels_ = stream.codecpar->ch_layout.nb_channels;
   sample_rate_hz_ = stream.codecpar->sample_rate;
   if (channels_ < 1 || sample_rate_hz_ < 1)
     Fail("damaged: no channels or no sample rate", "copy or download the file anew");
   queue_.resize(static_cast<std::size_t>(channels_));
   ReadLayout(stream.codecpar->ch_layout);
+}
+
+void LibavStream::OpenDecoder() {
+  const AVCodec* codec = avcodec_find_decoder(parameters_->codec_id);
+  if (codec == nullptr) {
+    Fail(std::string("no decoder for ") + avcodec_get_name(parameters_->codec_id),
+         "convert it to wav or flac");
+  }
+  codec_.reset(avcodec_alloc_context3(codec));
+  if (codec_ == nullptr) Fail("out of memory");
+  int result = avcodec_parameters_to_context(codec_.get(), parameters_.get());
+  codec_->pkt_timebase = time_base_;  // without it delay and padding stay in
+  codec_->thread_count = 1;
+  codec_->err_recognition = AV_EF_CRCCHECK | AV_EF_BUFFER;
+  if (HasChecksum(parameters_->codec_id)) codec_->err_recognition |= AV_EF_EXPLODE;
+  if (result >= 0) result = avcodec_open2(codec_.get(), codec, nullptr);
+  if (result < 0) Fail("its audio cannot be decoded: " + LibavText(result));
 }
 
 int LibavStream::bits() const {
@@ -192,7 +200,31 @@ void LibavStream::Lose(std::int64_t bytes, const std::string& why) {
   if (lost_why_.empty()) lost_why_ = why;
 }
 
+// Ogg files one after the other: each begins with its headers, which libav hands to the decoder or
+// keeps to itself. The decoder starts anew, so that nothing of the file before reaches into it, and
+// its run-in is cut (RFC 7845, 4.2 and 7).
+void LibavStream::BeginNext(const AVPacket& packet) {
+  const std::string_view bytes(reinterpret_cast<const char*>(packet.data),
+                               static_cast<std::size_t>(packet.size));
+  if (codec_->codec_id == AV_CODEC_ID_VORBIS && bytes.starts_with("\x01vorbis"))
+    avcodec_flush_buffers(codec_.get());
+  if (codec_->codec_id != AV_CODEC_ID_OPUS || decoded_frames_ == 0) return;
+  if (bytes.starts_with("OpusHead")) {
+    std::uint8_t* header = static_cast<std::uint8_t*>(
+        av_mallocz(bytes.size() + static_cast<std::size_t>(AV_INPUT_BUFFER_PADDING_SIZE)));
+    if (header == nullptr) Fail("out of memory");
+    std::copy(bytes.begin(), bytes.end(), header);
+    av_freep(&parameters_->extradata);
+    parameters_->extradata = header;
+    parameters_->extradata_size = packet.size;
+  } else if (IsTag(packet) || packet.pts == AV_NOPTS_VALUE || packet.pts >= 0) {
+    return;
+  }
+  OpenDecoder();
+}
+
 void LibavStream::DecodePiece(const AVPacket& packet, std::int64_t time) {
+  BeginNext(packet);
   TakeLibavWords();
   int result = avcodec_send_packet(codec_.get(), &packet);
   const std::int64_t before = decoded_frames_;
@@ -206,12 +238,16 @@ void LibavStream::DecodePiece(const AVPacket& packet, std::int64_t time) {
     }
   }
   const std::string complaint = TakeLibavWords().decoder;
-  if (result != AVERROR(EAGAIN) && result != AVERROR_EOF) {
-    if (IsTag(packet)) return;
+  const bool failed = result != AVERROR(EAGAIN) && result != AVERROR_EOF;
+  if (failed && IsTag(packet)) return;
+  // A packet that damage made of several frames has no duration, and may fail behind the first.
+  std::int64_t duration = failed ? 0 : packet.duration;
+  if (duration <= 0) duration = av_rescale_q(got, AVRational{1, sample_rate_hz_}, time_base_);
+  if (!failed || got > 0) next_time_ = time == AV_NOPTS_VALUE ? time : time + duration;
+  if (failed) {
     Lose(packet.size, complaint.empty() ? LibavText(result) : complaint);
     return;
   }
-  next_time_ = time == AV_NOPTS_VALUE ? time : time + std::max<std::int64_t>(packet.duration, 0);
   if (got == 0) return;
   usual_frames_ = std::max(usual_frames_, got);
   // libav cuts the padding off the end but in two cases: where frames before it are lost, and in

@@ -78,6 +78,8 @@ class LibavStream {
   std::int64_t TimeOf(const AVPacket& packet) const;
   std::int64_t FrameBytes(const std::uint8_t* data, std::int64_t left) const;
   std::int64_t BytesToNextFrame(const std::uint8_t* data, std::int64_t left) const;
+  void OpenDecoder();
+  void BeginNext(const AVPacket& packet);
   void DecodePiece(const AVPacket& packet, std::int64_t time);
   void Lose(std::int64_t bytes, const std::string& why);
   bool IsNearLastDamage(double seconds) const;
@@ -94,6 +96,7 @@ class LibavStream {
   std::uint32_t channel_mask_ = 0;
   std::vector<int> order_;  // WAVE's channel → the decoder's
   AVRational time_base_;
+  ParametersHandle parameters_;
   CodecHandle codec_;
   FrameHandle frame_;
   std::unique_ptr<SwrContext, FreeResampler> convert_;  // to planar float; no change of rate

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/checksum.h"
+
 namespace stemsmith {
 
 // Which input lengths the graph takes: a fixed one, or every offset + k · multiple (k ≥
@@ -39,7 +41,8 @@ struct Manifest {
   nlohmann::json stft = nullptr;      // {"n_fft":, "hop":, "window":} where the graph holds one
   nlohmann::json training = nullptr;  // summary: run, steps, best validation figures
   nlohmann::json versions = nullptr;  // stemsmith, libtorch, opset
-  // Of an .onnx file whose weights lie in a file beside it: {"file":, "bytes":, "id":}, else null.
+  // Of an .onnx file whose weights lie in a file beside it: {"file":, "bytes":, "id":, "xxh3":},
+  // else null.
   nlohmann::json external_data = nullptr;
 
   nlohmann::json ToJson() const;
@@ -56,5 +59,15 @@ std::string ExternalDataHead(const std::string& id);
 
 inline constexpr char kManifestExtraFile[] = "manifest.json";
 inline constexpr char kManifestMetadataKey[] = "stemsmith.manifest";
+
+// An .onnx file begins with the metadata entry `stemsmith.checksum`: field 14 of the model, of it
+// key and value. A .ts file ends with it, as the comment of the archive.
+inline constexpr ChecksumField kOnnxChecksum{
+    "\x72\x2b\x0a\x12"
+    "stemsmith.checksum"
+    "\x12\x15"
+    "xxh3:",
+    0};
+inline constexpr ChecksumField kTorchScriptChecksum{"stemsmith.checksum=xxh3:", std::nullopt};
 
 }  // namespace stemsmith

@@ -149,12 +149,16 @@ void WritePng(const std::filesystem::path& path, const Bitmap& bitmap) {
   image.width = static_cast<png_uint_32>(bitmap.width);
   image.height = static_cast<png_uint_32>(bitmap.height);
   image.format = PNG_FORMAT_RGB;
+  errno = 0;
   const int done =
       png_image_write_to_file(&image, file.path().c_str(), 0, bitmap.pixels.data(), 0, nullptr);
+  const int reason = errno;
   const std::string message = image.message;
   png_image_free(&image);
-  if (done == 0)
-    throw Error::Input("cannot write the picture: " + message, path.string(), "is the disk full?");
+  if (done == 0) {
+    errno = reason;
+    throw Error::Write("cannot write the picture (" + message + ")", path.string());
+  }
   file.Commit();
 }
 

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <iostream>
 
+#include "core/program.h"
+
 namespace stemsmith {
 namespace {
 
@@ -16,6 +18,10 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void WriteLine(const nlohmann::json& line) {
+  WriteOutput(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
 }
 
 int TerminalColumns() {
@@ -85,8 +91,7 @@ struct Progress::Impl {
         if (options.total > 0) line["total"] = options.total;
         if (const double left = SecondsLeft(done); left >= 0) line["seconds_left"] = left;
         if (fields.is_object()) line.update(fields);
-        std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                  << std::endl;
+        WriteLine(line);
         break;
       }
       case Style::kQuiet:
@@ -133,7 +138,7 @@ void Progress::Message(const std::string& text) {
   if (impl_->style == Impl::Style::kJson) {
     const nlohmann::json line = {
         {"event", "message"}, {"task", impl_->options.label}, {"text", text}};
-    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+    WriteLine(line);
     return;
   }
   if (impl_->style == Impl::Style::kBar && impl_->printed) std::cerr << "\r\033[K";
@@ -153,9 +158,9 @@ void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json&
   if (mode == OutputMode::kJson) {
     nlohmann::json line = {{"event", "result"}};
     if (fields.is_object()) line.update(fields);
-    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+    WriteLine(line);
   } else if (!text.empty()) {
-    std::cout << text << (text.back() == '\n' ? "" : "\n") << std::flush;
+    WriteOutput(text.back() == '\n' ? text : text + '\n');
   }
 }
 

@@ -17,12 +17,13 @@
 namespace stemsmith {
 namespace {
 
-// A track file once it was opened: where its chunks lie, and which of them were found undamaged.
+// A track file once it was opened: where its chunks lie, and of which version of the file
+// (OpenFile::Version) each was found undamaged; 0: of none.
 struct OpenTrack {
   explicit OpenTrack(TrackLayout given)
       : layout(std::move(given)), verified(layout.offsets.size()) {}
   TrackLayout layout;
-  std::vector<std::atomic<bool>> verified;
+  std::vector<std::atomic<std::uint32_t>> verified;
 };
 
 // So many bytes of a stem are read and converted at a time: what is read is still in the
@@ -153,9 +154,20 @@ OpenTrack& CacheReader::Impl::Open(std::size_t track) {
     throw DamagedAudio(error);
   }
   const TrackRecord& record = index.tracks[track];
-  if (open->layout.checksum != record.checksum || open->layout.frames != record.frames ||
-      open->layout.groups != FormatOfTracks().stored_groups() ||
-      open->layout.group_columns != FormatOfTracks().group_columns() ||
+  TrackFormat format = FormatOfTracks();
+  format.sample_type = open->layout.sample_type;
+  format.scale = open->layout.scale;
+  // The checksum that the file states tells one of another cache from a damaged one.
+  const bool same = open->layout.checksum == record.checksum;
+  if (same && TrackChecksum(format, record.frames, open->layout.hashes) != record.checksum) {
+    throw DamagedAudio(
+        Error::Input("a track of the cache is damaged: its content does not match "
+                     "its checksum",
+                     file.string(), "delete this file, then " + PrepareAdvice()));
+  }
+  if (!same || open->layout.frames != record.frames ||
+      open->layout.groups != format.stored_groups() ||
+      open->layout.group_columns != format.group_columns() ||
       open->layout.spectrogram != index.spectrogram) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
                                     file.string(), PrepareAdvice()));
@@ -170,9 +182,10 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
   const TrackLayout& layout = open.layout;
   const std::size_t width = layout.bytes_per_frame();
   // The first reading of a chunk takes all of it and compares its hash; later ones only what they
-  // need.
+  // need, as long as nobody wrote to the file.
   const bool packed = layout.compression > 0;
-  const bool verified = open.verified[chunk].load(std::memory_order_relaxed);
+  const std::uint32_t version = file.Version();
+  const bool verified = open.verified[chunk].load(std::memory_order_relaxed) == version;
   const bool whole = packed || !verified;
   const std::int64_t from = whole ? 0 : skip;
   const std::size_t bytes = (whole ? layout.chunk_frames : count) * width;
@@ -201,11 +214,14 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
                              {buffer.data(), bytes})) {
     throw damaged("a chunk of the cache is damaged");
   }
-  if (!verified) {
+  if (verified) {
+    // Written to before it was read, and not after.
+    if (file.Version() != version) return ReadChunk(open, track, file, chunk, skip, count);
+  } else {
     if (HashBytes({buffer.data(), bytes}) != layout.hashes[chunk]) {
       throw damaged("a chunk of the cache is damaged");
     }
-    open.verified[chunk].store(true, std::memory_order_relaxed);
+    open.verified[chunk].store(version, std::memory_order_relaxed);
   }
   return buffer.data() + (skip - from) * width;
 }
@@ -342,6 +358,13 @@ std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
     throw DamagedAudio(error);
   }
   const std::int64_t seconds = (tracks()[track].frames + sample_rate_hz() - 1) / sample_rate_hz();
+  const std::string& hash = impl_->index.tracks[track].levels_hash;
+  if (!hash.empty() && hash != HashLevels(levels)) {
+    throw DamagedAudio(
+        Error::Input("a track of the cache is damaged: its levels do not match "
+                     "their checksum",
+                     file.string(), "delete this file, then " + impl_->PrepareAdvice()));
+  }
   if (levels.size() != static_cast<std::size_t>(seconds) * stems().size()) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
                                     file.string(), impl_->PrepareAdvice()));
@@ -351,7 +374,7 @@ std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
 
 std::int64_t CacheReader::table_bytes() const {
   // Of a chunk its place, its hash, and whether it was verified.
-  constexpr std::int64_t kPerChunk = 8 + 8 + 1;
+  constexpr std::int64_t kPerChunk = 8 + 8 + 4;
   const TrackFormat format = impl_->FormatOfTracks();
   std::int64_t bytes = 0;
   for (const TrackRecord& track : impl_->index.tracks) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
@@ -11,10 +12,12 @@ namespace stemsmith {
 namespace {
 
 constexpr char kFormatName[] = "stemsmith-cache";
+constexpr char kPrepareAgain[] = "delete it and prepare the cache again";
+// HDF5 passes over what follows its own end of the file.
+constexpr ChecksumField kChecksum{"stemsmith.checksum=xxh3:", std::nullopt};
 
 Error Damaged(const std::filesystem::path& path, const std::string& what) {
-  return Error::Input("the cache is damaged: " + what, path.string(),
-                      "delete it and prepare the cache again");
+  return Error::Input("the cache is damaged: " + what, path.string(), kPrepareAgain);
 }
 
 nlohmann::json ToJson(const CacheIndex& index) {
@@ -106,10 +109,13 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
       throw output.WriteFailed();
     }
   }
-  output.Commit();
+  output.Commit(&kChecksum);
 }
 
-CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
+namespace {
+
+// Of a file whose checksum was compared.
+CacheIndex ReadIndex(const std::filesystem::path& path) {
   std::string text;
   {
     Hdf5Lock lock;
@@ -130,6 +136,17 @@ CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
   return index;
 }
 
+}  // namespace
+
+CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
+  const ChecksumState checksum = CheckChecksum(path, kChecksum, kPrepareAgain);
+  CacheIndex index = ReadIndex(path);
+  if (checksum == ChecksumState::kNone)
+    WarnOfNoChecksum(path, index.command.empty() ? "preparing it again adds one"
+                                                 : "to add one, run again: " + index.command);
+  return index;
+}
+
 std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error) || std::filesystem::is_empty(path, error)) {
@@ -147,15 +164,16 @@ std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path
     Hdf5Lock lock;
     Hdf5Handle file;
     try {
+      CheckChecksum(path, kChecksum, kPrepareAgain);
       file = OpenHdf5File(path, "cache");
     } catch (const Error&) {
-      return std::nullopt;  // cut off
+      return std::nullopt;  // cut off or damaged
     }
     if (Hdf5FormatVersion(file.id(), kFormatName, path) < kCacheFormatVersion) return std::nullopt;
     CheckHdf5Format(file.id(), kFormatName, kCacheFormatVersion, path);
   }
   try {
-    return ReadCacheIndex(path);
+    return ReadIndex(path);
   } catch (const Error&) {
     return std::nullopt;
   }

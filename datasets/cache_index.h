@@ -35,7 +35,8 @@ std::string CacheTrackFileName(const std::string& track_name);
 
 // Writes the index with an external link per track (`/tracks/NAME`), atomically. Throws Error.
 void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index);
-// Throws Error: missing, no cache, cut off, another version.
+// Throws Error: missing, no cache, cut off or damaged, another version. Warns of an index without a
+// checksum.
 CacheIndex ReadCacheIndex(const std::filesystem::path& path);
 // The index that is about to be written anew: none where the file is missing, a damaged cache or
 // one of an older version.

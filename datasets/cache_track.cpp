@@ -75,6 +75,31 @@ std::int64_t ChunkFrames(std::size_t bytes_per_frame) {
   return static_cast<std::int64_t>(std::bit_floor(most));
 }
 
+std::string TrackChecksum(const TrackFormat& format, std::int64_t frames,
+                          const std::vector<std::uint64_t>& chunk_hashes) {
+  nlohmann::json shape = {format.stems,
+                          format.sample_rate_hz,
+                          format.channels,
+                          frames,
+                          CacheSampleTypeName(format.sample_type),
+                          format.scale};
+  if (format.spectrogram) shape.push_back(ToJson(*format.spectrogram));
+  const std::uint64_t audio =
+      HashBytes({reinterpret_cast<const char*>(chunk_hashes.data()), chunk_hashes.size() * 8});
+  return HexHash(HashBytes(shape.dump(), audio));
+}
+
+std::string HashLevels(const std::vector<float>& levels_db) {
+  return HexHash(HashBytes(
+      {reinterpret_cast<const char*>(levels_db.data()), levels_db.size() * sizeof(float)}));
+}
+
+std::string RecordHash(const TrackRecord& record) {
+  nlohmann::json json = record.ToJson();
+  for (const char* of_the_index : {"name", "split", "file", "bytes"}) json.erase(of_the_index);
+  return HexHash(HashBytes(json.dump()));
+}
+
 nlohmann::json TrackRecord::ToJson() const {
   nlohmann::json source_list = nlohmann::json::array();
   for (const SourceFile& source : sources) source_list.push_back(source.ToJson());
@@ -89,6 +114,7 @@ nlohmann::json TrackRecord::ToJson() const {
                          {"checksum", checksum},
                          {"recipe_hash", recipe_hash},
                          {"sources", source_list}};
+  if (!levels_hash.empty()) json["levels_hash"] = levels_hash;
   if (!loudness_lufs.empty()) json["loudness_lufs"] = loudness_lufs;
   return json;
 }
@@ -105,6 +131,7 @@ TrackRecord TrackRecord::FromJson(const JsonFields& fields) {
   record.rms_db = fields.Numbers<double>("rms_db");
   if (fields.Has("loudness_lufs")) record.loudness_lufs = fields.Numbers<double>("loudness_lufs");
   record.checksum = fields.Text("checksum");
+  record.levels_hash = fields.Text("levels_hash", "");
   record.recipe_hash = fields.Text("recipe_hash");
   fields.ForEach("sources", [&](const JsonFields& source) {
     record.sources.push_back(SourceFile::FromJson(source));
@@ -165,6 +192,18 @@ bool HasFilters(hid_t properties, bool compressed) {
   return H5Pget_nfilters(properties) == 2 && is(0, H5Z_FILTER_SHUFFLE) && is(1, H5Z_FILTER_DEFLATE);
 }
 
+// What is not in the file must have been silence when it was written.
+void CheckSilentChunks(const TrackLayout& layout, const std::filesystem::path& path) {
+  std::optional<std::uint64_t> silence;
+  for (std::size_t k = 0; k < layout.offsets.size(); ++k) {
+    if (layout.offsets[k] != kSilentChunk) continue;
+    if (!silence)
+      silence = HashBytes(std::string(
+          static_cast<std::size_t>(layout.chunk_frames) * layout.bytes_per_frame(), '\0'));
+    if (layout.hashes[k] != *silence) throw DamagedTrack(path, "it lacks a chunk");
+  }
+}
+
 int CompressionOf(hid_t file, const std::filesystem::path& path) {
   if (H5Aexists(file, "compression") <= 0) return 0;
   const std::int64_t compression = ReadIntegerAttribute(file, "compression", path);
@@ -221,8 +260,36 @@ TrackLayout ReadTrackLayout(const std::filesystem::path& path) {
   if (layout.compression > 0) layout.sizes.resize(chunks);
   if (!CollectChunks(dataset.id(), space.id(), layout))
     throw DamagedTrack(path, "its chunks cannot be found");
+  CheckSilentChunks(layout, path);
   return layout;
 }
+
+namespace {
+
+std::vector<float> LevelsOf(hid_t file, const std::filesystem::path& path) {
+  if (H5Lexists(file, "levels_db", H5P_DEFAULT) <= 0) {
+    throw Error::Input("the track of the cache holds no levels: an older stemsmith wrote it",
+                       path.string(), "delete this file and prepare the cache again");
+  }
+  return ReadFloatsDataset(file, "levels_db", path);
+}
+
+// As far as the checksum covers it.
+TrackFormat FormatOf(hid_t file, const TrackLayout& layout, const std::filesystem::path& path) {
+  TrackFormat format;
+  const auto stems = nlohmann::json::parse(ReadStringAttribute(file, "stems", path), nullptr,
+                                           /*allow_exceptions=*/false);
+  for (const auto& stem : stems)
+    if (stem.is_string()) format.stems.push_back(stem.get<std::string>());
+  format.sample_rate_hz = static_cast<int>(ReadIntegerAttribute(file, "sample_rate_hz", path));
+  format.channels = static_cast<int>(ReadIntegerAttribute(file, "channels", path));
+  format.sample_type = layout.sample_type;
+  format.scale = layout.scale;
+  format.spectrogram = layout.spectrogram;
+  return format;
+}
+
+}  // namespace
 
 TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
   Hdf5Lock lock;
@@ -237,6 +304,8 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
   if (H5Aexists(file.id(), "loudness_lufs") > 0)
     record.loudness_lufs = ReadNumbersAttribute(file.id(), "loudness_lufs", path);
   record.checksum = ReadStringAttribute(file.id(), "checksum", path);
+  if (H5Lexists(file.id(), "levels_db", H5P_DEFAULT) > 0)
+    record.levels_hash = HashLevels(LevelsOf(file.id(), path));
   record.recipe_hash = ReadStringAttribute(file.id(), "recipe_hash", path);
   const nlohmann::json sources = ParseJson(ReadTextDataset(file.id(), "sources", path));
   if (!sources.is_array()) throw DamagedTrack(path, "its list of sources cannot be read");
@@ -246,6 +315,15 @@ TrackRecord ReadTrackRecord(const std::filesystem::path& path) {
           return DamagedTrack(path, "in its list of sources " + problem);
         })));
   }
+  if (H5Aexists(file.id(), "record_hash") > 0 &&
+      ReadStringAttribute(file.id(), "record_hash", path) != RecordHash(record)) {
+    throw DamagedTrack(path, "what it says of itself is not what was written");
+  }
+  const TrackLayout layout = ReadTrackLayout(path);
+  if (TrackChecksum(FormatOf(file.id(), layout, path), layout.frames, layout.hashes) !=
+      record.checksum) {
+    throw DamagedTrack(path, "its hashes of the audio are not what was written");
+  }
   return record;
 }
 
@@ -253,11 +331,7 @@ std::vector<float> ReadTrackLevels(const std::filesystem::path& path) {
   Hdf5Lock lock;
   const Hdf5Handle file = OpenHdf5File(path, "track of the cache");
   CheckHdf5Format(file.id(), kTrackFormatName, kCacheFormatVersion, path);
-  if (H5Lexists(file.id(), "levels_db", H5P_DEFAULT) <= 0) {
-    throw Error::Input("the track of the cache holds no levels: an older stemsmith wrote it",
-                       path.string(), "delete this file and prepare the cache again");
-  }
-  return ReadFloatsDataset(file.id(), "levels_db", path);
+  return LevelsOf(file.id(), path);
 }
 
 }  // namespace stemsmith

@@ -67,13 +67,20 @@ struct TrackRecord {
   // Integrated loudness per stem (ITU-R BS.1770), kLowestRmsDb for silence; empty where it was not
   // measured: by older versions, and at rates below 4 kHz.
   std::vector<double> loudness_lufs;
-  std::string checksum;     // of format and audio, hexadecimal
+  std::string checksum;  // of format and audio (TrackChecksum)
+  // Of the levels per second (HashLevels); empty in caches of older versions.
+  std::string levels_hash;
   std::string recipe_hash;  // of what was made from which sources, hexadecimal
   std::vector<SourceFile> sources;
 
   nlohmann::json ToJson() const;
   static TrackRecord FromJson(const JsonFields& fields);
 };
+
+// What TrackRecord::checksum is: of what decides the samples, with the hash of each chunk.
+std::string TrackChecksum(const TrackFormat& format, std::int64_t frames,
+                          const std::vector<std::uint64_t>& chunk_hashes);
+std::string HashLevels(const std::vector<float>& levels_db);
 
 // Frames in a chunk of so many bytes per frame: the power of two that makes it 128 to 256 KiB, but
 // 16 at least: as many samples of one column fill a line of the processor's cache when they are put
@@ -131,9 +138,10 @@ struct TrackLayout {
 inline constexpr std::uint64_t kSilentChunk = ~std::uint64_t{0};
 
 // Opens a track file and asks for the place of every chunk. Throws Error: missing, cut off, no
-// track, newer version.
+// track, newer version, a chunk that is neither there nor silent.
 TrackLayout ReadTrackLayout(const std::filesystem::path& path);
-// What the file says of itself (everything but name and split). Throws Error as above.
+// What the file says of itself (everything but name and split). Throws Error as above, and where it
+// is not what was written, as far as files of older versions let it be told.
 TrackRecord ReadTrackRecord(const std::filesystem::path& path);
 // Level of each stem in each second from the start, dB relative to full scale, [seconds, S]. Throws
 // Error as above.

@@ -11,6 +11,9 @@ namespace stemsmith {
 
 inline constexpr char kTrackFormatName[] = "stemsmith-track";
 
+// Of all that a track's file says of itself.
+std::string RecordHash(const TrackRecord& record);
+
 Error DamagedTrack(const std::filesystem::path& path, const std::string& what);
 
 }  // namespace stemsmith

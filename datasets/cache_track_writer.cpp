@@ -144,6 +144,7 @@ void TrackWriter::Impl::WriteMetadata(const TrackRecord& record) {
     WriteAttribute(output.id(), "loudness_lufs", record.loudness_lufs);
   WriteAttribute(output.id(), "checksum", record.checksum);
   WriteAttribute(output.id(), "recipe_hash", record.recipe_hash);
+  WriteAttribute(output.id(), "record_hash", RecordHash(record));
   WriteNumbersDataset(output.id(), "chunk_hashes", stored.hashes());
   WriteFloatsDataset(output.id(), "levels_db", levels_db);
   WriteTextDataset(output.id(), "sources", sources.dump());
@@ -205,17 +206,8 @@ TrackRecord TrackWriter::Finish(const std::string& recipe_hash,
                                   static_cast<double>(impl.frames) * channels));
   }
   if (impl.loudness) record.loudness_lufs = impl.loudness->Measure(kLowestRmsDb);
-  nlohmann::json shape = {impl.format.stems,
-                          impl.format.sample_rate_hz,
-                          impl.format.channels,
-                          impl.frames,
-                          CacheSampleTypeName(impl.format.sample_type),
-                          impl.format.scale};
-  if (impl.format.spectrogram) shape.push_back(ToJson(*impl.format.spectrogram));
-  const std::uint64_t audio_hash =
-      HashBytes({reinterpret_cast<const char*>(impl.stored.hashes().data()),
-                 impl.stored.hashes().size() * 8});
-  record.checksum = HexHash(HashBytes(shape.dump(), audio_hash));
+  record.checksum = TrackChecksum(impl.format, impl.frames, impl.stored.hashes());
+  record.levels_hash = HashLevels(impl.levels_db);
   try {
     impl.WriteMetadata(record);
   } catch (const Error&) {

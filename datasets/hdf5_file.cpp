@@ -97,7 +97,7 @@ bool Hdf5Handle::Close() {
 
 namespace {
 
-// The system's reason (errno) in the last failed call of this thread, or 0.
+// The system's reason (errno) for the last failed call of this thread; 0 where HDF5 gives none.
 int SystemReason() {
   int reason = 0;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, FindSystemReason, &reason);
@@ -135,7 +135,7 @@ Error Hdf5Output::WriteFailed() {
   Hdf5Lock lock;
   failed_ = true;
   errno = SystemReason();
-  return Error::System("cannot write", target().string(), "is the disk sound?");
+  return Error::Write("cannot write", target().string());
 }
 
 bool Hdf5Output::Flush() {
@@ -144,15 +144,17 @@ bool Hdf5Output::Flush() {
   return !failed_;
 }
 
-void Hdf5Output::Commit() {
+void Hdf5Output::Commit(const ChecksumField* checksum) {
   {
     Hdf5Lock lock;
     if (!Flush() || !file_.Close()) throw WriteFailed();
   }
+  if (checksum != nullptr) AppendChecksum(pending_.path(), *checksum);
   pending_.Commit();
 }
 
 bool IsHdf5File(const std::filesystem::path& path) {
+  if (!KindOfFile(path).empty()) return false;
   std::ifstream stream(path, std::ios::binary);
   std::array<char, 8> head{};
   stream.read(head.data(), head.size());
@@ -160,6 +162,7 @@ bool IsHdf5File(const std::filesystem::path& path) {
 }
 
 Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& kind) {
+  if (KindOfFile(path) != "folder") CheckIsFile(path);
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   const int reason = stream ? 0 : errno;

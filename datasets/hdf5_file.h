@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 
@@ -69,8 +70,9 @@ class Hdf5Output {
   // Writes out what HDF5 holds back. False when that or any write before failed: then handles of
   // objects in the file must be abandoned, not closed.
   bool Flush();
-  // All handles of objects in the file must be closed before.
-  void Commit();
+  // All handles of objects in the file must be closed before. `checksum`: the file gets this field
+  // behind what HDF5 knows of.
+  void Commit(const ChecksumField* checksum = nullptr);
 
  private:
   PendingFile pending_;

@@ -1,12 +1,14 @@
 #include "datasets/open_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith {
 namespace {
@@ -16,8 +18,9 @@ constexpr std::size_t kMostOpenFiles = 128;
 
 }  // namespace
 
-OpenFile::OpenFile(const std::filesystem::path& path)
-    : number_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+OpenFile::OpenFile(const std::filesystem::path& path) {
+  CheckIsFile(path);
+  number_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (number_ < 0) {
     throw Error::System("cannot open a track of the cache", path.string(),
                         "prepare the cache again");
@@ -36,6 +39,21 @@ std::string OpenFile::ReadAt(std::uint64_t place, std::span<char> out) const {
     out = out.subspan(static_cast<std::size_t>(got));
   }
   return "";
+}
+
+std::uint32_t OpenFile::Version() const {
+  struct stat status {};
+  fstat(number_, &status);
+  const std::int64_t state[] = {static_cast<std::int64_t>(status.st_ino),
+                                static_cast<std::int64_t>(status.st_dev),
+                                status.st_size,
+                                status.st_mtim.tv_sec,
+                                status.st_mtim.tv_nsec,
+                                status.st_ctim.tv_sec,
+                                status.st_ctim.tv_nsec};
+  return static_cast<std::uint32_t>(
+             HashBytes({reinterpret_cast<const char*>(state), sizeof state})) |
+         1u;
 }
 
 std::shared_ptr<const OpenFile> OpenFiles::Get(std::size_t number,

@@ -23,9 +23,11 @@ class OpenFile {
 
   // Fills `out` with the bytes from `place` on. Gives what went wrong, or "".
   std::string ReadAt(std::uint64_t place, std::span<char> out) const;
+  // Another number, but never 0, after each change to the file (its size and times say so).
+  std::uint32_t Version() const;
 
  private:
-  int number_;
+  int number_ = -1;
 };
 
 class OpenFiles {

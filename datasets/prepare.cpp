@@ -4,7 +4,6 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -343,9 +342,6 @@ void Preparation::RemoveFolderIfUnused() {
 }
 
 PrepareResult Preparation::Run() {
-  // Without this a limit on file sizes kills the process; as an error it is reported like a full
-  // disk.
-  std::signal(SIGXFSZ, SIG_IGN);
   old_index_ = ReadReplaceableIndex(options_.out);
   Plan();
   if (!songs_.empty()) {

@@ -4,12 +4,12 @@
 #include <torch/version.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <numbers>
 #include <utility>
 
+#include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -81,6 +81,7 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolde
   }
   errno = file.Close();
   if (errno != 0) throw Error::System("cannot write", path.string());
+  AppendChecksumToArchive(path, kTorchScriptChecksum);
 }
 
 void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,
@@ -90,7 +91,8 @@ void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& file
   if (ConstantBytes(graph) > std::min(options.onnx_inline_bytes, kLargestInlineBytes)) {
     // Added first, so that it is there when the model gets its name.
     const OnnxDataFile data = WriteExternalData(graph, files.Add(kOnnxDataFile));
-    own.external_data = {{"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}};
+    own.external_data = {
+        {"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}, {"xxh3", data.xxh3}};
   }
   WriteOnnxModel(std::move(graph),
                  {STEMSMITH_VERSION, {{kManifestMetadataKey, own.ToJson().dump()}}},
@@ -99,6 +101,7 @@ void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& file
 
 // Weights of an earlier export that the new model.onnx does not need.
 void RemoveFormerData(const fs::path& path) {
+  if (!KindOfFile(path).empty()) return;
   std::ifstream in(path, std::ios::binary);
   std::string head(sizeof(kExternalDataMagic) - 1, '\0');
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
@@ -122,11 +125,8 @@ const Format& FindFormat(const std::string& name) {
                      nearest.empty() ? "use torchscript, onnx" : "did you mean '" + nearest + "'?");
 }
 
-void StopIfInterrupted() {
-  const int signal = InterruptSignal();
-  if (signal == 0) return;
-  throw Error(signal == SIGTERM ? ExitCode::kTerminated : ExitCode::kInterrupted,
-              "the export was interrupted", "", "no file was written");
+void StopWhenInterrupted() {
+  StopIfInterrupted("the export was interrupted", "no file was written");
 }
 
 // One input for the check, with the model's own result.
@@ -205,6 +205,10 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
   }
   if (formats.empty()) throw Error::Usage("no format is given", "--format", "use torchscript,onnx");
+  for (const Format* format : formats) {
+    CheckTarget(options.out / format->file);
+    CheckAreNoSources({options.out / format->file, options.out / kOnnxDataFile}, {where});
+  }
   PendingFolder pending(options.out);
 
   const torch::NoGradGuard no_grad;
@@ -224,13 +228,13 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
       GuardExamples(manifest.channels, lengths), where);
 
   for (const Format* format : formats) {
-    StopIfInterrupted();
+    StopWhenInterrupted();
     progress.Update(done++, std::string("writing ") + format->file);
     format->write(trace, manifest, pending, options, where);
   }
   const std::vector<Probe> probes = MakeProbes(*model, result.checked_batches, lengths, where);
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    StopIfInterrupted();
+    StopWhenInterrupted();
     progress.Update(done++, std::string("checking ") + formats[i]->file);
     const fs::path written = pending.folder() / formats[i]->file;
     ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),

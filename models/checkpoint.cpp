@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/json_fields.h"
 #include "core/text.h"
@@ -53,6 +54,7 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path)
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
                        "use a checkpoint that stemsmith wrote");
+  if (!file.has_checksum) WarnOfNoChecksum(path, "what this stemsmith writes has one");
   const auto about = ParseJson(*text);
   const JsonFields fields(about, [&](const std::string& problem) {
     return Error::Input("the checkpoint's description is damaged: " + problem, path.string(),

@@ -16,12 +16,14 @@ namespace stemsmith {
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // models/weights/safetensors: u64 little-endian header length, JSON header, raw data. Every size
-// and offset is checked.
+// and offset is checked. Files written here hold a checksum (core/checksum.h) in the metadata entry
+// `stemsmith.checksum`, which is compared when they are loaded.
 void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                      const std::vector<std::pair<std::string, std::string>>& metadata);
 struct SafetensorsFile {
   NamedTensors tensors;
   std::vector<std::pair<std::string, std::string>> metadata;
+  bool has_checksum = false;  // and its content matches
 };
 SafetensorsFile LoadSafetensors(const std::filesystem::path& path);
 
@@ -44,7 +46,7 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
 Checkpoint LoadCheckpoint(const std::filesystem::path& path);
 // Whether it holds a checkpoint, not weights alone.
 bool IsCheckpoint(const SafetensorsFile& file);
-// What LoadCheckpoint makes of the file that was read from `path`.
+// What LoadCheckpoint makes of the file that was read from `path`. Warns where it has no checksum.
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path);
 // What a run or its checkpoints/ means (best, else last), a folder with one checkpoint, or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <thread>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/error.h"
+#include "core/files.h"
+#include "core/threads.h"
 #include "separate/onnx_error.h"
 
 namespace stemsmith {
@@ -47,10 +49,10 @@ bool HasNvidiaDriver() {
 
 Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) {
   Ort::SessionOptions session;
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = ComputeThreads(options.threads);
   session.SetIntraOpNumThreads(threads);
+  // Threads that wait by spinning take the processor from those they wait for.
+  if (threads > Processors()) session.AddConfigEntry("session.intra_op.allow_spinning", "0");
   session.SetInterOpNumThreads(1);
   session.SetExecutionMode(ORT_SEQUENTIAL);
   session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
@@ -87,6 +89,9 @@ class OnnxRuntime : public Runtime {
     }
     cuda_ =
         options.device == "cuda" || (options.device == "auto" && has_provider && HasNvidiaDriver());
+    // ONNX Runtime opens external data, too.
+    CheckIsFile(path.string() + ".data");
+    CheckIsFile(path.parent_path() / "model.onnx.data");
     try {
       Open(options);
     } catch (const Ort::Exception& error) {
@@ -163,6 +168,15 @@ class OnnxRuntime : public Runtime {
         fs::file_size(file, error) != manifest_.external_data["bytes"].get<std::uint64_t>()) {
       throw Error::Input("the weights do not belong to " + path_.filename().string(), file.string(),
                          "copy both files of one export, or export the model again");
+    }
+    // Manifests of earlier versions do not say it.
+    const std::string checksum = manifest_.external_data.value("xxh3", "");
+    if (!checksum.empty() && checksum != HexHash(HashContent(file))) {
+      throw Error::Input(
+          "the weights were damaged or changed after they were written: their content does not "
+          "match the checksum in " +
+              path_.filename().string(),
+          file.string(), "copy both files of one export, or export the model again");
     }
   }
 

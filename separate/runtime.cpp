@@ -5,8 +5,11 @@
 #include <fstream>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/module.h"
+#include "core/threads.h"
 #include "separate/onnx_runtime.h"
 #include "separate/torchscript_module.h"
 
@@ -14,6 +17,7 @@ namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr char kDamagedAdvice[] = "copy or export it again";
 constexpr char kAdvice[] = "give a model.ts or model.onnx written by `stemsmith export`";
 
 // The beginning of the file: enough to tell an archive from text from everything else.
@@ -28,6 +32,7 @@ std::string ReadHead(const fs::path& path) {
         "a folder without model.onnx or model.ts", path.string(),
         "make them of a run or a checkpoint: stemsmith export " + path.string() + " --out DIR");
   }
+  CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in)
@@ -46,6 +51,11 @@ bool LooksLikeText(const std::string& head) {
   });
 }
 
+std::unique_ptr<Runtime> OpenTorchScript(const fs::path& path, const RuntimeOptions& options) {
+  void* symbol = LoadModuleSymbol("torchscript", kOpenTorchScriptSymbol, "a TorchScript model");
+  return reinterpret_cast<OpenTorchScriptFunction*>(symbol)(path, options);
+}
+
 }  // namespace
 
 fs::path ResolveModel(const fs::path& folder_or_file, const std::string& device) {
@@ -62,19 +72,21 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
     throw Error::Usage("unknown device '" + options.device + "'", "--device",
                        "use auto, cpu or cuda");
   }
-  if (options.threads < 0) {
-    throw Error::Usage("a negative number of threads", "--threads", "use 0 for one per core");
-  }
+  ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device);
   const std::string head = ReadHead(path);
-  if (head.starts_with("PK\x03\x04")) {
-    void* symbol = LoadModuleSymbol("torchscript", kOpenTorchScriptSymbol, "a TorchScript model");
-    return reinterpret_cast<OpenTorchScriptFunction*>(symbol)(path, options);
-  }
-  if (LooksLikeText(head)) {
+  const bool archive = head.starts_with("PK\x03\x04");
+  if (!archive && LooksLikeText(head)) {
     throw Error::Input("this is a text file, not a model", path.string(), kAdvice);
   }
-  return OpenOnnxRuntime(path, options);
+  // Before anything is made of the content.
+  const ChecksumState checksum =
+      CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);
+  std::unique_ptr<Runtime> runtime =
+      archive ? OpenTorchScript(path, options) : OpenOnnxRuntime(path, options);
+  // It has a manifest, so it is one of ours.
+  if (checksum == ChecksumState::kNone) WarnOfNoChecksum(path, "export the model again");
+  return runtime;
 }
 
 }  // namespace stemsmith

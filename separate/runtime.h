@@ -31,7 +31,8 @@ class Runtime {
   virtual void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) = 0;
 
   // Chosen by the file's content, not its name; for a folder see ResolveModel. Throws Error: no
-  // model file, cut off, without a manifest, device not to be had (saying what would work).
+  // model file, cut off, not what its checksum says, without a manifest, device not to be had
+  // (saying what would work). Warns of files without a checksum.
   static std::unique_ptr<Runtime> Open(const std::filesystem::path& path,
                                        const RuntimeOptions& options = {});
 };

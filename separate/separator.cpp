@@ -1,68 +1,17 @@
 #include "separate/separator.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <memory>
 
 #include "core/decode.h"
 #include "core/error.h"
+#include "core/pending_files.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kBlockFrames = 16384;
-
-// A folder beside the target where the stems grow; Commit() puts all of them in place at once. Left
-// without Commit(), nothing remains.
-class PendingFolder {
- public:
-  explicit PendingFolder(const fs::path& target) : target_(target) {
-    static std::atomic<unsigned> counter{0};
-    temporary_ =
-        target.parent_path() / (std::string(".") + target.filename().string() + ".tmp-" +
-                                std::to_string(getpid()) + "-" + std::to_string(counter++));
-    std::error_code error;
-    if (fs::exists(target) && !fs::is_directory(target)) {
-      throw Error::Input("a file is in the way of the folder for the stems", target.string(),
-                         "move it away, or choose another output folder");
-    }
-    fs::create_directories(temporary_, error);
-    if (error) {
-      throw Error::Input("cannot create the folder: " + error.message(), target.string(),
-                         "choose an output folder that this user may write");
-    }
-  }
-  ~PendingFolder() {
-    std::error_code ignored;
-    fs::remove_all(temporary_, ignored);
-  }
-  PendingFolder(const PendingFolder&) = delete;
-  PendingFolder& operator=(const PendingFolder&) = delete;
-
-  const fs::path& path() const { return temporary_; }
-
-  void Commit(const std::vector<std::string>& names) {
-    std::error_code error;
-    // A new folder comes with all its stems in one step; into an existing one they are moved each.
-    if (!fs::exists(target_)) {
-      fs::rename(temporary_, target_, error);
-      if (!error) return;
-    }
-    for (const std::string& name : names) {
-      fs::rename(temporary_ / name, target_ / name, error);
-      if (error) {
-        throw Error::Input("cannot put the finished stem in place: " + error.message(),
-                           (target_ / name).string(), "is something else in its place?");
-      }
-    }
-  }
-
- private:
-  fs::path target_, temporary_;
-};
 
 }  // namespace
 
@@ -98,13 +47,13 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
 
   EncodeOptions encoding = options_.encoding;
   encoding.channel_mask = info.channel_mask;
-  PendingFolder pending(folder);
+  PendingFolder pending(folder, options_.growing_in);
   std::vector<std::string> names;
   std::vector<std::unique_ptr<AudioWriter>> writers;
   for (const std::string& stem : stems()) {
     names.push_back(stem + ending);
-    writers.push_back(std::make_unique<AudioWriter>(pending.path() / names.back(),
-                                                    info.sample_rate_hz, info.channels, encoding));
+    writers.push_back(std::make_unique<AudioWriter>(pending.Add(names.back()), info.sample_rate_hz,
+                                                    info.channels, encoding));
   }
 
   SeparatedSong song;
@@ -127,7 +76,7 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
     writer->Finish();
     song.clipped_samples += writer->clipped_samples();
   }
-  pending.Commit(names);
+  pending.Commit();
   for (const std::string& name : names) song.files.push_back(folder / name);
   return song;
 }

@@ -19,6 +19,9 @@ struct SeparatorOptions {
   DecodeOptions decode;
   StemStreamOptions stream;
   EncodeOptions encoding;
+  // A folder in which stems grow until all of a song are complete; empty: each song's own. With one
+  // for all songs, whatever a killed process left there is found by the next.
+  std::filesystem::path growing_in;
 };
 
 struct SeparatedSong {

@@ -9,14 +9,16 @@
 #include <torch/script.h>
 #include <torch/torch.h>
 #include <torch/version.h>
+#include <zip.h>
 
 #include <algorithm>
 #include <cstring>
 #include <mutex>
-#include <thread>
 
+#include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
+#include "core/threads.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -74,6 +76,34 @@ torch::Device ChooseDevice(const RuntimeOptions& options) {
   throw Error::Usage(problem, "--device cuda", "use --device cpu");
 }
 
+// Compares the checksum of each entry of the archive, which LibTorch's reader does not look at.
+// Python can be told to write none: then all are zero.
+void CheckEntries(const fs::path& path) {
+  const std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
+      zip_open(path.c_str(), ZIP_RDONLY, nullptr), zip_discard);
+  const auto damaged = [&] {
+    return Error::Input("an entry of the archive does not match its checksum", path.string(),
+                        "copy or export it again");
+  };
+  if (!archive) return;  // cut off: LibTorch says so
+  bool has_checksums = false;
+  const auto count = static_cast<zip_uint64_t>(zip_get_num_entries(archive.get(), 0));
+  for (zip_uint64_t i = 0; i < count; ++i) {
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    if (zip_stat_index(archive.get(), i, 0, &stat) != 0) throw damaged();
+    has_checksums |= stat.crc != 0;
+  }
+  std::vector<char> buffer(1 << 20);
+  for (zip_uint64_t i = 0; i < count && has_checksums; ++i) {
+    const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> entry(
+        zip_fopen_index(archive.get(), i, 0), zip_fclose);
+    zip_int64_t got = entry ? 1 : -1;
+    while (got > 0) got = zip_fread(entry.get(), buffer.data(), buffer.size());
+    if (got < 0) throw damaged();
+  }
+}
+
 // The same results on every call: no profiling runs, no fusion; exact float32 on the GPU as on the
 // CPU.
 void SetUpLibTorch(const RuntimeOptions& options) {
@@ -83,10 +113,7 @@ void SetUpLibTorch(const RuntimeOptions& options) {
   torch::jit::overrideCanFuseOnGPU(false);
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
-  const int threads = options.threads > 0
-                          ? options.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  at::set_num_threads(threads);
+  at::set_num_threads(ComputeThreads(options.threads));
 }
 
 // Fading reverb tails are full of denormals, which x86 computes a hundred times slower. For the
@@ -104,6 +131,7 @@ class TorchScriptRuntime : public Runtime {
   TorchScriptRuntime(const fs::path& path, const RuntimeOptions& options)
       : path_(path), device_(ChooseDevice(options)) {
     SetUpLibTorch(options);
+    if (!HoldsChecksum(path, kTorchScriptChecksum)) CheckEntries(path);
     manifest_ = Manifest::FromJson(ReadManifest(), path.string());
     const c10::InferenceMode inference;
     try {

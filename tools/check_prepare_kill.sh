@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Kills `stemsmith prepare` (kill -9) at random moments, goes on from what is left, and compares the finished cache with
-# that of an uninterrupted run: every file of it, byte for byte, and so every sample. After each kill, what already lies
-# under its final name is compared as well.
+# Stops `stemsmith prepare` at random moments by SIGHUP, SIGTERM, SIGINT or SIGKILL (at random too), goes on from what is
+# left, and compares the finished cache with that of an uninterrupted run: every file of it, byte for byte, and so every
+# sample. After each kill, what already lies under its final name is compared as well; after the first three signals
+# prepare must have ended with 129, 143 or 130 and left nothing half-written.
 #
 #   tools/check_prepare_kill.sh [--kills 20] [--seed 1] [--songs 9] [-- OPTIONS OF PREPARE…]
 #
@@ -10,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 kills=20 seed=1 songs=9 options=()
-usage() { sed -n '2,9p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
+usage() { sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
 while [ $# -gt 0 ]; do
   case "$1" in
     --kills | --seed | --songs)
@@ -77,24 +78,30 @@ begun=$(now_ms)
 whole_ms=$(($(now_ms) - begun))
 echo "uninterrupted: $songs songs in $whole_ms ms"
 
+signals=(HUP INT KILL TERM)
 kill_number=0 finished=0
 while [ "$kill_number" -lt "$kills" ]; do
   left=$((songs - $(finished_songs)))
   # Up to a little more than the rest should take: the writing of the index is to be met as well.
   most_ms=$((whole_ms * left / songs + whole_ms / 10))
   after_ms=$(((RANDOM * 32768 + RANDOM) % most_ms))
-  "${prepare[@]}" "$folder/killed/cache.h5" &
+  signal=${signals[RANDOM % 4]}
+  # A shell's background jobs do not hear SIGINT.
+  env --default-signal=INT "${prepare[@]}" "$folder/killed/cache.h5" &
   pid=$!
   sleep "$(printf '%d.%03d' $((after_ms / 1000)) $((after_ms % 1000)))"
-  kill -9 "$pid" 2>/dev/null || true
+  kill -s "$signal" "$pid" 2>/dev/null || true
   status=0
   wait "$pid" 2>/dev/null || status=$?
-  pid=
+  killed=$pid pid=
   case "$status" in
-    137)
+    137 | 129 | 130 | 143)
+      [ "$status" = $((128 + $(kill -l "$signal"))) ] || different "prepare ended with $status after SIG$signal"
       kill_number=$((kill_number + 1))
-      printf 'kill %2d of %d after %4d ms: %d of %d songs finished, %d begun\n' "$kill_number" "$kills" "$after_ms" \
-        "$(finished_songs)" "$songs" "$(files -name '.*.tmp-*')"
+      begun=$(files -name ".*.tmp-*-$killed-*")
+      printf 'kill %2d of %d by %-4s after %4d ms: %d of %d songs finished, %d begun\n' "$kill_number" "$kills" \
+        "$signal" "$after_ms" "$(finished_songs)" "$songs" "$begun"
+      [ "$signal" = KILL ] || [ "$begun" = 0 ] || different "half a song is left"
       compare_songs
       # Near the end, every other time on to it, and again from nothing: kills are to meet all states.
       if [ "$(finished_songs)" -ge $((songs - 1)) ] && [ $((RANDOM % 2)) = 0 ]; then

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Kills `stemsmith train` (kill -9) at random moments, resumes, and compares the finished run with an uninterrupted one,
-# bit for bit: every tensor of every checkpoint (weights, averages, optimiser, random numbers), the training state, and
-# the losses and figures in metrics.jsonl. Every other kill waits for a checkpoint that is being written.
+# Stops `stemsmith train` at random moments by SIGHUP, SIGTERM, SIGINT or SIGKILL (at random too), resumes, and compares
+# the finished run with an uninterrupted one, bit for bit: every tensor of every checkpoint (weights, averages, optimiser,
+# random numbers), the training state, and the losses and figures in metrics.jsonl. After the first three signals train
+# must have ended with 129, 143 or 130 and left a checkpoint of the step that it stopped at. Every other signal waits for a
+# checkpoint that is being written.
 #
 #   tools/check_resume_kill.sh [KILLS [SEED]] [-- OPTIONS OF TRAIN…]          30 kills, seed 1
 #
-# The songs are made by `stemsmith synth`. Ends with 1 where anything differs, and where no kill fell into the middle of
+# The songs are made by `stemsmith synth`. Ends with 1 where anything differs, and where no SIGKILL fell into the middle of
 # an epoch or of a checkpoint. About two minutes after set-up and build; STEMSMITH_BUILD_DIR names a build that is to be
 # taken as it is.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-usage() { sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
+usage() { sed -n '2,12p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }
 numbers=() options=()
 while [ $# -gt 0 ]; do
   if [ "$1" = -- ]; then
@@ -60,7 +62,7 @@ different() { echo "DIFFERENT: $*"; exit 1; }
 header_bytes() { od -An -t u8 -N 8 "$1" | tr -d ' '; }
 tensors() { tail -c +$((9 + $(header_bytes "$1"))) "$1"; }
 header() {
-  head -c $((8 + $(header_bytes "$1"))) "$1" | tail -c +9 | sed -E 's/\\"seconds\\":[0-9.e+-]+//g; s/ *$//'
+  head -c $((8 + $(header_bytes "$1"))) "$1" | tail -c +9 | sed -E 's/\\"seconds\\":[0-9.e+-]+//g; s/"xxh3:[0-9a-f]+"//; s/ *$//'
 }
 # Where the last checkpoint stands: batch and epoch.
 position() { header "$1" | sed -nE 's/.*\\"loader\\":\{\\"batch\\":([0-9]+),\\"epoch\\":([0-9]+)\}.*/\1 \2/p'; }
@@ -86,9 +88,16 @@ compare_finished() {
 go_on() {
   local resume=()
   [ ! -e "$last" ] || resume=(--resume)
-  exec "${train[@]}" "$folder/killed" ${resume[@]+"${resume[@]}"}
+  # A shell's background jobs do not hear SIGINT.
+  exec env --default-signal=INT "${train[@]}" "$folder/killed" ${resume[@]+"${resume[@]}"}
 }
-half_written() { compgen -G "$folder/killed/checkpoints/.*.safetensors.tmp-$1-*" >/dev/null; }
+half_written() { compgen -G "$folder/killed/checkpoints/.*.safetensors.tmp-*-$1-*" >/dev/null; }
+# Where the session that is to leave a checkpoint says it stopped; "none" where it had not begun yet.
+stopped_at() {
+  [ "$folder/killed/metrics.jsonl" -nt "$folder/begun" ] || { echo none; return; }
+  tail -1 "$folder/killed/metrics.jsonl" | sed -nE '/"event":"end"/s/.*"step":([0-9]+).*/\1/p'
+}
+signals=(HUP INT KILL TERM)
 
 begun=$(now_ms)
 "${train[@]}" "$folder/whole"
@@ -98,35 +107,46 @@ last=$folder/killed/checkpoints/last.safetensors
 
 kill_number=0 finished=0 in_checkpoint=0 in_epoch=0 step=0
 while [ "$kill_number" -lt "$kills" ] || [ "$in_checkpoint" = 0 ] || [ "$in_epoch" = 0 ]; do
-  [ "$kill_number" -lt $((kills + 50)) ] || different "of $kill_number kills $in_checkpoint in a checkpoint"
+  [ "$kill_number" -lt $((kills + 50)) ] || different "of $kill_number kills $in_checkpoint by SIGKILL in a checkpoint"
   # Half of what the rest should take on the average, so that kills meet all of a run.
   after_ms=$(((RANDOM * 32768 + RANDOM) % (whole_ms * (steps - step) / steps + whole_ms / 10)))
-  go_on &
+  signal=${signals[RANDOM % 4]}
+  touch "$folder/begun"
+  go_on 2>>"$folder/words" &
   pid=$!
   sleep "$(printf '%d.%03d' $((after_ms / 1000)) $((after_ms % 1000)))"
   if [ $((kill_number % 2)) = 1 ]; then
     until half_written "$pid" || ! kill -0 "$pid" 2>/dev/null; do :; done
   fi
-  kill -9 "$pid" 2>/dev/null || true
+  kill -s "$signal" "$pid" 2>/dev/null || true
   status=0
   wait "$pid" 2>/dev/null || status=$?
   killed=$pid pid=
   case "$status" in
-    137)
+    137 | 129 | 130 | 143)
+      [ "$status" = $((128 + $(kill -l "$signal"))) ] || different "training ended with $status after SIG$signal"
       kill_number=$((kill_number + 1)) where=
-      if half_written "$killed"; then
-        in_checkpoint=$((in_checkpoint + 1)) where=", in a checkpoint"
-      fi
       step=0
       if [ -e "$last" ]; then
         place=$(position "$last")
         batch=${place% *} epoch=${place#* }
         step=$((epoch * batches + batch))
-        if [ "$batch" != 0 ]; then
+      fi
+      if [ "$signal" = KILL ]; then
+        if half_written "$killed"; then
+          in_checkpoint=$((in_checkpoint + 1)) where=", in a checkpoint"
+        fi
+        if [ "$((step % batches))" != 0 ]; then
           in_epoch=$((in_epoch + 1)) where+=", in mid-epoch"
         fi
+      else
+        said=$(stopped_at)
+        [ "$said" = none ] || [ "$said" = "$step" ] || different "stopped at step $said, and the checkpoint is of step $step"
+        ! half_written "$killed" || different "a temporary file is left after SIG$signal"
+        [ "$said" = none ] || where=", where it stopped"
       fi
-      printf 'kill %2d of %d after %4d ms: to go on at step %3d%s\n' "$kill_number" "$kills" "$after_ms" "$step" "$where"
+      printf 'kill %2d of %d by %-4s after %4d ms: to go on at step %3d%s\n' "$kill_number" "$kills" "$signal" \
+        "$after_ms" "$step" "$where"
       ;;
     0)
       compare_finished
@@ -134,7 +154,7 @@ while [ "$kill_number" -lt "$kills" ] || [ "$in_checkpoint" = 0 ] || [ "$in_epoc
       rm -r "$folder/killed"
       step=0
       ;;
-    *) different "training ended with $status" ;;
+    *) different "training ended with $status: $(tail -1 "$folder/words")" ;;
   esac
 done
 (go_on)

@@ -9,10 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <thread>
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/threads.h"
 
 namespace stemsmith {
 namespace {
@@ -114,8 +114,7 @@ int PrepareTorch(const torch::Device& device, int threads) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
-  if (threads <= 0) threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  at::set_num_threads(threads);
+  at::set_num_threads(ComputeThreads(threads));
   auto& context = at::globalContext();
   context.setDeterministicAlgorithms(device.is_cpu(), /*warn_only=*/true);
   // Filling fresh memory with NaN is a debugging aid that costs a pass over every tensor.

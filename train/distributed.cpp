@@ -7,7 +7,6 @@
 #include "train/distributed.h"
 
 #include <c10/util/Logging.h>
-#include <signal.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -20,6 +19,7 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -345,11 +345,11 @@ void Ranks::Backward(const torch::Tensor& loss, bool reduce) {
 void Ranks::Exchange(const StepFigures& mine) {
   figures_ = mine;
   if (!group_) return;
-  // [loss, skipped draws, SIGINT, SIGTERM, time]
-  group_->figures = torch::tensor(
-      {mine.loss, static_cast<double>(mine.skipped_draws), mine.signal == SIGINT ? 1.0 : 0.0,
-       mine.signal == SIGTERM ? 1.0 : 0.0, first() && mine.time_is_up ? 1.0 : 0.0},
-      torch::kFloat64);
+  // [loss, skipped draws, time, whether each signal came …]
+  std::vector<double> figures = {mine.loss, static_cast<double>(mine.skipped_draws),
+                                 first() && mine.time_is_up ? 1.0 : 0.0};
+  for (const int signal : kStopSignals) figures.push_back(mine.signal == signal ? 1.0 : 0.0);
+  group_->figures = torch::tensor(figures, torch::kFloat64);
   group_->Guard([&] { group_->exchange = group_->StartSum(group_->figures); });
 }
 
@@ -360,8 +360,10 @@ StepFigures Ranks::Exchanged() {
   StepFigures all;
   all.loss = sums[0] / size();
   all.skipped_draws = static_cast<std::int64_t>(sums[1]);
-  all.signal = sums[3] > 0 ? SIGTERM : sums[2] > 0 ? SIGINT : 0;
-  all.time_is_up = sums[4] > 0;
+  all.time_is_up = sums[2] > 0;
+  std::int64_t place = 3;
+  for (const int signal : kStopSignals)
+    if (sums[place++] > 0) all.signal = signal;
   return all;
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <string>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
 #include "core/progress.h"
@@ -27,6 +28,7 @@ bool IsRecord(const nlohmann::json& record) {
 
 std::vector<nlohmann::json> MetricsLog::Read(const std::filesystem::path& path) {
   std::vector<nlohmann::json> records;
+  if (!KindOfFile(path).empty()) return records;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
     nlohmann::json record = ParseJson(line);
@@ -48,12 +50,14 @@ MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t last_step)
 }
 
 void MetricsLog::Append(const nlohmann::json& record) {
+  const bool torn = !out_;  // the last line perhaps ends in its middle
   out_.clear();
   errno = 0;
+  if (torn) out_ << '\n';
   out_ << record.dump() << '\n' << std::flush;
   if (!out_ && !warned_) {
     warned_ = true;
-    Warn(std::string(Error::System("cannot write", path_.string()).what()) +
+    Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
          "; training goes on without it");
   }
 }

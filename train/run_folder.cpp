@@ -1,10 +1,7 @@
 #include "train/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 
 #include "core/current_error.h"
@@ -19,32 +16,12 @@ namespace fs = std::filesystem;
 namespace {
 constexpr char kEnding[] = ".safetensors";
 constexpr char kStepPrefix[] = "step_";
-constexpr char kHashKey[] = "tensor_hash";
-
-// One number for all tensors, whatever their order.
-std::string HashTensors(const Checkpoint& checkpoint) {
-  std::uint64_t sum = 0;
-  const auto add = [&sum](const NamedTensors& tensors, std::uint64_t seed) {
-    for (const auto& [name, tensor] : tensors) {
-      const torch::Tensor plain = tensor.detach().cpu().contiguous();
-      sum += HashBytes({static_cast<const char*>(plain.data_ptr()), plain.nbytes()},
-                       HashBytes(name, seed));
-    }
-  };
-  add(checkpoint.weights, 1);
-  add(checkpoint.training, 2);
-  return HexHash(sum);
-}
 
 // Throws Error for checkpoints that cannot be read, are damaged or hold weights only.
 Checkpoint LoadSound(const fs::path& path) {
   Checkpoint checkpoint = LoadCheckpoint(path);
   if (!checkpoint.training_state.is_object()) {
     throw Error::Input("the checkpoint holds weights only, no training state", path.string());
-  }
-  if (checkpoint.training_state.value(kHashKey, "") != HashTensors(checkpoint)) {
-    throw Error::Input("the checkpoint is damaged: its tensors do not match their hash",
-                       path.string());
   }
   MigrateTraining(checkpoint, path.string());
   return checkpoint;
@@ -54,14 +31,9 @@ Checkpoint LoadSound(const fs::path& path) {
 
 RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   EnsureWritableFolder(checkpoints());
-  // The lock is on the folder itself: it leaves no file, and a killed process leaves no lock.
-  lock_ = open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) throw Error::System("cannot open the run folder", root_.string());
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    close(lock_);
-    throw Error::Usage("another process is training into this folder", root_.string(),
-                       "wait for it or choose another --run");
-  }
+  for (const fs::path& file : {last(), best(), metrics(), config()}) CheckTarget(file);
+  lock_.emplace(root_, "another process is training into this folder",
+                "wait for it or choose another --run");
   // What a killed process was writing.
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
@@ -70,7 +42,11 @@ RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   }
 }
 
-RunFolder::~RunFolder() { close(lock_); }
+void RunFolder::CheckStillThere() const {
+  if (lock_->StillThere()) return;
+  throw Error::Input("the run folder was deleted or moved while training", root_.string(),
+                     "nothing can be saved there any more; start the run again");
+}
 
 std::vector<std::pair<std::int64_t, fs::path>> RunFolder::StepCheckpoints() const {
   std::vector<std::pair<std::int64_t, fs::path>> found;
@@ -125,14 +101,18 @@ std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step) const {
   return std::nullopt;
 }
 
-void RunFolder::SaveLast(Checkpoint checkpoint) const {
-  checkpoint.training_state[kHashKey] = HashTensors(checkpoint);
+void RunFolder::SaveLast(const Checkpoint& checkpoint) const {
+  CheckStillThere();
   SaveCheckpoint(last(), checkpoint);
 }
 
-void RunFolder::SaveBest(const Checkpoint& checkpoint) const { SaveCheckpoint(best(), checkpoint); }
+void RunFolder::SaveBest(const Checkpoint& checkpoint) const {
+  CheckStillThere();
+  SaveCheckpoint(best(), checkpoint);
+}
 
 void RunFolder::KeepStep(std::int64_t step, int keep) const {
+  CheckStillThere();
   if (keep > 0) {
     char name[64];
     std::snprintf(name, sizeof name, "%s%06lld%s", kStepPrefix, static_cast<long long>(step),
@@ -141,7 +121,8 @@ void RunFolder::KeepStep(std::int64_t step, int keep) const {
     std::error_code error;
     fs::copy_file(last(), copy.path(), fs::copy_options::overwrite_existing, error);
     if (error) {
-      throw SystemError(error, "cannot copy the checkpoint", copy.target().string());
+      errno = error.value();
+      throw Error::Write("cannot copy the checkpoint", copy.target().string());
     }
     copy.Commit();
   }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/pending_files.h"
 #include "models/checkpoint.h"
 
 namespace stemsmith {
@@ -18,15 +19,16 @@ class RunFolder {
   // Makes the folder and takes its lock. Throws Error when it cannot be written or another process
   // trains there.
   explicit RunFolder(std::filesystem::path root);
-  ~RunFolder();
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path config() const { return root_ / "config.yaml"; }
   std::filesystem::path last() const { return checkpoints() / "last.safetensors"; }
   std::filesystem::path best() const { return checkpoints() / "best.safetensors"; }
+
+  // Throws Error when the folder was deleted or moved: nothing of it is to come back in parts. All
+  // that save ask this themselves; others that write into the folder ask before.
+  void CheckStillThere() const;
 
   // Whether a training was started here.
   bool HoldsRun() const;
@@ -38,8 +40,7 @@ class RunFolder {
   // The newest sound step_ checkpoint of `step` or before; null when there is none.
   std::optional<Checkpoint> LoadStep(std::int64_t step) const;
 
-  // Adds a hash of all tensors, by which LoadNewest knows damage.
-  void SaveLast(Checkpoint checkpoint) const;
+  void SaveLast(const Checkpoint& checkpoint) const;
   void SaveBest(const Checkpoint& checkpoint) const;
   // Copies last to step_NNNNNN and removes all but the newest `keep` of these. A copy, not a link:
   // it is there for the case that last gets damaged.
@@ -50,7 +51,7 @@ class RunFolder {
   // (step, path), newest first.
   std::vector<std::pair<std::int64_t, std::filesystem::path>> StepCheckpoints() const;
   std::filesystem::path root_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
 };
 
 }  // namespace stemsmith

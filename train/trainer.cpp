@@ -213,6 +213,7 @@ void Trainer::Log() {
 }
 
 void Trainer::Record(double loss) {
+  folder_->CheckStillThere();
   nlohmann::json record = {
       {"event", "train"},
       {"step", state_.step},
@@ -257,6 +258,7 @@ void Trainer::ShowProgress(double loss) {
 }
 
 void Trainer::Validate(bool last) {
+  if (ranks_.first()) folder_->CheckStillThere();
   // Where batch norm is each rank's own, its running figures differ; rank 0's are those that count.
   ranks_.Broadcast(model_->StateDict());
   // The weights of the step, and every average of them: the best of all counts.
@@ -304,16 +306,15 @@ void Trainer::Validate(bool last) {
   const bool better = best_metric_->IsBetter(figures, state_.best);
   if (best_metric_->Judges(figures)) ++state_.validations_since_best;
   if (better) {
-    state_.best = figures;
     state_.validations_since_best = 0;
     text += ", the best so far";
   }
   progress_->Message(text);
-  if (better && ranks_.first()) SaveBest();
+  const bool saved = better && SaveBest(figures);
   if (!averages.empty()) model_->LoadStateDict(weights, "the weights");
   if (!ranks_.first()) return;
   figures["event"] = "validation";
-  figures["best"] = better;
+  figures["best"] = saved;
   if (!averages.empty()) figures["averages"] = std::move(all);
   log_->Append(figures);
 }
@@ -351,8 +352,9 @@ TrainResult Trainer::Run() {
       if (validation_ && due(options_.validate_every))
         aside([this] { Validate(state_.step == total_steps_); });
       if (due(options_.checkpoint_every)) {
-        aside([this] { SavePeriodic(); });
-        saved_at = state_.step;
+        aside([&] {
+          if (SavePeriodic()) saved_at = state_.step;
+        });
       }
       if (request_.after_step) request_.after_step(state_.step);
     } else {
@@ -371,7 +373,7 @@ TrainResult Trainer::Run() {
     Validate(/*last=*/true);
     saved_at = -1;
   }
-  if (saved_at != state_.step) SaveLast();
+  SaveAtEnd(saved_at == state_.step);
   if (went_on && ranks_.first()) log_->End(state_.step, signal, Elapsed());
   progress_->Finish();
 

@@ -33,10 +33,10 @@ struct TrainRequest {
 
 // On all ranks alike, but for `checkpoint`, which rank 0 alone knows.
 struct TrainResult {
-  std::int64_t step = 0;           // steps done, all in all
-  double seconds = 0.0;            // over all resumptions
-  std::int64_t skipped_draws = 0;  // since start or resumption: their audio is damaged
-  int signal = 0;  // SIGINT or SIGTERM when stopped by one (a checkpoint is written), else 0
+  std::int64_t step = 0;             // steps done, all in all
+  double seconds = 0.0;              // over all resumptions
+  std::int64_t skipped_draws = 0;    // since start or resumption: their audio is damaged
+  int signal = 0;                    // the one that stopped it (a checkpoint is written), else 0
   nlohmann::json validation;         // the latest figures: {"step", "loss", "sdr_db": {STEM: …},
                                      // "mean_sdr_db", …}, or null
   nlohmann::json best;               // those of the best checkpoint, or null

@@ -1,6 +1,7 @@
 // Starting, resuming and saving of a run.
 #include <cmath>
 #include <mutex>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -128,6 +129,7 @@ void Trainer::Resume() {
   saved.device = state_.device;
   state_ = std::move(saved);
   loader_->Seek(state_.position);
+  saved_step_ = state_.step;
   if (ranks_.first()) WriteFileAtomically(folder_->config(), state_.config);
   OpenLog(state_.step);
   if (state_.step < total_steps_) RecordStart();
@@ -210,29 +212,65 @@ Checkpoint Trainer::MakeCheckpoint(bool for_resuming) const {
   return checkpoint;
 }
 
-void Trainer::SaveBest() {
-  try {
-    folder_->SaveBest(MakeCheckpoint(false));
-  } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on");
+bool Trainer::SaveBest(const nlohmann::json& figures) {
+  if (ranks_.first()) folder_->CheckStillThere();
+  nlohmann::json before = std::exchange(state_.best, figures);
+  if (ranks_.first()) {
+    try {
+      folder_->SaveBest(MakeCheckpoint(false));
+      best_not_saved_.reset();
+    } catch (const Error& error) {
+      best_not_saved_ = error.what();
+      Warn(*best_not_saved_ + "; training goes on");
+    }
   }
+  const bool saved = ranks_.Broadcast(best_not_saved_ ? "lost" : "saved") == "saved";
+  if (!saved) state_.best = std::move(before);
+  return saved;
 }
 
 void Trainer::SaveLast() {
   random_ = RandomStates();
-  if (ranks_.first()) folder_->SaveLast(MakeCheckpoint(true));
+  if (!ranks_.first()) return;
+  folder_->SaveLast(MakeCheckpoint(true));
+  saved_step_ = state_.step;
 }
 
 // A disk that fills up in the middle does not cost the training: the checkpoint before stays.
-void Trainer::SavePeriodic() {
+bool Trainer::SavePeriodic() {
   random_ = RandomStates();
-  if (!ranks_.first()) return;
-  try {
-    folder_->SaveLast(MakeCheckpoint(true));
-    folder_->KeepStep(state_.step, options_.keep);
-  } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");
+  if (ranks_.first()) {
+    folder_->CheckStillThere();
+    try {
+      folder_->SaveLast(MakeCheckpoint(true));
+      saved_step_ = state_.step;
+      folder_->KeepStep(state_.step, options_.keep);
+    } catch (const Error& error) {
+      Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");
+    }
   }
+  return ranks_.Broadcast(saved_step_ == state_.step ? "saved" : "lost") == "saved";
+}
+
+void Trainer::SaveAtEnd(bool saved) {
+  if (!saved) random_ = RandomStates();  // of all ranks
+  if (!ranks_.first()) return;
+  folder_->CheckStillThere();
+  std::string lost;
+  if (best_not_saved_) lost = "the best weights are not saved: " + *best_not_saved_;
+  try {
+    if (!saved) folder_->SaveLast(MakeCheckpoint(true));
+  } catch (const Error& error) {
+    lost = "the last checkpoint is not saved: " + std::string(error.what());
+  }
+  if (lost.empty()) return;
+  std::string there =
+      "last.safetensors of step " + std::to_string(saved ? state_.step : saved_step_);
+  if (state_.best.is_object())
+    there +=
+        ", best.safetensors of step " + std::to_string(state_.best["step"].get<std::int64_t>());
+  throw Error::Input(lost, request_.run.string(),
+                     "make room and go on with --resume; on the disk are " + there);
 }
 
 }  // namespace stemsmith

@@ -98,9 +98,13 @@ class Trainer {
   NamedTensors RandomStates() const;
   // `model_` as it is when not for resuming.
   Checkpoint MakeCheckpoint(bool for_resuming) const;
-  void SaveBest();
+  // False when these figures' weights could not be written: then what was the best before, and is
+  // on the disk, stays the best.
+  bool SaveBest(const nlohmann::json& figures);
   void SaveLast();
-  void SavePeriodic();
+  bool SavePeriodic();  // false when it could not be written
+  // Throws Error, with what is on the disk, when the run's results could not be written.
+  void SaveAtEnd(bool saved);
   void ShowProgress(double loss);
   torch::Tensor ToDevice(const std::vector<float>& values, at::IntArrayRef shape,
                          const std::shared_ptr<const Batch>& owner) const;
@@ -132,6 +136,8 @@ class Trainer {
 
   std::vector<std::string> start_messages_;  // of `init` and `freeze`
   TrainState state_;
+  std::int64_t saved_step_ = 0;                // of last.safetensors
+  std::optional<std::string> best_not_saved_;  // why, where the best weights were lost
   double gradient_norm_ = 0.0;
   std::size_t wrong_convolutions_ = 0;  // named so far
   std::vector<torch::Tensor> buffers_, buffers_before_;

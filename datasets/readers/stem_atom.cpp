@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/files.h"
 #include "core/json_fields.h"
 #include "datasets/readers/stem_streams.h"
 
@@ -87,6 +88,7 @@ Extent WholeFile(const std::filesystem::path& path) {
 }  // namespace
 
 std::vector<std::string> ReadStemAtom(const std::filesystem::path& path) {
+  CheckIsFile(path);
   std::ifstream file(path, std::ios::binary);
   const std::vector<Extent> atoms = All(file, WholeFile(path), {"moov", "udta", "stem"});
   if (atoms.empty()) return {};
@@ -103,6 +105,7 @@ std::vector<std::string> ReadStemAtom(const std::filesystem::path& path) {
 }
 
 std::vector<std::string> ReadTrackTitles(const std::filesystem::path& path) {
+  CheckIsFile(path);
   std::ifstream file(path, std::ios::binary);
   std::vector<std::string> titles;
   for (const Extent track : All(file, WholeFile(path), {"moov", "trak"})) {

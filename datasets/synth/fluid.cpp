@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -175,6 +176,7 @@ fs::path FindSoundFont(const fs::path& given) {
 }
 
 void CheckSoundFont(const fs::path& sound_font) {
+  CheckIsFile(sound_font);
   // RIFF, size, sfbk: looked at here first, because the loaders behind FluidSynth complain on
   // standard error about files that are something else or cut short.
   std::ifstream in(sound_font, std::ios::binary);

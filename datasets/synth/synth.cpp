@@ -136,26 +136,20 @@ json DescribeSong(const Song& song, const std::string& split) {
 void MakeSong(const LayoutRow& layout, const std::vector<fs::path>& places,
               const SongOrder& order) {
   std::vector<fs::path> temporaries;
+  std::vector<std::pair<fs::path, fs::path>> moves;
   std::error_code error;
   for (const fs::path& place : places) {
-    std::string hidden = ".";
-    hidden.append(place.stem().string()).append(".part").append(place.extension().string());
-    temporaries.push_back(place.parent_path() / hidden);
     fs::create_directories(place.parent_path(), error);
     if (error) {
       throw Error::Input("cannot create the folder: " + error.message(),
                          place.parent_path().string(), "choose a folder that this user may write");
     }
-    fs::remove_all(temporaries.back(), error);  // of a call that was killed
+    temporaries.push_back(TemporaryBeside(place));
+    moves.emplace_back(temporaries.back(), place);
   }
   try {
     layout.write(temporaries, order);
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      fs::rename(temporaries[i], places[i], error);
-      if (error) {
-        throw Error::Input("cannot put the song in place: " + error.message(), places[i].string());
-      }
-    }
+    MoveIntoPlace(moves);
   } catch (...) {
     for (const fs::path& temporary : temporaries) fs::remove_all(temporary, error);
     throw;
@@ -221,7 +215,10 @@ SynthResult MakeSongs(const SynthOptions& options) {
   const LayoutRow& layout = FindLayout(options.layout);
   const fs::path sound_font = FindSoundFont(options.sound_font);
   CheckSoundFont(sound_font);
+  CheckAreNoSources({options.out / kStateFile}, {sound_font});
   EnsureWritableFolder(options.out);
+  const FolderLock lock(options.out, "another process is making songs in this folder",
+                        "wait for it or choose another folder");
 
   const json settings = SettingsOf(options, sound_font);
   json state = ReadState(options.out);

@@ -26,7 +26,7 @@ struct SynthOptions {
 
 struct SynthResult {
   int rendered = 0, kept = 0;  // songs made now, songs that were there
-  int signal = 0;              // SIGINT or SIGTERM where the work was stopped
+  int signal = 0;              // the one that stopped the work
 };
 
 // "train", "valid" or "test". Of every 20 songs 14, 3 and 3; among the first three one each.

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/manifest.h"
@@ -110,7 +111,7 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
   for (const OnnxTensor& constant : graph.constants) {
     if (constant.bytes.size() >= kSmallestExternalBytes) hash = HashBytes(constant.bytes, hash);
   }
-  OnnxDataFile file{kExternalDataHeadBytes, HexHash(hash)};
+  OnnxDataFile file{kExternalDataHeadBytes, HexHash(hash), ""};
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out << ExternalDataHead(file.id);
@@ -127,9 +128,9 @@ OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& pa
   }
   out.close();
   if (!out) {
-    throw Error::System("the weights cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the weights cannot be written", path.string());
   }
+  file.xxh3 = HexHash(HashContent(path));
   return file;
 }
 
@@ -163,10 +164,13 @@ void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::files
 
   errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  // Parts of a protobuf message that follow each other are one message.
+  out << kOnnxChecksum.Unfilled();
   if (!out || !model.SerializeToOstream(&out) || !out.flush()) {
-    throw Error::System("the ONNX model cannot be written", path.string(),
-                        "free space on the disk or choose another folder");
+    throw Error::Write("the ONNX model cannot be written", path.string());
   }
+  out.close();
+  FillChecksum(path, kOnnxChecksum);
 }
 
 }  // namespace stemsmith

@@ -28,14 +28,15 @@ std::uint64_t ConstantBytes(const OnnxGraph& graph);
 struct OnnxDataFile {
   std::uint64_t bytes = 0;  // the file's size
   std::string id;           // also in the file's head, see ExternalDataHead
+  std::string xxh3;         // HashContent of the file
 };
 // Moves the graph's large constants to `path`, whose file name they keep; their memory is given
 // back. Throws Error where the disk is full.
 OnnxDataFile WriteExternalData(OnnxGraph& graph, const std::filesystem::path& path);
 
-// Writes to `path` as it is: give it a pending one. Throws Error where the disk is full, and for
-// weights above kLargestInlineBytes (`where` names the model). Takes the graph so that its memory
-// can be given back on the way.
+// Writes to `path` as it is, with its checksum (kOnnxChecksum): give it a pending one. Throws Error
+// where the disk is full, and for weights above kLargestInlineBytes (`where` names the model).
+// Takes the graph so that its memory can be given back on the way.
 void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::filesystem::path& path,
                     const std::string& where);
 

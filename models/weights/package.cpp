@@ -137,10 +137,12 @@ void WriteArchive(const PythonModel& model, const Sink& sink) {
 
 // Python refuses a package whose name does not hold its checksum, which is known at the end only:
 // the same bytes are made twice.
-fs::path WriteTorchPackage(const PythonModel& model, const PackageOptions& options) {
+fs::path WriteTorchPackage(const PythonModel& model, const PackageOptions& options,
+                           PendingFolder& files) {
   Sha256 hash;
   WriteArchive(model, [&](const void* data, std::size_t bytes) { hash.Update(data, bytes); });
-  const fs::path path = options.out / (options.name + "-" + hash.Hex().substr(0, 8) + ".th");
+  const std::string file = options.name + "-" + hash.Hex().substr(0, 8) + ".th";
+  const fs::path path = options.out / file;
   for (const auto& entry : fs::directory_iterator(options.out)) {
     const std::string stem = entry.path().stem().string();
     if (entry.path() != path && entry.path().extension() == ".th" &&
@@ -148,33 +150,30 @@ fs::path WriteTorchPackage(const PythonModel& model, const PackageOptions& optio
       throw Error::Input("Python refuses folders with two packages of one name",
                          entry.path().string(), "delete this one or choose another --name");
   }
-  PendingFile pending(path);
   errno = 0;
-  std::ofstream out(pending.path(), std::ios::binary | std::ios::trunc);
+  std::ofstream out(files.Add(file), std::ios::binary | std::ios::trunc);
   WriteArchive(model, [&](const void* data, std::size_t bytes) {
     out.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
   });
   out.close();
-  if (!out)
-    throw Error::System("cannot write the package", path.string(),
-                        "free some space or choose another folder");
-  pending.Commit();
+  if (!out) throw Error::Write("cannot write the package", path.string());
   return path;
 }
 
-fs::path WriteSafetensorsPackage(const PythonModel& model, const PackageOptions& options) {
-  const fs::path path = options.out / (options.name + ".safetensors");
-  SaveSafetensors(path, model.state,
+fs::path WriteSafetensorsPackage(const PythonModel& model, const PackageOptions& options,
+                                 PendingFolder& files) {
+  const std::string file = options.name + ".safetensors";
+  SaveSafetensors(files.Add(file), model.state,
                   {{"format", "pt"},
                    {"klass", model.module + "." + model.name},
                    {"args", "[]"},
                    {"kwargs", model.kwargs.dump()}});
-  return path;
+  return options.out / file;
 }
 
-fs::path WriteOne(const PythonModel& model, const PackageOptions& options) {
-  return options.format == "th" ? WriteTorchPackage(model, options)
-                                : WriteSafetensorsPackage(model, options);
+fs::path WriteOne(const PythonModel& model, const PackageOptions& options, PendingFolder& files) {
+  return options.format == "th" ? WriteTorchPackage(model, options, files)
+                                : WriteSafetensorsPackage(model, options, files);
 }
 
 }  // namespace
@@ -184,10 +183,15 @@ std::vector<fs::path> WritePackage(const Checkpoint& checkpoint, const std::stri
   if (options.name.empty() || options.name.find_first_of("-/.\\ ") != std::string::npos)
     throw Error::Usage("a package cannot be named '" + options.name + "'", "--name",
                        "use letters, digits and underscores");
-  EnsureWritableFolder(options.out);
+  const fs::path list = options.out / (options.name + ".yaml");
+  CheckAreNoSources({list, options.out / (options.name + ".safetensors")}, {where});
+  PendingFolder pending(options.out);
   const Config config = Config::Parse(checkpoint.model_config, where);
   if (config.RequiredString("name") != "bag") {
-    return {WriteOne(DescribeForPython(config, checkpoint, checkpoint.weights, where), options)};
+    const PythonModel model = DescribeForPython(config, checkpoint, checkpoint.weights, where);
+    const std::vector<fs::path> files = {WriteOne(model, options, pending)};
+    pending.Commit();
+    return files;
   }
   const std::vector<Config> parts = config.List("models");
   OrderedJson bag = {{"models", OrderedJson::array()}};
@@ -200,13 +204,13 @@ std::vector<fs::path> WritePackage(const Checkpoint& checkpoint, const std::stri
     PackageOptions part = options;
     part.name += "_" + std::to_string(m + 1);
     files.push_back(
-        WriteOne(DescribeForPython(parts[m], checkpoint, std::move(state), where), part));
+        WriteOne(DescribeForPython(parts[m], checkpoint, std::move(state), where), part, pending));
     bag["models"].push_back(part.name);
   }
   for (const Config& row : config.List("weights")) bag["weights"].push_back(JsonOf(row));
-  const fs::path path = options.out / (options.name + ".yaml");
-  WriteFileAtomically(path, bag.dump() + "\n");
-  files.insert(files.begin(), path);
+  WriteFileAtomically(pending.Add(list.filename().string()), bag.dump() + "\n");
+  pending.Commit();
+  files.insert(files.begin(), list);
   return files;
 }
 

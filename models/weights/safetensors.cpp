@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "models/checkpoint.h"
@@ -23,6 +24,13 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 constexpr std::size_t kMaxDimensions = 32;
 constexpr char kMetadata[] = "__metadata__";
+constexpr char kChecksumKey[] = "stemsmith.checksum";
+constexpr char kDamagedAdvice[] =
+    "the file is damaged, cut off or of another kind: copy or download it again";
+// The header's first entry. Other writers put no spaces there, so that files with the metadata of
+// ours and other content are not taken for ours.
+constexpr ChecksumField kChecksum{R"({"__metadata__": {"stemsmith.checksum": "xxh3:)",
+                                  sizeof(std::uint64_t)};
 
 struct TypeName {
   const char* name;
@@ -65,6 +73,7 @@ class HeaderParser {
         if (!value.is_object()) Fail("its metadata is not a JSON object");
         for (const auto& [name, entry] : value.items()) {
           if (!entry.is_string()) Fail("the metadata entry " + QuotedText(name) + " is not a text");
+          if (name == kChecksumKey) continue;  // of the file, not of what it holds
           metadata.emplace_back(name, entry.get<std::string>());
         }
       } else {
@@ -75,9 +84,7 @@ class HeaderParser {
   }
 
   [[noreturn]] void Fail(const std::string& problem) const {
-    throw Error::Input(
-        "not a sound safetensors file: " + problem, where_,
-        "the file is damaged, cut off or of another kind: copy or download it again");
+    throw Error::Input("not a sound safetensors file: " + problem, where_, kDamagedAdvice);
   }
 
  private:
@@ -164,11 +171,9 @@ void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tens
     position += tensors[i].second.numel() * tensors[i].second.element_size();
   }
   OrderedJson header = OrderedJson::object();
-  if (!metadata.empty()) {
-    OrderedJson entries = OrderedJson::object();
-    for (const auto& [key, value] : metadata) entries[key] = value;
-    header[kMetadata] = std::move(entries);
-  }
+  OrderedJson entries = OrderedJson::object();
+  for (const auto& [key, value] : metadata) entries[key] = value;
+  header[kMetadata] = std::move(entries);
   std::set<std::string> names{kMetadata};
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, tensor] = tensors[i];
@@ -182,6 +187,9 @@ void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tens
                             {begins[i], begins[i] + tensor.numel() * tensor.element_size()}}}});
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  // {"__metadata__":{ … becomes the checksum's field and what follows it.
+  text.replace(0, std::strlen(R"({"__metadata__":{)"),
+               kChecksum.Unfilled() + (metadata.empty() ? "\"" : "\","));
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t header_bytes = text.size();
 
@@ -199,8 +207,8 @@ void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tens
   }
   out.close();
   if (!out)
-    throw Error::System("cannot write the weights", path.string(),
-                        "free some space or choose another folder");
+    throw Error::Write("cannot write the weights", path.string());
+  FillChecksum(pending.path(), kChecksum);
   pending.Commit();
 }
 
@@ -208,13 +216,14 @@ SafetensorsFile LoadSafetensors(const std::filesystem::path& path) {
   std::error_code code;
   if (!std::filesystem::exists(path, code))
     throw Error::Input("no such file", path.string(), "check the path");
-  if (!std::filesystem::is_regular_file(path, code))
-    throw Error::Input("not a file", path.string(), "name a .safetensors file");
+  CheckIsFile(path);
   const std::uint64_t file_bytes = std::filesystem::file_size(path, code);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (code || !in)
     throw Error::System("cannot open the weights", path.string(), "check its permissions");
+  SafetensorsFile file;
+  file.has_checksum = CheckChecksum(path, kChecksum, kDamagedAdvice) == ChecksumState::kMatches;
 
   std::uint64_t header_bytes = 0;
   const HeaderParser shape_of_file(path, 0);
@@ -230,7 +239,6 @@ SafetensorsFile LoadSafetensors(const std::filesystem::path& path) {
   const std::uint64_t data_begin = sizeof(header_bytes) + header_bytes;
   const HeaderParser parser(path, file_bytes - data_begin);
   std::vector<Entry> entries;
-  SafetensorsFile file;
   parser.Parse(text, entries, file.metadata);
   for (const Entry& entry : entries) {
     // Booleans are read as bytes: any other value than 0 and 1 in a bool is undefined behaviour.

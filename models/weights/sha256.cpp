@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith {
 namespace {
@@ -90,6 +91,7 @@ std::string Sha256::Hex() {
 }
 
 std::string Sha256OfFile(const std::filesystem::path& path) {
+  CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) throw Error::System("cannot open the file", path.string(), "check its permissions");

@@ -27,7 +27,12 @@ TorchArchive::TorchArchive(const std::filesystem::path& path)
   }
   const std::string wanted = "/data.pkl";
   const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
-  for (zip_int64_t i = 0; i < count && folder_.empty(); ++i) {
+  for (zip_int64_t i = 0; i < count; ++i) {
+    zip_stat_t stat;
+    zip_stat_init(&stat);
+    if (zip_stat_index(archive_.get(), static_cast<zip_uint64_t>(i), 0, &stat) == 0)
+      has_checksums_ |= stat.crc != 0;
+    if (!folder_.empty()) continue;
     const char* raw = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
     const std::string name = raw == nullptr ? "" : raw;
     if (name.size() > wanted.size() && name.ends_with(wanted) &&
@@ -77,8 +82,9 @@ void TorchArchive::Read(const std::string& name, void* to, std::uint64_t bytes) 
   struct FileCloser {
     void operator()(zip_file_t* file) const { zip_fclose(file); }
   };
+  // Stored bytes as they are need no checksum to be right.
   const std::unique_ptr<zip_file_t, FileCloser> file(
-      zip_fopen_index(archive_.get(), *Find(name), 0));
+      zip_fopen_index(archive_.get(), *Find(name), has_checksums_ ? 0 : ZIP_FL_COMPRESSED));
   std::uint64_t done = 0;
   while (file && done < bytes) {
     const zip_int64_t got = zip_fread(file.get(), static_cast<char*>(to) + done, bytes - done);

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace stemsmith {
 namespace {
@@ -56,8 +57,7 @@ TorchFile::TorchFile(const std::filesystem::path& path) : path_(path), where_(pa
   std::error_code code;
   if (!std::filesystem::exists(path, code))
     throw Error::Input("no such file", where_, "check the path");
-  if (!std::filesystem::is_regular_file(path, code))
-    throw Error::Input("not a file", where_, "name a file of weights");
+  CheckIsFile(path);
   errno = 0;
   if (!std::ifstream(path, std::ios::binary))
     throw Error::System("cannot open the weights", where_, "check its permissions");

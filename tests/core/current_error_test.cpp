@@ -8,7 +8,6 @@
 #include <functional>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <tuple>
 #include <vector>
 
 // Of types that are told by their names.
@@ -46,7 +45,7 @@ TEST(CurrentError, OthersExceptionsAreOneLineInOurWords) {
   const Case cases[] = {
       {"memory", [] { throw std::bad_alloc(); }, "out of memory (song.wav)"},
       {"a size", [] { std::vector<int>().reserve(SIZE_MAX); }, "out of memory (song.wav)"},
-      {"a file", [] { std::ignore = std::filesystem::file_size("/no/such/file"); },
+      {"a file", [] { static_cast<void>(std::filesystem::file_size("/no/such/file")); },
        "No such file or directory (/no/such/file)"},
       {"a folder", [] { std::filesystem::create_directory("/proc/x"); }, "(/proc/x)"},
       {"no room",
@@ -60,10 +59,12 @@ TEST(CurrentError, OthersExceptionsAreOneLineInOurWords) {
          throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
        },
        "cannot start a thread: Resource temporarily unavailable"},
-      {"json", [] { std::ignore = nlohmann::json(3).get<std::string>(); }, "JSON is damaged (song.wav)"},
-      {"json text", [] { std::ignore = nlohmann::json::parse("{"); },
+      {"json", [] { static_cast<void>(nlohmann::json(3).get<std::string>()); },
        "JSON is damaged (song.wav)"},
-      {"a fault of ours", [] { std::vector<int>().at(3); }, "unexpected fault (std::out_of_range)"},
+      {"json text", [] { static_cast<void>(nlohmann::json::parse("{")); },
+       "JSON is damaged (song.wav)"},
+      {"a fault of ours", [] { static_cast<void>(std::vector<int>().at(3)); },
+       "unexpected fault (std::out_of_range)"},
       {"no exception", [] { throw 3; }, "an unexpected fault"},
       {"LibTorch",
        [] {

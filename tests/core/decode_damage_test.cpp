@@ -191,7 +191,7 @@ TEST_F(DecodeDamage, SeveralPlacesAreListedInTime) {
     int header;
   } const kinds[] = {{"a.mp3", "-c:a libmp3lame -b:a 128k", 0xfb},
                      {"a.aac", "-c:a aac", 0xf1},
-                     {"a.m4a", "-c:a aac", 0},
+                     {"flac.mka", "-c:a flac", 0},
                      {"a.flac", "-c:a flac", 0}};
   for (const auto& kind : kinds) {
     files_.Make({{kind.name, "stereo 44100 6", kind.arguments}});

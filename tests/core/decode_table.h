@@ -27,6 +27,9 @@ class DecodeTable : public ::testing::Test {
   void Remux(const std::string& name, const std::string& before, const std::string& from,
              const std::string& after = "");
   void Derive(const std::string& name, const std::string& bytes);
+  // Files one after the other: what ffmpeg decodes of each, one after the other. (ffmpeg itself
+  // goes on with the decoder's state and plays the run-in of the later ones.)
+  void Chain(const std::string& name, const std::vector<std::string>& parts);
   // A row whose samples differ by more than kBound, or whose mask is known. `reason` is for
   // readers.
   void Except(const std::string& name, double bound, const std::string& reason);
@@ -45,6 +48,7 @@ class DecodeTable : public ::testing::Test {
   void CompareRow(const std::string& name, std::vector<float> expected);
 
   std::vector<std::string> rows_;
+  std::map<std::string, std::vector<std::string>> chains_;
   std::map<std::string, double> bounds_;
   std::map<std::string, std::size_t> frames_;
   std::map<std::string, std::uint32_t> masks_;

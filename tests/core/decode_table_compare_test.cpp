@@ -1,4 +1,5 @@
 // The comparison of DecodeTable, and tests that it sees what it is meant to see.
+#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <sstream>
@@ -24,6 +25,13 @@ void DecodeTable::Derive(const std::string& name, const std::string& bytes) {
   rows_.push_back(name);
 }
 
+void DecodeTable::Chain(const std::string& name, const std::vector<std::string>& parts) {
+  std::string bytes;
+  for (const std::string& part : parts) bytes += Bytes(part);
+  Derive(name, bytes);
+  chains_[name] = parts;
+}
+
 void DecodeTable::Except(const std::string& name, double bound, const std::string& /*reason*/) {
   bounds_[name] = bound;
 }
@@ -35,6 +43,15 @@ void DecodeTable::Frames(const std::string& name, std::size_t frames,
 
 void DecodeTable::Compare() {
   std::vector<std::vector<float>> expected = files_.Decode(rows_);
+  const auto of = [&](const std::string& name) -> std::vector<float>& {
+    return expected[static_cast<std::size_t>(std::find(rows_.begin(), rows_.end(), name) -
+                                             rows_.begin())];
+  };
+  for (const auto& [name, parts] : chains_) {
+    of(name).clear();
+    for (const std::string& part : parts)
+      of(name).insert(of(name).end(), of(part).begin(), of(part).end());
+  }
   TerminalCapture terminal;
   for (std::size_t i = 0; i < rows_.size(); ++i) CompareRow(rows_[i], expected[i]);
   EXPECT_EQ(terminal.Text(), "");

@@ -68,7 +68,7 @@ TEST_F(DecodeTable, Flac) {
         {"seven.flac", "6.1 48000", bits16},
         {"eight.flac", "7.1 48000", bits24},
         {"cover.flac", "stereo 44100+picture",
-         bits16 + " -frames:v 1 -c:v mjpeg -disposition:v attached_pic"},
+         bits16 + " -vf trim=end_frame=1 -c:v mjpeg -disposition:v attached_pic"},
         {"stereo.oga", "stereo 44100", bits16},
         {"six.oga", "5.1 48000", bits16},
         {"a.mka", "stereo 44100", bits24},

@@ -83,9 +83,9 @@ TEST_F(DecodeTable, OggVorbis) {
         {"other.ogg", "stereo 44100 0.9 2", vorbis},
         {"small-pages.oga", "stereo 44100", vorbis + " -page_duration 50000"},
         {"speex.ogg", "mono 32000", "-c:a libspeex"}});
-  Derive("chained.ogg", Bytes("stereo.ogg") + Bytes("other.ogg"));
-  Derive("chained-thrice.ogg", Bytes("other.ogg") + Bytes("stereo.ogg") + Bytes("other.ogg"));
-  Derive("chained-six.ogg", Bytes("six.ogg") + Bytes("six.ogg"));
+  Chain("chained.ogg", {"stereo.ogg", "other.ogg"});
+  Chain("chained-thrice.ogg", {"other.ogg", "stereo.ogg", "other.ogg"});
+  Chain("chained-six.ogg", {"six.ogg", "six.ogg"});
   // The last page with the end-of-stream flag never came.
   const std::string pages = Bytes("small-pages.oga");
   Derive("unclosed.ogg", pages.substr(0, pages.rfind("OggS")));
@@ -122,9 +122,9 @@ TEST_F(DecodeTable, Opus) {
         {"long-frames.ogg", "stereo 48000", opus + " -frame_duration 60"},
         {"other.opus", "stereo 48000 0.9 2", opus},
         {"small-pages.opus", "stereo 48000", opus + " -page_duration 50000"}});
-  Derive("chained.opus", Bytes("stereo.opus") + Bytes("other.opus"));
-  Derive("chained-six.opus", Bytes("six.opus") + Bytes("six.opus"));
-  Derive("chained-thrice.opus", Bytes("other.opus") + Bytes("stereo.opus") + Bytes("other.opus"));
+  Chain("chained.opus", {"stereo.opus", "other.opus"});
+  Chain("chained-six.opus", {"six.opus", "six.opus"});
+  Chain("chained-thrice.opus", {"other.opus", "stereo.opus", "other.opus"});
   const std::string pages = Bytes("small-pages.opus");
   Derive("unclosed.opus", pages.substr(0, pages.rfind("OggS")));
   Mask("three.opus", 0x7);

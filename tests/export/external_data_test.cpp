@@ -1,11 +1,13 @@
 // Weights that lie in a file beside the .onnx file.
 #include <gtest/gtest.h>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "export/export.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/flips.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing::external_data_test {
@@ -87,6 +89,30 @@ TEST(ExternalData, WeightsOfAnotherExportMissingOrCutOffAreRefused) {
   const std::string missing = Problem(folder / "a" / "model.onnx");
   EXPECT_NE(missing, "");
   EXPECT_EQ(missing.find('\n'), std::string::npos) << missing;
+}
+
+TEST(ExternalData, DamageToTheWeightsIsRefused) {
+  TemporaryFolder folder;
+  ExportTiny(folder / "out", true);
+  const fs::path model = folder / "out" / "model.onnx", data = folder / "out" / "model.onnx.data";
+  const std::string sound = ReadFile(data);
+  for (const Damage& damage : AllDamage(sound)) {
+    WriteQuickly(data, damage.bytes);
+    EXPECT_NE(Problem(model), "") << damage.name;
+  }
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    WriteQuickly(data, WithFlips(sound, 1, seed, kExternalDataHeadBytes));
+    EXPECT_NE(Problem(model).find("does not match the checksum in model.onnx"), std::string::npos);
+  }
+  WriteQuickly(data, sound);
+  EXPECT_EQ(Problem(model), "");
+}
+
+TEST(ExternalData, EveryFileOfAnExportHasAChecksum) {
+  TemporaryFolder folder;
+  ExportTiny(folder / "out", false);
+  EXPECT_TRUE(HoldsChecksum(folder / "out" / "model.onnx", kOnnxChecksum));
+  EXPECT_TRUE(HoldsChecksum(folder / "out" / "model.ts", kTorchScriptChecksum));
 }
 
 TEST(ExternalData, AnExportWithWeightsInsideTakesFormerOnesAway) {

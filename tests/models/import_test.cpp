@@ -268,6 +268,21 @@ TEST(TorchFile, ReadsArchivesAndRefusesUnsoundOnes) {
   turned[whole.find(numbers) + 5] ^= 1;
   std::ofstream(folder / "bad.pt", std::ios::binary) << turned;
   EXPECT_TRUE(refused(folder / "bad.pt")) << "a wrong checksum";
+  // With torch.serialization.set_crc32_options(False) all are zero, and nothing is compared.
+  const auto without_checksums = [](std::string bytes) {
+    for (std::size_t at = 0; (at = bytes.find("PK\x01\x02", at)) != bytes.npos; at += 4)
+      bytes.replace(at + 16, 4, 4, '\0');
+    return bytes;
+  };
+  for (const std::string& bytes : {whole, turned}) {
+    std::ofstream(folder / "bad.pt", std::ios::binary) << without_checksums(bytes);
+    EXPECT_FALSE(refused(folder / "bad.pt"));
+  }
+  // One zero among others is a wrong one.
+  std::ofstream(folder / "bad.pt", std::ios::binary)
+      << whole.substr(0, whole.rfind("PK\x01\x02")) +
+             without_checksums(whole.substr(whole.rfind("PK\x01\x02")));
+  EXPECT_TRUE(refused(folder / "bad.pt")) << "a checksum set to zero";
   RandomStream random({9});
   for (int i = 0; i < 1500; ++i) {
     std::string bytes = whole;

@@ -52,8 +52,9 @@ std::string Numbers(const std::vector<std::int64_t>& values) {
 }
 std::string TensorPickle(std::int64_t stored, std::int64_t offset, std::vector<std::int64_t> sizes,
                          std::vector<std::int64_t> strides) {
-  return "\x80\x02" + "ctorch._utils\n_rebuild_tensor_v2\n("s + Storage(stored) + Number(offset) +
-         Numbers(sizes) + Numbers(strides) + "\x89Nt" + "R.";
+  return "\x80\x02"
+         "ctorch._utils\n_rebuild_tensor_v2\n("s +
+         Storage(stored) + Number(offset) + Numbers(sizes) + Numbers(strides) + "\x89Nt" + "R.";
 }
 
 TEST(Pickle, ReadsPlainValues) {

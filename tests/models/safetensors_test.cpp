@@ -1,3 +1,7 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -7,16 +11,27 @@
 #include "core/random.h"
 #include "models/checkpoint.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/flips.h"
+#include "tests/support/made_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 std::string File(const std::string& header, const std::string& data = "") {
   std::string bytes(8, '\0');
   const std::uint64_t size = header.size();
   std::memcpy(bytes.data(), &size, 8);
   return bytes + header + data;
+}
+
+// A file of ours as earlier versions wrote it.
+std::string WithoutChecksum(std::string bytes) {
+  const std::string begin = R"({"__metadata__": {)", entry = R"("stemsmith.checksum": "xxh3:)";
+  EXPECT_EQ(bytes.compare(8, begin.size() + entry.size(), begin + entry), 0);
+  return bytes.replace(8 + begin.size(), entry.size() + 18, entry.size() + 18, ' ');
 }
 
 TEST(Safetensors, KeepsEveryTypeShapeAndMetadata) {
@@ -139,7 +154,9 @@ TEST(Safetensors, SurvivesDamagedFiles) {
   checkpoint.segment_frames = 1000;
   checkpoint.weights = {{"a.weight", torch::randn({2, 3})}, {"b", torch::tensor({true, false})}};
   SaveCheckpoint(path, checkpoint);
-  const std::string sound = ReadFile(path);
+  // Without a checksum, so that what is damaged is read at all.
+  const std::string sound = WithoutChecksum(ReadFile(path));
+  ::testing::internal::CaptureStderr();  // which it says each time
   RandomStream random({7});
   const std::string spice = "{}[]\",:0123456789-.eE\\nulltrue";
   int refused = 0;
@@ -173,7 +190,79 @@ TEST(Safetensors, SurvivesDamagedFiles) {
       ++refused;
     }
   }
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("carries no checksum"));
   EXPECT_GT(refused, kTries / 2);
+}
+
+class SafetensorsChecksum : public ::testing::Test {
+ protected:
+  SafetensorsChecksum() {
+    Checkpoint checkpoint;
+    checkpoint.model_config = "name: unet";
+    checkpoint.setting = Setting(2);
+    checkpoint.segment_frames = 1000;
+    torch::manual_seed(1);
+    checkpoint.weights = {{"a.weight", torch::randn({20, 30})}};
+    checkpoint.training_state = {{"step", 12}};
+    SaveCheckpoint(path_, checkpoint);
+  }
+  std::string Problem() {
+    try {
+      LoadCheckpoint(path_);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::string Told() {
+    TerminalCapture terminal;
+    EXPECT_EQ(Problem(), "");
+    return terminal.Text();
+  }
+  TemporaryFolder folder_;
+  std::filesystem::path path_ = folder_ / "c.safetensors";
+};
+
+TEST_F(SafetensorsChecksum, FindsDamage) {
+  EXPECT_EQ(Told(), "");
+  const std::string sound = ReadFile(path_);
+  for (const Damage& damage : AllDamage(sound)) {
+    WriteQuickly(path_, damage.bytes);
+    EXPECT_THAT(Problem(), HasSubstr("does not match its checksum")) << damage.name;
+  }
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    for (const int count : {1, 50}) {
+      // All over the file, and in the field.
+      WriteQuickly(path_, WithFlips(sound, count, seed));
+      EXPECT_THAT(Problem(), HasSubstr("does not match its checksum")) << seed;
+      WriteQuickly(path_, WithFlips(sound, 1 + count / 20, seed, 8, 68));
+      EXPECT_THAT(Problem(), HasSubstr("does not match its checksum")) << seed;
+    }
+  }
+}
+
+TEST_F(SafetensorsChecksum, FilesWithoutOneOpenWithANoteWhereTheyAreOurs) {
+  const std::string sound = ReadFile(path_);
+  WriteQuickly(path_, WithoutChecksum(sound));
+  const std::string note = Told();
+  EXPECT_THAT(note, HasSubstr(path_.string() + " carries no checksum"));
+  EXPECT_EQ(std::count(note.begin(), note.end(), '\n'), 1) << note;
+  // As Python's safetensors writes what it read, with a change: without spaces, in any order.
+  std::uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, sound.data(), 8);
+  std::string header = sound.substr(8, header_bytes);
+  for (const char* space : {" {\"stem", " \"xxh3"}) header.erase(header.find(space), 1);
+  std::string rewritten = sound.substr(0, 8) + header + "  " + sound.substr(8 + header_bytes);
+  rewritten.back() ^= 1;
+  WriteQuickly(path_, rewritten);
+  EXPECT_THAT(Told(), HasSubstr("carries no checksum"));
+  // Files of others say nothing.
+  WriteQuickly(path_, File(R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32",)"
+                           R"("shape":[1],"data_offsets":[0,4]}})",
+                           "1234"));
+  TerminalCapture terminal;
+  EXPECT_FALSE(LoadSafetensors(path_).has_checksum);
+  EXPECT_EQ(terminal.Text(), "");
 }
 
 TEST(Safetensors, LeavesNothingBehindWhereItCannotWrite) {

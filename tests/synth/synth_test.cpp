@@ -88,14 +88,20 @@ TEST(Synth, GoesOnWhereItStopped) {
   const fs::path kept = options.out / fs::path(before.begin()->first).parent_path();
   const fs::path lost = options.out / fs::path(before.rbegin()->first).parent_path();
   const auto time = fs::last_write_time(kept / "mixture.wav");
-  // As a killed run leaves it: one song half written under its temporary name.
-  fs::rename(lost, lost.parent_path() / ("." + lost.filename().string() + ".part"));
-  fs::remove(lost.parent_path() / ("." + lost.filename().string() + ".part") / "drums.wav");
+  fs::remove_all(lost);
   const SynthResult result = MakeSongs(options);
   EXPECT_EQ(result.rendered, 1);
   EXPECT_EQ(result.kept, 2);
   EXPECT_EQ(FilesBelow(options.out), before);
   EXPECT_EQ(fs::last_write_time(kept / "mixture.wav"), time);
+}
+
+TEST(Synth, IsAloneOnItsFolder) {
+  const testing::TemporaryFolder folder;
+  const SynthOptions options = Small(folder / "songs", 1);
+  MakeSongs(options);
+  const FolderLock other(options.out, "", "");
+  EXPECT_THROW(MakeSongs(options), Error);
 }
 
 TEST(Synth, AddsSongsToAFolder) {

@@ -309,12 +309,13 @@ TEST_F(SeparateProgram, AFileInTheWayOfAFolderFailsThatSong) {
 
 TEST_F(SeparateProgram, AnInterruptEndsWith130AndLeavesNothing) {
   WriteAudio(folder_ / "long.wav", Ramp(2, 44100 * 60), 44100);
-  // Waits until stems are being written (a hidden folder), then presses Ctrl-C.
-  const ProgramResult result =
-      RunProgram("cd '" + folder_.path().string() + "'; { exec " + kSeparate +
-                 " model.onnx long.wav -o out --overlap 0.99; } & pid=$!; for i in $(seq 3000); do "
-                 "ls -d out/.long* >/dev/null 2>&1 && break; sleep 0.01; done; "
-                 "kill -INT $pid; wait $pid");
+  // Waits until stems are being written (a hidden folder), then presses Ctrl-C, which jobs in the
+  // background of a shell do not hear by themselves.
+  const ProgramResult result = RunProgram(
+      "cd '" + folder_.path().string() + "'; { exec env --default-signal=INT " + kSeparate +
+      " model.onnx long.wav -o out --overlap 0.99; } & pid=$!; for i in $(seq 3000); do "
+      "ls -d out/.files* >/dev/null 2>&1 && break; sleep 0.01; done; "
+      "kill -INT $pid; wait $pid");
   EXPECT_EQ(result.status, 130);
   EXPECT_THAT(result.err, HasSubstr("interrupted"));
   EXPECT_THAT(FilesBelow(folder_ / "out"), IsEmpty());

@@ -79,6 +79,17 @@ TEST_F(Interrupt, TerminationFinishesTheStepAndSaves) {
   ExpectSameAsUninterrupted();
 }
 
+TEST_F(Interrupt, AHangUpFinishesTheStepAndSaves) {
+  EXPECT_EXIT(
+      {
+        CatchInterrupts();
+        const TrainResult result = TrainIn("parts", false, SIGHUP);
+        _exit(result.step == 6 ? 128 + result.signal : 1);
+      },
+      ::testing::ExitedWithCode(129), "");
+  ExpectSameAsUninterrupted();
+}
+
 TEST_F(Interrupt, AKilledRunResumesWithTheSameBits) {
   EXPECT_EXIT(TrainIn("parts", false, SIGKILL), ::testing::KilledBySignal(SIGKILL), "");
   EXPECT_EQ(LoadCheckpoint(shared_ / "parts/checkpoints/last.safetensors").training_state["step"],

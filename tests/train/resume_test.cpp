@@ -156,6 +156,25 @@ TEST_F(Resume, TakesRunsOfVersion1) {
   }
 }
 
+// Before files had a checksum the training state held one of the tensors.
+TEST_F(Resume, TakesCheckpointsWithoutAChecksum) {
+  RunTraining("whole");
+  EXPECT_THROW(RunTraining("old", {}, false,
+                           [](std::int64_t step) {
+                             if (step == 9) throw std::runtime_error("crash");
+                           }),
+               std::runtime_error);
+  Change("old", [](Checkpoint& c) { c.training_state["tensor_hash"] = "0123456789abcdef"; });
+  std::string bytes = ReadFile(CheckpointPath("old", "last"));
+  const std::string entry = R"("stemsmith.checksum": "xxh3:0123456789abcdef",)";
+  bytes.replace(bytes.find(R"("stemsmith.checksum)"), entry.size(), entry.size(), ' ');
+  WriteFile(CheckpointPath("old", "last"), bytes);
+  ::testing::internal::CaptureStderr();
+  RunTraining("old", {}, true);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("carries no checksum"));
+  ExpectSameCheckpoint(CheckpointPath("whole", "last"), CheckpointPath("old", "last"));
+}
+
 TEST_F(Resume, RefusesVersionsItDoesNotKnow) {
   RunTraining("run", {"train.steps=2"});
   Change("run", [](Checkpoint& c) { c.training_state["version"] = TrainState::kVersion + 1; });

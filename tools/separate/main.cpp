@@ -2,15 +2,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/program.h"
 #include "core/progress.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
@@ -40,7 +41,8 @@ constexpr double kHighestOverlap = 0.999;
 constexpr char kFooter[] =
     "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song.\n"
     "A track is named as its file; `mixture` and `mix` as the folder they lie in.\n"
-    "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 130 interrupted.";
+    "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 129, 130 and 143 stopped by a "
+    "hang-up, Ctrl-C or SIGTERM.";
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("model", arguments.model,
@@ -93,6 +95,7 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options;
   options.stream.stems = arguments.stems;
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
+  options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
   if (arguments.on_damage == "conceal") options.decode.on_damage = OnDamage::kConceal;
@@ -117,11 +120,16 @@ void CheckOutputFolder(const std::string& output) {
   }
 }
 
-void StopWhenInterrupted() {
-  const int signal = InterruptSignal();
-  if (signal == 0) return;
-  throw Error(signal == SIGTERM ? ExitCode::kTerminated : ExitCode::kInterrupted,
-              "interrupted, the song in work was left out", "", "");
+void StopWhenInterrupted() { StopIfInterrupted("interrupted, the song in work was left out"); }
+
+void CheckTargets(const InputSongs& list, const Separator& separator, const Arguments& arguments) {
+  std::vector<fs::path> targets, sources = {arguments.model};
+  for (const InputSong& song : list.songs) {
+    sources.push_back(song.file);
+    for (const std::string& stem : separator.stems())
+      targets.push_back(song.folder / (stem + "." + arguments.format));
+  }
+  CheckAreNoSources(targets, sources);
 }
 
 std::string Decimal(double value) {
@@ -195,14 +203,13 @@ void ReportFailure(const Error& error, const std::string& input, OutputMode mode
 }
 
 int Run(const CLI::App& app, const Arguments& arguments) {
-  // A file size limit is an error like a full disk, with a message and without a partial file.
-  std::signal(SIGXFSZ, SIG_IGN);
   CatchInterrupts();
   const SeparatorOptions options = OptionsOf(app, arguments);
   const std::vector<fs::path> inputs(arguments.inputs.begin(), arguments.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.output);
   std::unique_ptr<Runtime> runtime = Runtime::Open(arguments.model, arguments.runtime);
   Separator separator(*runtime, options);
+  CheckTargets(list, separator, arguments);
   CheckOutputFolder(arguments.output);
 
   if (arguments.mode == OutputMode::kAuto) {
@@ -222,7 +229,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
       StopWhenInterrupted();
       SeparateOne(separator, song, label, arguments.mode);
     } catch (const Error& error) {
-      if (error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kTerminated) throw;
+      if (error.stopped_by_signal()) throw;
       ReportFailure(error, song.file.string(), arguments.mode);
       ++failed;
     } catch (...) {
@@ -244,11 +251,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   return static_cast<int>(failed > 0 ? ExitCode::kInputFailed : ExitCode::kOk);
 }
 
-}  // namespace
-}  // namespace stemsmith
-
-int main(int argc, char** argv) {
-  using namespace stemsmith;
+int ParseAndRun(int argc, char** argv) {
   CLI::App app{"separate: the stems of songs, by a trained model"};
   app.set_version_flag("--version", "separate " STEMSMITH_VERSION);
   Arguments arguments;
@@ -257,12 +260,25 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     return Run(app, arguments);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      app.exit(error, text);
+      WriteOutput(text.str());
+      return 0;
+    }
     std::cerr << "error: " << error.what() << "; see separate --help" << std::endl;
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
     const Error error = CurrentError();
-    std::cerr << "error: " << error.what() << std::endl;
+    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << std::endl;
     return error.exit_status();
   }
+}
+
+}  // namespace
+}  // namespace stemsmith
+
+int main(int argc, char** argv) {
+  stemsmith::StartProgram();
+  return stemsmith::FinishProgram(stemsmith::ParseAndRun(argc, argv));
 }

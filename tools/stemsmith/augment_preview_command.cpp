@@ -9,6 +9,7 @@
 #include "core/encode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/picture.h"
 #include "datasets/cache.h"
 #include "datasets/loader.h"
@@ -82,14 +83,17 @@ class Preview {
 
   void Run() {
     for (int i = 1; i <= arguments_.samples; ++i) {
+      StopIfInterrupted("interrupted, the sample in work was left out");
       const std::shared_ptr<const Batch> before = before_.Next(), after = after_.Next();
       const std::filesystem::path folder = arguments_.out / ("sample_" + std::to_string(i));
+      PendingFolder files(folder, arguments_.out);
       text_ += "sample " + std::to_string(i) + "  from " + before->tracks.front() + '\n';
       nlohmann::json stems = nlohmann::json::object();
       for (std::size_t s = 0; s < cache_.stems().size(); ++s)
         stems[cache_.stems()[s]] =
-            Write(folder, cache_.stems()[s], StemOf(*before, s), StemOf(*after, s));
-      stems["mixture"] = Write(folder, "mixture", MixtureOf(*before), MixtureOf(*after));
+            Write(files, cache_.stems()[s], StemOf(*before, s), StemOf(*after, s));
+      stems["mixture"] = Write(files, "mixture", MixtureOf(*before), MixtureOf(*after));
+      files.Commit();
       samples_.push_back({{"folder", folder.string()},
                           {"song", before->tracks.front()},
                           {"stems", std::move(stems)}});
@@ -110,15 +114,16 @@ class Preview {
   }
 
   // The files of one stem; returns its levels.
-  nlohmann::json Write(const std::filesystem::path& folder, const std::string& name,
-                       const AudioBuffer& before, const AudioBuffer& after) {
+  nlohmann::json Write(PendingFolder& files, const std::string& name, const AudioBuffer& before,
+                       const AudioBuffer& after) {
+    StopIfInterrupted("interrupted, the sample in work was left out");
     const int rate = cache_.sample_rate_hz();
     // Floats: what goes beyond full scale is there to be seen, too.
     const EncodeOptions encode{.sample_format = SampleFormat::kFloat32};
-    WriteAudio(folder / (name + "_before.wav"), before, rate, encode);
-    WriteAudio(folder / (name + "_after.wav"), after, rate, encode);
+    WriteAudio(files.Add(name + "_before.wav"), before, rate, encode);
+    WriteAudio(files.Add(name + "_after.wav"), after, rate, encode);
     WriteSpectrogramPng(
-        folder / (name + ".png"),
+        files.Add(name + ".png"),
         {{Printable(name) + " before", before}, {Printable(name) + " after", after}}, rate);
     char levels[64];
     std::snprintf(levels, sizeof levels, " %7.1f dB -> %7.1f dB\n", RmsDb(before), RmsDb(after));
@@ -159,7 +164,10 @@ void AddAugmentPreviewCommand(CLI::App& app) {
       ->capture_default_str();
   AddNumber(*command, "--seed", arguments->loader.seed, {}, "Other samples")->capture_default_str();
   AddOutputFlags(*command, arguments->mode);
-  command->callback([arguments] { Preview(*arguments).Run(); });
+  command->callback([arguments] {
+    CatchInterrupts();
+    Preview(*arguments).Run();
+  });
 }
 
 }  // namespace stemsmith

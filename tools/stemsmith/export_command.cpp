@@ -102,7 +102,8 @@ void RunExport(const ExportArguments& arguments) {
     std::string text;
     nlohmann::json list = nlohmann::json::array();
     for (const auto& file : files) {
-      text += (text.empty() ? "" : "\n") + file.string();
+      if (!text.empty()) text += '\n';
+      text += file.string();
       list.push_back({{"format", format}, {"path", file.string()}});
     }
     PrintResult(options.output, text, {{"name", name}, {"files", list}});

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/text.h"
 #include "models/weights/foreign.h"
 #include "tools/stemsmith/commands.h"
@@ -49,14 +50,34 @@ std::string ImportSummary(const std::filesystem::path& file, const std::filesyst
   return text;
 }
 
+std::filesystem::path TargetOf(const ImportArguments& arguments,
+                               const std::filesystem::path& file) {
+  return arguments.out / (ImportedName(file) + ".safetensors");
+}
+
+void CheckTargets(const ImportArguments& arguments) {
+  std::vector<std::filesystem::path> targets, sources = arguments.files;
+  if (!arguments.options.config.empty()) sources.push_back(arguments.options.config);
+  for (const auto& file : arguments.files) {
+    targets.push_back(TargetOf(arguments, file));
+    CheckTarget(targets.back());
+    std::error_code none;  // the files of folders; of others there are none
+    for (const auto& entry : std::filesystem::directory_iterator(file, none))
+      sources.push_back(entry.path());
+  }
+  CheckAreNoSources(targets, sources);
+}
+
 void ImportOne(const ImportArguments& arguments, const std::filesystem::path& file,
                std::set<std::filesystem::path>& written) {
+  StopIfInterrupted("the import was interrupted");
   const ImportedModel imported = ImportWeights(file, arguments.options);
   const Checkpoint& checkpoint = imported.checkpoint;
-  const std::filesystem::path target = arguments.out / (ImportedName(file) + ".safetensors");
+  const std::filesystem::path target = TargetOf(arguments, file);
   if (!written.insert(target).second)
     throw Error::Input("two files lead to " + target.string(), file.string(),
                        "import them into different folders");
+  StopIfInterrupted("the import was interrupted");
   SaveCheckpoint(target, checkpoint);
   std::int64_t values = 0;
   for (const auto& [name, tensor] : checkpoint.weights) values += tensor.numel();
@@ -78,6 +99,8 @@ void ImportOne(const ImportArguments& arguments, const std::filesystem::path& fi
 }
 
 void RunImport(const ImportArguments& arguments) {
+  CatchInterrupts();
+  CheckTargets(arguments);
   EnsureWritableFolder(arguments.out);
   std::set<std::filesystem::path> written;
   if (arguments.files.size() == 1) return ImportOne(arguments, arguments.files[0], written);
@@ -86,7 +109,7 @@ void RunImport(const ImportArguments& arguments) {
     try {
       ImportOne(arguments, file, written);
     } catch (const Error& error) {
-      if (error.code() == ExitCode::kInterrupted || error.code() == ExitCode::kTerminated) throw;
+      if (error.stopped_by_signal()) throw;
       std::cerr << "error: " << error.what() << '\n';
       ++failed;
     }

@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/text.h"
 #include "separate/runtime.h"
 #include "tools/stemsmith/commands.h"
@@ -11,6 +12,7 @@ namespace stemsmith {
 namespace {
 
 std::string FirstBytes(const std::filesystem::path& path, std::size_t count) {
+  if (KindOfFile(path) != "folder") CheckIsFile(path);
   std::ifstream stream(path, std::ios::binary);
   std::string bytes(count, '\0');
   stream.read(bytes.data(), static_cast<std::streamsize>(count));

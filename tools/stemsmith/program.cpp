@@ -1,9 +1,11 @@
 #include "tools/stemsmith/program.h"
 
 #include <iostream>
+#include <sstream>
 
 #include "core/current_error.h"
 #include "core/error.h"
+#include "core/program.h"
 #include "stemsmith_version.h"
 #include "tools/stemsmith/commands.h"
 
@@ -11,10 +13,8 @@ namespace stemsmith {
 
 std::span<const CommandRow> LightCommands() {
   static const CommandRow rows[] = {
-      {"synth", AddSynthCommand},
-      {"doctor", AddDoctorCommand},
-      {"prepare", AddPrepareCommand},
-      {"augment-preview", AddAugmentPreviewCommand},
+      {"synth", AddSynthCommand},     {"doctor", AddDoctorCommand},
+      {"prepare", AddPrepareCommand}, {"augment-preview", AddAugmentPreviewCommand},
       {"watch", AddWatchCommand},
   };
   return rows;
@@ -30,7 +30,9 @@ void AddOutputFlags(CLI::App& command, OutputMode& mode) {
       ->excludes(json);
 }
 
-int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
+namespace {
+
+int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   CLI::App app{"stemsmith: train, export and run music source separation models"};
   app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
   app.require_subcommand(1);
@@ -40,17 +42,29 @@ int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
   } catch (const CLI::RuntimeError& status) {
     return status.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      app.exit(error, text);
+      WriteOutput(text.str());
+      return 0;
+    }
     std::cerr << "error: " << error.what() << "; see stemsmith "
               << (app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ")
               << "--help\n";
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
     const Error error = CurrentError();
-    std::cerr << "error: " << error.what() << '\n';
+    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << '\n';
     return error.exit_status();
   }
   return 0;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv, std::span<const CommandRow> commands) {
+  StartProgram();
+  return FinishProgram(ParseAndRun(argc, argv, commands));
 }
 
 }  // namespace stemsmith

@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/pending_files.h"
 #include "tools/checked_options.h"
 #include "tools/stemsmith/commands.h"
 #include "train/launcher.h"
@@ -65,6 +66,9 @@ std::string Summary(const TrainResult& result) {
 
 void RunTrain(const TrainArguments& arguments) {
   const Config config = Config::Load(arguments.config, arguments.settings);
+  // A run that goes on has it from there.
+  if (!arguments.request.resume)
+    CheckAreNoSources({arguments.request.run / "config.yaml"}, {arguments.config});
   CatchInterrupts();
   TrainRequest request = arguments.request;
   request.launch = ReadLaunch();

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "core/program.h"
 #include "tools/stemsmith/commands.h"
 #include "train/metrics_log.h"
 #include "train/report/recorder.h"
@@ -39,10 +39,9 @@ void FollowOnTerminal(const Arguments& arguments) {
   while (true) {
     const RunStatus status = ReadStatus(arguments.run);
     const std::string text = StatusText(status, Columns());
-    if (lines > 0) std::cout << "\033[" << lines << "A\033[J";
-    std::cout << text << std::flush;
+    WriteOutput((lines > 0 ? "\033[" + std::to_string(lines) + "A\033[J" : "") + text);
     lines = std::count(text.begin(), text.end(), '\n');
-    if (status.state != RunState::kRunning) return;
+    if (status.state != RunState::kRunning || !OutputWorks()) return;
     std::this_thread::sleep_for(kBetweenLooks);
   }
 }
@@ -60,13 +59,13 @@ void FollowAsLines(const Arguments& arguments) {
     for (; told < records.size(); ++told) {
       const nlohmann::json& record = records[told];
       if (arguments.mode == OutputMode::kJson) {
-        std::cout << record.dump() << std::endl;
+        WriteOutput(record.dump() + '\n');
       } else if (record.value("event", "") != "train" || Clock::now() - last >= kBetweenLines) {
-        std::cout << RecordLine(record) << std::endl;
+        WriteOutput(RecordLine(record) + '\n');
         last = Clock::now();
       }
     }
-    if (!running) return;
+    if (!running || !OutputWorks()) return;
     std::this_thread::sleep_for(kBetweenLooks);
   }
 }
@@ -85,8 +84,7 @@ void RunWatch(const Arguments& arguments) {
     return;
   }
   if (follow) {
-    if (arguments.mode == OutputMode::kAuto)
-      std::cout << StatusText(status, Columns()) << std::endl;
+    if (arguments.mode == OutputMode::kAuto) WriteOutput(StatusText(status, Columns()) + '\n');
     FollowAsLines(arguments);
     status = ReadStatus(arguments.run);
   }

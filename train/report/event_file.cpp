@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -194,12 +195,18 @@ EventFile::EventFile(const fs::path& folder, std::int64_t last_step) {
 void EventFile::Write(std::int64_t step, int field, const std::string& message) {
   const std::string event =
       Fixed(1, WallTime()) + Integer(kEventStep, step) + Bytes(field, message);
+  std::error_code ignored;
+  const std::uintmax_t sound = fs::file_size(path_, ignored);
   out_.clear();
   errno = 0;
   out_ << Framed(event) << std::flush;
+  const int reason = errno;
+  // TensorBoard reads no further than to a record that is cut off.
+  if (!out_) fs::resize_file(path_, sound, ignored);
   if (!out_ && !warned_) {
     warned_ = true;
-    Warn(std::string(Error::System("cannot write", path_.string()).what()) +
+    errno = reason;
+    Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
          "; training goes on without it");
   }
 }

@@ -74,7 +74,10 @@ onnx::ModelProto GainModel(int channels, const std::vector<float>& gains, float 
 
 void Write(const std::filesystem::path& path, const onnx::ModelProto& model) {
   std::ofstream out(path, std::ios::binary);
+  out << kOnnxChecksum.Unfilled();
   if (!model.SerializeToOstream(&out)) throw std::runtime_error("cannot write " + path.string());
+  out.close();
+  FillChecksum(path, kOnnxChecksum);
 }
 
 void AddManifest(onnx::ModelProto& model, const Manifest& manifest) {

@@ -33,4 +33,5 @@ int main(int argc, char** argv) {
     extra[kManifestExtraFile] = testing::TinyManifest(static_cast<int>(stems)).ToJson().dump();
   }
   module.save(argv[1], extra);
+  AppendChecksumToArchive(argv[1], kTorchScriptChecksum);
 }

@@ -1,0 +1,23 @@
+// What every program does at its start and end, and its standard output: results are announced only
+// when they arrive.
+#pragma once
+
+#include <string>
+
+namespace stemsmith {
+
+// Before anything else: a file-size limit is an error of the write, not a death without a word
+// (SIGXFSZ); and where a standard stream is closed, no file that is opened gets its number.
+void StartProgram();
+
+// All that goes to standard output, at once. A failure is remembered for FinishProgram: what is
+// being made goes on.
+void WriteOutput(const std::string& text);
+// False once something could not be written.
+bool OutputWorks();
+
+// The exit status for `status`: where some of the output was lost, an error on stderr and 1 for 0.
+// A pipe that nobody reads any more (`| head`) is nothing to tell: 141, as from other programs.
+int FinishProgram(int status);
+
+}  // namespace stemsmith

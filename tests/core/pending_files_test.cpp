@@ -1,0 +1,238 @@
+// Files that appear whole or not at all, alone and together, and what killed processes left.
+#include "core/pending_files.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+std::string ErrorOf(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// The names in a folder that are hidden.
+std::vector<std::string> Hidden(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (const std::string name = entry.path().filename(); name.starts_with('.'))
+      names.push_back(name);
+  return names;
+}
+
+void Write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
+
+// Three files with new contents for a folder.
+void Fill(PendingFolder& files) {
+  for (const char* name : {"a", "b", "c"}) Write(files.Add(name), "new");
+}
+
+TEST(PendingFile, RefusesWhatIsNoFileInItsPlaceAtOnce) {
+  testing::TemporaryFolder folder;
+  fs::create_directory(folder / "folder");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  fs::create_symlink(folder / "folder", folder / "link");
+  EXPECT_THAT(ErrorOf([&] { PendingFile(folder / "folder"); }),
+              HasSubstr("a folder is in the way"));
+  EXPECT_THAT(ErrorOf([&] { PendingFile(folder / "pipe"); }), HasSubstr("a pipe is in the way"));
+  EXPECT_THAT(ErrorOf([&] { PendingFile(folder / "link"); }), HasSubstr("a folder is in the way"));
+  EXPECT_THAT(ErrorOf([&] { WriteFileAtomically(folder / "folder", "x"); }), HasSubstr("folder"));
+  EXPECT_TRUE(Hidden(folder.path()).empty());
+}
+
+TEST(PendingFile, TakesNamesAsLongAsTheFileSystemDoes) {
+  testing::TemporaryFolder folder;
+  const std::string ascii(250, 'n');
+  std::string letters;
+  while (letters.size() < 250) letters += "é";
+  for (const std::string& name : {ascii + ".wav", letters + ".wav", "." + ascii.substr(0, 254)}) {
+    WriteFileAtomically(folder / name, "x");
+    EXPECT_EQ(ReadFile(folder / name), "x");
+  }
+}
+
+TEST(PendingFolder, ReplacesAllOrNothing) {
+  testing::TemporaryFolder folder;
+  for (const char* name : {"a", "b", "c", "d"}) Write(folder / name, "old");
+  {
+    PendingFolder files(folder.path());
+    Fill(files);
+  }
+  EXPECT_EQ(ReadFile(folder / "a"), "old");
+  {
+    PendingFolder files(folder.path());
+    Fill(files);
+    // Comes in the way while the files are written.
+    fs::remove(folder / "c");
+    fs::create_directory(folder / "c");
+    EXPECT_THAT(ErrorOf([&] { files.Commit(); }), HasSubstr("a folder is in the way"));
+  }
+  EXPECT_EQ(ReadFile(folder / "a"), "old");
+  fs::remove(folder / "c");
+  {
+    PendingFolder files(folder.path());
+    Fill(files);
+    files.Commit();
+  }
+  EXPECT_EQ(ReadFile(folder / "a"), "new");
+  EXPECT_EQ(ReadFile(folder / "c"), "new");
+  EXPECT_EQ(ReadFile(folder / "d"), "old");
+  EXPECT_TRUE(Hidden(folder.path()).empty());
+}
+
+TEST(PendingFolder, WithAPlaceToGrowInTheFolderAppearsAtOnce) {
+  testing::TemporaryFolder folder;
+  PendingFolder files(folder / "deep/song", folder.path());
+  Fill(files);
+  EXPECT_FALSE(fs::exists(folder / "deep"));
+  EXPECT_EQ(files.folder().parent_path(), folder.path());
+  files.Commit();
+  EXPECT_EQ(ReadFile(folder / "deep/song/b"), "new");
+  EXPECT_TRUE(Hidden(folder.path()).empty());
+}
+
+TEST(MoveIntoPlace, PutsBackWhatWasReplacedWhenALaterOneFails) {
+  testing::TemporaryFolder folder;
+  for (const char* name : {"new1", "new2", "new3"}) Write(folder / name, "new");
+  Write(folder / "one", "old");
+  const std::string error = ErrorOf([&] {
+    MoveIntoPlace({{folder / "new1", folder / "one"},
+                   {folder / "new2", folder / "two"},
+                   {folder / "new3", folder / "no such folder/three"}});
+  });
+  EXPECT_THAT(error, HasSubstr("cannot put the finished file in place"));
+  EXPECT_EQ(ReadFile(folder / "one"), "old");
+  EXPECT_FALSE(fs::exists(folder / "two"));
+  EXPECT_TRUE(Hidden(folder.path()).empty());
+}
+
+TEST(Sources, AreKnownByEveryNameTheyHave) {
+  testing::TemporaryFolder folder;
+  Write(folder / "source", "x");
+  Write(folder / "other", "x");
+  fs::create_hard_link(folder / "source", folder / "hard");
+  fs::create_symlink(folder / "source", folder / "soft");
+  fs::create_directory_symlink(folder.path(), folder / "folder");
+  for (const char* name : {"source", "hard", "soft", "folder/source", "./source"})
+    EXPECT_THAT(ErrorOf([&] {
+                  CheckAreNoSources({folder / "new", folder / name}, {folder / "source"});
+                }),
+                HasSubstr("would be replaced"))
+        << name;
+  EXPECT_EQ(ErrorOf([&] {
+              CheckAreNoSources({folder / "new", folder / "other"},
+                                {folder / "source", folder / "not there"});
+            }),
+            "");
+}
+
+// The name of what a process that is gone was writing for `target`.
+std::string NameOfTheDead(const fs::path& target) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const std::string name = TemporaryBeside(target).filename();
+    const bool told = write(ends[1], name.data(), name.size()) > 0;
+    _exit(told ? 0 : 1);
+  }
+  waitpid(child, nullptr, 0);
+  char name[512];
+  const ssize_t length = read(ends[0], name, sizeof name);
+  close(ends[0]), close(ends[1]);
+  return {name, static_cast<std::size_t>(std::max<ssize_t>(length, 0))};
+}
+
+TEST(Leftovers, OfProcessesThatAreGoneAreRemovedByTheNext) {
+  testing::TemporaryFolder folder;
+  const std::string file = NameOfTheDead(folder / "song.wav");
+  const std::string files = NameOfTheDead(folder / "files");
+  ASSERT_THAT(file, HasSubstr("song.wav.tmp-"));
+  Write(folder / file, "half");
+  fs::create_directory(folder / files);
+  Write(folder / files / "drums.wav", "half");
+  // Of this process, and of another host.
+  const std::string mine = TemporaryBeside(folder.path() / "elsewhere/x").filename();
+  std::string foreign = file;
+  foreign.replace(foreign.find(".tmp-") + 5, 8, "00000000");
+  Write(folder / mine, "being written");
+  Write(folder / foreign, "being written elsewhere");
+  Write(folder / ".notes.tmp-", "mine");
+  Write(folder / "song.wav.tmp-visible", "mine");
+
+  WriteFileAtomically(folder / "new", "x");
+  EXPECT_FALSE(fs::exists(folder / file));
+  EXPECT_FALSE(fs::exists(folder / files));
+  for (const std::string& kept : {mine, foreign, std::string(".notes.tmp-"),
+                                  std::string("song.wav.tmp-visible"), std::string("new")})
+    EXPECT_TRUE(fs::exists(folder / kept)) << kept;
+}
+
+TEST(Leftovers, OfEarlierVersionsAreRemovedWhenTheyAreOld) {
+  testing::TemporaryFolder folder;
+  const std::string dead = ".a.wav.tmp-9999999-0.wav";  // beyond the largest number of a process
+  const std::string fresh = ".b.wav.tmp-9999999-1.wav";
+  const std::string living = ".c.wav.tmp-" + std::to_string(getpid()) + "-1.wav";
+  for (const std::string& name : {dead, fresh, living}) Write(folder / name, "half");
+  for (const std::string& name : {dead, living})
+    fs::last_write_time(folder / name, fs::file_time_type::clock::now() - std::chrono::hours(48));
+  WriteFileAtomically(folder / "new", "x");
+  EXPECT_FALSE(fs::exists(folder / dead));
+  EXPECT_TRUE(fs::exists(folder / fresh));
+  EXPECT_TRUE(fs::exists(folder / living));
+}
+
+TEST(FolderLock, IsOfOneAndKnowsWhetherItsFolderIsThere) {
+  testing::TemporaryFolder folder;
+  fs::create_directory(folder / "run");
+  {
+    const FolderLock lock(folder / "run", "another works here", "wait");
+    EXPECT_THAT(ErrorOf([&] { FolderLock(folder / "run", "another works here", "wait"); }),
+                HasSubstr("another works here"));
+    EXPECT_TRUE(lock.StillThere());
+    fs::rename(folder / "run", folder / "moved");
+    EXPECT_FALSE(lock.StillThere());
+    fs::create_directory(folder / "run");
+    EXPECT_FALSE(lock.StillThere());
+  }
+  const FolderLock again(folder / "moved", "another works here", "wait");
+  fs::remove(folder / "moved");
+  EXPECT_FALSE(again.StillThere());
+}
+
+TEST(CheckIsFile, NamesWhatWouldBeWaitedForWithoutEnd) {
+  testing::TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  fs::create_symlink(folder / "pipe", folder / "link");
+  EXPECT_THAT(ErrorOf([&] { ReadFile(folder / "pipe"); }), HasSubstr("this is a pipe, not a file"));
+  EXPECT_THAT(ErrorOf([&] { HashFile(folder / "link"); }), HasSubstr("this is a pipe, not a file"));
+  EXPECT_THAT(ErrorOf([&] { ReadFile("/dev/zero"); }), HasSubstr("this is a device, not a file"));
+  EXPECT_THAT(ErrorOf([&] { ReadFile(folder.path()); }), HasSubstr("this is a folder, not a file"));
+  Write(folder / "file", "x");
+  EXPECT_EQ(ErrorOf([&] { CheckIsFile(folder / "file"), CheckIsFile(folder / "none"); }), "");
+}
+
+}  // namespace
+}  // namespace stemsmith

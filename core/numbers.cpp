@@ -10,9 +10,10 @@ namespace {
 // What std::from_chars reads, and of the plus that people write the number behind it.
 template <typename T>
 std::optional<T> Whole(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  const bool digit = !text.empty() && text.find_first_of("0123456789") != std::string_view::npos;
-  if (!digit || text.starts_with('+')) return std::nullopt;
+  const bool plus = text.starts_with('+');
+  if (plus) text.remove_prefix(1);
+  const bool digit = text.find_first_of("0123456789") != std::string_view::npos;
+  if (!digit || (plus && text.starts_with('-'))) return std::nullopt;
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;

@@ -46,13 +46,13 @@ std::vector<std::pair<int, int>> ProgramsOf(const Config& config) {
   std::vector<std::pair<int, int>> programs;
   for (const std::string& text : config.Strings("program")) {
     const std::size_t dash = text.find('-');
-    const auto program = [](std::string part) {
-      part.erase(0, part.find_first_not_of(' '));
-      part.erase(part.find_last_not_of(' ') + 1);
-      return NumberIn<int>(part, {0, kHighestProgram});
-    };
-    const auto first = program(text.substr(0, dash));
-    const auto last = dash == std::string::npos ? first : program(text.substr(dash + 1));
+    const Range<int> programs_there_are = {0, kHighestProgram};
+    // Spaces may stand around the dash.
+    std::string begin = text.substr(0, dash), end = text.substr(dash + 1);
+    if (dash != std::string::npos) begin.erase(begin.find_last_not_of(' ') + 1);
+    end.erase(0, end.find_first_not_of(' '));
+    const auto first = NumberIn(begin, programs_there_are);
+    const auto last = dash == std::string::npos ? first : NumberIn(end, programs_there_are);
     if (!first || !last || *last < *first) {
       throw Error::Usage("'program' must be a number or a range such as 32-39, not '" + text + "'",
                          config.Where("program"), "programs are numbered 0 to 127, drums are 128");

@@ -132,7 +132,7 @@ TEST(Manifest, RefusesNonsense) {
   refuse("stems", nlohmann::json::array(), "number of stems");
   refuse("stems", {"a", "a"}, "twice");
   refuse("stems", {"../a"}, "stem name");
-  refuse("channels", "two", "wrong kind");
+  refuse("channels", "two", "'channels' is \"two\", not a whole number");
   refuse("segment_frames", 0, "segment");
   refuse("overlap", 1.0, "overlap");
   refuse("window", "wavy", "wavy");

@@ -412,6 +412,7 @@ TEST_F(CacheTest, RefusesNumbersInTheIndexThatAreNone) {
   index.channels = 2;
   TrackRecord track;
   track.name = "song";
+  track.file = "cache.h5.d/song.h5";
   track.frames = 1000;
   track.rms_db = {-20};
   index.tracks = {track};

@@ -20,14 +20,15 @@ if [ -z "${STEMSMITH_BUILD_DIR:-}" ]; then
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-stemsmith=$PWD/$build/bin/stemsmith separate=$PWD/$build/bin/separate
+bin=$(cd "$build/bin" && pwd)
+stemsmith=$bin/stemsmith separate=$bin/separate
 
-"$stemsmith" synth "$folder/songs" --songs 2 --seconds 4 --quiet
+"$stemsmith" synth "$folder/songs" --songs 2 --seconds 5 --quiet
 "$stemsmith" prepare folders "$folder/songs" --sample-rate 8000 --out "$folder/cache.h5" --quiet
 cat >"$folder/config.yaml" <<YAML
 dataset: {cache: $folder/cache.h5, segment_seconds: 0.5, min_rms_db: -60}
 augment: [{name: gain, probability: 1}]
-model: {name: unet, n_fft: 256, hop: 64, depth: 3, channels: 8}
+model: {name: demucs_v2, channels: 4, depth: 2}
 loss: [{name: l1, domain: waveform}]
 optimizer: {name: adamw, lr: 1e-3}
 schedule: {name: constant}
@@ -58,7 +59,7 @@ def export(copy, out):
 
 def read_cache(copy, out):  # every sample and level of it
     return [stemsmith, "augment-preview", str(folder / "config.yaml"), str(copy / "cache.h5"), "--out", str(out),
-            "--samples", "4", "--seconds", "4", "--quiet"]
+            "--samples", "4", "--seconds", "5", "--quiet"]
 
 
 def inspect(copy, out):
@@ -116,8 +117,8 @@ for kind, copied, target, commands in KINDS:
     sound_result, said = sound.pop()
     if sound or said or " " in sound_result or sound_result == "refused":
         sys.exit(f"{kind}: the sound file gives no steady result: {sound_result} {said!r}")
-    size = max((folder / name).stat().st_size for name in copied if pathlib.Path(name).name == target) if any(
-        pathlib.Path(name).name == target for name in copied) else (folder / target).stat().st_size
+    size = next((p for p in [*(folder / name for name in copied), folder / target] if p.name == pathlib.Path(target).name
+                 and p.is_file())).stat().st_size
     for flips in (1, 50):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             results = list(pool.map(run, [(copied, target, commands, flips, number) for number in range(count)]))

@@ -251,6 +251,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
     result.files.push_back(std::move(file));
   }
+  StopWhenInterrupted();
   pending.Commit();
   for (const ExportedFile& file : result.files) {
     if (file.format == "onnx" && file.data_path.empty())

@@ -30,7 +30,7 @@ fi
 if [ -z "${CHECK_FAULTS_MOUNTS:-}" ]; then
   for user in '' --map-root-user; do
     if unshare --mount $user true 2>/dev/null; then
-      CHECK_FAULTS_MOUNTS=1 exec unshare --mount $user "$0" ${verbose:+--verbose} "${themes[@]}"
+      CHECK_FAULTS_MOUNTS=1 exec unshare --mount $user ./tools/check_faults.sh ${verbose:+--verbose} "${themes[@]}"
     fi
   done
   echo "error: this system lets this user mount no small disks; run it as root" >&2
@@ -86,6 +86,8 @@ await() {
   wait "$1" || ended=$?
   return "$ended"
 }
+# until_there FILE PID: waits for the file, as long as the job runs.
+until_there() { until [ -s "$1" ] || ! kill -0 "$2" 2>/dev/null; do sleep 0.02; done; }
 # holds NAME COMMAND…: after the last command this is so.
 holds() {
   local name=$1 problem=

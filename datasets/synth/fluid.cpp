@@ -163,6 +163,7 @@ fs::path FindSoundFont(const fs::path& given) {
   }
   std::error_code ignored;
   if (!wanted.empty()) {
+    CheckIsFile(wanted);
     if (!fs::is_regular_file(wanted, ignored))
       throw Error::Input("no sound font here", wanted.string(), kAdvice);
     return wanted;
@@ -176,7 +177,6 @@ fs::path FindSoundFont(const fs::path& given) {
 }
 
 void CheckSoundFont(const fs::path& sound_font) {
-  CheckIsFile(sound_font);
   // RIFF, size, sfbk: looked at here first, because the loaders behind FluidSynth complain on
   // standard error about files that are something else or cut short.
   std::ifstream in(sound_font, std::ios::binary);

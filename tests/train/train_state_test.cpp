@@ -100,7 +100,7 @@ TEST(MetricsLog, PassesOverWhatIsNoRecord) {
 TEST(RunHistory, RecordsThatAllNameOthersTakeBoundedMemory) {
   std::vector<json> records;
   for (int i = 0; i < 5000; ++i)
-    records.push_back({{"step", i}, {"event", "train"}, {"x" + std::to_string(i), 1.0}});
+    records.push_back({{"step", i}, {"event", "train"}, {std::string("x").append(std::to_string(i)), 1.0}});
   EXPECT_LE(MakeHistory(records).events.at("train").columns.size(), 1024u);
 }
 

@@ -16,7 +16,7 @@ namespace {
 // Far beyond any configuration. Aliases of aliases (`b: [*a, *a]`, `c: [*b, *b]`, …) make few lines
 // of text more values than memory holds, as they are copied here.
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;
-constexpr std::size_t kMostValues = 200'000;
+constexpr std::size_t kMostValues = 100'000;
 constexpr int kDeepest = 100;
 
 Error TooDeep(const std::string& place) {

@@ -61,10 +61,12 @@ std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSett
       throw Error::Usage("the stem '" + *stem + "' is named twice", config.Where(),
                          "name each once");
   }
-  const std::int64_t bytes = MemoryBytes();
+  // Weights are there four times in training: with gradients and two moments.
+  const std::int64_t bytes = MemoryBytes() / 4;
   const BuildMemory limit(
-      bytes, Error::Usage("the model described takes more memory than this machine has (" +
-                              std::to_string(bytes >> 30) + " GiB)",
+      bytes, Error::Usage("the weights of the model described take more than a quarter of this "
+                          "machine's memory (" +
+                              std::to_string(bytes >> 20) + " MiB)",
                           config.Where(), "use fewer channels, levels or layers"));
   const std::string name = config.RequiredString("name");
   const ModelRow& row = FindModelRow(name, config.Where("name"));

@@ -84,8 +84,10 @@ fault "watch beside records of 3000 names" 0 'step' limited -v 1000000 \
   "$stemsmith" watch "$work/records" --once
 
 # Out of memory, threads and files.
-fault "separate with little memory" 1 'out of memory|starts no more threads|cannot start' limited -v 300000 \
-  "$separate" "$model" "$work/good.wav" -o "$work/out"
+for kilobytes in 45000 55000 65000; do
+  fault "separate within $kilobytes kB" 1 'out of memory|starts no more threads|cannot start a thread' \
+    limited -v "$kilobytes" "$separate" "$model" "$work/good.wav" -o "$work/out"
+done
 fault "prepare with few open files" 1 'Too many open files.*ulimit -n' limited -n 6 \
   "$stemsmith" prepare folders "$small/songs" --out "$work/few.h5" --quiet
 fault_absent "which is not blamed on the disk" 'disk full|free some space'
@@ -108,7 +110,8 @@ fault "export beyond the limit of file sizes" 1 'File too large.*ulimit -f' limi
 
 # Weights beside a model.
 "$stemsmith" export "$small/run" --out "$work/beside" --format onnx --onnx-inline-mib 0 --quiet
-"$stemsmith" export "$small/run" --out "$work/other" --format onnx --onnx-inline-mib 0 --quiet
+"$stemsmith" train "$small/config.yaml" --run "$work/run" --set train.seed=7 train.steps=2 --device cpu --quiet
+"$stemsmith" export "$work/run" --out "$work/other" --format onnx --onnx-inline-mib 0 --quiet
 mv "$work/beside/model.onnx.data" "$work/weights"
 try_weights() {
   fault "separate with weights $1" 1 "$2" "$separate" "$work/beside/model.onnx" "$work/good.wav" -o "$work/out"

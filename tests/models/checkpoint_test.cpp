@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "models/build_memory.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/temporary_folder.h"
 
@@ -102,20 +103,19 @@ TEST(Checkpoint, NumbersThatAreNoneAreRefusedByName) {
   }
 }
 
-TEST(MakeModel, AModelBeyondThisMachineIsRefusedBeforeMemoryIsTaken) {
-  for (const char* config : {"{name: open_unmix, hidden_size: 16384, nb_layers: 16}",
-                             "{name: demucs_v2, channels: 2048, depth: 6}",
-                             "{name: unet, channels: 4096, max_channels: 4096, depth: 10, "
-                             "kernel_size: 31, n_fft: 65536}"}) {
+TEST(BuildMemory, AModelBeyondTheLimitIsRefusedWhileItIsBuilt) {
+  for (const char* config : {"{name: open_unmix, hidden_size: 2048}", "{name: demucs_v2}",
+                             "{name: unet, channels: 512}", "{name: htdemucs}"}) {
+    const BuildMemory limit(std::int64_t{32} << 20, Error::Usage("too large", "here"));
     try {
       MakeModel(Config::Parse(config, "m.yaml"), Setting());
       ADD_FAILURE() << config;
     } catch (const Error& error) {
-      // By the limit, or by a system that gives no such piece.
-      EXPECT_NE(error.problem().find("memory"), std::string::npos) << error.what();
-      EXPECT_EQ(error.where(), "m.yaml:1");
+      EXPECT_EQ(error.problem(), "too large") << config << ": " << error.what();
     }
   }
+  // Behind it nothing is limited.
+  EXPECT_NO_THROW(MakeModel(Config::Parse("{name: htdemucs}", "m.yaml"), Setting()));
 }
 
 TEST(Checkpoint, ADescriptionFarBeyondItsWeightsIsRefusedBeforeMemoryIsTaken) {

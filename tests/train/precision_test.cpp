@@ -71,7 +71,7 @@ TEST(GradScaler, GoesOnFromItsState) {
   }
   EXPECT_EQ(other.State(), scaler.State());
   EXPECT_EQ(other.scale(), GradScaler::kFirstScale);
-  EXPECT_THROW(other.Load({{"scale", 1}}), nlohmann::json::exception);
+  EXPECT_THROW(other.Load({{"scale", 1}}), Error);
 }
 
 TEST(Precision, IsRefusedWithAReasonWhereItLoses) {

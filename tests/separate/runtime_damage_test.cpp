@@ -74,7 +74,7 @@ TEST_F(RuntimeDamage, IsRefused) {
       EXPECT_NE(message, "") << path << ", " << damage.name;
       EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     }
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
       WriteQuickly(path, WithFlips(sound, 1, seed, 4));
       EXPECT_THAT(OpenError(path), HasSubstr("does not match its checksum")) << path << seed;
       // In so small a file these may leave nothing of the field.
@@ -115,7 +115,7 @@ TEST_F(RuntimeDamage, EntriesOfAnArchiveWithoutOurChecksumAreCompared) {
   for (std::size_t at = 0; (at = without.find("PK\x01\x02", at)) != std::string::npos; at += 4)
     without.replace(at + 16, 4, 4, '\0');
   WriteQuickly(torchscript_, without);
-  EXPECT_EQ(OpenError(torchscript_), "");
+  EXPECT_THAT(Told(torchscript_), HasSubstr("carries no checksum"));
 }
 
 }  // namespace

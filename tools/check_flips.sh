@@ -16,17 +16,17 @@ for number; do [[ "$number" =~ ^[1-9][0-9]{0,5}$ ]] || usage; done
 build=${STEMSMITH_BUILD_DIR:-build/release}
 if [ -z "${STEMSMITH_BUILD_DIR:-}" ]; then
   ./tools/setup.sh
-  ./tools/build.sh release stemsmith separate
+  ./tools/build.sh release stemsmith separate read_cache
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 bin=$(cd "$build/bin" && pwd)
-stemsmith=$bin/stemsmith separate=$bin/separate
+stemsmith=$bin/stemsmith
 
 "$stemsmith" synth "$folder/songs" --songs 2 --seconds 5 --quiet
 "$stemsmith" prepare folders "$folder/songs" --sample-rate 8000 --out "$folder/cache.h5" --quiet
 cat >"$folder/config.yaml" <<YAML
-dataset: {cache: $folder/cache.h5, segment_seconds: 0.5, min_rms_db: -60}
+dataset: {cache: $folder/cache.h5, segment_seconds: 0.5}
 augment: [{name: gain, probability: 1}]
 model: {name: demucs_v2, channels: 4, depth: 2}
 loss: [{name: l1, domain: waveform}]
@@ -39,12 +39,13 @@ YAML
 "$stemsmith" export "$folder/run" --out "$folder/inside" --quiet
 "$stemsmith" export "$folder/run" --out "$folder/beside" --format onnx --onnx-inline-mib 0 --quiet
 
-STEMSMITH=$stemsmith SEPARATE=$separate python3 - "$folder" "${1:-200}" "${2:-1}" <<'PYTHON'
+python3 - "$bin" "$folder" "${1:-200}" "${2:-1}" <<'PYTHON'
 import collections, hashlib, os, pathlib, random, shutil, subprocess, sys, tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-folder, count, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-stemsmith, separate = os.environ["STEMSMITH"], os.environ["SEPARATE"]
+programs, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+count, seed = int(sys.argv[3]), int(sys.argv[4])
+stemsmith, separate = programs / "stemsmith", programs / "separate"
 song = min(folder.glob("songs/**/vocals.wav"))
 
 
@@ -57,9 +58,8 @@ def export(copy, out):
             "--name", "weights", "--quiet"]
 
 
-def read_cache(copy, out):  # every sample and level of it
-    return [stemsmith, "augment-preview", str(folder / "config.yaml"), str(copy / "cache.h5"), "--out", str(out),
-            "--samples", "4", "--seconds", "5", "--quiet"]
+def read_cache(copy, out):  # every sample and level of it, as training does
+    return [programs / "read_cache", str(copy / "cache.h5")]
 
 
 def inspect(copy, out):

@@ -74,12 +74,12 @@ TEST_F(RuntimeDamage, IsRefused) {
       EXPECT_NE(message, "") << path << ", " << damage.name;
       EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     }
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
-      for (const int count : {1, 50}) {
-        WriteQuickly(path, WithFlips(sound, count, seed, 4));
-        EXPECT_THAT(OpenError(path), HasSubstr("does not match its checksum"))
-            << path << ", " << count << " flips, seed " << seed;
-      }
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      WriteQuickly(path, WithFlips(sound, 1, seed, 4));
+      EXPECT_THAT(OpenError(path), HasSubstr("does not match its checksum")) << path << seed;
+      // In so small a file these may leave nothing of the field.
+      WriteQuickly(path, WithFlips(sound, 50, seed, 4));
+      EXPECT_NE(OpenError(path), "") << path << seed;
     }
   }
 }
@@ -101,10 +101,9 @@ TEST_F(RuntimeDamage, EntriesOfAnArchiveWithoutOurChecksumAreCompared) {
     WriteQuickly(torchscript_, bytes);
     return OpenError(torchscript_);
   };
-  // The gains, the manifest and the code.
+  // The gains, the manifest and the names of what there is.
   const std::string gains("\0\0\x80\x3e\0\0\0\xc0", 8);
-  for (const std::string& what :
-       {gains, std::string("\"segment_frames\""), std::string("forward")}) {
+  for (const std::string& what : {gains, std::string("\"segment_frames\""), std::string("gains")}) {
     const std::size_t at = sound.find(what);
     ASSERT_NE(at, std::string::npos) << what;
     std::string flipped = sound;
@@ -116,7 +115,7 @@ TEST_F(RuntimeDamage, EntriesOfAnArchiveWithoutOurChecksumAreCompared) {
   for (std::size_t at = 0; (at = without.find("PK\x01\x02", at)) != std::string::npos; at += 4)
     without.replace(at + 16, 4, 4, '\0');
   WriteQuickly(torchscript_, without);
-  EXPECT_EQ(OpenError(torchscript_), "");
+  EXPECT_THAT(Told(torchscript_), HasSubstr("carries no checksum"));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ Error Error::System(std::string what, std::string where, std::string advice) {
 
 Error Error::Write(std::string what, std::string where) {
   const int reason = errno;
-  const char* advice = "is the disk full?";
+  const char* advice = reason == 0 ? "is the disk full?" : "";
   switch (reason) {
     case EFBIG:
       advice = "raise the limit of file sizes (ulimit -f); some file systems take no longer ones";

@@ -110,7 +110,7 @@ done
 # Pipes, sockets and devices are never opened.
 mkfifo "$work/pipe" "$work/pipe.wav" "$work/pipe.onnx" "$work/pipe.ts" "$work/pipe.yaml" "$work/pipe.safetensors" \
   "$work/pipe.th" "$work/pipe.h5" "$work/pipe.csv" "$work/pipe.sf2" "$work/pipe.mp4"
-limit_seconds=20
+limit_seconds=60
 pipe() { fault "$1: a pipe" "$2" 'this is a pipe, not a file.*save' "${@:3}"; }
 pipe "separate, song" 1 "$separate" "$small/export/model.onnx" "$work/pipe.wav" --out "$work/out"
 pipe "separate, video" 1 "$separate" "$small/export/model.onnx" "$work/pipe.mp4" --out "$work/out"
@@ -161,7 +161,7 @@ fault "doctor, folder with a pipe" 1 'Piped.*"drums" is missing' "$stemsmith" do
 cp -r "$small/export" "$work/model"
 mkfifo "$work/model/model.onnx.data"
 pipe "separate, external data" 1 "$separate" "$work/model/model.onnx" "$song" --out "$work/out"
-limit_seconds=120
+limit_seconds=240
 
 # Far too many threads.
 fault "separate --threads 1024" 2 "1024 compute threads on [0-9]+ processors" "$separate" "$small/export/model.onnx" "$song" --out "$work/threads" --threads 1024

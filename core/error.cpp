@@ -88,9 +88,13 @@ Error Error::System(std::string what, std::string where, std::string advice) {
 }
 
 Error Error::Write(std::string what, std::string where) {
-  const bool forbidden = errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOTDIR;
+  const int reason = errno;
+  const bool forbidden =
+      reason == EACCES || reason == EPERM || reason == EROFS || reason == ENOTDIR;
   return System(std::move(what), std::move(where),
-                forbidden ? "choose a folder that this user may write" : "is the disk full?");
+                forbidden     ? "choose a folder that this user may write"
+                : reason == 0 ? "is the disk full?"
+                              : "");
 }
 
 Error Error::Stopped(int signal, std::string what, std::string advice) {

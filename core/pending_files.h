@@ -12,9 +12,11 @@
 
 namespace stemsmith {
 
-// A name in the same folder (so that rename is atomic) for what is to become `target`. The first
-// call for a folder removes what processes that are gone have left there.
+// A name in the same folder (so that rename is atomic) for what is to become `target`.
 std::filesystem::path TemporaryBeside(const std::filesystem::path& target);
+// Removes what processes that are gone have left in the folder. TemporaryBeside does so by itself,
+// once for each folder that it is called for.
+void RemoveLeftovers(const std::filesystem::path& folder);
 
 // Throws Error when something other than a file has the name `target`: a folder, a pipe, a device.
 void CheckTarget(const std::filesystem::path& target);

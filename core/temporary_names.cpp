@@ -85,6 +85,18 @@ bool IsLeftOver(const fs::path& path) {
   return false;
 }
 
+// File systems take names of 255 bytes; what is added must fit. Letters stay whole.
+std::string Shortened(std::string name) {
+  constexpr std::size_t kMost = 120;
+  if (name.size() <= kMost) return name;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80) --end;
+  name.resize(end);
+  return name;
+}
+
+}  // namespace
+
 void RemoveLeftovers(const fs::path& folder) {
   static std::mutex mutex;
   static std::set<std::pair<dev_t, ino_t>> seen;
@@ -101,18 +113,6 @@ void RemoveLeftovers(const fs::path& folder) {
     if (IsLeftOver(it->path())) left.push_back(it->path());
   for (const fs::path& path : left) fs::remove_all(path, ignored);
 }
-
-// File systems take names of 255 bytes; what is added must fit. Letters stay whole.
-std::string Shortened(std::string name) {
-  constexpr std::size_t kMost = 120;
-  if (name.size() <= kMost) return name;
-  std::size_t end = kMost;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80) --end;
-  name.resize(end);
-  return name;
-}
-
-}  // namespace
 
 fs::path TemporaryBeside(const fs::path& target) {
   static std::atomic<unsigned> counter{0};

@@ -46,7 +46,7 @@ trap 'for disk in "$work"/*/; do umount -l "$disk" 2>/dev/null || true; done; rm
 mkdir "$answers" "$work" "$small"
 export LC_ALL=C.UTF-8
 . tests/cases.sh
-limit_seconds=120
+limit_seconds=240
 
 # fault NAME STATUS PATTERN COMMAND…: the command ends with the status and says what matches the pattern, in our words.
 fault() {

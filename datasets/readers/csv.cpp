@@ -7,6 +7,7 @@
 
 #include "core/decode.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "datasets/readers/csv_table.h"
 #include "datasets/readers/readers.h"
 
@@ -216,7 +217,10 @@ Track TrackOf(const Row& row, const Columns& columns, const fs::path& file,
 // ROOT itself, or the one table in it.
 fs::path TableOf(const fs::path& root) {
   if (IsFile(root)) return root;
-  if (!IsFolder(root)) throw Error::Input("no such file", root.string(), "give the CSV file");
+  if (!IsFolder(root)) {
+    CheckIsFile(root);
+    throw Error::Input("no such file", root.string(), "give the CSV file");
+  }
   std::vector<fs::path> tables = Entries(root);
   std::erase_if(tables,
                 [](const fs::path& path) { return path.extension() != ".csv" || !IsFile(path); });

@@ -219,6 +219,10 @@ SynthResult MakeSongs(const SynthOptions& options) {
   EnsureWritableFolder(options.out);
   const FolderLock lock(options.out, "another process is making songs in this folder",
                         "wait for it or choose another folder");
+  // Songs that were under way in folders that this call may not write into.
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(options.out, ignored))
+    RemoveLeftovers(entry.path());
 
   const json settings = SettingsOf(options, sound_font);
   json state = ReadState(options.out);

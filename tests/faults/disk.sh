@@ -75,7 +75,7 @@ fault "import: a full disk" 1 'No space left' \
   "$stemsmith" import "$small/package/tiny.safetensors" --out "$work/tiny/imported" --quiet
 printf 'augment: [{name: gain, probability: 1}]\n' >"$work/augment.yaml"
 fault "augment-preview: a full disk" 1 'No space left' \
-  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --out "$work/tiny/preview" --quiet
+  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --seconds 2 --out "$work/tiny/preview" --quiet
 
 # A limit of file sizes is an error with a message, and not a full disk.
 small_file_limit() {  # NAME KIB COMMAND…
@@ -89,7 +89,7 @@ small_file_limit train 20 "$stemsmith" train "$small/config.yaml" --run "$work/l
 small_file_limit synth 100 "$stemsmith" synth "$work/limit/songs" --songs 1 --seconds 5 --quiet
 small_file_limit "export of a package" 4 "$stemsmith" export "$small/demucs" --out "$work/limit/export" --format th --quiet
 small_file_limit augment-preview 50 \
-  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --out "$work/limit/preview" --quiet
+  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --seconds 2 --out "$work/limit/preview" --quiet
 fault "prepare: a file-size limit" 1 'File too large.*ulimit -f' limited 40 \
   "$stemsmith" prepare folders "$small/songs" --out "$work/limit/cache.h5" --quiet
 fault "export: a file-size limit" 1 'File too large.*ulimit -f' limited 40 \
@@ -118,7 +118,7 @@ no_output separate "$separate" "$small/export/model.onnx" "$song" --out "$work/o
 no_output export "$stemsmith" export "$small/run" --out "$work/out/model" --format onnx --json
 no_output import "$stemsmith" import "$small/package/tiny.safetensors" --out "$work/out/imported" --json
 no_output synth "$stemsmith" synth "$small/songs" --songs 4 --seconds 5 --json
-no_output augment-preview "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --out "$work/out/preview" --json
+no_output augment-preview "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --seconds 2 --out "$work/out/preview" --json
 no_output train "$stemsmith" train "$small/config.yaml" --run "$small/run" --device cpu --threads 1 --resume --json
 
 # A pipe that nobody reads any more ends quietly, as with other programs.

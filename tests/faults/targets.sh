@@ -34,7 +34,7 @@ for file in model.ts model.onnx; do
 done
 mkdir -p "$work/blocked/cache.h5" "$work/blocked/run/checkpoints/best.safetensors" "$work/blocked/tiny.safetensors" \
   "$work/blocked/preview/sample_1/mixture.png" "$work/blocked/report/report.html" "$work/blocked/songs/synth.json"
-fault "prepare: a folder in the way of the cache" 1 'folder' \
+fault "prepare: a folder in the way of the cache" 2 'the output is a folder' \
   "$stemsmith" prepare folders "$small/songs" --out "$work/blocked/cache.h5" --quiet
 fault "train: a folder in the way of best.safetensors" 1 'a folder is in the way.*best.safetensors' \
   "$stemsmith" train "$small/config.yaml" --run "$work/blocked/run" --device cpu --threads 1 --quiet
@@ -43,7 +43,7 @@ fault "import: a folder in the way" 1 'a folder is in the way.*tiny.safetensors'
 fault "export of a package: a folder in the way" 1 'a folder is in the way.*tiny.safetensors' \
   "$stemsmith" export "$small/demucs" --format safetensors --name tiny --out "$work/blocked" --quiet
 fault "augment-preview: a folder in the way" 1 'a folder is in the way.*mixture.png' \
-  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --samples 1 --out "$work/blocked/preview" --quiet
+  "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --seconds 2 --samples 1 --out "$work/blocked/preview" --quiet
 holds "  and nothing of the sample is there" bash -c '[ -z "$(find "$1" -type f)" ]' _ "$work/blocked/preview"
 cp -r "$small/run/." "$work/blocked/report" 2>/dev/null || true
 fault "watch --report: a folder in the way" 1 'a folder is in the way.*report.html' \
@@ -51,7 +51,7 @@ fault "watch --report: a folder in the way" 1 'a folder is in the way.*report.ht
 fault "synth: a folder in the way" 1 'folder.*synth.json' \
   "$stemsmith" synth "$work/blocked/songs" --songs 1 --seconds 5 --quiet
 mkfifo "$work/blocked/pipe.h5"
-fault "prepare: a pipe in the way of the cache" 1 'pipe' \
+fault "prepare: a pipe in the way of the cache" 2 'exists and is no cache' \
   "$stemsmith" prepare folders "$small/songs" --out "$work/blocked/pipe.h5" --quiet
 fault "separate: a file in the way of the folder" 2 'file.*in the way|Not a directory|not a' \
   "$separate" "$small/export/model.onnx" "$work/Song.wav" --out "$work/augment.yaml" --quiet
@@ -84,7 +84,7 @@ mkdir -p "$work/own" && cp "$small/config.yaml" "$work/own/config.yaml"
 fault "train: the configuration in the run folder" 2 'is read, and would be replaced' \
   "$stemsmith" train "$work/own/config.yaml" --run "$work/own" --device cpu --threads 1 --quiet
 holds "  and it is as before" cmp "$small/config.yaml" "$work/own/config.yaml"
-fault "prepare: the cache in the place of a song" 1 'not' \
+fault "prepare: the cache in the place of a song" 2 'exists and is no cache' \
   "$stemsmith" prepare folders "$work/in" --out "$work/in/A/drums.wav" --quiet
 holds "  and the song is as before" cmp "$song" "$work/in/A/drums.wav"
 

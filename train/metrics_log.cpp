@@ -50,13 +50,20 @@ MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t last_step)
 }
 
 void MetricsLog::Append(const nlohmann::json& record) {
-  const bool torn = !out_;  // the last line perhaps ends in its middle
-  out_.clear();
+  std::error_code ignored;
+  const std::uintmax_t sound = std::filesystem::file_size(path_, ignored);
   errno = 0;
-  if (torn) out_ << '\n';
   out_ << record.dump() << '\n' << std::flush;
-  if (!out_ && !warned_) {
+  if (out_) return;
+  const int reason = errno;
+  // Opened again, so that nothing of it waits to be written, and no line ends in its middle.
+  out_.close();
+  std::filesystem::resize_file(path_, sound, ignored);
+  out_.clear();
+  out_.open(path_, std::ios::app);
+  if (!warned_) {
     warned_ = true;
+    errno = reason;
     Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
          "; training goes on without it");
   }

@@ -82,18 +82,17 @@ void TorchArchive::Read(const std::string& name, void* to, std::uint64_t bytes) 
   struct FileCloser {
     void operator()(zip_file_t* file) const { zip_fclose(file); }
   };
-  // Stored bytes as they are need no checksum to be right.
   const std::unique_ptr<zip_file_t, FileCloser> file(
-      zip_fopen_index(archive_.get(), *Find(name), has_checksums_ ? 0 : ZIP_FL_COMPRESSED));
+      zip_fopen_index(archive_.get(), *Find(name), 0));
   std::uint64_t done = 0;
   while (file && done < bytes) {
     const zip_int64_t got = zip_fread(file.get(), static_cast<char*>(to) + done, bytes - done);
     if (got <= 0) break;
     done += static_cast<std::uint64_t>(got);
   }
-  // The checksum is compared when the end is seen.
+  // The checksum is compared when the end is seen, not before.
   char beyond = 0;
-  if (!file || done != bytes || zip_fread(file.get(), &beyond, 1) != 0)
+  if (!file || done != bytes || (has_checksums_ && zip_fread(file.get(), &beyond, 1) != 0))
     throw Error::Input("the archive's " + name +
                            " cannot be read: it is cut off, or its checksum " + "does not match",
                        where_, kArchiveAdvice);

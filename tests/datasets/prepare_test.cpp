@@ -360,6 +360,7 @@ TEST_P(PrepareOnAFullDisk, SaysSoAndLeavesNothingPartial) {
   std::tie(options.format, options.compression) = GetParam();
   // A limit on the size of files fails like a full disk, inside HDF5's own writing.
   const int status = InChild([&] {
+    std::signal(SIGXFSZ, SIG_IGN);  // as programs do
     const rlimit limit{1'500'000, 1'500'000};
     setrlimit(RLIMIT_FSIZE, &limit);
     const std::string message = MessageOf([&] { PrepareCache(options); });

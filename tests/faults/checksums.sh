@@ -27,7 +27,7 @@ for place in 0 3 50 100; do
   rm "$work/last.safetensors"
   cp -r "$small/cache.h5.d" "$work/"
   flipped "$small/cache.h5" "$place"
-  fault "the cache's index, a bit at $place %" 1 'cache.h5.*prepare|checksum.*cache.h5' \
+  fault "the cache's index, a bit at $place %" 1 'cache.h5.*prepare|checksum.*cache.h5|not a file that stemsmith knows.*cache.h5' \
     "$stemsmith" inspect "$work/cache.h5"
   rm -r "$work/cache.h5" "$work/cache.h5.d"
 done

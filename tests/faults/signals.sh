@@ -26,7 +26,7 @@ join_songs() {
   for ((i = 0; i < 60; i++)); do tail -c +45 "$song"; done
 }
 join_songs >"$long_song"
-for ((i = 0; i < 20; i++)); do
+for ((i = 0; i < 200; i++)); do
   mkdir -p "$work/many/train/$i"
   ln "$long_song" "$work/many/train/$i/drums.wav"
 done
@@ -63,7 +63,7 @@ for signal in HUP TERM INT; do
     "$stemsmith" augment-preview "$work/augment.yaml" "$small/cache.h5" --seconds 2 --samples 1000 --out "$work/preview-$signal"
   holds "  and no temporary file is left" no_temporaries "$work/preview-$signal"
   fault "doctor: SIG$signal" "$status_of" 'stopped before all songs were examined' \
-    signalled "$signal" "sleep 1" "$stemsmith" doctor folders "$work/many"
+    signalled "$signal" "sleep 0.5" "$stemsmith" doctor folders "$work/many"
 done
 # Many files of one package: import looks between them.
 import_many() {

@@ -201,9 +201,13 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
   errno = 0;
   out_ << Framed(event) << std::flush;
   const int reason = errno;
-  // TensorBoard reads no further than to a record that is cut off.
-  if (!out_) fs::resize_file(path_, sound, ignored);
-  if (!out_ && !warned_) {
+  if (out_) return;
+  // Opened again, so that nothing of it waits to be written. TensorBoard reads no further than to a
+  // record that is cut off.
+  out_.close();
+  fs::resize_file(path_, sound, ignored);
+  out_.open(path_, std::ios::binary | std::ios::app);
+  if (!warned_) {
     warned_ = true;
     errno = reason;
     Warn(std::string(Error::Write("cannot write", path_.string()).what()) +

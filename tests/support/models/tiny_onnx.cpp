@@ -158,14 +158,6 @@ void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault) {
       graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
           onnx::TensorProto::INT64);
       break;
-    case OnnxFault::kOtherShape:
-      graph.mutable_output(0)
-          ->mutable_type()
-          ->mutable_tensor_type()
-          ->mutable_shape()
-          ->mutable_dim(1)
-          ->set_dim_value(7);
-      break;
   }
   Write(path, model);
 }

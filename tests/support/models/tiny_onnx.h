@@ -28,7 +28,6 @@ enum class OnnxFault {
   kUnknownInput,     // a node asks for a value that nothing gives
   kTwoInputs,
   kWholeNumbers,  // takes int64
-  kOtherShape,    // gives fewer stems than the manifest says
 };
 void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault);
 

@@ -23,7 +23,7 @@ TEST_F(DecodeTable, Mp4) {
          aac + " -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 300000"},
         {"fragmented.m4a", "stereo 48000", aac + " -movflags +dash -frag_duration 500000"},
         {"cover.m4a", "stereo 44100+picture",
-         aac + " -frames:v 1 -c:v mjpeg -disposition:v attached_pic"},
+         aac + " -vf trim=end_frame=1 -c:v mjpeg -disposition:v attached_pic"},
         {"video.mp4", "picture+stereo 44100", aac + picture},
         {"video.mov", "picture+stereo 48000", aac + picture},
         {"late.mp4", "picture+stereo 48000 1.2 3 late", aac + picture},

@@ -44,7 +44,7 @@ TEST_F(DecodeTable, Mp3) {
         {"id3v1.mp3", "stereo 44100", cbr + " -write_id3v1 1 -id3v2_version 0 -metadata title=x"},
         {"id3v23.mp3", "stereo 44100", cbr + " -id3v2_version 3 -metadata title=x"},
         {"cover.mp3", "stereo 44100+picture",
-         cbr + " -frames:v 1 -c:v mjpeg -disposition:v attached_pic"},
+         cbr + " -vf trim=end_frame=1 -c:v mjpeg -disposition:v attached_pic"},
         {"riff.wav", "stereo 44100", cbr + " -f wav"},
         {"riff-vbr.wav", "mono 22050", vbr + " -f wav"},
         {"a.mp2", "stereo 48000", "-c:a mp2"},

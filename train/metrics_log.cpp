@@ -56,7 +56,8 @@ void MetricsLog::Append(const nlohmann::json& record) {
   out_ << record.dump() << '\n' << std::flush;
   if (out_) return;
   const int reason = errno;
-  // Opened again, so that nothing of it waits to be written, and no line ends in its middle.
+  // Opened again, so that no line ends in its middle: libstdc++ keeps what it could not write, and
+  // writes past its full buffer when it is asked to go on.
   out_.close();
   std::filesystem::resize_file(path_, sound, ignored);
   out_.clear();

@@ -202,8 +202,8 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
   out_ << Framed(event) << std::flush;
   const int reason = errno;
   if (out_) return;
-  // Opened again, so that nothing of it waits to be written. TensorBoard reads no further than to a
-  // record that is cut off.
+  // Opened again: libstdc++ keeps what it could not write, and writes past its full buffer when it
+  // is asked to go on. TensorBoard reads no further than to a record that is cut off.
   out_.close();
   fs::resize_file(path_, sound, ignored);
   out_.open(path_, std::ios::binary | std::ios::app);

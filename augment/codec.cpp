@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
+#include "audio/aac_round_trip.h"
+#include "audio/audio.h"
 #include "augment/per_stem.h"
-#include "core/aac_round_trip.h"
-#include "core/audio.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -156,12 +156,13 @@ std::unique_ptr<Augmentation> MakeCodec(const Config& config) {
   options.bitrate_kbps = RangeIn(config, "bitrate_kbps", options.bitrate_kbps, {8.0, 320.0});
   options.formats = config.Strings("formats", options.formats);
   if (options.formats.empty())
-    throw Error::Usage("formats of codec: none are given", config.Where("formats"), "give mp3, aac or both");
+    throw Error::Usage("formats of codec: none are given", config.Where("formats"),
+                       "give mp3, aac or both");
   for (const std::string& format : options.formats) {
     if (format == "mp3") continue;
     if (format != "aac")
-      throw Error::Usage("formats of codec: \"" + format + "\" is not known", config.Where("formats"),
-                         "known are mp3 and aac");
+      throw Error::Usage("formats of codec: \"" + format + "\" is not known",
+                         config.Where("formats"), "known are mp3 and aac");
     // Told when the configuration is read, not at the first sample.
     RequireAac("the augmentation codec (but for formats: [mp3])");
   }

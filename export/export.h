@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "core/manifest.h"
 #include "core/progress.h"
 #include "models/checkpoint.h"
 #include "models/separation_model.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "core/manifest.h"
 #include "models/checkpoint.h"
 #include "models/separation_model.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "core/manifest.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 

@@ -4,8 +4,8 @@
 #include <cctype>
 #include <set>
 
+#include "audio/decode.h"
 #include "core/current_error.h"
-#include "core/decode.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "core/manifest.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/pending_files.h"
 

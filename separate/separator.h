@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/encode.h"
+#include "audio/encode.h"
 #include "separate/runtime.h"
 #include "separate/stem_stream.h"
 

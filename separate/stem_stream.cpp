@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "core/error.h"
-#include "core/song_overlap_add.h"
 #include "core/text.h"
+#include "separate/song_overlap_add.h"
 
 namespace stemsmith {
 namespace {

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "separate/runtime.h"
 
 namespace stemsmith {

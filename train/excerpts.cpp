@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/overlap_add.h"
+#include "separate/overlap_add.h"
 
 namespace stemsmith {
 namespace {

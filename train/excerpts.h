@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 #include "models/separation_model.h"
 #include "train/report/excerpt.h"
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "core/config.h"
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 #include "models/spectrogram_model.h"
 #include "train/loss.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/config.h"
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 #include "models/separation_model.h"
 #include "train/options.h"
 

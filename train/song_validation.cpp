@@ -6,9 +6,9 @@
 #include <limits>
 
 #include "core/random.h"
-#include "core/song_overlap_add.h"
 #include "evaluate/metrics.h"
-#include "train/metrics_log.h"
+#include "separate/song_overlap_add.h"
+#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "core/manifest.h"
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 #include "models/separation_model.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 

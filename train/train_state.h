@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/loader.h"
+#include "datasets/loader/loader.h"
 #include "models/checkpoint.h"
 
 namespace stemsmith {

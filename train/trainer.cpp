@@ -8,7 +8,7 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/interrupt.h"
-#include "datasets/recipe_advice.h"
+#include "datasets/recipes/advice.h"
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"

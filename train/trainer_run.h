@@ -11,7 +11,7 @@
 
 #include "augment/augment.h"
 #include "core/error.h"
-#include "datasets/loader.h"
+#include "datasets/loader/loader.h"
 #include "models/checkpoint.h"
 #include "train/best_metric.h"
 #include "train/distributed.h"

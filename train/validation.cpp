@@ -6,7 +6,7 @@
 #include <map>
 
 #include "evaluate/metrics.h"
-#include "train/metrics_log.h"
+#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 #include "train/distributed.h"
 #include "train/objective.h"
 

@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/readers/csv_table.h"

@@ -1,7 +1,7 @@
 // Reader `folders`: a folder per song, an audio file per stem. docs/datasets.md shows the tree.
 #include <algorithm>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "datasets/readers/readers.h"
 

@@ -1,8 +1,8 @@
 // What lies in the folders of a dataset.
 #include <algorithm>
 
+#include "audio/decode.h"
 #include "core/current_error.h"
-#include "core/decode.h"
 #include "core/error.h"
 #include "datasets/readers/readers.h"
 

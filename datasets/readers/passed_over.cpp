@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "datasets/readers/readers.h"
 

@@ -1,10 +1,10 @@
-// The scans of the reader table (see ReaderRow in datasets/track.h), and what they share.
+// The scans of the reader table (see ReaderRow in datasets/readers/track.h), and what they share.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "datasets/track.h"
+#include "datasets/readers/track.h"
 
 namespace stemsmith {
 

@@ -9,7 +9,7 @@
 #include <map>
 #include <tuple>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"

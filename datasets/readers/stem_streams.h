@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 
 namespace stemsmith {
 
@@ -35,8 +35,8 @@ StemStreams NameStreams(const std::vector<std::string>& titles,
 // what is wrong with it is said when it is decoded.
 StemStreams StreamsOf(const std::filesystem::path& path);
 
-// Of each sound track of an mp4 file the title in trak/udta/name, which libav does not tell; "" where
-// there is none.
+// Of each sound track of an mp4 file the title in trak/udta/name, which libav does not tell; ""
+// where there is none.
 std::vector<std::string> ReadTrackTitles(const std::filesystem::path& path);
 
 // `stems[].name` of the JSON in moov/udta/stem, in its order; empty where there is none or it is

@@ -9,7 +9,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/manifest.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 namespace {

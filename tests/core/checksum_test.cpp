@@ -5,8 +5,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/manifest.h"
 #include "core/random.h"
+#include "separate/manifest.h"
 #include "tests/support/flips.h"
 #include "tests/support/temporary_folder.h"
 

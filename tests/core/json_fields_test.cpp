@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/manifest.h"
+#include "separate/manifest.h"
 
 namespace stemsmith::testing::json_fields_test {
 namespace {

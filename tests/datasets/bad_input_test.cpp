@@ -2,8 +2,8 @@
 // prepared, and nothing that was prepared before is lost.
 #include <functional>
 
-#include "core/encode_mp4.h"
-#include "tests/datasets/readers_fixture.h"
+#include "audio/encode_mp4.h"
+#include "tests/datasets/readers/readers_fixture.h"
 
 namespace stemsmith {
 namespace {

@@ -11,7 +11,7 @@
 #include <map>
 
 #include "core/error.h"
-#include "datasets/loader.h"
+#include "datasets/loader/loader.h"
 #include "models/checkpoint.h"
 #include "train/loss.h"
 #include "train/optimizer.h"

@@ -1,4 +1,4 @@
-#include "datasets/synth/composer.h"
+#include "synth/composer.h"
 
 #include <gtest/gtest.h>
 

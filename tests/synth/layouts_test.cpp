@@ -1,4 +1,4 @@
-#include "datasets/synth/layouts.h"
+#include "synth/layouts.h"
 
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
@@ -9,15 +9,15 @@
 #include <set>
 #include <sstream>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/synth/composer.h"
-#include "datasets/synth/fluid.h"
-#include "datasets/synth/general_midi.h"
-#include "datasets/synth/loudness.h"
-#include "datasets/synth/renderer.h"
-#include "datasets/synth/synth.h"
+#include "synth/composer.h"
+#include "synth/fluid.h"
+#include "synth/general_midi.h"
+#include "synth/loudness.h"
+#include "synth/renderer.h"
+#include "synth/synth.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/synth/files_below.h"
 

@@ -1,4 +1,4 @@
-#include "datasets/synth/loudness.h"
+#include "synth/loudness.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "datasets/synth/midi_file.h"
+#include "synth/midi_file.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "datasets/synth/composer.h"
+#include "synth/composer.h"
 
 namespace stemsmith::synth {
 namespace {

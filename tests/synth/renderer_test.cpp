@@ -1,4 +1,4 @@
-#include "datasets/synth/renderer.h"
+#include "synth/renderer.h"
 
 #include <gtest/gtest.h>
 
@@ -6,11 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "audio/stft.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/stft.h"
-#include "datasets/synth/composer.h"
-#include "datasets/synth/fluid.h"
+#include "synth/composer.h"
+#include "synth/fluid.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::synth {

@@ -1,4 +1,4 @@
-#include "datasets/synth/singer.h"
+#include "synth/singer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "datasets/synth/synth.h"
+#include "synth/synth.h"
 
 #include <gtest/gtest.h>
 
@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/synth/layouts.h"
+#include "synth/layouts.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/synth/files_below.h"
 

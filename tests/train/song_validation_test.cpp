@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "evaluate/metrics.h"
 #include "export/export.h"
 #include "separate/stem_stream.h"

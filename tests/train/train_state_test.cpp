@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "tests/support/temporary_folder.h"
 #include "train/grad_scaler.h"
-#include "train/metrics_log.h"
+#include "train/report/metrics_log.h"
 #include "train/report/series.h"
 
 namespace stemsmith::testing::train_state_test {
@@ -100,7 +100,8 @@ TEST(MetricsLog, PassesOverWhatIsNoRecord) {
 TEST(RunHistory, RecordsThatAllNameOthersTakeBoundedMemory) {
   std::vector<json> records;
   for (int i = 0; i < 5000; ++i)
-    records.push_back({{"step", i}, {"event", "train"}, {std::string("x").append(std::to_string(i)), 1.0}});
+    records.push_back(
+        {{"step", i}, {"event", "train"}, {std::string("x").append(std::to_string(i)), 1.0}});
   EXPECT_LE(MakeHistory(records).events.at("train").columns.size(), 1024u);
 }
 

@@ -13,10 +13,10 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "datasets/cache_builder.h"
+#include "datasets/cache/builder.h"
 #include "models/checkpoint.h"
 #include "tests/support/temporary_folder.h"
-#include "train/metrics_log.h"
+#include "train/report/metrics_log.h"
 #include "train/trainer.h"
 
 namespace stemsmith::testing {

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <optional>
 
-#include "core/encode.h"
+#include "audio/encode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/audio.h"
+#include "audio/audio.h"
 
 namespace stemsmith {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/encode.h"
+#include "audio/encode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/audio.h"
+#include "audio/audio.h"
 
 namespace stemsmith {
 

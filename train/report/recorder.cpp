@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/picture.h"
 #include "core/progress.h"
+#include "picture/picture.h"
 #include "train/report/report.h"
 
 namespace stemsmith {

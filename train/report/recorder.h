@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "train/metrics_log.h"
 #include "train/report/event_file.h"
 #include "train/report/excerpt.h"
+#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 

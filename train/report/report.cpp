@@ -5,11 +5,11 @@
 #include <cstdio>
 #include <ctime>
 
-#include "core/decode.h"
+#include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/picture.h"
 #include "core/progress.h"
+#include "picture/picture.h"
 #include "stemsmith_version.h"
 #include "train/report/excerpt.h"
 #include "train/report/html.h"

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "train/metrics_log.h"
+#include "train/report/metrics_log.h"
 #include "train/report/recorder.h"
 
 namespace stemsmith {

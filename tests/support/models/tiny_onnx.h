@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/manifest.h"
+#include "separate/manifest.h"
 
 namespace stemsmith::testing {
 

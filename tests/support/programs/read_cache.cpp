@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "datasets/cache.h"
+#include "datasets/cache/cache.h"
 
 namespace stemsmith {
 namespace {

@@ -1,0 +1,124 @@
+// Compares separated demo songs with their references: the table, summary.json and the picture of
+// tools/demo.sh.
+//
+//   demo_summary SONGS OUT MODEL…
+//
+// SONGS/<song>/{<stem>,mixture}.wav are the references. For each model
+// OUT/stems/<model>/<song>/<stem>.wav is the separation with ONNX Runtime,
+// OUT/stems_torchscript/<model>/… the one with LibTorch, and OUT/run/<model>/ train_seconds holds
+// how long it trained.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "audio/decode.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "evaluate/metrics.h"
+#include "picture/picture.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+
+AudioBuffer Load(const fs::path& path) { return ReadAll(*OpenAudio(path)); }
+
+void RequireSameShape(const AudioBuffer& a, const AudioBuffer& b, const fs::path& path) {
+  if (a.channels() != b.channels() || a.frames() != b.frames()) {
+    throw Error::Input("the stem's length or channels differ from the reference's", path.string());
+  }
+}
+
+float LargestDifference(const AudioBuffer& a, const AudioBuffer& b) {
+  float largest = 0;
+  for (std::size_t i = 0; i < a.samples().size(); ++i) {
+    largest = std::max(largest, std::abs(a.samples()[i] - b.samples()[i]));
+  }
+  return largest;
+}
+
+struct StemFigures {
+  std::vector<double> mixture_sdr_db, sdr_db;  // one per song
+};
+
+int Run(const fs::path& songs, const fs::path& out, const std::vector<std::string>& models) {
+  nlohmann::json summary = {{"models", nlohmann::json::object()}};
+  bool pictured = false;
+  for (const std::string& model : models) {
+    std::map<std::string, StemFigures> stems;
+    float difference = 0;
+    for (const auto& song : fs::directory_iterator(out / "stems" / model)) {
+      const std::string name = song.path().filename().string();
+      const AudioBuffer mixture = Load(songs / name / "mixture.wav");
+      std::vector<SpectrogramRow> rows = {{name + ": mixture", mixture}};
+      for (const auto& stem : fs::directory_iterator(song)) {
+        const AudioBuffer estimate = Load(stem.path());
+        const AudioBuffer reference = Load(songs / name / stem.path().filename());
+        const AudioBuffer other =
+            Load(out / "stems_torchscript" / model / name / stem.path().filename());
+        RequireSameShape(estimate, reference, stem.path());
+        RequireSameShape(estimate, other, stem.path());
+        const std::string stem_name = stem.path().stem().string();
+        StemFigures& figures = stems[stem_name];
+        figures.mixture_sdr_db.push_back(
+            SignalToDistortionDb(reference.samples(), mixture.samples()));
+        figures.sdr_db.push_back(SignalToDistortionDb(reference.samples(), estimate.samples()));
+        difference = std::max(difference, LargestDifference(estimate, other));
+        if (stem_name == "drums" || stem_name == "vocals") {
+          rows.push_back({stem_name + ": separated", estimate});
+          rows.push_back({stem_name + ": reference", reference});
+        }
+      }
+      if (!pictured) {
+        WriteSpectrogramPng(out / "separation.png", rows,
+                            OpenAudio(songs / name / "mixture.wav")->info().sample_rate_hz);
+        pictured = true;
+      }
+    }
+    if (stems.empty()) throw Error::Input("no separated songs", (out / "stems" / model).string());
+
+    const double train_seconds = std::stod(ReadFile(out / "run" / model / "train_seconds"));
+    nlohmann::json& entry = summary["models"][model];
+    std::printf("\n%s (trained for %.0f s)\n", model.c_str(), train_seconds);
+    std::printf("  %-14s %14s %14s %10s\n", "stem", "mixture SDR dB", "separated SDR", "gain");
+    double total_gain = 0;
+    for (const auto& [stem, figures] : stems) {
+      const double before = Median(figures.mixture_sdr_db), after = Median(figures.sdr_db);
+      total_gain += after - before;
+      std::printf("  %-14s %14.2f %14.2f %+10.2f\n", stem.c_str(), before, after, after - before);
+      entry["stems"][stem] = {{"mixture_sdr_db", before}, {"sdr_db", after}};
+    }
+    const double mean_gain = total_gain / static_cast<double>(stems.size());
+    std::printf("  %-14s %14s %14s %+10.2f\n", "mean gain", "", "", mean_gain);
+    std::printf("  largest difference between ONNX Runtime's and LibTorch's stems: %.2g\n",
+                difference);
+    entry["songs"] = stems.begin()->second.sdr_db.size();
+    entry["mean_gain_db"] = mean_gain;
+    entry["train_seconds"] = train_seconds;
+    entry["runtime_max_difference"] = difference;
+  }
+  WriteFileAtomically(out / "summary.json", summary.dump(2) + "\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace stemsmith
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::cerr << "usage: demo_summary SONGS OUT MODEL...\n";
+    return 2;
+  }
+  try {
+    return stemsmith::Run(argv[1], argv[2], std::vector<std::string>(argv + 3, argv + argc));
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,284 @@
+// The `separate` program: stems of songs, from an exported model alone.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+#include <sstream>
+
+#include "apps/checked_options.h"
+#include "core/current_error.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "core/program.h"
+#include "core/progress.h"
+#include "separate/inputs.h"
+#include "separate/separator.h"
+#include "stemsmith_version.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Arguments {
+  std::string model;
+  std::vector<std::string> inputs;
+  std::string output;
+  std::vector<std::string> stems;
+  std::string format = "wav", bits = "16";
+  std::optional<double> overlap;
+  std::string audio_stream, on_damage = "fail";
+  RuntimeOptions runtime;
+  OutputMode mode = OutputMode::kAuto;
+};
+
+constexpr double kHighestOverlap = 0.999;
+
+constexpr char kFooter[] =
+    "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song.\n"
+    "A track is named as its file; `mixture` and `mix` as the folder they lie in.\n"
+    "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 129, 130 and 143 stopped by a "
+    "hang-up, Ctrl-C or SIGTERM.";
+
+void AddOptions(CLI::App& app, Arguments& arguments) {
+  app.add_option("model", arguments.model,
+                 "A model.ts or model.onnx from `stemsmith export`, or the folder of both")
+      ->required()
+      ->type_name("MODEL");
+  app.add_option("inputs", arguments.inputs, "Songs, and folders with songs")
+      ->required()
+      ->type_name("INPUT");
+  app.add_option("-o,--out", arguments.output, "The folder for the stems")
+      ->required()
+      ->type_name("DIR");
+  AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
+      ->allow_extra_args(false);  // the words behind it are the model and the songs
+  app.add_option("--format", arguments.format, "wav or flac")
+      ->check(CLI::IsMember({"wav", "flac"}))
+      ->capture_default_str();
+  app.add_option("--bits", arguments.bits, "16, 24, or 32f (float; wav only)")
+      ->check(CLI::IsMember({"16", "24", "32f"}))
+      ->capture_default_str();
+  AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
+            "Share of a segment that neighbours have in common: more is smoother and slower "
+            "(default: as the model advises)");
+  app.add_option(
+         "--audio-stream", arguments.audio_stream,
+         "Of files with several audio streams, this one: its number from 0, or its language "
+         "(eng); default: the one that the file marks as default")
+      ->type_name("N|LANG");
+  app.add_option("--on-damage", arguments.on_damage,
+                 "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+                 "with silence of the lost length and says where")
+      ->check(CLI::IsMember({"fail", "conceal"}))
+      ->capture_default_str();
+  app.add_option("--device", arguments.runtime.device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
+            "Compute threads (default: one per core)");
+  auto* json_flag = app.add_flag_callback(
+      "--json", [&arguments] { arguments.mode = OutputMode::kJson; },
+      "Progress and results as JSON lines on standard output");
+  app.add_flag_callback(
+         "--quiet", [&arguments] { arguments.mode = OutputMode::kQuiet; },
+         "Only errors and warnings")
+      ->excludes(json_flag);
+  app.footer(kFooter);
+}
+
+SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
+  SeparatorOptions options;
+  options.stream.stems = arguments.stems;
+  if (arguments.overlap) options.stream.overlap = *arguments.overlap;
+  options.growing_in = arguments.output;
+  if (app.count("--audio-stream") > 0)
+    ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
+  if (arguments.on_damage == "conceal") options.decode.on_damage = OnDamage::kConceal;
+  options.encoding.container =
+      arguments.format == "flac" ? AudioContainer::kFlac : AudioContainer::kWav;
+  options.encoding.sample_format = arguments.bits == "16"   ? SampleFormat::kInt16
+                                   : arguments.bits == "24" ? SampleFormat::kInt24
+                                                            : SampleFormat::kFloat32;
+  if (arguments.format == "flac" && arguments.bits == "32f") {
+    throw Error::Usage("flac holds no 32-bit float samples", "--bits 32f",
+                       "use --format wav, or --bits 24");
+  }
+  return options;
+}
+
+// An output folder that cannot be written is a wrong command line, not a bad song.
+void CheckOutputFolder(const std::string& output) {
+  try {
+    EnsureWritableFolder(output);
+  } catch (const Error& error) {
+    throw Error::Usage(error.problem(), output, "choose a folder that this user may write");
+  }
+}
+
+void StopWhenInterrupted() { StopIfInterrupted("interrupted, the song in work was left out"); }
+
+void CheckTargets(const InputSongs& list, const Separator& separator, const Arguments& arguments) {
+  std::vector<fs::path> targets, sources = {arguments.model};
+  for (const InputSong& song : list.songs) {
+    sources.push_back(song.file);
+    for (const std::string& stem : separator.stems())
+      targets.push_back(song.folder / (stem + "." + arguments.format));
+  }
+  CheckAreNoSources(targets, sources);
+}
+
+std::string Decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", value);
+  return text;
+}
+
+// One song: progress while it runs, then its line.
+void SeparateOne(Separator& separator, const InputSong& song, const std::string& label,
+                 OutputMode mode) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds_so_far = [&] {
+    return std::max(
+        1e-9, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  };
+  std::unique_ptr<Progress> progress;
+  const auto observe = [&](std::int64_t done, std::int64_t total, int rate) {
+    StopWhenInterrupted();
+    if (progress == nullptr) {
+      progress = std::make_unique<Progress>(ProgressOptions{
+          .label = label, .total = total > 0 ? total / rate : 0, .unit = "s", .mode = mode});
+    }
+    const double speed = static_cast<double>(done) / rate / seconds_so_far();
+    progress->Update(done / rate, Decimal(speed) + " × real time",
+                     {{"input", song.file.string()}, {"realtime_factor", speed}});
+  };
+  const SeparatedSong result = separator.SeparateFile(song.file, song.folder, observe);
+  if (progress != nullptr) progress->Finish();
+
+  const double seconds = static_cast<double>(result.frames) / result.sample_rate_hz;
+  const double speed = seconds / seconds_so_far();
+  if (result.clipped_samples > 0) {
+    Warn(std::to_string(result.clipped_samples) + " samples were clipped in the stems of " +
+         song.file.string() + "; --bits 32f keeps them");
+  }
+  if (!result.stream_choice.empty())
+    Warn(song.file.string() + " " + result.stream_choice + " (--audio-stream chooses)");
+  json damage = json::array();
+  for (const Damage& place : result.damage) {
+    damage.push_back(
+        {{"begin_seconds", place.begin_seconds}, {"seconds", place.seconds}, {"what", place.what}});
+  }
+  if (!result.damage.empty()) Warn(song.file.string() + ": " + DamageText(result.damage));
+  json files = json::object();
+  for (std::size_t s = 0; s < result.files.size(); ++s) {
+    files[separator.stems()[s]] = result.files[s].string();
+  }
+  PrintResult(mode,
+              song.track + ": " + std::to_string(result.files.size()) + " stems in " +
+                  song.folder.string() + " (" + FormatDuration(seconds) + " of audio, " +
+                  Decimal(speed) + " × real time)",
+              {{"event", "song"},
+               {"input", song.file.string()},
+               {"track", song.track},
+               {"stems", files},
+               {"frames", result.frames},
+               {"sample_rate_hz", result.sample_rate_hz},
+               {"channels", result.channels},
+               {"clipped_samples", result.clipped_samples},
+               {"damage", damage},
+               {"seconds", seconds_so_far()},
+               {"realtime_factor", speed}});
+}
+
+void ReportFailure(const Error& error, const std::string& input, OutputMode mode) {
+  std::cerr << "error: " << error.what() << std::endl;
+  if (mode == OutputMode::kJson) {
+    PrintResult(mode, "", {{"event", "error"}, {"input", input}, {"message", error.what()}});
+  }
+}
+
+int Run(const CLI::App& app, const Arguments& arguments) {
+  CatchInterrupts();
+  const SeparatorOptions options = OptionsOf(app, arguments);
+  const std::vector<fs::path> inputs(arguments.inputs.begin(), arguments.inputs.end());
+  const InputSongs list = CollectSongs(inputs, arguments.output);
+  std::unique_ptr<Runtime> runtime = Runtime::Open(arguments.model, arguments.runtime);
+  Separator separator(*runtime, options);
+  CheckTargets(list, separator, arguments);
+  CheckOutputFolder(arguments.output);
+
+  if (arguments.mode == OutputMode::kAuto) {
+    for (const std::string& note : list.notes) Warn(note);
+  }
+  for (const Error& problem : list.problems) {
+    ReportFailure(problem, problem.where(), arguments.mode);
+  }
+  std::size_t failed = list.problems.size();
+  const std::size_t count = list.songs.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const InputSong& song = list.songs[i];
+    const std::string label = count == 1 ? song.track
+                                         : std::string("[") + std::to_string(i + 1) + "/" +
+                                               std::to_string(count) + "] " + song.track;
+    try {
+      StopWhenInterrupted();
+      SeparateOne(separator, song, label, arguments.mode);
+    } catch (const Error& error) {
+      if (error.stopped_by_signal()) throw;
+      ReportFailure(error, song.file.string(), arguments.mode);
+      ++failed;
+    } catch (...) {
+      ReportFailure(CurrentError(song.file.string()), song.file.string(), arguments.mode);
+      ++failed;
+    }
+  }
+  const std::size_t all = count + list.problems.size();
+  if (failed > 0)
+    std::cerr << "error: " << failed << " of " << all << " inputs failed" << std::endl;
+  PrintResult(arguments.mode,
+              all > 1 ? std::to_string(all - failed) + " of " + std::to_string(all) +
+                            " songs separated with " + runtime->description()
+                      : "",
+              {{"done", all - failed},
+               {"failed", failed},
+               {"runtime", runtime->description()},
+               {"output", arguments.output}});
+  return static_cast<int>(failed > 0 ? ExitCode::kInputFailed : ExitCode::kOk);
+}
+
+int ParseAndRun(int argc, char** argv) {
+  CLI::App app{"separate: the stems of songs, by a trained model"};
+  app.set_version_flag("--version", "separate " STEMSMITH_VERSION);
+  Arguments arguments;
+  AddOptions(app, arguments);
+  try {
+    app.parse(argc, argv);
+    return Run(app, arguments);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      app.exit(error, text);
+      WriteOutput(text.str());
+      return 0;
+    }
+    std::cerr << "error: " << error.what() << "; see separate --help" << std::endl;
+    return static_cast<int>(ExitCode::kWrongUse);
+  } catch (...) {
+    const Error error = CurrentError();
+    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << std::endl;
+    return error.exit_status();
+  }
+}
+
+}  // namespace
+}  // namespace stemsmith
+
+int main(int argc, char** argv) {
+  stemsmith::StartProgram();
+  return stemsmith::FinishProgram(stemsmith::ParseAndRun(argc, argv));
+}

@@ -1,0 +1,27 @@
+// What doctor and prepare ask alike: which songs, in which splits, by which recipe.
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "datasets/readers/track.h"
+
+namespace stemsmith {
+
+void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& reader,
+                       std::filesystem::path& recipe) {
+  std::string kinds = "Layout of the dataset:";
+  for (const ReaderRow& row : ReaderTable()) {
+    kinds += std::string("\n") + row.name + ": " + row.summary;
+  }
+  command.add_option("KIND", kind, kinds)->required();
+  command.add_option("ROOT", reader.root, "Folder of the dataset; for csv the file")->required();
+  command.add_option("--recipe", recipe,
+                     "Which source stems make which stems (YAML); default: each is a stem");
+  AddNumber(command, "--valid-fraction", reader.valid_fraction, {0, 1},
+            "Share of the training songs for validation, where the dataset has no such split")
+      ->capture_default_str();
+  AddNumber(command, "--seed", reader.seed, {}, "Of that choice")->capture_default_str();
+  command.add_option("--splits", reader.splits,
+                     "File that says which song belongs to which split: {train: [song, …], valid: "
+                     "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,45 @@
+// stemsmith doctor: what of a dataset must be mended before training.
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "datasets/doctor/doctor.h"
+#include "datasets/doctor/report.h"
+
+namespace stemsmith {
+namespace {
+
+struct Arguments {
+  DoctorOptions options;
+  bool all = false;
+};
+
+int Run(const Arguments& arguments) {
+  const DoctorOptions& options = arguments.options;
+  CatchInterrupts();
+  const DoctorResult result = ExamineDataset(options);
+  PrintResult(options.mode, DoctorText(options, result, arguments.all),
+              DoctorJson(options, result));
+  if (result.interrupted != 0) return 128 + result.interrupted;
+  return static_cast<int>(result.errors() == 0 ? ExitCode::kOk : ExitCode::kInputFailed);
+}
+
+}  // namespace
+
+void AddDoctorCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  DoctorOptions& options = arguments->options;
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Say what of a dataset must be mended before training (exit code 1 if anything)");
+  AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
+  AddNumber(*command, "--threads", options.threads, {0, 1024},
+            "Songs examined side by side; 0: one per core")
+      ->capture_default_str();
+  command->add_flag("--all", arguments->all, "Show every remark, not only the first of each kind");
+  AddOutputFlags(*command, options.mode);
+  command->callback([arguments] {
+    if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

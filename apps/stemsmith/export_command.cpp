@@ -1,0 +1,144 @@
+// stemsmith export: a run or a checkpoint → model.ts and model.onnx, or packages for Python.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "core/interrupt.h"
+#include "export/export.h"
+#include "models/weights/package.h"
+
+namespace stemsmith {
+namespace {
+
+struct ExportArguments {
+  std::filesystem::path source;
+  ExportOptions options;
+  std::string name;  // of packages; empty: from the source
+  std::optional<std::uint64_t> onnx_inline_mib;
+};
+
+std::string Joined(const std::vector<std::int64_t>& numbers, const char* between) {
+  std::string text;
+  for (const std::int64_t number : numbers) {
+    text += (text.empty() ? "" : between) + std::to_string(number);
+  }
+  return text;
+}
+
+std::string Summary(const ExportResult& result) {
+  const Manifest& manifest = result.manifest;
+  char line[256];
+  std::snprintf(line, sizeof line, "%s: %.2f million parameters, segment %.2f s (%lld frames)\n",
+                manifest.model_name.c_str(), static_cast<double>(result.parameters) / 1e6,
+                static_cast<double>(manifest.segment_frames) / manifest.sample_rate_hz,
+                static_cast<long long>(manifest.segment_frames));
+  std::string text = line;
+  for (const ExportedFile& file : result.files) {
+    std::snprintf(line, sizeof line, "%s  %s, largest error %.1e of the peak (allowed %.0e)\n",
+                  file.path.c_str(), FormatBytes(static_cast<double>(file.bytes)).c_str(),
+                  file.largest_error, file.tolerance);
+    text += line;
+    if (file.data_path.empty()) continue;
+    text += file.data_path.string() + "  " + FormatBytes(static_cast<double>(file.data_bytes)) +
+            " of weights: keep it beside " + file.path.filename().string() + '\n';
+  }
+  return text + "checked with batches of " + Joined(result.checked_batches, " and ") + ", " +
+         Joined(result.checked_frames, " and ") + " frames";
+}
+
+nlohmann::json Fields(const ExportResult& result) {
+  nlohmann::json files = nlohmann::json::array();
+  for (const ExportedFile& file : result.files) {
+    nlohmann::json entry = {{"format", file.format},
+                            {"path", file.path.string()},
+                            {"bytes", file.bytes},
+                            {"largest_error", file.largest_error},
+                            {"tolerance", file.tolerance}};
+    if (!file.data_path.empty()) {
+      entry["data_path"] = file.data_path.string();
+      entry["data_bytes"] = file.data_bytes;
+    }
+    files.push_back(std::move(entry));
+  }
+  return {{"parameters", result.parameters},
+          {"checked_batches", result.checked_batches},
+          {"checked_frames", result.checked_frames},
+          {"files", files},
+          {"manifest", result.manifest.ToJson()}};
+}
+
+// Packages of Demucs: weights with the model's class, for Python.
+constexpr const char* kPackageFormats[] = {"th", "safetensors"};
+
+// The checkpoint's or its run's name, as far as Python takes it.
+std::string PackageName(const std::filesystem::path& source,
+                        const std::filesystem::path& checkpoint) {
+  std::filesystem::path whole = std::filesystem::canonical(checkpoint);
+  if (std::filesystem::is_directory(source) && whole.parent_path().filename() == "checkpoints")
+    whole = whole.parent_path().parent_path();
+  std::string name = whole.stem().string();
+  for (char& c : name)
+    if (c == '-' || c == '.' || c == ' ') c = '_';
+  return name;
+}
+
+void RunExport(const ExportArguments& arguments) {
+  CatchInterrupts();
+  const std::filesystem::path path = ResolveCheckpoint(arguments.source);
+  const Checkpoint checkpoint = LoadCheckpoint(path);
+  ExportOptions options = arguments.options;
+  if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
+  std::vector<std::string> packages;
+  for (const char* format : kPackageFormats)
+    if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
+  const std::string name =
+      arguments.name.empty() ? PackageName(arguments.source, path) : arguments.name;
+  for (const std::string& format : packages) {
+    const auto files = WritePackage(checkpoint, path.string(), {options.out, name, format});
+    std::string text;
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& file : files) {
+      if (!text.empty()) text += '\n';
+      text += file.string();
+      list.push_back({{"format", format}, {"path", file.string()}});
+    }
+    PrintResult(options.output, text, {{"name", name}, {"files", list}});
+  }
+  if (options.formats.empty() && !packages.empty()) return;
+  const ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
+  PrintResult(options.output, Summary(result), Fields(result));
+}
+
+}  // namespace
+
+void AddExportCommand(CLI::App& app) {
+  auto arguments = std::make_shared<ExportArguments>();
+  ExportOptions& options = arguments->options;
+  CLI::App* command = app.add_subcommand(
+      "export",
+      "Write a model as TorchScript and ONNX, and check both; or as a package for Python");
+  command
+      ->add_option("source", arguments->source,
+                   "Run folder, checkpoint, or folder that `import` wrote")
+      ->required();
+  command->add_option("--out", options.out, "Folder for the files")->required();
+  AddNames(*command, "--format", options.formats,
+           "Which files: torchscript, onnx, th, safetensors (the last two: packages for Python's "
+           "demucs)")
+      ->capture_default_str();
+  AddNumber(*command, "--segment-seconds", options.segment_seconds, {0.001, 3600},
+            "Length the model is used with; the nearest it takes is chosen (default: as trained)");
+  command->add_option("--name", arguments->name,
+                      "What Python calls the package (default: the source's name)");
+  AddNumber(*command, "--onnx-inline-mib", arguments->onnx_inline_mib, {0, 2032},
+            "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
+            "(default: as much as an .onnx file can hold, 2032)");
+  AddOutputFlags(*command, options.output);
+  command->callback([arguments] { RunExport(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,147 @@
+// stemsmith import: weights of other programs → checkpoints of ours.
+#include <iostream>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "apps/stemsmith/commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "core/text.h"
+#include "models/weights/foreign.h"
+
+namespace stemsmith {
+namespace {
+
+struct ImportArguments {
+  std::vector<std::filesystem::path> files;
+  std::filesystem::path out;
+  ImportOptions options;
+  OutputMode output = OutputMode::kAuto;
+};
+
+// "955717e8-8726e21a.th" → "955717e8": the checksum is of the file, not of the model.
+std::string ImportedName(const std::filesystem::path& file) {
+  std::string name = (file.has_filename() ? file : file.parent_path()).stem().string();
+  const std::size_t hyphen = name.rfind('-');
+  if (hyphen != std::string::npos && hyphen > 0 && name.size() - hyphen == 9 &&
+      name.find_first_not_of("0123456789abcdef", hyphen + 1) == std::string::npos)
+    name.resize(hyphen);
+  return name;
+}
+
+std::string ImportSummary(const std::filesystem::path& file, const std::filesystem::path& target,
+                          const ImportedModel& imported, std::int64_t parameters,
+                          const std::string& model) {
+  const ModelSetting& setting = imported.checkpoint.setting;
+  char line[256];
+  std::snprintf(line, sizeof line,
+                "  %s, %.2f million values, %d Hz, %d channels, segment %.2f s, stems ",
+                model.c_str(), static_cast<double>(parameters) / 1e6, setting.sample_rate_hz,
+                setting.channels,
+                static_cast<double>(imported.checkpoint.segment_frames) / setting.sample_rate_hz);
+  std::string text =
+      file.string() + " -> " + target.string() + "\n" + line + JoinNames(setting.stems);
+  if (imported.kept < imported.wanted)
+    text += "\n  kept " + std::to_string(imported.kept) + " of " + std::to_string(imported.wanted) +
+            " tensors";
+  for (const std::string& note : imported.notes) text += "\n  " + note;
+  return text;
+}
+
+std::filesystem::path TargetOf(const ImportArguments& arguments,
+                               const std::filesystem::path& file) {
+  return arguments.out / (ImportedName(file) + ".safetensors");
+}
+
+void CheckTargets(const ImportArguments& arguments) {
+  std::vector<std::filesystem::path> targets, sources = arguments.files;
+  if (!arguments.options.config.empty()) sources.push_back(arguments.options.config);
+  for (const auto& file : arguments.files) {
+    targets.push_back(TargetOf(arguments, file));
+    CheckTarget(targets.back());
+    std::error_code none;  // the files of folders; of others there are none
+    for (const auto& entry : std::filesystem::directory_iterator(file, none))
+      sources.push_back(entry.path());
+  }
+  CheckAreNoSources(targets, sources);
+}
+
+void ImportOne(const ImportArguments& arguments, const std::filesystem::path& file,
+               std::set<std::filesystem::path>& written) {
+  StopIfInterrupted("the import was interrupted");
+  const ImportedModel imported = ImportWeights(file, arguments.options);
+  const Checkpoint& checkpoint = imported.checkpoint;
+  const std::filesystem::path target = TargetOf(arguments, file);
+  if (!written.insert(target).second)
+    throw Error::Input("two files lead to " + target.string(), file.string(),
+                       "import them into different folders");
+  StopIfInterrupted("the import was interrupted");
+  SaveCheckpoint(target, checkpoint);
+  std::int64_t values = 0;
+  for (const auto& [name, tensor] : checkpoint.weights) values += tensor.numel();
+  const std::string model =
+      Config::Parse(checkpoint.model_config, target.string()).RequiredString("name");
+  PrintResult(arguments.output, ImportSummary(file, target, imported, values, model),
+              {{"file", file.string()},
+               {"checkpoint", target.string()},
+               {"model", model},
+               {"model_config", checkpoint.model_config},
+               {"values", values},
+               {"stems", checkpoint.setting.stems},
+               {"sample_rate_hz", checkpoint.setting.sample_rate_hz},
+               {"channels", checkpoint.setting.channels},
+               {"segment_frames", checkpoint.segment_frames},
+               {"tensors", imported.wanted},
+               {"tensors_kept", imported.kept},
+               {"notes", imported.notes}});
+}
+
+void RunImport(const ImportArguments& arguments) {
+  CatchInterrupts();
+  CheckTargets(arguments);
+  EnsureWritableFolder(arguments.out);
+  std::set<std::filesystem::path> written;
+  if (arguments.files.size() == 1) return ImportOne(arguments, arguments.files[0], written);
+  std::size_t failed = 0;
+  for (const auto& file : arguments.files) {
+    try {
+      ImportOne(arguments, file, written);
+    } catch (const Error& error) {
+      if (error.stopped_by_signal()) throw;
+      std::cerr << "error: " << error.what() << '\n';
+      ++failed;
+    }
+  }
+  if (failed > 0)
+    throw Error::Input(std::to_string(failed) + " of " + std::to_string(arguments.files.size()) +
+                           " files were not imported",
+                       "", "");
+}
+
+}  // namespace
+
+void AddImportCommand(CLI::App& app) {
+  auto arguments = std::make_shared<ImportArguments>();
+  CLI::App* command = app.add_subcommand(
+      "import", "Turn weights of other programs (Demucs, MSST, plain PyTorch) into checkpoints");
+  command
+      ->add_option("files", arguments->files,
+                   "Packages and checkpoints (.th, .pt, .pth, .ckpt, .safetensors), bags (.yaml), "
+                   "folders of Open-Unmix")
+      ->required();
+  command->add_option("--out", arguments->out, "Folder for NAME.safetensors")->required();
+  command->add_option("--config", arguments->options.config,
+                      "The model that the weights belong to, where the file does not say, or the "
+                      "model to fill with what fits");
+  command->add_option("--prefix", arguments->options.prefix,
+                      "Take the tensors whose names begin so, \"ema_model.\" (default: those that "
+                      "fit the model)");
+  command->add_flag("--partial", arguments->options.partial,
+                    "Keep the tensors that fit the model; the others stay as initialised");
+  AddOutputFlags(*command, arguments->output);
+  command->callback([arguments] { RunImport(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,30 @@
+// The program `stemsmith`. What needs no LibTorch is done here, at once; for all else, help among
+// it, the process becomes `stemsmith-torch`, which lies beside it.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <string>
+
+#include "apps/stemsmith/program.h"
+#include "core/error.h"
+
+int main(int argc, char** argv) {
+  using namespace stemsmith;
+  const std::string command = argc > 1 ? argv[1] : "";
+  const auto light = LightCommands();
+  if (command == "--version" || std::any_of(light.begin(), light.end(), [&](const CommandRow& row) {
+        return command == row.name;
+      }))
+    return RunProgram(argc, argv, light);
+  std::error_code code;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
+  const std::filesystem::path other = self.parent_path() / "stemsmith-torch";
+  execv(other.c_str(), argv);
+  std::cerr << "error: cannot start the part that uses LibTorch: " << std::strerror(errno) << " ("
+            << other.string() << "): install it beside stemsmith\n";
+  return static_cast<int>(ExitCode::kInputFailed);
+}

@@ -1,0 +1,91 @@
+// `stemsmith models`: the table of models with what their default configurations cost.
+#include <cmath>
+#include <cstdio>
+
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "models/model_cost.h"
+
+namespace stemsmith {
+namespace {
+
+struct ModelsArguments {
+  double segment_seconds = 6;
+  std::int64_t batch_size = 4;
+  OutputMode mode = OutputMode::kAuto;
+};
+
+std::string Format(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+void ListModels(const ModelsArguments& arguments) {
+  ModelSetting setting;
+  setting.stems = {"drums", "bass", "other", "vocals"};
+  const double rate = setting.sample_rate_hz;
+  nlohmann::json models = nlohmann::json::array();
+  char line[256];
+  std::snprintf(
+      line, sizeof line,
+      "Models (default configurations, 4 stereo stems, segments of %g s, batches of %lld)\n"
+      "  %-11s %10s %9s %15s %9s %9s  %s\n",
+      arguments.segment_seconds, static_cast<long long>(arguments.batch_size), "", "parameters",
+      "MACs/s", "looks at", "inference", "training", "length");
+  std::string text = line;
+  for (const ModelRow& row : ModelTable()) {
+    const Config config = Config::Parse(std::string("name: ") + row.name, row.name);
+    const ModelCost cost = MeasureCost(
+        config, setting, std::llround(arguments.segment_seconds * rate), arguments.batch_size);
+    const double macs_per_second = cost.macs * rate / static_cast<double>(cost.frames);
+    const std::string field = cost.receptive_field_frames == 0
+                                  ? "whole segment"
+                                  : std::to_string(cost.receptive_field_frames) + " frames";
+    std::snprintf(line, sizeof line, "  %-11s %10s %9s %15s %9s %9s  %s\n", row.name,
+                  Format("%.2f M", static_cast<double>(cost.parameters) * 1e-6).c_str(),
+                  Format("%.2f G", macs_per_second * 1e-9).c_str(), field.c_str(),
+                  FormatBytes(static_cast<double>(cost.inference_bytes)).c_str(),
+                  FormatBytes(static_cast<double>(cost.training_bytes)).c_str(),
+                  row.dynamic_time ? "any" : "fixed");
+    text += line;
+    nlohmann::json field_json = nullptr;
+    if (cost.receptive_field_frames > 0) field_json = cost.receptive_field_frames;
+    models.push_back({{"name", row.name},
+                      {"summary", row.summary},
+                      {"parameters", cost.parameters},
+                      {"macs_per_second", macs_per_second},
+                      {"receptive_field_frames", field_json},
+                      {"segment_frames", cost.frames},
+                      {"batch_size", arguments.batch_size},
+                      {"inference_bytes", cost.inference_bytes},
+                      {"training_bytes", cost.training_bytes},
+                      {"dynamic_time", row.dynamic_time}});
+  }
+  for (const ModelRow& row : ModelTable()) {
+    std::snprintf(line, sizeof line, "  %-11s %s\n", row.name, row.summary);
+    text += line;
+  }
+  text +=
+      "MACs: multiply-accumulates per second of audio, without Fourier transforms. Memory is "
+      "estimated: inference of one segment, training of a batch with Adam.\n"
+      "Options of each: configs/models/NAME.yaml";
+  PrintResult(arguments.mode, text, {{"models", models}});
+}
+
+}  // namespace
+
+void AddModelsCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("models", "List the models and what they cost");
+  auto arguments = std::make_shared<ModelsArguments>();
+  AddNumber(*command, "--segment-seconds", arguments->segment_seconds, {0.01, 600},
+            "Length that memory is estimated for")
+      ->capture_default_str();
+  AddNumber(*command, "--batch-size", arguments->batch_size, {1, 4096},
+            "Training batch, the same way")
+      ->capture_default_str();
+  AddOutputFlags(*command, arguments->mode);
+  command->callback([arguments] { ListModels(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,168 @@
+// stemsmith prepare: folders of audio → the cache.
+#include <cstdio>
+
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "datasets/prepare/prepare.h"
+
+namespace stemsmith {
+namespace {
+
+struct Arguments {
+  PrepareOptions options;
+  std::string format = "auto";
+  std::string shard = "1/1";
+  std::string on_damage = "fail";
+  std::vector<std::string> spectrogram;  // n_fft, hop
+};
+
+constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
+                                    CacheFormat::kFloat32};
+
+std::string Summary(const PrepareOptions& options, const PrepareResult& result) {
+  char text[160];
+  std::snprintf(text, sizeof text, ": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
+                result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
+                result.made, result.kept, result.removed);
+  std::string summary = options.out.string();
+  if (!options.shard.all()) summary += ", shard " + options.shard.Text();
+  summary += text;
+  if (result.shorter > 0) {
+    std::snprintf(text, sizeof text, "\n%zu songs are shorter than %g s and kept whole",
+                  result.shorter, options.trim.excerpt_seconds);
+    summary += text;
+  }
+  if (!options.shard.all())
+    summary +=
+        "\nwhen all shards are finished, run the command without --shard: it writes the index";
+  return summary;
+}
+
+int SizeOf(const std::string& text) {
+  return RequireNumber<int>(text, {1, SpectrogramFormat::kLargestFft}, "--spectrogram", "",
+                            "for example --spectrogram 4096,1024");
+}
+
+int Run(Arguments& arguments) {
+  PrepareOptions& options = arguments.options;
+  for (const CacheFormat format : kFormats)
+    if (arguments.format == CacheFormatName(format)) options.format = format;
+  options.shard = PrepareShard::Parse(arguments.shard);
+  if (arguments.on_damage == "conceal") options.on_damage = OnDamage::kConceal;
+  if (!arguments.spectrogram.empty())
+    options.spectrogram = {SizeOf(arguments.spectrogram[0]), SizeOf(arguments.spectrogram[1])};
+  if (options.trim.min_silence_seconds != TrimOptions{}.min_silence_seconds &&
+      !options.trim.silence_db) {
+    throw Error::Usage("--min-silence does nothing without --trim-silence", "",
+                       "give --trim-silence DB, such as --trim-silence=-60");
+  }
+  CatchInterrupts();
+  const PrepareResult result = PrepareCache(options);
+
+  const bool finished = result.wrote_index || (!options.shard.all() && result.interrupted == 0);
+  nlohmann::json failed = nlohmann::json::array();
+  for (const SongFailure& failure : result.failures) {
+    failed.push_back({{"song", failure.song},
+                      {"what", failure.error.problem()},
+                      {"where", failure.error.where()},
+                      {"advice", failure.error.advice()}});
+  }
+  const nlohmann::json fields = {{"cache", options.out.string()},
+                                 {"prepared", result.made},
+                                 {"kept", result.kept},
+                                 {"removed", result.removed},
+                                 {"failed", failed},
+                                 {"notes", result.notes},
+                                 {"hours", result.hours},
+                                 {"bytes", result.bytes},
+                                 {"shorter_than_excerpt", result.shorter},
+                                 {"shard", options.shard.Text()},
+                                 {"index_written", result.wrote_index},
+                                 {"complete", finished && failed.empty()}};
+  if (result.interrupted != 0) {
+    PrintResult(options.mode,
+                "stopped: " + std::to_string(result.made) +
+                    " songs were prepared and are kept; run the command again to go on",
+                fields);
+    return 128 + result.interrupted;
+  }
+  if (finished) {
+    PrintResult(options.mode, Summary(options, result), fields);
+  } else {
+    PrintResult(options.mode, "", fields);
+  }
+  if (result.failures.empty()) return 0;
+  const std::string count = std::to_string(result.failures.size()) + " of " +
+                            std::to_string(result.failures.size() + result.made + result.kept) +
+                            " songs could not be used";
+  throw Error::Input(count, options.reader.root.string(),
+                     finished ? "the cache holds the others; mend these and run the command again"
+                              : "no cache was written");
+}
+
+}  // namespace
+
+void AddPrepareCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  PrepareOptions& options = arguments->options;
+  CLI::App* command =
+      app.add_subcommand("prepare", "Decode a dataset once into the cache that training reads");
+  AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
+  command->add_option("--out", options.out, "The cache: an index, with a folder FILE.d beside it")
+      ->required();
+  AddNumber(*command, "--sample-rate", options.sample_rate_hz, {1000, 768'000},
+            "Hz; sources of other rates are resampled")
+      ->capture_default_str();
+  AddNumber(*command, "--channels", options.channels, {1, 32},
+            "Channels of each stem; default: 2, or 1 where the recipe takes one channel");
+  std::vector<std::string> formats;
+  for (const CacheFormat format : kFormats) formats.emplace_back(CacheFormatName(format));
+  command
+      ->add_option(
+          "--format", arguments->format,
+          "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
+          "else float32; float32 for spectrograms)")
+      ->check(CLI::IsMember(formats))
+      ->capture_default_str();
+  AddNumber(*command, "--compression", options.compression, {0, 9},
+            "0: none; 1 (fast) to 9 (small): lossless, slower to read")
+      ->capture_default_str();
+  command
+      ->add_option("--spectrogram", arguments->spectrogram,
+                   "N_FFT,HOP: store magnitudes of the mixture and the stems instead of audio, for "
+                   "training spectrogram models without augmentation")
+      ->delimiter(',')
+      ->expected(2)
+      ->type_name("INT,INT");
+  AddNumber(*command, "--trim-silence", options.trim.silence_db, {-120, 0},
+            "Cut out stretches in which all stems and their sum stay below this level, dB "
+            "relative to full scale: --trim-silence=-60");
+  AddNumber(*command, "--min-silence", options.trim.min_silence_seconds, {0.1, 30},
+            "Seconds that such a stretch must last")
+      ->capture_default_str();
+  AddNumber(*command, "--excerpt", options.trim.excerpt_seconds, {0.1, 1e6},
+            "Keep so many seconds from the middle of each song; shorter songs whole");
+  command
+      ->add_option(
+          "--on-damage", arguments->on_damage,
+          "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+          "with silence of the lost length and says where")
+      ->check(CLI::IsMember({"fail", "conceal"}))
+      ->capture_default_str();
+  command
+      ->add_option("--shard", arguments->shard,
+                   "K/N: prepare the K-th of N shares of the songs, beside the other shards; "
+                   "a last run without --shard writes the index")
+      ->capture_default_str();
+  AddNumber(*command, "--threads", options.threads, {0, 1024},
+            "Songs decoded side by side; 0: one per core")
+      ->capture_default_str();
+  AddOutputFlags(*command, options.mode);
+  command->callback([arguments] {
+    if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

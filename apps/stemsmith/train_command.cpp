@@ -1,0 +1,123 @@
+// stemsmith train: a configuration and a cache → a run folder with checkpoints.
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/pending_files.h"
+#include "train/launcher.h"
+#include "train/trainer.h"
+
+namespace stemsmith {
+namespace {
+
+struct TrainArguments {
+  std::string config;
+  std::vector<std::string> settings;
+  TrainRequest request;
+};
+
+std::string Decibel(const nlohmann::json& value) {
+  if (!value.is_number()) return "–";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value.get<double>());
+  return text;
+}
+
+// What the best checkpoint was chosen by, as far as it is known.
+std::string Figure(const nlohmann::json& best) {
+  const nlohmann::json loss = best.value("loss", nlohmann::json());
+  if (!best.value("sdr_db", nlohmann::json()).empty())
+    return ": validation SDR " + Decibel(best.value("mean_sdr_db", nlohmann::json())) + " dB";
+  if (!loss.is_number()) return "";
+  char text[48];
+  std::snprintf(text, sizeof text, ": validation loss %.5f", loss.get<double>());
+  return text;
+}
+
+// One line per stem of the best checkpoint.
+std::string Summary(const TrainResult& result) {
+  std::string text = "trained " + std::to_string(result.step) + " steps in " +
+                     FormatDuration(result.seconds) + "\n";
+  if (result.best.is_object()) {
+    text += "best at step " + std::to_string(result.best["step"].get<std::int64_t>()) +
+            Figure(result.best) + "\n";
+    const nlohmann::json stems = result.best.value("sdr_db", nlohmann::json());
+    const nlohmann::json mixture = result.best.value("mixture_sdr_db", nlohmann::json());
+    for (const auto& [stem, value] : stems.items()) {
+      text +=
+          "  " + stem + " " + Decibel(value) + " dB (mixture " +
+          Decibel(mixture.is_object() ? mixture.value(stem, nlohmann::json()) : nlohmann::json()) +
+          ")\n";
+    }
+  }
+  if (result.skipped_draws > 0) {
+    text += "passed over " + std::to_string(result.skipped_draws) +
+            " draws of damaged audio: prepare the cache again\n";
+  }
+  return text + result.checkpoint.string();
+}
+
+void RunTrain(const TrainArguments& arguments) {
+  const Config config = Config::Load(arguments.config, arguments.settings);
+  // A run that goes on has it from there.
+  if (!arguments.request.resume)
+    CheckAreNoSources({arguments.request.run / "config.yaml"}, {arguments.config});
+  CatchInterrupts();
+  TrainRequest request = arguments.request;
+  request.launch = ReadLaunch();
+  const TrainResult result = Train(config, request);
+  if (request.launch.rank > 0) {  // rank 0 says how it went
+    if (result.signal != 0) throw CLI::RuntimeError(128 + result.signal);
+    return;
+  }
+  const nlohmann::json fields = {{"step", result.step},
+                                 {"seconds", result.seconds},
+                                 {"skipped_draws", result.skipped_draws},
+                                 {"interrupted", result.signal != 0},
+                                 {"validation", result.validation},
+                                 {"best", result.best},
+                                 {"checkpoint", result.checkpoint.string()}};
+  if (result.signal != 0) {
+    PrintResult(arguments.request.output,
+                "stopped at step " + std::to_string(result.step) + "; go on with --resume", fields);
+    throw CLI::RuntimeError(128 + result.signal);
+  }
+  PrintResult(arguments.request.output, Summary(result), fields);
+}
+
+}  // namespace
+
+void AddTrainCommand(CLI::App& app) {
+  auto arguments = std::make_shared<TrainArguments>();
+  CLI::App* command = app.add_subcommand("train", "Train a model into a run folder");
+  command
+      ->add_option("config", arguments->config, "Training configuration (YAML; docs/training.md)")
+      ->required();
+  command->add_option("--run", arguments->request.run, "Run folder")->required();
+  command->add_option("--set", arguments->settings,
+                      "Changes to the configuration: train.steps=500 augment.0.probability=1 …");
+  CLI::Option* resume = command->add_flag("--resume", arguments->request.resume,
+                                          "Go on from the run's last checkpoint");
+  command
+      ->add_flag("--override", arguments->request.accept_changes,
+                 "Go on although the configuration or the cache is not the run's")
+      ->needs(resume);
+  command->add_option("--device", arguments->request.device, "Where to compute")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  AddNumber(*command, "--threads", arguments->request.threads, {0, 4096},
+            "Compute threads; 0: one per core, shared with other ranks. The results' last bits "
+            "depend on it")
+      ->capture_default_str();
+  AddOutputFlags(*command, arguments->request.output);
+  command->callback([arguments] { RunTrain(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,30 @@
+// Pictures: spectrograms as PNG. For people to look at what a run or a separation did.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "audio/audio.h"
+
+namespace stemsmith {
+
+struct SpectrogramRow {
+  std::string title;
+  AudioBuffer audio;  // its channels are averaged
+};
+// Spectrograms one above another, log frequency, 80 dB below the loudest point of all rows, each
+// under its title (printable ASCII). Throws Error where the file cannot be written.
+void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<SpectrogramRow>& rows,
+                         int sample_rate_hz);
+
+struct StripOptions {
+  int sample_rate_hz = 44100;
+  int width = 480, height = 128;  // pixels
+};
+// The same without titles and axes: the bytes of a PNG per signal, all with the same colours and
+// scale, each as long as the longest. Fast enough for every few steps of a training.
+std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
+                                           const StripOptions& options);
+
+}  // namespace stemsmith

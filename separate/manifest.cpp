@@ -1,0 +1,120 @@
+#include "separate/manifest.h"
+
+#include <set>
+
+#include "core/error.h"
+#include "core/json_fields.h"
+
+namespace stemsmith {
+namespace {
+
+using nlohmann::json;
+
+void Require(bool condition, const std::string& what, const std::string& where) {
+  if (!condition)
+    throw Error::Input("the manifest makes no sense: " + what, where, "export the model again");
+}
+
+}  // namespace
+
+std::string ExternalDataHead(const std::string& id) {
+  std::string head = kExternalDataMagic + id + "\n";
+  head.resize(kExternalDataHeadBytes, '\0');
+  return head;
+}
+
+json Manifest::ToJson() const {
+  json object = {{"version", kVersion},
+                 {"model", model_name},
+                 {"stems", stems},
+                 {"sample_rate_hz", sample_rate_hz},
+                 {"channels", channels},
+                 {"segment_frames", segment_frames},
+                 {"length",
+                  {{"dynamic", length.dynamic},
+                   {"offset_frames", length.offset_frames},
+                   {"multiple_frames", length.multiple_frames}}},
+                 {"song_normalization", song_normalization},
+                 {"tail", tail},
+                 {"window", window},
+                 {"overlap", overlap},
+                 {"precision", precision},
+                 {"stft", stft},
+                 {"training", training},
+                 {"versions", versions}};
+  if (external_data.is_object()) object["external_data"] = external_data;
+  return object;
+}
+
+Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
+  const json object = ParseJson(text);
+  if (!object.is_object())
+    throw Error::Input("the manifest is not JSON", where, "export the model again");
+  const JsonFields fields(object, [&](const std::string& problem) {
+    return Error::Input("the manifest makes no sense: " + problem, where, "export the model again");
+  });
+  const auto version = fields.Number<std::int64_t>("version");
+  if (version < 1 || version > kVersion) {
+    throw Error::Input("the manifest has version " + std::to_string(version) +
+                           ", this program reads up to " + std::to_string(kVersion),
+                       where, "use a newer stemsmith, or export the model with this one");
+  }
+  constexpr std::int64_t kMostFrames = std::int64_t{1} << 31;
+  Manifest manifest;
+  manifest.model_name = fields.Text("model");
+  manifest.stems = fields.Texts("stems");
+  manifest.sample_rate_hz = fields.Number<int>("sample_rate_hz", {1000, 768'000});
+  manifest.channels = fields.Number<int>("channels", {1, 64});
+  manifest.segment_frames = fields.Number<std::int64_t>("segment_frames", {1, kMostFrames});
+  const JsonFields length = fields.Object("length");
+  manifest.length.dynamic = length.Bool("dynamic");
+  manifest.length.offset_frames = length.Number<std::int64_t>("offset_frames", {0, kMostFrames});
+  manifest.length.multiple_frames =
+      length.Number<std::int64_t>("multiple_frames", {1, kMostFrames});
+  manifest.song_normalization = fields.Text("song_normalization");
+  manifest.tail = fields.Text("tail", manifest.tail);
+  manifest.window = fields.Text("window");
+  manifest.overlap = fields.Number<double>("overlap", {0, 1});
+  manifest.precision = fields.Text("precision");
+  manifest.stft = object.value("stft", json());
+  manifest.training = object.value("training", json());
+  manifest.versions = object.value("versions", json());
+  manifest.external_data = object.value("external_data", json());
+
+  Require(!manifest.stems.empty() && manifest.stems.size() <= 1024, "the number of stems", where);
+  for (const std::string& stem : manifest.stems) {
+    // Stem names become file names.
+    Require(!stem.empty() && stem.size() < 200 && stem.find('/') == std::string::npos &&
+                stem.find('\0') == std::string::npos && stem != "." && stem != "..",
+            "the stem name '" + stem + "'", where);
+  }
+  Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() ==
+              manifest.stems.size(),
+          "a stem name stands twice", where);
+  // What is held in memory of one segment: the mixture and all stems.
+  constexpr double kMostBytes = 8.0 * (1 << 30);
+  Require(static_cast<double>(manifest.segment_frames) * manifest.channels *
+                  static_cast<double>(manifest.stems.size() + 1) * sizeof(float) <=
+              kMostBytes,
+          "a segment of " + std::to_string(manifest.segment_frames) + " frames of " +
+              std::to_string(manifest.stems.size()) + " stems takes more than 8 GiB",
+          where);
+  if (!manifest.external_data.is_null()) {
+    const JsonFields data = fields.Object("external_data");
+    const std::string id = data.Text("id"), file = data.Text("file");
+    Require(data.Number<std::uint64_t>("bytes") > 0 && !id.empty() && id.size() <= 32,
+            "the external data", where);
+    Require(!file.empty() && file.find('/') == std::string::npos && file != "." && file != "..",
+            "the external data's file name '" + file + "'", where);
+  }
+  Require(manifest.overlap < 1, "the overlap", where);
+  Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window),
+          "the window '" + manifest.window + "'", where);
+  Require(std::set<std::string>{"zeros", "context"}.contains(manifest.tail),
+          "the tail '" + manifest.tail + "'", where);
+  Require(std::set<std::string>{"none", "mean_std"}.contains(manifest.song_normalization),
+          "the song normalisation '" + manifest.song_normalization + "'", where);
+  return manifest;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,167 @@
+#include "audio/encode_mp4.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "audio/decode.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/audio/audio_fixtures.h"
+#include "tests/support/temporary_folder.h"
+
+namespace stemsmith {
+namespace {
+namespace fs = std::filesystem;
+
+constexpr int kRateHz = 44100;
+constexpr double kFrequencies[] = {220, 440, 880};
+
+Mp4Options ThreeStreams() {
+  Mp4Options options;
+  options.titles = {"mixture", "low", "high"};
+  options.tags = {{"title", "a song"}, {"artist", "somebody"}};
+  return options;
+}
+
+// A tone a stream, the right channel at half the level, that begins at `onset`.
+std::vector<float> Tones(std::size_t frames, std::size_t onset) {
+  std::vector<float> samples;
+  for (std::size_t t = 0; t < frames; ++t) {
+    for (const double hz : kFrequencies) {
+      const double phase = 2 * M_PI * hz * static_cast<double>(t - onset) / kRateHz;
+      const float value = t < onset ? 0.0f : static_cast<float>(0.4 * std::sin(phase));
+      samples.push_back(value);
+      samples.push_back(0.5f * value);
+    }
+  }
+  return samples;
+}
+
+void Write(const fs::path& path, const std::vector<float>& samples, std::size_t block_frames) {
+  Mp4Writer writer(path, ThreeStreams());
+  const std::size_t frames = samples.size() / 6;
+  for (std::size_t t = 0; t < frames; t += block_frames)
+    writer.Write(samples.data() + 6 * t, std::min(block_frames, frames - t));
+  writer.Finish();
+}
+
+class Mp4File : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!testing::HasLibavModule()) GTEST_SKIP() << "needs the libav module";
+  }
+};
+
+TEST_F(Mp4File, GivesEveryStreamBackWithoutDelay) {
+  const testing::TemporaryFolder folder;
+  constexpr std::size_t kFrames = 30000, kOnset = 5000;
+  const auto samples = Tones(kFrames, kOnset);
+  Write(folder / "song.stem.mp4", samples, 777);
+  DecodeOptions all;
+  all.all_streams = true;
+  const auto reader = OpenAudio(folder / "song.stem.mp4", all);
+  EXPECT_EQ(reader->info().streams.size(), 3);
+  EXPECT_EQ(reader->info().channels, 6);
+  EXPECT_EQ(reader->info().sample_rate_hz, kRateHz);
+  const AudioBuffer audio = ReadAll(*reader);
+  ASSERT_GE(audio.frames(), kFrames);
+  EXPECT_LT(audio.frames(), kFrames + 1024);  // padded to a frame of AAC
+  for (int c = 0; c < 6; ++c) {
+    double error = 0, energy = 0;
+    for (std::size_t t = 0; t < kFrames; ++t) {
+      const double wanted = samples[6 * t + static_cast<std::size_t>(c)];
+      error += std::pow(audio.channel(c)[t] - wanted, 2);
+      energy += wanted * wanted;
+    }
+    // A shift by one sample alone would leave -30 dB at 220 Hz and -18 dB at 880 Hz.
+    EXPECT_LT(10 * std::log10(error / energy), -35) << "channel " << c;
+  }
+}
+
+TEST_F(Mp4File, SameAudioGivesTheSameBytesForAnyBlocks) {
+  const testing::TemporaryFolder folder;
+  const auto samples = Tones(9000, 100);
+  Write(folder / "a.mp4", samples, 500);
+  Write(folder / "b.mp4", samples, 4096);
+  const std::string bytes = ReadFile(folder / "a.mp4");
+  EXPECT_EQ(HashBytes(bytes), HashBytes(ReadFile(folder / "b.mp4")));
+  for (const char* text : {"mixture", "low", "high", "a song", "somebody"})
+    EXPECT_NE(bytes.find(text), std::string::npos) << text;
+  EXPECT_EQ(bytes.find("Lavf"), std::string::npos);  // no version of libav
+}
+
+TEST_F(Mp4File, LeavesNothingBehindUnlessFinished) {
+  const testing::TemporaryFolder folder;
+  const auto samples = Tones(5000, 0);
+  {
+    Mp4Writer writer(folder / "song.mp4", ThreeStreams());
+    writer.Write(samples.data(), 5000);
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  Mp4Writer empty(folder / "song.mp4", ThreeStreams());
+  EXPECT_THROW(empty.Finish(), Error);
+}
+
+TEST_F(Mp4File, RefusesWhatAacCannotHold) {
+  const testing::TemporaryFolder folder;
+  const auto with = [&](auto change) {
+    Mp4Options options = ThreeStreams();
+    change(options);
+    EXPECT_THROW(Mp4Writer(folder / "song.mp4", options), Error);
+  };
+  with([](Mp4Options& o) { o.sample_rate_hz = 12345; });
+  with([](Mp4Options& o) { o.channels = 0; });
+  with([](Mp4Options& o) { o.channels = 9; });
+  with([](Mp4Options& o) { o.titles.clear(); });
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  EXPECT_THROW(Mp4Writer("/proc/song.mp4", ThreeStreams()), Error);
+}
+
+TEST_F(Mp4File, RefusesSamplesThatAreNoNumbers) {
+  const testing::TemporaryFolder folder;
+  Mp4Writer writer(folder / "song.mp4", ThreeStreams());
+  std::vector<float> bad(6 * 3000, std::nanf(""));
+  EXPECT_THROW(
+      {
+        writer.Write(bad.data(), 3000);
+        writer.Finish();
+      },
+      Error);
+}
+
+// A file-size limit stands in for a full disk: write() fails in the same way, with another errno.
+void WriteUnderLimit(const fs::path& path) {
+  signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{40000, 40000};
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(3);
+  try {
+    Write(path, Tones(3 * kRateHz, 0), 4096);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    _exit(what.find("cannot write") != std::string::npos &&
+                  what.find(path.string()) != std::string::npos
+              ? 0
+              : 2);
+  }
+  _exit(1);
+}
+
+TEST_F(Mp4File, FullDiskIsAnErrorAndLeavesNothing) {
+  const testing::TemporaryFolder folder;
+  const pid_t child = fork();
+  if (child == 0) WriteUnderLimit(folder / "full.mp4");
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "1: no error, 2: another error, 3: no limit";
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+}  // namespace
+}  // namespace stemsmith

@@ -1,0 +1,114 @@
+// What docs/architecture.md says of folders and what they may include is what the sources do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Folder {
+  bool torch = false;
+  bool all = false;
+  std::set<std::string> may_include;
+};
+
+std::vector<std::string> Cells(const std::string& row) {
+  std::vector<std::string> cells;
+  std::istringstream text(row);
+  for (std::string cell; std::getline(text, cell, '|');) {
+    const auto begin = cell.find_first_not_of(' ');
+    cells.push_back(begin == std::string::npos
+                        ? ""
+                        : cell.substr(begin, cell.find_last_not_of(' ') - begin + 1));
+  }
+  return cells;  // the first is what stands before the first bar: nothing
+}
+
+// The table under "Folders": `folder/` | what | torch? | a, b, c.
+std::map<std::string, Folder> Table() {
+  std::map<std::string, Folder> table;
+  std::istringstream text(ReadFile(fs::path(STEMSMITH_SOURCE_DIR) / "docs/architecture.md"));
+  for (std::string line; std::getline(text, line);) {
+    const auto cells = Cells(line);
+    if (cells.size() != 5 || !cells[1].starts_with("`") || !cells[1].ends_with("/`")) continue;
+    Folder& folder = table[cells[1].substr(1, cells[1].size() - 3)];
+    folder.torch = cells[3] != "no";
+    folder.all = cells[4] == "all below";
+    std::istringstream names(cells[4]);
+    for (std::string name; std::getline(names >> std::ws, name, ',');)
+      if (name != "–") folder.may_include.insert(name);
+  }
+  return table;
+}
+
+// The row that `path` belongs to: the one with the longest name that it lies below.
+std::string RowOf(const std::map<std::string, Folder>& table, const fs::path& path) {
+  for (fs::path folder = path.parent_path(); !folder.empty(); folder = folder.parent_path())
+    if (table.contains(folder.string())) return folder.string();
+  return "";
+}
+
+TEST(Includes, GoOnlyWhereTheTableOfFoldersLetsThem) {
+  const auto table = Table();
+  ASSERT_THAT(table, testing::SizeIs(testing::Ge(15)));
+  const fs::path root = STEMSMITH_SOURCE_DIR;
+  const std::regex include(R"(^#include ["<]([^">]+)[">])");
+  int read = 0;
+  for (const auto& [top, unused] : table) {
+    if (top.find('/') != std::string::npos) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
+      const fs::path path = entry.path().lexically_relative(root);
+      if (path.extension() != ".cpp" && path.extension() != ".h") continue;
+      const std::string from = RowOf(table, path);
+      std::istringstream text(ReadFile(entry.path()));
+      for (std::string line; std::getline(text, line);) {
+        std::smatch match;
+        if (!std::regex_search(line, match, include)) continue;
+        const fs::path target = match[1].str();
+        ++read;
+        if (*target.begin() == "torch" || *target.begin() == "ATen" || *target.begin() == "c10") {
+          EXPECT_TRUE(table.at(from).torch) << path << " includes " << target;
+        }
+        const std::string to = RowOf(table, target);
+        if (to.empty() || to == from || table.at(from).all) continue;
+        EXPECT_TRUE(table.at(from).may_include.contains(to)) << path << " includes " << target;
+      }
+    }
+  }
+  EXPECT_GT(read, 1000);
+}
+
+// No folder may include one that may, by some way, include it.
+TEST(Includes, TableOfFoldersHasNoCircle) {
+  const auto table = Table();
+  std::map<std::string, std::set<std::string>> below;
+  const std::function<const std::set<std::string>&(const std::string&, int)> visit =
+      [&](const std::string& name, int depth) -> const std::set<std::string>& {
+    std::set<std::string>& all = below[name];
+    if (depth > 50 || !all.empty()) return all;
+    for (const std::string& next : table.at(name).may_include) {
+      if (!table.contains(next)) continue;
+      all.insert(next);
+      const std::set<std::string> more = visit(next, depth + 1);
+      all.insert(more.begin(), more.end());
+    }
+    return all;
+  };
+  for (const auto& [name, folder] : table)
+    EXPECT_FALSE(visit(name, 0).contains(name)) << name << " may include itself by others";
+}
+
+}  // namespace
+}  // namespace stemsmith

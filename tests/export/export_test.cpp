@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"

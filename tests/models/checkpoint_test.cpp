@@ -1,5 +1,7 @@
 #include "models/checkpoint.h"
 
+#include <gmock/gmock.h>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "models/build_memory.h"

@@ -1,11 +1,13 @@
 #include "separate/overlap_add.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
+#include "core/names.h"
 
 namespace stemsmith {
 namespace {
@@ -27,16 +29,10 @@ std::vector<float> WindowWeights(const std::string& window, std::size_t length) 
 }
 
 void CheckOptions(const OverlapAddOptions& options) {
-  const std::vector<std::string> windows = {"triangle", "hann", "rectangle"};
-  if (std::find(windows.begin(), windows.end(), options.window) == windows.end()) {
-    const std::string nearest = NearestName(options.window, windows);
-    throw Error::Usage(
-        "unknown window '" + options.window + "'", "",
-        nearest.empty() ? "take triangle, hann or rectangle" : "did you mean '" + nearest + "'?");
-  }
-  if (options.tail != "zeros" && options.tail != "context") {
-    throw Error::Usage("unknown tail '" + options.tail + "'", "", "take zeros or context");
-  }
+  RequireName(options.window, std::array{"triangle", "hann", "rectangle"},
+              "unknown window '" + options.window + "'", "");
+  RequireName(options.tail, std::array{"zeros", "context"}, "unknown tail '" + options.tail + "'",
+              "");
   if (!(options.overlap >= 0.0 && options.overlap < 1.0)) {
     throw Error::Usage("the overlap must be at least 0 and less than 1", "", "0.25 is usual");
   }

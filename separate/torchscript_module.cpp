@@ -24,11 +24,6 @@ namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
-std::string Message(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-}
-
 // Why CUDA cannot be used, or "" when it can. libtorch_cuda.so is loaded here, and only when the
 // driver shows a device: it is large and slow to load.
 std::string StartCuda() {
@@ -62,7 +57,7 @@ std::string StartCuda() {
     try {
       if (!torch::cuda::is_available()) problem = "LibTorch finds no CUDA device";
     } catch (const std::exception& error) {
-      problem = LibTorchError("LibTorch finds no CUDA device", Message(error), "").problem();
+      problem = LibTorchError("LibTorch finds no CUDA device", error.what(), "").problem();
     }
   });
   return problem;
@@ -138,7 +133,7 @@ class TorchScriptRuntime : public Runtime {
       module_ = torch::jit::load(path.string(), device_);
       module_.eval();
     } catch (const std::exception& error) {
-      throw LibTorchError("LibTorch cannot load the model", Message(error), path.string(),
+      throw LibTorchError("LibTorch cannot load the model", error.what(), path.string(),
                           "copy or export it again");
     }
     if (!module_.find_method("forward")) {
@@ -178,7 +173,7 @@ class TorchScriptRuntime : public Runtime {
       }
       torch::from_blob(estimates, shape, torch::kFloat32).copy_(out);
     } catch (const std::exception& error) {
-      throw LibTorchError("the model fails", Message(error), path_.string(),
+      throw LibTorchError("the model fails", error.what(), path_.string(),
                           "copy or export it again");
     }
   }
@@ -240,7 +235,7 @@ stemsmith_open_torchscript(const fs::path& path, const RuntimeOptions& options) 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {  // no type of LibTorch's leaves the module
-    throw LibTorchError("LibTorch fails", Message(error), path.string());
+    throw LibTorchError("LibTorch fails", error.what(), path.string());
   }
 }
 

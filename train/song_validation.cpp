@@ -5,10 +5,10 @@
 #include <cmath>
 #include <limits>
 
+#include "core/json_fields.h"
 #include "core/random.h"
 #include "evaluate/metrics.h"
 #include "separate/song_overlap_add.h"
-#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

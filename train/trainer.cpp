@@ -8,6 +8,8 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/json_fields.h"
+#include "core/text.h"
 #include "datasets/recipes/advice.h"
 #include "train/device.h"
 #include "train/freeze.h"
@@ -55,7 +57,7 @@ Trainer::Trainer(const Config& config, const TrainRequest& request, Ranks& ranks
   }
   if (const std::int64_t frozen = FreezeParameters(config, *model_); frozen > 0) {
     start_messages_.push_back(
-        Format("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
+        Formatted("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
   }
   model_->to(device_);
   objective_ = std::make_unique<Objective>(config, *cache_, model_, device_);
@@ -236,8 +238,8 @@ void Trainer::Record(double loss) {
 void Trainer::ShowProgress(double loss) {
   if (rate_text_.empty() || shown_.seconds() >= 1.0) {
     const double waited = loader_->seconds_waited();
-    rate_text_ = Format("%.1f samples/s", shown_.samples_per_second()) +
-                 Format(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
+    rate_text_ = Formatted("%.1f samples/s", shown_.samples_per_second()) +
+                 Formatted(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
     rate_fields_ = {{"samples_per_second", shown_.samples_per_second()},
                     {"data_wait", shown_.wait_share(waited)}};
     const MemoryUse memory = UsedMemory(device_);
@@ -254,7 +256,8 @@ void Trainer::ShowProgress(double loss) {
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
   progress_->Update(state_.step,
-                    Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
+                    Formatted("loss %.5f", loss) + Formatted(", lr %.2e, ", rate) + rate_text_,
+                    fields);
 }
 
 void Trainer::Validate(bool last) {
@@ -296,10 +299,10 @@ void Trainer::Validate(bool last) {
   if (!songs.is_null()) figures["songs"] = songs;
   state_.validation = figures;
   std::string text =
-      "step " + std::to_string(state_.step) + Format(": validation loss %.5f", result.loss);
+      "step " + std::to_string(state_.step) + Formatted(": validation loss %.5f", result.loss);
   for (std::size_t s = 0; s < result.sdr_db.size(); ++s) {
-    text += s == 0 ? Format(", SDR %.2f dB (", result.mean_sdr_db) : ", ";
-    text += cache_->stems()[s] + Format(" %.2f", result.sdr_db[s]);
+    text += s == 0 ? Formatted(", SDR %.2f dB (", result.mean_sdr_db) : ", ";
+    text += cache_->stems()[s] + Formatted(" %.2f", result.sdr_db[s]);
   }
   if (!result.sdr_db.empty()) text += ")";
   if (used != &weights) text += ", by the average " + figures["average"].get<std::string>();

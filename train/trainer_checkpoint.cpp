@@ -35,8 +35,8 @@ void Trainer::Start() {
                        "continue it with --resume, or choose another --run");
   }
   const double rate = cache_->sample_rate_hz();
-  progress_->Message(Format("%.2f M parameters", static_cast<double>(Parameters()) / 1e6) + "; " +
-                     JoinNames(cache_->stems()) + "; " + device_.str() + ", " +
+  progress_->Message(Formatted("%.2f M parameters", static_cast<double>(Parameters()) / 1e6) +
+                     "; " + JoinNames(cache_->stems()) + "; " + device_.str() + ", " +
                      std::to_string(threads_) + " threads; " +
                      std::to_string(loader_->batches_per_epoch()) + " batches per epoch");
   for (const std::string& message : start_messages_) progress_->Message(message);
@@ -47,9 +47,9 @@ void Trainer::Start() {
   }
   const double seconds = static_cast<double>(segment_frames_) / rate;
   if (std::llround(options_.segment_seconds * rate) != segment_frames_) {
-    progress_->Message("segments of " + Format("%.3f", seconds) + " s (" +
+    progress_->Message("segments of " + Formatted("%.3f", seconds) + " s (" +
                        std::to_string(segment_frames_) + " frames) instead of " +
-                       Format("%g", options_.segment_seconds) +
+                       Formatted("%g", options_.segment_seconds) +
                        " s: the nearest length that the model takes without padding");
   }
   if (cache_->spectrogram() && validation_) {

@@ -3,7 +3,6 @@
 // computes in, trainer_songs.cpp validation on whole songs.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,13 +30,6 @@
 #include "train/validation.h"
 
 namespace stemsmith {
-
-// A number as printf writes it.
-inline std::string Format(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 // What the random streams of a rank are called in checkpoints, before the device's name.
 inline std::string RankPrefix(int rank) {

@@ -1,5 +1,6 @@
 // Validation of a run on whole songs.
 #include "core/error.h"
+#include "core/text.h"
 #include "models/manifest_for.h"
 #include "train/trainer_run.h"
 
@@ -17,7 +18,7 @@ void Trainer::MakeSongValidation() {
   if (ranks_.several() && (most == 0.0 || most > patience)) {
     throw Error::Usage("whole songs may take longer than ranks wait for each other",
                        config_.Child("validate").Where("max_seconds"),
-                       Format("set validate.max_seconds to %g at most, ", patience) +
+                       Formatted("set validate.max_seconds to %g at most, ", patience) +
                            "or raise train.rank_timeout_seconds");
   }
   SongValidationOptions songs;
@@ -36,18 +37,18 @@ nlohmann::json Trainer::ValidateSongs() const {
   std::string text = "step " + std::to_string(state_.step) + ": ";
   if (done > 0) {
     text += (all == 1 ? "the whole song" : "whole songs") +
-            Format(": nSDR %.2f dB (", figures.mean_nsdr_db);
+            Formatted(": nSDR %.2f dB (", figures.mean_nsdr_db);
     for (std::size_t s = 0; s < figures.nsdr_db.size(); ++s) {
-      text += (s > 0 ? ", " : "") + cache_->stems()[s] + Format(" %.2f", figures.nsdr_db[s]);
+      text += (s > 0 ? ", " : "") + cache_->stems()[s] + Formatted(" %.2f", figures.nsdr_db[s]);
     }
-    text += Format("), SDR %.2f dB", figures.mean_sdr_db);
+    text += Formatted("), SDR %.2f dB", figures.mean_sdr_db);
   } else {
     text += "no whole song was judged";
   }
   progress_->Message(text);
   if (done < all) {
     Warn(std::to_string(all - done) + " of " + std::to_string(all) + " songs were left out: " +
-         Format("validate.max_seconds is %g", options_.songs_max_seconds));
+         Formatted("validate.max_seconds is %g", options_.songs_max_seconds));
   }
   return figures.ToJson(cache_->stems());
 }

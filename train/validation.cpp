@@ -5,8 +5,8 @@
 #include <limits>
 #include <map>
 
+#include "core/json_fields.h"
 #include "evaluate/metrics.h"
-#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

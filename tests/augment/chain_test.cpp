@@ -132,7 +132,7 @@ TEST(AugmentChain, GivesLinksOfOneKindStreamsOfTheirOwn) {
 TEST(AugmentChain, NamesTheNearestForAnUnknownName) {
   const std::string message = Refusal("[{name: gian}]");
   EXPECT_THAT(message, HasSubstr("gian"));
-  EXPECT_THAT(message, HasSubstr("did you mean \"gain\"?"));
+  EXPECT_THAT(message, HasSubstr("did you mean 'gain'?"));
   EXPECT_THAT(message, HasSubstr("test.yaml:1"));
   EXPECT_THAT(message, HasSubstr("channel_swap"));  // the known ones
 }

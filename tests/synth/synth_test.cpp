@@ -199,7 +199,7 @@ TEST(Synth, RefusesSenselessOptions) {
   EXPECT_NE(with([](auto& o) { o.seconds = 1e9; }).find("--seconds"), std::string::npos);
   EXPECT_NE(with([](auto& o) { o.threads = -1; }).find("--threads"), std::string::npos);
   EXPECT_NE(with([](auto& o) { o.valid_songs = 1; }).find("--test-songs"), std::string::npos);
-  EXPECT_NE(with([](auto& o) { o.layout = "foldrs"; }).find("did you mean folders"),
+  EXPECT_NE(with([](auto& o) { o.layout = "foldrs"; }).find("did you mean 'folders'"),
             std::string::npos);
   EXPECT_NE(with([](auto& o) { o.sound_font = "/nowhere.sf2"; }).find("timgm6mb-soundfont"),
             std::string::npos);

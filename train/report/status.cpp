@@ -254,7 +254,7 @@ std::string RecordLine(const nlohmann::json& record) {
   std::string comma = " ";
   for (const auto& [name, values] : table.columns) {
     if (kLeftOut.contains(name) || name.starts_with("mixture_sdr_db/")) continue;
-    text += comma + Words(name) + " " + Number(values.front());
+    text += comma + Words(name) + " " + FigureText("%.4g", values.front());
     comma = ", ";
   }
   return text;

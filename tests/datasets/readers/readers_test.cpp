@@ -1,6 +1,7 @@
 // Folders of songs.
 #include <fstream>
 
+#include "augment/augment.h"
 #include "tests/datasets/readers/readers_fixture.h"
 
 namespace stemsmith {

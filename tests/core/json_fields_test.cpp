@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "separate/manifest.h"
+#include "core/error.h"
 
 namespace stemsmith::testing::json_fields_test {
 namespace {
@@ -88,46 +88,6 @@ TEST(ParseJson, RefusesWhatIsNestedTooDeeply) {
   EXPECT_TRUE(ParseJson(maps + "1" + std::string(100'000, '}')).is_discarded());
   EXPECT_TRUE(ParseJson("{\"a\": 1").is_discarded());
   EXPECT_TRUE(ParseJson("").is_discarded());
-}
-
-json TinyManifest() {
-  Manifest manifest;
-  manifest.model_name = "m";
-  manifest.stems = {"a", "b"};
-  manifest.segment_frames = 100;
-  return manifest.ToJson();
-}
-
-TEST(Manifest, NumbersThatAreNoneAreRefusedByName) {
-  const auto problem = [](const std::string& key, const std::string& value) {
-    json object = TinyManifest();
-    object[json::json_pointer(key)] = json::parse(value);
-    return Problem([&] { Manifest::FromJson(object.dump(), "m.onnx"); });
-  };
-  EXPECT_EQ(problem("/channels", "2"), "");
-  EXPECT_THAT(problem("/channels", "2.5"), HasSubstr("'channels' is 2.5, not a whole number"));
-  EXPECT_THAT(problem("/channels", "true"), HasSubstr("'channels' is true"));
-  EXPECT_THAT(problem("/channels", "4294967298"), HasSubstr("'channels' is 4294967298"));
-  EXPECT_THAT(problem("/sample_rate_hz", "44100.5"), HasSubstr("'sample_rate_hz' is 44100.5"));
-  EXPECT_THAT(problem("/segment_frames", "1e18"), HasSubstr("'segment_frames' is 1e+18"));
-  EXPECT_THAT(problem("/length/multiple_frames", "0"), HasSubstr("'multiple_frames' is 0"));
-  EXPECT_THAT(problem("/length/dynamic", "1"), HasSubstr("'dynamic' is 1"));
-  EXPECT_THAT(problem("/overlap", "1.5"), HasSubstr("'overlap' is 1.5"));
-  EXPECT_THAT(problem("/overlap", "1"), HasSubstr("the overlap"));
-  EXPECT_THAT(problem("/version", "1.5"), HasSubstr("'version' is 1.5"));
-  EXPECT_THAT(problem("/stems", "[\"a\", \"a\"]"), HasSubstr("stands twice"));
-}
-
-// Two numbers that are each in range ask for 8 TiB together.
-TEST(Manifest, ASegmentBeyondAllMemoryIsRefused) {
-  json object = TinyManifest();
-  object["segment_frames"] = std::int64_t{1} << 31;
-  EXPECT_THAT(Problem([&] { Manifest::FromJson(object.dump(), "m"); }), HasSubstr("8 GiB"));
-  object["segment_frames"] = 44100 * 600;
-  EXPECT_EQ(Problem([&] { Manifest::FromJson(object.dump(), "m"); }), "");
-  for (int i = 0; i < 1000; ++i) object["stems"].push_back("stem" + std::to_string(i));
-  EXPECT_THAT(Problem([&] { Manifest::FromJson(object.dump(), "m"); }),
-              HasSubstr("of 1002 stems takes more than 8 GiB"));
 }
 
 }  // namespace

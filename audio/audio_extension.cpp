@@ -1,12 +1,11 @@
 // The endings of files that OpenAudio reads.
-#include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <set>
 #include <string>
 
 #include "audio/decode.h"
 #include "core/files.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -43,9 +42,7 @@ bool MayBeTransportStream(const std::filesystem::path& path) {
 }  // namespace
 
 bool HasAudioExtension(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string ending = LowerCase(path.extension().string());
   return KnownEndings().contains(ending) && (ending != ".ts" || MayBeTransportStream(path));
 }
 

@@ -7,17 +7,8 @@
 #include "core/text.h"
 
 namespace stemsmith {
-namespace {
 
 // Languages are written as two or three letters, whatever the case.
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-}  // namespace
-
 void ChooseStream(const std::string& text, const std::string& where, DecodeOptions& options) {
   const bool digits = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return std::isdigit(c) != 0;
@@ -28,7 +19,7 @@ void ChooseStream(const std::string& text, const std::string& where, DecodeOptio
   if (digits && text.size() <= 4) {
     options.stream = std::stoi(text);
   } else if (letters) {
-    options.language = Lower(text);
+    options.language = LowerCase(text);
   } else {
     throw Error::Usage("\"" + text + "\" is no audio stream", where,
                        "give its number, counted from 0, or its language, such as eng");
@@ -41,7 +32,7 @@ int ChosenStream(const std::vector<AudioStreamInfo>& streams, const DecodeOption
   if (!options.language.empty()) {
     std::string known;
     for (std::size_t s = 0; s < streams.size(); ++s) {
-      const std::string language = Lower(streams[s].language);
+      const std::string language = LowerCase(streams[s].language);
       if (language == options.language) return static_cast<int>(s);
       if (!language.empty()) known += (known.empty() ? "" : ", ") + language;
     }

@@ -5,6 +5,7 @@
 
 #include "augment/fast_math.h"
 #include "augment/per_stem.h"
+#include "core/decibel.h"
 
 namespace stemsmith {
 namespace {
@@ -22,7 +23,7 @@ class Drive : public PerStemAugmentation {
 
  protected:
   void ApplyTo(const StemBlock& stem, RandomStream& random) const override {
-    const double drive = FromDecibel(options_.drive_db.Draw(random));
+    const double drive = GainFromDb(options_.drive_db.Draw(random));
     const std::int64_t count = stem.channels * stem.frames;
     const float peak = Peak(stem);
     if (!(peak > 0.0f)) return;

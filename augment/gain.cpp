@@ -1,5 +1,6 @@
 // gain: every stem is scaled by a gain of its own, uniform in dB, or uniform as a factor.
 #include "augment/per_stem.h"
+#include "core/decibel.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -21,7 +22,7 @@ class Gain : public Augmentation {
   bool ChangeStems(std::span<StemChange> changes, int, RandomStream& random) const override {
     for (StemChange& change : changes) {
       const double gain = options_.linear ? options_.factor.Draw(random)
-                                          : FromDecibel(options_.range_db.Draw(random));
+                                          : GainFromDb(options_.range_db.Draw(random));
       change.factor *= static_cast<float>(gain);
     }
     return true;

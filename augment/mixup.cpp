@@ -1,5 +1,6 @@
 // mixup: a stem gets more of its kind: the same stem of another place in the split is added to it.
 #include "augment/per_stem.h"
+#include "core/decibel.h"
 
 namespace stemsmith {
 namespace {
@@ -18,7 +19,7 @@ class Mixup : public PlanAugmentation {
       RandomStream draws = random.Fork(s);
       if (!draws.Chance(chances_.Of(s, tracks))) continue;
       const ReadPlan::Piece piece = tracks.Draw(plan.frames, draws);
-      const auto factor = static_cast<float>(FromDecibel(options_.gain_db.Draw(draws)));
+      const auto factor = static_cast<float>(GainFromDb(options_.gain_db.Draw(draws)));
       plan.extras.push_back({.stem = s, .piece = piece, .factor = factor});
     }
   }

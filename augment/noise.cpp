@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "augment/per_stem.h"
+#include "core/decibel.h"
 
 namespace stemsmith {
 namespace {
@@ -22,7 +23,7 @@ class Noise : public PerStemAugmentation {
     const std::int64_t count = stem.channels * stem.frames;
     if (std::all_of(stem.data, stem.data + count, [](float sample) { return sample == 0.0f; }))
       return;
-    const double level = FromDecibel(options_.level_db.Draw(random));
+    const double level = GainFromDb(options_.level_db.Draw(random));
     // The sum of four uniform values is near enough to normal and costs one draw. A value has
     // variance 1/12 of its width squared, four of width 1 so 1/3.
     const auto factor = static_cast<float>(level * std::sqrt(3.0) / 65536.0);

@@ -2,20 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <numeric>
 #include <vector>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
-
-std::string Short(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text;
-}
 
 std::int64_t Count(const StemBlock& block) {
   return static_cast<std::int64_t>(block.stems) * block.channels * block.frames;
@@ -29,9 +23,10 @@ Range RangeIn(const Config& config, const std::string& key, Range fallback, Rang
   const bool ordered = given.size() == 2 && given[0] <= given[1];
   if (!ordered || !(given[0] >= limits.low) || !(given[1] <= limits.high))
     throw Error::Usage(key + " is not a range within its limits", config.Where(key),
-                       "give two numbers within " + Short(limits.low) + " and " +
-                           Short(limits.high) + ", the lower one first: [" + Short(fallback.low) +
-                           ", " + Short(fallback.high) + "]");
+                       "give two numbers within " + Formatted("%g", limits.low) + " and " +
+                           Formatted("%g", limits.high) + ", the lower one first: [" +
+                           Formatted("%g", fallback.low) + ", " + Formatted("%g", fallback.high) +
+                           "]");
   return {given[0], given[1]};
 }
 

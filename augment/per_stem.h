@@ -64,6 +64,4 @@ float Peak(const StemBlock& block);
 // Multiplies all samples of the block.
 void Scale(const StemBlock& block, double factor);
 
-inline double FromDecibel(double db) { return std::pow(10.0, db / 20.0); }
-
 }  // namespace stemsmith

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "augment/stem_change.h"
-#include "core/error.h"
+#include "core/names.h"
 
 namespace stemsmith {
 
@@ -53,26 +53,12 @@ namespace {
 // The streams of one link: whether it acts; what it draws, in its plan and again in its audio.
 enum LinkStream : std::uint64_t { kActs, kDraws };
 
-const AugmentationRow& RowFor(const Config& item) {
-  const std::string name = item.RequiredString("name");
-  std::vector<std::string> known;
-  for (const AugmentationRow& row : AugmentationTable()) {
-    if (name == row.name) return row;
-    known.emplace_back(row.name);
-  }
-  std::string advice;
-  if (const std::string nearest = NearestName(name, known); !nearest.empty())
-    advice = "did you mean \"" + nearest + "\"? ";
-  advice += "known are";
-  for (std::size_t i = 0; i < known.size(); ++i) advice += (i == 0 ? " " : ", ") + known[i];
-  throw Error::Usage("unknown augmentation \"" + name + "\"", item.Where("name"), advice);
-}
-
 }  // namespace
 
 AugmentChain::AugmentChain(const std::vector<Config>& items) {
   for (const Config& item : items) {
-    const AugmentationRow& row = RowFor(item);
+    const AugmentationRow& row = FindRow(AugmentationTable(), item.RequiredString("name"),
+                                         "augmentation", item.Where("name"));
     const double probability = item.NumberIn("probability", 1.0, 0.0, 1.0);
     Add(row.name, probability, row.make(item));
   }

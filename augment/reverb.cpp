@@ -6,6 +6,7 @@
 
 #include "augment/convolve.h"
 #include "augment/per_stem.h"
+#include "core/decibel.h"
 
 namespace stemsmith {
 namespace {
@@ -31,7 +32,7 @@ class Reverb : public PerStemAugmentation {
     const double rate = stem.sample_rate_hz;
     Room room;
     room.rt60_frames = std::max(1.0, options_.rt60_seconds.Draw(random) * rate);
-    room.energy = std::pow(10.0, options_.wet_db.Draw(random) / 10.0);
+    room.energy = PowerFromDb(options_.wet_db.Draw(random));
     room.delay =
         std::max<std::int64_t>(1, std::llround(options_.pre_delay_ms.Draw(random) / 1000.0 * rate));
     for (std::int64_t& offset : room.reflections)

@@ -4,6 +4,7 @@
 
 #include "core/config_node.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/numbers.h"
 #include "core/text.h"
 
@@ -49,11 +50,10 @@ std::string Text(const ConfigNode& node, const std::string& key) {
 void CheckRead(const ConfigNode& node) {
   for (const auto& [key, child] : node.entries) {
     if (!node.asked.contains(key)) {
-      const std::string near = NearestName(key, node.asked);
       throw Error::Usage("unknown key '" + key + "'", child->place,
-                         !near.empty()         ? "did you mean '" + near + "'?"
-                         : !node.asked.empty() ? "known here: " + JoinNames(node.asked)
-                                               : "nothing is configurable here");
+                         DidYouMean(key, node.asked,
+                                    node.asked.empty() ? "nothing is configurable here"
+                                                       : "known here: " + JoinNames(node.asked)));
     }
     CheckRead(*child);
   }
@@ -214,11 +214,8 @@ std::int64_t Config::IntegerIn(const std::string& key, std::int64_t fallback, st
 std::string Config::Choice(const std::string& key, const std::string& fallback,
                            const std::vector<std::string>& choices) const {
   const std::string value = String(key, fallback);
-  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return value;
-  const std::string near = NearestName(value, choices);
-  throw Error::Usage(
-      "'" + key + "' cannot be '" + value + "'", Where(key),
-      (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + JoinNames(choices));
+  RequireName(value, choices, "'" + key + "' cannot be '" + value + "'", Where(key));
+  return value;
 }
 
 std::string Config::AsString() const { return Text(*node_, "this item"); }

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <typeinfo>
 
+#include "core/text.h"
+
 namespace stemsmith {
 namespace {
 
@@ -25,10 +27,6 @@ std::string TypeName(const std::exception& error) {
   const std::unique_ptr<char, void (*)(void*)> name(
       abi::__cxa_demangle(typeid(error).name(), nullptr, nullptr, &status), std::free);
   return status == 0 ? name.get() : typeid(error).name();
-}
-
-bool Holds(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
 }
 
 bool SaysOutOfMemory(const std::string& text) {
@@ -48,11 +46,11 @@ bool SaysOutOfMemory(const std::string& text) {
 // What a message of LibTorch says: its first line, but of TorchScript, whose first lines are where
 // in the model's code, the last; without where in LibTorch's sources.
 std::string Readable(const std::string& message) {
-  std::string line = message.substr(0, message.find('\n'));
+  std::string line(FirstLine(message));
   constexpr char kRuntimeError[] = "RuntimeError: ";
   if (const std::size_t at = message.rfind(kRuntimeError); at != std::string::npos) {
     line = message.substr(at + sizeof kRuntimeError - 1);
-    line = line.substr(0, line.find('\n'));
+    line = FirstLine(line);
   }
   if (line.starts_with("[enforce fail at ") || line.starts_with("Internal Assert"))
     line = line.find("]. ") == std::string::npos ? "" : line.substr(line.find("]. ") + 3);
@@ -123,11 +121,12 @@ Error SystemError(const std::error_code& code, std::string what, std::string whe
 
 Error LibTorchError(const std::string& what, const std::string& message, const std::string& where,
                     const std::string& advice) {
-  if (SaysOutOfMemory(message)) {
-    const bool device = Holds(message, "CUDA");
+  const std::string said = message.substr(0, message.find("\nException raised from "));
+  if (SaysOutOfMemory(said)) {
+    const bool device = Holds(said, "CUDA");
     return Error::Input(device ? "the GPU is out of memory" : "out of memory", where, kFreeMemory);
   }
-  return Error::Input(what + ": " + Readable(message), where, advice);
+  return Error::Input(what + ": " + Readable(said), where, advice);
 }
 
 }  // namespace stemsmith

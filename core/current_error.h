@@ -18,8 +18,9 @@ Error CurrentError(const std::string& where = "");
 Error SystemError(const std::error_code& code, std::string what, std::string where,
                   std::string advice = "");
 
-// Of a message of LibTorch or of a library below it: out of memory where that is what it says, else
-// "WHAT: " and what a person can read of it, which is less than a line.
+// Of a message of LibTorch or of a library below it (what(), backtrace and all): out of memory
+// where that is what it says, else "WHAT: " and what a person can read of it, which is less than a
+// line.
 Error LibTorchError(const std::string& what, const std::string& message, const std::string& where,
                     const std::string& advice = "");
 

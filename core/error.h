@@ -48,22 +48,4 @@ class Error : public std::runtime_error {
   std::string what_, where_, advice_;
 };
 
-// The word in `known` nearest to `word` by edit distance, or "" when none is near enough to be
-// meant.
-template <typename Range>
-std::string NearestName(const std::string& word, const Range& known);
-// Edit distance with neighbours swapped counting once (Damerau, optimal string alignment).
-std::size_t EditDistance(const std::string& a, const std::string& b);
-
-template <typename Range>
-std::string NearestName(const std::string& word, const Range& known) {
-  std::string best;
-  std::size_t best_distance = word.size() / 3 + 2;
-  for (const auto& candidate : known) {
-    const std::size_t distance = EditDistance(word, std::string(candidate));
-    if (distance < best_distance) best_distance = distance, best = std::string(candidate);
-  }
-  return best;
-}
-
 }  // namespace stemsmith

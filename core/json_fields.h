@@ -2,6 +2,7 @@
 // kind, a number that is whole where it must be (2.5 is none, nor are true and "2") and in range.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,6 +18,11 @@ namespace stemsmith {
 // The value that `text` is. `discarded` (is_object() and the like are false) where it is no JSON or
 // nested more deeply than any file of ours, which would be a fault in those who walk it.
 nlohmann::json ParseJson(std::string_view text);
+
+// How records and states hold a figure: JSON has no NaN and no infinity.
+inline nlohmann::json FiniteOrNull(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
 
 class JsonFields {
  public:

@@ -2,7 +2,8 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -49,14 +50,11 @@ std::optional<std::uint64_t> ParseUnsigned(std::string_view text) {
 }
 
 std::string NumberText(double value) {
-  char text[40];
   // Without an exponent where there is no fraction, as people write lengths.
-  if (value == std::floor(value) && std::abs(value) < 1e15) {
-    std::snprintf(text, sizeof text, "%.0f", value);
-    return text;
-  }
+  if (value == std::floor(value) && std::abs(value) < 1e15) return Formatted("%.0f", value);
+  std::string text;
   for (int digits = 6; digits <= 17; ++digits) {
-    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    text = Formatted("%.*g", digits, value);
     if (ParseNumber(text) == value) break;
   }
   return text;

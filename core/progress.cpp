@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "core/program.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -68,9 +69,7 @@ struct Progress::Impl {
           const double share =
               std::clamp(static_cast<double>(done) / static_cast<double>(options.total), 0.0, 1.0);
           const int filled = static_cast<int>(std::lround(share * kWidth));
-          char percent[8];
-          std::snprintf(percent, sizeof percent, "%3.0f%% ", 100 * share);
-          line = percent + std::string("[") + std::string(filled, '=') +
+          line = Formatted("%3.0f%% [", 100 * share) + std::string(filled, '=') +
                  std::string(kWidth - filled, ' ') + "] ";
         }
         line += Status(done, detail);
@@ -168,22 +167,15 @@ void Warn(const std::string& text) { std::cerr << "warning: " << text << '\n'; }
 
 std::string FormatDuration(double seconds) {
   const long total = std::lround(std::max(0.0, seconds));
-  char text[32];
-  if (total >= 3600) {
-    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", total / 3600, total / 60 % 60, total % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%ld:%02ld", total / 60, total % 60);
-  }
-  return text;
+  if (total < 3600) return Formatted("%ld:%02ld", total / 60, total % 60);
+  return Formatted("%ld:%02ld:%02ld", total / 3600, total / 60 % 60, total % 60);
 }
 
 std::string FormatBytes(double bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   int unit = 0;
   while (bytes >= 1024 && unit < 4) bytes /= 1024, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
-  return text;
+  return Formatted(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
 }
 
 }  // namespace stemsmith

@@ -7,13 +7,13 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <set>
 
 #include "core/files.h"
 #include "core/pending_files.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -118,12 +118,11 @@ fs::path TemporaryBeside(const fs::path& target) {
   static std::atomic<unsigned> counter{0};
   const fs::path folder = target.parent_path();
   RemoveLeftovers(folder.empty() ? fs::path(".") : folder);
-  std::array<char, 64> process{};
-  std::snprintf(process.data(), process.size(), "-%ld-%llx-%x", static_cast<long>(getpid()),
-                StartOf(getpid()), counter++);
+  const std::string process =
+      Formatted("-%ld-%llx-%x", static_cast<long>(getpid()), StartOf(getpid()), counter++);
   const std::string ending = target.extension().string();
-  return folder / ("." + Shortened(target.filename().string()) + kMark + ThisHost() +
-                   process.data() + (ending.size() <= 20 ? ending : ""));
+  return folder / ("." + Shortened(target.filename().string()) + kMark + ThisHost() + process +
+                   (ending.size() <= 20 ? ending : ""));
 }
 
 }  // namespace stemsmith

@@ -16,6 +16,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/names.h"
+#include "core/text.h"
 #include "export/lowering.h"
 #include "export/onnx/model_writer.h"
 #include "export/trace.h"
@@ -82,7 +84,7 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolde
         trace.module,
         [&file](const void* bytes, std::size_t count) { return file.Write(bytes, count); }, extra);
   } catch (const c10::Error& error) {
-    throw LibTorchError("LibTorch cannot write the model", error.what_without_backtrace(), where);
+    throw LibTorchError("LibTorch cannot write the model", error.what(), where);
   }
   errno = file.Close();
   if (errno != 0) throw Error::System("cannot write", path.string());
@@ -118,17 +120,6 @@ constexpr Format kFormats[] = {
     {"torchscript", kTorchScriptFile, kTorchScriptTolerance, WriteTorchScript},
     {"onnx", kOnnxFile, kOnnxTolerance, WriteOnnx},
 };
-
-const Format& FindFormat(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format;
-    names.emplace_back(format.name);
-  }
-  const std::string nearest = NearestName(name, names);
-  throw Error::Usage("unknown format '" + name + "'", "--format",
-                     nearest.empty() ? "use torchscript, onnx" : "did you mean '" + nearest + "'?");
-}
 
 void StopWhenInterrupted() {
   StopIfInterrupted("the export was interrupted", "no file was written");
@@ -232,12 +223,6 @@ double LargestError(const fs::path& path, const std::vector<Probe>& probes, cons
   return largest;
 }
 
-std::string Scientific(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1e", value);
-  return text;
-}
-
 // Lengths to trace and to check with: the segment, and where time is dynamic one about half as
 // long.
 std::vector<std::int64_t> Lengths(const Manifest& manifest) {
@@ -253,7 +238,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
                          const std::string& where, const ExportOptions& options) {
   std::vector<const Format*> formats;
   for (const std::string& name : options.formats) {
-    const Format* format = &FindFormat(name);
+    const Format* format = &FindRow(kFormats, name, "format", "--format");
     if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
       formats.push_back(format);
     }
@@ -301,8 +286,8 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     }
     if (file.largest_error > file.tolerance) {
       throw Error::Input(std::string(formats[i]->file) + " differs from the model by " +
-                             Scientific(file.largest_error) + " of the peak, allowed are " +
-                             Scientific(file.tolerance),
+                             Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
+                             Formatted("%.1e", file.tolerance),
                          where, "no file was written; export the other format with --format");
     }
     result.files.push_back(std::move(file));

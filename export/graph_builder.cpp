@@ -2,6 +2,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/text.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -39,11 +40,6 @@ std::int64_t CastCode(torch::ScalarType type) {
     default:
       return 1;
   }
-}
-
-std::string LowerCase(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // Reading and checking the options of the hybrid Demucs models.
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/numbers.h"
+#include "core/text.h"
 #include "models/hybrid_demucs.h"
 
 namespace stemsmith {
@@ -12,10 +12,7 @@ namespace {
 constexpr std::int64_t kWidest = 65536;  // channels of a level
 
 bool Same(const std::string& given, const std::string& wanted) {
-  if (given == wanted) return true;
-  std::string lower = given;
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (lower == wanted) return true;
+  if (given == wanted || LowerCase(given) == wanted) return true;
   const auto number = ParseNumber(given), other = ParseNumber(wanted);
   return number && other && *number == *other;
 }

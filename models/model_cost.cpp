@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "core/current_error.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -383,10 +384,7 @@ ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::in
         model->forward(torch::empty({batch, setting.channels, cost.frames}));
     cost.training_bytes = weight_bytes + 3 * gradient_bytes + pass.added_bytes();
   } catch (const c10::Error& error) {
-    const std::string reason = error.what_without_backtrace();
-    throw Error::Input(
-        "the model's cost cannot be found out: " + reason.substr(0, reason.find('\n')),
-        config.Where());
+    throw LibTorchError("the model's cost cannot be found out", error.what(), config.Where());
   }
   return cost;
 }

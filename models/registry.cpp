@@ -3,7 +3,7 @@
 
 #include "core/current_error.h"
 #include "core/error.h"
-#include "core/text.h"
+#include "core/names.h"
 #include "models/build_memory.h"
 #include "models/separation_model.h"
 
@@ -38,16 +38,7 @@ const std::vector<ModelRow>& ModelTable() {
 }
 
 const ModelRow& FindModelRow(std::string_view name, std::string_view where) {
-  std::vector<std::string> names;
-  for (const ModelRow& row : ModelTable()) {
-    if (name == row.name) return row;
-    names.emplace_back(row.name);
-  }
-  const std::string called(name), nearest = NearestName(called, names);
-  const std::string known = JoinNames(names);
-  throw Error::Usage("unknown model '" + called + "'", std::string(where),
-                     nearest.empty() ? "known models: " + known
-                                     : "did you mean '" + nearest + "'? Known models: " + known);
+  return FindRow(ModelTable(), name, "model", std::string(where));
 }
 
 std::shared_ptr<SeparationModel> MakeModel(const Config& config, const ModelSetting& setting) {

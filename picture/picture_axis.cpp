@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
+
+#include "core/text.h"
 
 namespace stemsmith {
 
@@ -17,17 +18,11 @@ double NiceStep(double range, int most) {
 }
 
 std::string TickLabel(double value, double step) {
-  char text[48];
   const double magnitude = std::max(std::abs(value), step);
-  if (magnitude >= 1e7 || magnitude < 1e-5) {
-    std::snprintf(text, sizeof text, "%.3g", value);
-  } else if (step >= 1000.0) {
-    std::snprintf(text, sizeof text, value == 0.0 ? "%g" : "%gk", value / 1000.0);
-  } else {
-    const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 8);
-    std::snprintf(text, sizeof text, "%.*f", decimals, value);
-  }
-  return text;
+  if (magnitude >= 1e7 || magnitude < 1e-5) return Formatted("%.3g", value);
+  if (step >= 1000.0) return value == 0.0 ? "0" : Formatted("%gk", value / 1000.0);
+  const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 8);
+  return Formatted("%.*f", decimals, value);
 }
 
 double NiceTimeStep(double seconds, int most) {

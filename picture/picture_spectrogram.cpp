@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "audio/stft.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "picture/picture.h"
 #include "picture/picture_axis.h"
 #include "picture/picture_font.h"
@@ -100,9 +100,8 @@ void DrawFrequencyAxis(Bitmap& bitmap, int top, const FrequencyAxis& axis) {
     const int y = top + kPlotHeight - 1 -
                   std::min(kPlotHeight - 1, static_cast<int>(std::lround(axis.Height(hertz))));
     bitmap.FillRectangle(kLeft - 5, y, 5, 1, kTick);
-    char label[16];
-    std::snprintf(label, sizeof label, hertz < 1000 ? "%.0f" : "%.0fk",
-                  hertz < 1000 ? hertz : hertz / 1000);
+    const std::string label =
+        hertz < 1000 ? Formatted("%.0f", hertz) : Formatted("%.0fk", hertz / 1000);
     DrawText(bitmap, kLeft - 10 - TextWidth(label, 8), y + 4.5, label, 8, kMuted);
   }
 }
@@ -116,10 +115,8 @@ void DrawTimeAxis(Bitmap& bitmap, int bottom, double seconds) {
     bitmap.FillRectangle(x, bottom, 1, 5, kTick);
     std::string label = TickLabel(time, step);
     if (seconds > 90) {
-      char text[32];
-      const auto whole = static_cast<long>(std::lround(time));
-      std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
-      label = text;
+      const long whole = std::lround(time);
+      label = Formatted("%ld:%02ld", whole / 60, whole % 60);
     }
     DrawText(bitmap, x - TextWidth(label, 8) / 2, bottom + 18, label, 8, kMuted);
   }

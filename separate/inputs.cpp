@@ -1,21 +1,15 @@
 #include "separate/inputs.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "audio/decode.h"
 #include "core/current_error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
-
-std::string Lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 // The same for all ways of writing a path, links resolved; also for paths that do not exist yet.
 fs::path Canonical(const fs::path& path) {
@@ -35,7 +29,7 @@ std::string NameOf(const fs::path& file) {
 }
 
 bool IsMixture(const fs::path& file) {
-  const std::string name = Lower(NameOf(file));
+  const std::string name = LowerCase(NameOf(file));
   return name == "mixture" || name == "mix";
 }
 

@@ -1,14 +1,11 @@
 #include "separate/onnx_error.h"
 
-#include <algorithm>
 #include <optional>
+
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
-
-bool Holds(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
-}
 
 // What stands between two marks; "" where they are not there.
 std::string Between(const std::string& text, const std::string& before, const std::string& after) {
@@ -22,7 +19,7 @@ std::string Between(const std::string& text, const std::string& before, const st
 // The sentence behind error codes, file names and places in sources; "" where there is none that a
 // person can read.
 std::string Sentence(const std::string& message) {
-  std::string text = message.substr(0, message.find('\n'));
+  std::string text(FirstLine(message));
   for (const char* mark : {"failed:", "Error: ", " : "}) {
     if (const std::size_t at = text.rfind(mark); at != std::string::npos)
       text = text.substr(at + std::char_traits<char>::length(mark));

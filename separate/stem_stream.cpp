@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/text.h"
 #include "separate/song_overlap_add.h"
 
@@ -309,11 +309,9 @@ struct StemStream::Impl {
     }
     if (finite || !refuse_not_finite) return;
     if (peak > kLoudest) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%.0e", peak);
-      throw Error::Input(
-          std::string("samples of ") + text + ", where 1 is full scale: the model cannot follow",
-          input_name, "is the song damaged? Otherwise scale it down");
+      throw Error::Input("samples of " + Formatted("%.0e", peak) +
+                             ", where 1 is full scale: the model cannot follow",
+                         input_name, "is the song damaged? Otherwise scale it down");
     }
     throw Error::Input("the model gives values that are not finite", manifest.model_name,
                        "its training diverged, or the file is damaged");
@@ -364,13 +362,7 @@ std::size_t StemStream::Read(std::size_t frames, std::vector<std::vector<float>>
 }
 
 std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem) {
-  const auto found = std::find(names.begin(), names.end(), stem);
-  if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
-  const std::string nearest = NearestName(stem, names);
-  const std::string all = JoinNames(names);
-  throw Error::Usage(
-      "the model has no stem '" + stem + "'", "--stems",
-      nearest.empty() ? "it has " + all : "did you mean '" + nearest + "'? It has " + all);
+  return RequireName(stem, names, "the model has no stem '" + stem + "'", "--stems");
 }
 
 }  // namespace stemsmith

@@ -24,11 +24,6 @@ namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
-std::string Message(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-}
-
 // Compares the checksum of each entry of the archive, which LibTorch's reader does not look at.
 // Python can be told to write none: then all are zero.
 void CheckEntries(const fs::path& path) {
@@ -81,7 +76,7 @@ class TorchScriptRuntime : public Runtime {
       module_ = torch::jit::load(path.string(), device_);
       module_.eval();
     } catch (const std::exception& error) {
-      throw LibTorchError("LibTorch cannot load the model", Message(error), path.string(),
+      throw LibTorchError("LibTorch cannot load the model", error.what(), path.string(),
                           "copy or export it again");
     }
     if (!module_.find_method("forward")) {
@@ -123,7 +118,7 @@ class TorchScriptRuntime : public Runtime {
       }
       torch::from_blob(estimates, shape, torch::kFloat32).copy_(out);
     } catch (const std::exception& error) {
-      throw LibTorchError("the model fails", Message(error), path_.string(),
+      throw LibTorchError("the model fails", error.what(), path_.string(),
                           "copy or export it again");
     }
   }
@@ -185,7 +180,7 @@ stemsmith_open_torchscript(const fs::path& path, const RuntimeOptions& options) 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {  // no type of LibTorch's leaves the module
-    throw LibTorchError("LibTorch fails", Message(error), path.string());
+    throw LibTorchError("LibTorch fails", error.what(), path.string());
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "core/random.h"
+#include "core/text.h"
 #include "synth/plan.h"
 
 namespace stemsmith::synth {
@@ -66,10 +66,8 @@ Song ComposeSong(std::uint64_t seed, int index, double seconds) {
   song.noise_seed = mixing.Bits();
   song.mix = MakeMix(mixing);
 
-  char name[96];
-  std::snprintf(name, sizeof name, "song_%03d_%s_%s_%dbpm", index + 1, song.key.c_str(),
-                song.mode.c_str(), static_cast<int>(std::lround(song.tempo_bpm)));
-  song.name = name;
+  song.name = Formatted("song_%03d_%s_%s_%dbpm", index + 1, song.key.c_str(), song.mode.c_str(),
+                        static_cast<int>(std::lround(song.tempo_bpm)));
   return song;
 }
 

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/decibel.h"
+
 namespace stemsmith::synth {
 namespace {
-
-double FromDb(double db) { return std::pow(10.0, db / 20.0); }
 
 // Keeps filters out of the range where arithmetic on tiny numbers is slow.
 constexpr float kTiny = 1e-18f;
@@ -30,7 +30,7 @@ void AddReverb(AudioBuffer& audio, int sample_rate_hz, const ReverbOptions& opti
         std::pow(10.0, -3.0 * static_cast<double>(delay) / (options.seconds * sample_rate_hz)));
   }
   const auto damping = static_cast<float>(0.75 * options.damping);
-  const auto wet = static_cast<float>(FromDb(options.wet_db));
+  const auto wet = static_cast<float>(GainFromDb(options.wet_db));
   const auto side = static_cast<float>(wet * options.width);
   float* left = audio.channel(0);
   float* right = audio.channel(1);
@@ -60,8 +60,8 @@ void Equalize(AudioBuffer& audio, int sample_rate_hz, double low_shelf_db, doubl
     return static_cast<float>(1.0 - std::exp(-2.0 * std::numbers::pi * hz / sample_rate_hz));
   };
   const float low = coefficient(250.0), high = coefficient(3000.0), dc = coefficient(20.0);
-  const auto low_gain = static_cast<float>(FromDb(low_shelf_db) - 1.0);
-  const auto high_gain = static_cast<float>(FromDb(high_shelf_db) - 1.0);
+  const auto low_gain = static_cast<float>(GainFromDb(low_shelf_db) - 1.0);
+  const auto high_gain = static_cast<float>(GainFromDb(high_shelf_db) - 1.0);
   for (int c = 0; c < audio.channels(); ++c) {
     float* samples = audio.channel(c);
     float low_state = 0, high_state = 0, dc_state = 0;
@@ -94,7 +94,7 @@ void LimitWidth(AudioBuffer& audio, double side_to_mid_db) {
     mid_energy += mid * mid;
     side_energy += side * side;
   }
-  const double allowed = mid_energy * FromDb(2 * side_to_mid_db);
+  const double allowed = mid_energy * PowerFromDb(side_to_mid_db);
   if (side_energy <= allowed) return;
   const auto gain = static_cast<float>(std::sqrt(allowed / side_energy));
   for (std::size_t t = 0; t < audio.frames(); ++t) {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+
+#include "core/text.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -175,9 +176,9 @@ const char* InstrumentClass(int program) {
 
 std::string SnakeCase(const std::string& name) {
   std::string text;
-  for (const unsigned char c : name) {
-    if (std::isalnum(c))
-      text += static_cast<char>(std::tolower(c));
+  for (const char c : LowerCase(name)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+      text += c;
     else if (!text.empty() && text.back() != '_')
       text += '_';
   }

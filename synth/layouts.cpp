@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "audio/encode.h"
 #include "audio/encode_mp4.h"
 #include "core/current_error.h"
-#include "core/error.h"
+#include "core/names.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "synth/composer.h"
@@ -101,8 +100,7 @@ void WriteStemMp4(const Paths& paths, const SongOrder& order) {
 }
 
 Paths PlaceInPools(const fs::path& root, const std::string&, const std::string& song) {
-  char name[32];
-  std::snprintf(name, sizeof name, "take_%03d.wav", SongNumber(song));
+  const std::string name = Formatted("take_%03d.wav", SongNumber(song));
   Paths places;
   for (const char* stem : kStemNames) places.push_back(root / stem / name);
   return places;
@@ -157,15 +155,7 @@ const std::vector<LayoutRow>& LayoutTable() {
 }
 
 const LayoutRow& FindLayout(std::string_view name) {
-  std::vector<std::string> names;
-  for (const auto& row : LayoutTable()) {
-    if (name == row.name) return row;
-    names.emplace_back(row.name);
-  }
-  const std::string called(name), nearest = NearestName(called, names);
-  throw Error::Usage("unknown layout \"" + called + "\"", "--layout",
-                     (nearest.empty() ? "" : "did you mean " + nearest + "? ") +
-                         std::string("The layouts are: ") + JoinNames(names));
+  return FindRow(LayoutTable(), name, "layout", "--layout");
 }
 
 int SongNumber(const std::string& song_name) {

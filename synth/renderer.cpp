@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "synth/effects.h"
@@ -11,8 +12,6 @@
 
 namespace stemsmith::synth {
 namespace {
-
-double FromDb(double db) { return std::pow(10.0, db / 20.0); }
 
 void Scale(AudioBuffer& audio, double gain) {
   for (float& sample : audio.samples()) sample = static_cast<float>(sample * gain);
@@ -78,7 +77,7 @@ AudioBuffer RenderStem(const Song& song, StemIndex stem, const std::filesystem::
         "timgm6mb-soundfont");
   }
   FinishStem(song, mix, rms, audio);
-  Scale(audio, FromDb(mix.level_db) / std::max(Rms(audio), 1e-9));
+  Scale(audio, GainFromDb(mix.level_db) / std::max(Rms(audio), 1e-9));
   return audio;
 }
 
@@ -102,7 +101,7 @@ RenderedSong RenderSong(const Song& song, const std::filesystem::path& sound_fon
     }
     peak = std::max(peak, std::abs(sum));
   }
-  const double gain = 32767.0 * FromDb(song.peak_db) / peak;
+  const double gain = 32767.0 * GainFromDb(song.peak_db) / peak;
   rendered.mixture.assign(samples, 0);
   for (std::size_t s = 0; s < stems.size(); ++s) {
     rendered.stems[s].resize(samples);
@@ -126,7 +125,7 @@ std::vector<std::int16_t> RenderTake(const Song& song, StemIndex stem,
   const AudioBuffer audio = RenderStem(song, stem, sound_font);
   float peak = 0;
   for (const float sample : audio.samples()) peak = std::max(peak, std::abs(sample));
-  const double gain = 32767.0 * FromDb(song.peak_db) / peak;
+  const double gain = 32767.0 * GainFromDb(song.peak_db) / peak;
   std::vector<std::int16_t> take(audio.samples().size());
   for (int c = 0; c < 2; ++c) {
     for (std::size_t t = 0; t < audio.frames(); ++t)

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <vector>
 
+#include "core/decibel.h"
+
 namespace stemsmith::synth {
 namespace {
 
@@ -255,7 +257,7 @@ void RenderSungLine(const SungLine& line, double tuning_cents, int sample_rate_h
   const auto approach = [&](double seconds) { return 1.0 - std::exp(-tick_seconds / seconds); };
   const auto stretches = MakeStretches(line, random);
   const GlottalTables tables(singer.tilt, sample_rate_hz);
-  const double gain = std::pow(10.0, line.gain_db / 20.0);
+  const double gain = GainFromDb(line.gain_db);
 
   std::array<Resonator, kFormants> resonators;
   BandPass burst;

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "audio/encode.h"
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "synth/general_midi.h"
 #include "synth/loudness.h"
 #include "synth/midi_file.h"
@@ -29,8 +30,6 @@ struct SlakhStem {
   std::vector<float> audio;  // empty where there is none
   int program() const { return part.percussion ? kDrumProgram : part.program; }
 };
-
-double FromDb(double db) { return std::pow(10.0, db / 20.0); }
 
 // A sung line as an instrument: its melody.
 Part MelodyOf(const SungLine& line, std::size_t index) {
@@ -75,11 +74,10 @@ std::vector<SlakhStem> RenderStems(const SongOrder& order) {
   const Song& song = order.song;
   std::vector<SlakhStem> stems;
   const auto add = [&](Part part, std::string plugin, std::vector<float> audio) {
-    char id[16];
-    std::snprintf(id, sizeof id, "S%02d", static_cast<int>(stems.size()));
     const double loudness = audio.empty() ? 0.0 : IntegratedLoudness(audio, kSampleRateHz);
     if (std::isinf(loudness)) audio.clear();
-    stems.push_back({id, std::move(part), std::move(plugin), loudness, std::move(audio)});
+    stems.push_back({Formatted("S%02zu", stems.size()), std::move(part), std::move(plugin),
+                     loudness, std::move(audio)});
   };
   const std::string font = order.sound_font.stem().string();
   for (const Part& part : song.parts) {
@@ -101,7 +99,7 @@ std::vector<SlakhStem> RenderStems(const SongOrder& order) {
 double MixStems(std::vector<SlakhStem>& stems, std::vector<float>& mix) {
   float peak = 0;
   for (SlakhStem& stem : stems) {
-    const auto gain = static_cast<float>(FromDb(kNormalizationLufs - stem.loudness_lufs));
+    const auto gain = static_cast<float>(GainFromDb(kNormalizationLufs - stem.loudness_lufs));
     mix.resize(std::max(mix.size(), stem.audio.size()));
     for (std::size_t t = 0; t < stem.audio.size(); ++t) {
       stem.audio[t] *= gain;
@@ -111,7 +109,7 @@ double MixStems(std::vector<SlakhStem>& stems, std::vector<float>& mix) {
     }
   }
   for (const float sample : mix) peak = std::max(peak, std::abs(sample));
-  const double target = FromDb(kTargetPeakDb);
+  const double target = GainFromDb(kTargetPeakDb);
   const double gain = peak >= target ? target / peak : 1.0;
   std::fill(mix.begin(), mix.end(), 0.0f);
   for (SlakhStem& stem : stems) {
@@ -124,9 +122,7 @@ double MixStems(std::vector<SlakhStem>& stems, std::vector<float>& mix) {
 }
 
 std::string Number(double value) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.17g", value);
-  std::string number = text;
+  std::string number = Formatted("%.17g", value);
   if (number.find_first_of(".e") == std::string::npos) number += ".0";
   return number;
 }
@@ -171,9 +167,8 @@ void WriteFlac(const fs::path& path, const std::vector<float>& samples) {
 
 std::vector<fs::path> PlaceInSlakh(const fs::path& root, const std::string& split,
                                    const std::string& song_name) {
-  char track[32];
-  std::snprintf(track, sizeof track, "Track%05d", SongNumber(song_name));
-  return {root / (split == "valid" ? "validation" : split) / track};
+  return {root / (split == "valid" ? "validation" : split) /
+          Formatted("Track%05d", SongNumber(song_name))};
 }
 
 void WriteSlakhTrack(const std::vector<fs::path>& paths, const SongOrder& order) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -18,6 +17,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/json_fields.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "synth/composer.h"
 #include "synth/fluid.h"
@@ -40,9 +40,8 @@ void CheckOptions(const SynthOptions& options) {
                        "give a number from 1 to " + std::to_string(kMostSongs));
   }
   if (!(options.seconds >= kShortest && options.seconds <= kLongest)) {
-    char text[64];
-    std::snprintf(text, sizeof text, "cannot make songs of %g seconds", options.seconds);
-    throw Error::Usage(text, "--seconds", "give a length from 5 to 1800 seconds");
+    throw Error::Usage(Formatted("cannot make songs of %g seconds", options.seconds), "--seconds",
+                       "give a length from 5 to 1800 seconds");
   }
   if ((options.valid_songs < 0) != (options.test_songs < 0)) {
     throw Error::Usage("only one of two splits is given", "--valid-songs, --test-songs",

@@ -1,9 +1,8 @@
 #include "train/best_metric.h"
 
-#include <algorithm>
 
 #include "core/error.h"
-#include "core/text.h"
+#include "core/names.h"
 
 namespace stemsmith {
 namespace {
@@ -46,12 +45,7 @@ BestMetric::BestMetric(const Config& config, const std::vector<std::string>& ste
     known.push_back(metric.name);
     for (const std::string& stem : stems) known.push_back(metric.name + ("." + stem));
   }
-  if (std::find(known.begin(), known.end(), name_) == known.end()) {
-    const std::string near = NearestName(name_, known);
-    throw Error::Usage(
-        "validation yields no metric '" + name_ + "'", config.Where("metric"),
-        near.empty() ? "known: " + JoinNames(known) : "did you mean '" + near + "'?");
-  }
+  RequireName(name_, known, "validation yields no metric '" + name_ + "'", config.Where("metric"));
   if (!audio) {
     if (dot != std::string::npos) {
       throw Error::Usage("the cache holds spectrograms: validation yields no '" + name_ + "'",

@@ -44,9 +44,7 @@ std::string Text(const std::vector<std::uint8_t>& bytes) { return {bytes.begin()
 
 // Messages of c10d and Gloo go on with stack traces and hints for Python.
 std::string FirstSentence(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
-  text = text.substr(0, text.find('\n'));
+  std::string text(FirstLine(error.what()));
   if (text.starts_with('[')) {  // "[file:line] "
     if (const auto end = text.find("] "); end != std::string::npos) text = text.substr(end + 2);
   }

@@ -1,10 +1,9 @@
 #include "train/ema.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 
@@ -16,9 +15,7 @@ NamedTensors CloneTensors(const NamedTensors& tensors) {
 }
 
 std::string AverageName(const std::string& kind, double decay) {
-  char text[40];
-  std::snprintf(text, sizeof text, "_%.10g", decay);
-  return kind + text;
+  return kind + Formatted("_%.10g", decay);
 }
 
 WeightAverage::WeightAverage(std::string name, double decay, const SeparationModel& model)

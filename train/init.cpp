@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/text.h"
 #include "models/model_cost.h"
 #include "models/state_fit.h"
@@ -22,12 +23,8 @@ int PlaceOf(const std::string& stem, const std::vector<std::string>& stems) {
 
 int RequiredPlaceOf(const std::string& stem, const std::vector<std::string>& stems,
                     const std::string& owner, const std::string& where) {
-  const int place = PlaceOf(stem, stems);
-  if (place >= 0) return place;
-  const std::string nearest = NearestName(stem, stems);
-  throw Error::Usage(
-      "init.copy: " + owner + " has no stem '" + stem + "'", where,
-      nearest.empty() ? "it has " + JoinNames(stems) : "did you mean '" + nearest + "'?");
+  return static_cast<int>(
+      RequireName(stem, stems, "init.copy: " + owner + " has no stem '" + stem + "'", where));
 }
 
 // What is told at other places than the model's configuration: how long segments are (training says

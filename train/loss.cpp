@@ -5,8 +5,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "core/text.h"
-#include "train/table.h"
+#include "core/names.h"
 
 namespace stemsmith {
 namespace {
@@ -34,14 +33,10 @@ std::vector<double> ReadStemWeights(const Config& item, const LossSetting& setti
     return weights;
   }
   for (const std::string& stem : given.Keys()) {
-    const auto found = std::find(stems.begin(), stems.end(), stem);
-    if (found == stems.end()) {
-      const std::string nearest = NearestName(stem, stems);
-      throw Error::Usage(
-          "stem_weights names '" + stem + "', which is no stem of the cache", given.Where(stem),
-          nearest.empty() ? "there are: " + JoinNames(stems) : "did you mean '" + nearest + "'?");
-    }
-    weights[static_cast<std::size_t>(found - stems.begin())] = given.NumberIn(stem, 1.0, 0.0, 1e9);
+    const std::size_t place =
+        RequireName(stem, stems, "stem_weights names '" + stem + "', which is no stem of the cache",
+                    given.Where(stem));
+    weights[place] = given.NumberIn(stem, 1.0, 0.0, 1e9);
   }
   if (std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0.0; })) {
     throw Error::Usage("stem_weights leaves no stem to be trained", item.Where(key),
@@ -69,7 +64,8 @@ const std::vector<LossRow>& LossTable() {
 WeightedLoss::WeightedLoss(const std::vector<Config>& items, const LossSetting& setting) {
   static const Config kDefault = Config::Parse("{name: l1, domain: waveform, weight: 1.0}", "loss");
   for (const Config& item : items.empty() ? std::vector<Config>{kDefault} : items) {
-    const LossRow& row = FindRow(LossTable(), item.RequiredString("name"), "loss", item);
+    const LossRow& row =
+        FindRow(LossTable(), item.RequiredString("name"), "loss", item.Where("name"));
     Term term;
     term.weight = item.NumberIn("weight", 1.0, 0.0, 1e9);
     if (const std::vector<double> weights = ReadStemWeights(item, setting); !weights.empty()) {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "core/text.h"
 
 namespace stemsmith {
 
@@ -21,11 +22,8 @@ std::string WrongWith(double loss, double gradient_norm, const std::vector<doubl
   std::nth_element(sorted.begin(), middle, sorted.end());
   const double median = *middle;
   if (loss - median <= (explosion_factor - 1.0) * std::abs(median)) return "";
-  char text[160];
-  std::snprintf(text, sizeof text,
-                "the loss explodes: %.4g, against a median of %.4g over the last %zu steps", loss,
-                median, recent.size());
-  return text;
+  return Formatted("the loss explodes: %.4g, against a median of %.4g over the last %zu steps",
+                   loss, median, recent.size());
 }
 
 }  // namespace stemsmith

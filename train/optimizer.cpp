@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "train/table.h"
+#include "core/names.h"
 
 namespace stemsmith {
 
@@ -86,7 +86,7 @@ const std::vector<OptimizerRow>& OptimizerTable() {
 
 std::unique_ptr<Optimizer> MakeOptimizer(const Config& config, NamedTensors parameters) {
   const OptimizerRow& row =
-      FindRow(OptimizerTable(), config.String("name", "adam"), "optimizer", config);
+      FindRow(OptimizerTable(), config.String("name", "adam"), "optimizer", config.Where("name"));
   return row.make(config, std::move(parameters));
 }
 

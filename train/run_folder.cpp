@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/numbers.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "train/train_state.h"
 
 namespace stemsmith {
@@ -114,10 +114,8 @@ void RunFolder::SaveBest(const Checkpoint& checkpoint) const {
 void RunFolder::KeepStep(std::int64_t step, int keep) const {
   CheckStillThere();
   if (keep > 0) {
-    char name[64];
-    std::snprintf(name, sizeof name, "%s%06lld%s", kStepPrefix, static_cast<long long>(step),
-                  kEnding);
-    PendingFile copy(checkpoints() / name);
+    PendingFile copy(checkpoints() /
+                     Formatted("%s%06lld%s", kStepPrefix, static_cast<long long>(step), kEnding));
     std::error_code error;
     fs::copy_file(last(), copy.path(), fs::copy_options::overwrite_existing, error);
     if (error) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,13 +14,6 @@
 #include "train/trainer.h"
 
 namespace stemsmith {
-
-// A number as printf writes it.
-inline std::string Format(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 // One thread at a time.
 class RunOutput {

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "models/layers/batch_norm.h"
 #include "train/device.h"
 #include "train/freeze.h"
@@ -68,7 +69,7 @@ void RunParts::BuildModel() {
   }
   if (const std::int64_t frozen = FreezeParameters(config, *model); frozen > 0) {
     start_messages.push_back(
-        Format("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
+        Formatted("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
   }
   model->to(device);
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "train/table.h"
+#include "core/names.h"
 
 namespace stemsmith {
 
@@ -18,7 +18,7 @@ const std::vector<ScheduleRow>& ScheduleTable() {
 
 LearningRate::LearningRate(const Config& config, double base_rate) : base_rate_(base_rate) {
   const ScheduleRow& row =
-      FindRow(ScheduleTable(), config.String("name", "constant"), "schedule", config);
+      FindRow(ScheduleTable(), config.String("name", "constant"), "schedule", config.Where("name"));
   warmup_steps_ = config.IntegerIn("warmup_steps", 0, 0, 1LL << 40);
   schedule_ = row.make(config);
 }

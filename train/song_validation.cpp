@@ -5,11 +5,11 @@
 #include <cmath>
 #include <limits>
 
+#include "core/json_fields.h"
 #include "core/random.h"
 #include "evaluate/metrics.h"
 #include "separate/stem_stream.h"
 #include "train/mix_reader.h"
-#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

@@ -1,7 +1,8 @@
 #include "train/step_report.h"
 
+#include "core/json_fields.h"
+#include "core/text.h"
 #include "train/device.h"
-#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 
@@ -62,8 +63,8 @@ void StepReport::Record(double gradient_norm, std::int64_t skipped_draws) {
 void StepReport::Show(double loss) {
   if (rate_text_.empty() || shown_.seconds() >= 1.0) {
     const double waited = parts_.loader->seconds_waited();
-    rate_text_ = Format("%.1f samples/s", shown_.samples_per_second()) +
-                 Format(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
+    rate_text_ = Formatted("%.1f samples/s", shown_.samples_per_second()) +
+                 Formatted(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
     rate_fields_ = {{"samples_per_second", shown_.samples_per_second()},
                     {"data_wait", shown_.wait_share(waited)}};
     const MemoryUse memory = UsedMemory(parts_.device);
@@ -80,7 +81,8 @@ void StepReport::Show(double loss) {
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
   output_.progress().Update(
-      state_.step, Format("loss %.5f", loss) + Format(", lr %.2e, ", rate) + rate_text_, fields);
+      state_.step, Formatted("loss %.5f", loss) + Formatted(", lr %.2e, ", rate) + rate_text_,
+      fields);
 }
 
 }  // namespace stemsmith

@@ -45,7 +45,7 @@ void TrainingLoop::Start() {
     throw Error::Usage("this folder already holds a run", parts_.where(),
                        "continue it with --resume, or choose another --run");
   }
-  output_.Message(Format("%.2f M parameters", static_cast<double>(parts_.Parameters()) / 1e6) +
+  output_.Message(Formatted("%.2f M parameters", static_cast<double>(parts_.Parameters()) / 1e6) +
                   "; " + JoinNames(cache.stems()) + "; " + state_.device + ", " +
                   std::to_string(parts_.threads) + " threads; " +
                   std::to_string(parts_.loader->batches_per_epoch()) + " batches per epoch");
@@ -58,9 +58,9 @@ void TrainingLoop::Start() {
   const double rate = cache.sample_rate_hz();
   if (std::llround(options.segment_seconds * rate) != parts_.segment_frames) {
     const double seconds = static_cast<double>(parts_.segment_frames) / rate;
-    output_.Message("segments of " + Format("%.3f", seconds) + " s (" +
+    output_.Message("segments of " + Formatted("%.3f", seconds) + " s (" +
                     std::to_string(parts_.segment_frames) + " frames) instead of " +
-                    Format("%g", options.segment_seconds) +
+                    Formatted("%g", options.segment_seconds) +
                     " s: the nearest length that the model takes without padding");
   }
   if (cache.spectrogram() && validator_.active()) {

@@ -5,9 +5,9 @@
 #include <limits>
 #include <map>
 
+#include "core/json_fields.h"
 #include "evaluate/metrics.h"
 #include "models/model_runtime.h"
-#include "train/report/metrics_log.h"
 
 namespace stemsmith {
 namespace {

@@ -1,6 +1,7 @@
 #include "train/validator.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "models/manifest_for.h"
 
 namespace stemsmith {
@@ -44,7 +45,7 @@ void Validator::MakeSongs() {
   if (parts_.ranks.several() && (most == 0.0 || most > patience)) {
     throw Error::Usage("whole songs may take longer than ranks wait for each other",
                        parts_.config.Child("validate").Where("max_seconds"),
-                       Format("set validate.max_seconds to %g at most, ", patience) +
+                       Formatted("set validate.max_seconds to %g at most, ", patience) +
                            "or raise train.rank_timeout_seconds");
   }
   SongValidationOptions songs;
@@ -128,10 +129,10 @@ void Validator::Run(bool last) {
 void Validator::Tell(const Choice& choice, bool better) const {
   const ValidationFigures& figures = choice.figures;
   std::string text =
-      "step " + std::to_string(state_.step) + Format(": validation loss %.5f", figures.loss);
+      "step " + std::to_string(state_.step) + Formatted(": validation loss %.5f", figures.loss);
   for (std::size_t s = 0; s < figures.sdr_db.size(); ++s) {
-    text += s == 0 ? Format(", SDR %.2f dB (", figures.mean_sdr_db) : ", ";
-    text += parts_.cache->stems()[s] + Format(" %.2f", figures.sdr_db[s]);
+    text += s == 0 ? Formatted(", SDR %.2f dB (", figures.mean_sdr_db) : ", ";
+    text += parts_.cache->stems()[s] + Formatted(" %.2f", figures.sdr_db[s]);
   }
   if (!figures.sdr_db.empty()) text += ")";
   if (choice.weights) text += ", by the average " + choice.json["average"].get<std::string>();
@@ -160,11 +161,12 @@ nlohmann::json Validator::JudgeSongs() const {
   std::string text = "step " + std::to_string(state_.step) + ": ";
   if (done > 0) {
     text += (all == 1 ? "the whole song" : "whole songs") +
-            Format(": nSDR %.2f dB (", figures.mean_nsdr_db);
+            Formatted(": nSDR %.2f dB (", figures.mean_nsdr_db);
     for (std::size_t s = 0; s < figures.nsdr_db.size(); ++s) {
-      text += (s > 0 ? ", " : "") + parts_.cache->stems()[s] + Format(" %.2f", figures.nsdr_db[s]);
+      text +=
+          (s > 0 ? ", " : "") + parts_.cache->stems()[s] + Formatted(" %.2f", figures.nsdr_db[s]);
     }
-    text += Format("), SDR %.2f dB", figures.mean_sdr_db);
+    text += Formatted("), SDR %.2f dB", figures.mean_sdr_db);
   } else {
     text += "no whole song was judged";
   }
@@ -172,7 +174,7 @@ nlohmann::json Validator::JudgeSongs() const {
   if (done < all) {
     output_.Warn(std::to_string(all - done) + " of " + std::to_string(all) +
                  " songs were left out: " +
-                 Format("validate.max_seconds is %g", parts_.options.songs_max_seconds));
+                 Formatted("validate.max_seconds is %g", parts_.options.songs_max_seconds));
   }
   return figures.ToJson(parts_.cache->stems());
 }

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 #include <optional>
 #include <sstream>
@@ -14,6 +13,7 @@
 #include "core/interrupt.h"
 #include "core/program.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
 #include "stemsmith_version.h"
@@ -130,12 +130,6 @@ void CheckTargets(const InputSongs& list, const Separator& separator, const Argu
   CheckAreNoSources(targets, sources);
 }
 
-std::string Decimal(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
-
 // One song: progress while it runs, then its line.
 void SeparateOne(Separator& separator, const InputSong& song, const std::string& label,
                  OutputMode mode) {
@@ -152,7 +146,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
           .label = label, .total = total > 0 ? total / rate : 0, .unit = "s", .mode = mode});
     }
     const double speed = static_cast<double>(done) / rate / seconds_so_far();
-    progress->Update(done / rate, Decimal(speed) + " × real time",
+    progress->Update(done / rate, Formatted("%.1f", speed) + " × real time",
                      {{"input", song.file.string()}, {"realtime_factor", speed}});
   };
   const SeparatedSong result = separator.SeparateFile(song.file, song.folder, observe);
@@ -179,7 +173,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
   PrintResult(mode,
               song.track + ": " + std::to_string(result.files.size()) + " stems in " +
                   song.folder.string() + " (" + FormatDuration(seconds) + " of audio, " +
-                  Decimal(speed) + " × real time)",
+                  Formatted("%.1f", speed) + " × real time)",
               {{"event", "song"},
                {"input", song.file.string()},
                {"track", song.track},

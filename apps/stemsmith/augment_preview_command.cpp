@@ -1,7 +1,6 @@
 // stemsmith augment-preview: what an augmentation list does to a cache's songs, to hear and to see.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,9 +8,11 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "audio/encode.h"
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "datasets/cache/cache.h"
 #include "datasets/loader/loader.h"
 #include "picture/picture.h"
@@ -60,7 +61,7 @@ double RmsDb(const AudioBuffer& audio) {
   for (const float sample : audio.samples())
     sum += static_cast<double>(sample) * static_cast<double>(sample);
   const double mean = sum / static_cast<double>(std::max<std::size_t>(1, audio.samples().size()));
-  return 10.0 * std::log10(std::max(mean, 1e-12));
+  return PowerToDb(mean, -120.0);
 }
 
 // Pictures are titled in ASCII.
@@ -125,9 +126,8 @@ class Preview {
     WriteSpectrogramPng(
         files.Add(name + ".png"),
         {{Printable(name) + " before", before}, {Printable(name) + " after", after}}, rate);
-    char levels[64];
-    std::snprintf(levels, sizeof levels, " %7.1f dB -> %7.1f dB\n", RmsDb(before), RmsDb(after));
-    text_ += "  " + name + std::string(name.size() < 20 ? 20 - name.size() : 0, ' ') + levels;
+    text_ += "  " + name + std::string(name.size() < 20 ? 20 - name.size() : 0, ' ') +
+             Formatted(" %7.1f dB -> %7.1f dB\n", RmsDb(before), RmsDb(after));
     return {{"before_rms_db", RmsDb(before)}, {"after_rms_db", RmsDb(after)}};
   }
 

@@ -1,6 +1,4 @@
 // stemsmith export: a run or a checkpoint → model.ts and model.onnx, or packages for Python.
-#include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,6 +6,7 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "export/export.h"
 #include "models/weights/package.h"
 #include "separate/torch_device.h"
@@ -22,33 +21,23 @@ struct ExportArguments {
   std::optional<std::uint64_t> onnx_inline_mib;
 };
 
-std::string Joined(const std::vector<std::int64_t>& numbers, const char* between) {
-  std::string text;
-  for (const std::int64_t number : numbers) {
-    text += (text.empty() ? "" : between) + std::to_string(number);
-  }
-  return text;
-}
-
 std::string Summary(const ExportResult& result) {
   const Manifest& manifest = result.manifest;
-  char line[256];
-  std::snprintf(line, sizeof line, "%s: %.2f million parameters, segment %.2f s (%lld frames)\n",
+  std::string text =
+      Formatted("%s: %.2f million parameters, segment %.2f s (%lld frames)\n",
                 manifest.model_name.c_str(), static_cast<double>(result.parameters) / 1e6,
                 static_cast<double>(manifest.segment_frames) / manifest.sample_rate_hz,
                 static_cast<long long>(manifest.segment_frames));
-  std::string text = line;
   for (const ExportedFile& file : result.files) {
-    std::snprintf(line, sizeof line, "%s  %s, largest error %.1e of the peak (allowed %.0e)\n",
-                  file.path.c_str(), FormatBytes(static_cast<double>(file.bytes)).c_str(),
-                  file.largest_error, file.tolerance);
-    text += line;
+    text += Formatted("%s  %s, largest error %.1e of the peak (allowed %.0e)\n", file.path.c_str(),
+                      FormatBytes(static_cast<double>(file.bytes)).c_str(), file.largest_error,
+                      file.tolerance);
     if (file.data_path.empty()) continue;
     text += file.data_path.string() + "  " + FormatBytes(static_cast<double>(file.data_bytes)) +
             " of weights: keep it beside " + file.path.filename().string() + '\n';
   }
-  return text + "checked with batches of " + Joined(result.checked_batches, " and ") + ", " +
-         Joined(result.checked_frames, " and ") + " frames";
+  return text + "checked with batches of " + JoinNames(result.checked_batches, " and ") + ", " +
+         JoinNames(result.checked_frames, " and ") + " frames";
 }
 
 nlohmann::json Fields(const ExportResult& result) {

@@ -35,14 +35,13 @@ std::string ImportSummary(const std::filesystem::path& file, const std::filesyst
                           const ImportedModel& imported, std::int64_t parameters,
                           const std::string& model) {
   const ModelSetting& setting = imported.checkpoint.setting;
-  char line[256];
-  std::snprintf(line, sizeof line,
-                "  %s, %.2f million values, %d Hz, %d channels, segment %.2f s, stems ",
+  std::string text =
+      file.string() + " -> " + target.string() + "\n" +
+      Formatted("  %s, %.2f million values, %d Hz, %d channels, segment %.2f s, stems ",
                 model.c_str(), static_cast<double>(parameters) / 1e6, setting.sample_rate_hz,
                 setting.channels,
-                static_cast<double>(imported.checkpoint.segment_frames) / setting.sample_rate_hz);
-  std::string text =
-      file.string() + " -> " + target.string() + "\n" + line + JoinNames(setting.stems);
+                static_cast<double>(imported.checkpoint.segment_frames) / setting.sample_rate_hz) +
+      JoinNames(setting.stems);
   if (imported.kept < imported.wanted)
     text += "\n  kept " + std::to_string(imported.kept) + " of " + std::to_string(imported.wanted) +
             " tensors";

@@ -2,8 +2,6 @@
 // inspect_command.cpp.
 #pragma once
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -22,13 +20,5 @@ void InspectCache(const InspectArguments& arguments);
 void InspectCheckpoint(
     const InspectArguments& arguments);                // a .safetensors file or the folder of one
 void InspectModel(const InspectArguments& arguments);  // .ts or .onnx, or the folder of both
-
-// One line of the text, by printf's rules; up to 511 bytes.
-template <typename... Values>
-std::string InspectLine(const char* format, Values... values) {
-  std::array<char, 512> text{};
-  std::snprintf(text.data(), text.size(), format, values...);
-  return text.data();
-}
 
 }  // namespace stemsmith

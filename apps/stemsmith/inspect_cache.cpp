@@ -1,10 +1,11 @@
 // stemsmith inspect: caches.
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <vector>
 
 #include "apps/stemsmith/inspect.h"
+#include "core/decibel.h"
+#include "core/text.h"
 #include "datasets/cache/index.h"
 
 namespace stemsmith {
@@ -55,11 +56,11 @@ void InspectCache(const InspectArguments& arguments) {
     compressed_songs += track.compression > 0;
     for (std::size_t s = 0; s < power.size(); ++s) {
       if (track.rms_db[s] <= kLowestRmsDb) continue;
-      power[s] += std::pow(10.0, track.rms_db[s] / 10) * static_cast<double>(track.frames);
+      power[s] += PowerFromDb(track.rms_db[s]) * static_cast<double>(track.frames);
     }
   }
   const auto level = [&](std::size_t s) {
-    return power[s] > 0 ? 10 * std::log10(power[s] / frames) : kLowestRmsDb;
+    return frames > 0 ? PowerToDb(power[s] / frames, kLowestRmsDb) : kLowestRmsDb;
   };
 
   nlohmann::json fields = {{"kind", "cache"},
@@ -77,33 +78,33 @@ void InspectCache(const InspectArguments& arguments) {
                            {"sample_types", nlohmann::json::object()},
                            {"stems", nlohmann::json::array()},
                            {"splits", nlohmann::json::object()}};
-  std::string text = InspectLine("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
-                                 arguments.file.c_str(), index.tracks.size(), hours,
-                                 FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
+  std::string text = Formatted("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
+                               arguments.file.c_str(), index.tracks.size(), hours,
+                               FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
   if (index.spectrogram) {
     fields["spectrogram"] = ToJson(*index.spectrogram);
-    text += InspectLine("  spectrogram  magnitudes of n_fft %d, hop %d, instead of audio\n",
-                        index.spectrogram->n_fft, index.spectrogram->hop);
+    text += Formatted("  spectrogram  magnitudes of n_fft %d, hop %d, instead of audio\n",
+                      index.spectrogram->n_fft, index.spectrogram->hop);
   }
   for (const auto& [name, songs] : sample_types) {
-    text += InspectLine("  samples      %-8s %5zu songs\n", name.c_str(), songs);
+    text += Formatted("  samples      %-8s %5zu songs\n", name.c_str(), songs);
     fields["sample_types"][name] = songs;
   }
   if (compressed_songs > 0) {
-    text += InspectLine("  compressed   %zu songs\n", compressed_songs);
+    text += Formatted("  compressed   %zu songs\n", compressed_songs);
     fields["compressed_songs"] = compressed_songs;
   }
   for (const auto& [name, split] : splits) {
-    text += InspectLine("  split        %-8s %5zu songs %8.2f h\n", name.c_str(), split.songs,
-                        split.hours);
+    text += Formatted("  split        %-8s %5zu songs %8.2f h\n", name.c_str(), split.songs,
+                      split.hours);
     fields["splits"][name] = {{"songs", split.songs}, {"hours", split.hours}};
   }
   for (std::size_t s = 0; s < index.stems.size(); ++s) {
-    text += InspectLine("  stem         %-20s %7.1f dB RMS", index.stems[s].c_str(), level(s));
+    text += Formatted("  stem         %-20s %7.1f dB RMS", index.stems[s].c_str(), level(s));
     fields["stems"].push_back({{"name", index.stems[s]}, {"rms_db", level(s)}});
     if (const LoudnessSummary loudness = LoudnessOf(index, s); !loudness.lufs.empty()) {
-      text += InspectLine(" %7.1f LUFS in the median song (%.1f to %.1f)", loudness.median(),
-                          loudness.lufs.front(), loudness.lufs.back());
+      text += Formatted(" %7.1f LUFS in the median song (%.1f to %.1f)", loudness.median(),
+                        loudness.lufs.front(), loudness.lufs.back());
       fields["stems"].back()["loudness_lufs"] = {{"median", loudness.median()},
                                                  {"lowest", loudness.lufs.front()},
                                                  {"highest", loudness.lufs.back()},
@@ -117,9 +118,9 @@ void InspectCache(const InspectArguments& arguments) {
     fields["tracks"] = nlohmann::json::array();
     for (const TrackRecord& track : index.tracks) {
       fields["tracks"].push_back(track.ToJson());
-      text += InspectLine("  %-6s %8.1f s", track.split.c_str(),
-                          static_cast<double>(track.frames) / index.sample_rate_hz);
-      for (const double rms_db : track.rms_db) text += InspectLine(" %7.1f dB", rms_db);
+      text += Formatted("  %-6s %8.1f s", track.split.c_str(),
+                        static_cast<double>(track.frames) / index.sample_rate_hz);
+      for (const double rms_db : track.rms_db) text += Formatted(" %7.1f dB", rms_db);
       text += "  " + track.name + '\n';
     }
   }

@@ -14,12 +14,12 @@ void InspectCheckpoint(const InspectArguments& arguments) {
   const std::string model =
       Config::Parse(checkpoint.model_config, file.string()).String("name", "");
   std::string text = "checkpoint " + file.string() + "\n  model        " + model;
-  text += InspectLine(", %.2f million values in %zu tensors\n", static_cast<double>(values) / 1e6,
-                      checkpoint.weights.size());
+  text += Formatted(", %.2f million values in %zu tensors\n", static_cast<double>(values) / 1e6,
+                    checkpoint.weights.size());
   text += "  stems        " + JoinNames(setting.stems) + '\n';
-  text += InspectLine("  audio        %d Hz, %d channels, segments of %.2f s\n",
-                      setting.sample_rate_hz, setting.channels,
-                      static_cast<double>(checkpoint.segment_frames) / setting.sample_rate_hz);
+  text += Formatted("  audio        %d Hz, %d channels, segments of %.2f s\n",
+                    setting.sample_rate_hz, setting.channels,
+                    static_cast<double>(checkpoint.segment_frames) / setting.sample_rate_hz);
   nlohmann::json fields = {{"kind", "checkpoint"},
                            {"file", file.string()},
                            {"model", model},
@@ -39,8 +39,8 @@ void InspectCheckpoint(const InspectArguments& arguments) {
     if (state.contains("best") && state["best"].is_object()) {
       const auto& best = state["best"];
       if (best.contains("mean_sdr_db") && best["mean_sdr_db"].is_number()) {
-        text += InspectLine("  best         validation SDR %.2f dB\n",
-                            best["mean_sdr_db"].get<double>());
+        text +=
+            Formatted("  best         validation SDR %.2f dB\n", best["mean_sdr_db"].get<double>());
       }
     }
   }

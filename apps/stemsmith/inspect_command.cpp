@@ -58,7 +58,7 @@ void Run(const InspectArguments& arguments) {
     if (inspector.recognises(arguments.file)) return inspector.show(arguments);
   }
   throw Error::Input("not a file that stemsmith knows", arguments.file.string(),
-                     "it shows " + JoinNames(kInspectors, &Inspector::kind));
+                     "it shows " + JoinNames(kInspectors, ", ", &Inspector::kind));
 }
 
 }  // namespace

@@ -15,19 +15,18 @@ void InspectModel(const InspectArguments& arguments) {
   std::string text = "model " + file.string() + "\n  made of      " + manifest.model_name +
                      ", runs with " + runtime->description() + "\n  stems        " +
                      JoinNames(manifest.stems) + '\n';
-  text += InspectLine("  audio        %d Hz, %d channels, %s\n", manifest.sample_rate_hz,
-                      manifest.channels, manifest.precision.c_str());
-  text += InspectLine("  segment      %.2f s (%lld frames)",
-                      static_cast<double>(manifest.segment_frames) / rate,
-                      static_cast<long long>(manifest.segment_frames));
+  text += Formatted("  audio        %d Hz, %d channels, %s\n", manifest.sample_rate_hz,
+                    manifest.channels, manifest.precision.c_str());
+  text += Formatted("  segment      %.2f s (%lld frames)",
+                    static_cast<double>(manifest.segment_frames) / rate,
+                    static_cast<long long>(manifest.segment_frames));
   text += manifest.length.dynamic
-              ? InspectLine(", any length of %lld + k x %lld frames\n",
-                            static_cast<long long>(manifest.length.offset_frames),
-                            static_cast<long long>(manifest.length.multiple_frames))
+              ? Formatted(", any length of %lld + k x %lld frames\n",
+                          static_cast<long long>(manifest.length.offset_frames),
+                          static_cast<long long>(manifest.length.multiple_frames))
               : ", fixed\n";
-  text +=
-      InspectLine("  overlap-add  %s window, overlap %g, song normalisation %s\n",
-                  NameOf(manifest.window), manifest.overlap, NameOf(manifest.song_normalization));
+  text += Formatted("  overlap-add  %s window, overlap %g, song normalisation %s\n",
+                    NameOf(manifest.window), manifest.overlap, NameOf(manifest.song_normalization));
   if (manifest.stft.is_object()) text += "  STFT         " + manifest.stft.dump() + '\n';
   if (manifest.training.is_object()) text += "  training     " + manifest.training.dump() + '\n';
   if (manifest.versions.is_object()) text += "  versions     " + manifest.versions.dump() + '\n';

@@ -1,9 +1,9 @@
 // `stemsmith models`: the table of models with what their default configurations cost.
 #include <cmath>
-#include <cstdio>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "core/text.h"
 #include "models/model_cost.h"
 
 namespace stemsmith {
@@ -15,25 +15,16 @@ struct ModelsArguments {
   OutputMode mode = OutputMode::kAuto;
 };
 
-std::string Format(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 void ListModels(const ModelsArguments& arguments) {
   ModelSetting setting;
   setting.stems = {"drums", "bass", "other", "vocals"};
   const double rate = setting.sample_rate_hz;
   nlohmann::json models = nlohmann::json::array();
-  char line[256];
-  std::snprintf(
-      line, sizeof line,
+  std::string text = Formatted(
       "Models (default configurations, 4 stereo stems, segments of %g s, batches of %lld)\n"
       "  %-11s %10s %9s %15s %9s %9s  %s\n",
       arguments.segment_seconds, static_cast<long long>(arguments.batch_size), "", "parameters",
       "MACs/s", "looks at", "inference", "training", "length");
-  std::string text = line;
   for (const ModelRow& row : ModelTable()) {
     const Config config = Config::Parse(std::string("name: ") + row.name, row.name);
     const ModelCost cost = MeasureCost(
@@ -42,13 +33,12 @@ void ListModels(const ModelsArguments& arguments) {
     const std::string field = cost.receptive_field_frames == 0
                                   ? "whole segment"
                                   : std::to_string(cost.receptive_field_frames) + " frames";
-    std::snprintf(line, sizeof line, "  %-11s %10s %9s %15s %9s %9s  %s\n", row.name,
-                  Format("%.2f M", static_cast<double>(cost.parameters) * 1e-6).c_str(),
-                  Format("%.2f G", macs_per_second * 1e-9).c_str(), field.c_str(),
-                  FormatBytes(static_cast<double>(cost.inference_bytes)).c_str(),
-                  FormatBytes(static_cast<double>(cost.training_bytes)).c_str(),
-                  row.dynamic_time ? "any" : "fixed");
-    text += line;
+    text += Formatted("  %-11s %10s %9s %15s %9s %9s  %s\n", row.name,
+                      Formatted("%.2f M", static_cast<double>(cost.parameters) * 1e-6).c_str(),
+                      Formatted("%.2f G", macs_per_second * 1e-9).c_str(), field.c_str(),
+                      FormatBytes(static_cast<double>(cost.inference_bytes)).c_str(),
+                      FormatBytes(static_cast<double>(cost.training_bytes)).c_str(),
+                      row.dynamic_time ? "any" : "fixed");
     nlohmann::json field_json = nullptr;
     if (cost.receptive_field_frames > 0) field_json = cost.receptive_field_frames;
     models.push_back({{"name", row.name},
@@ -63,8 +53,7 @@ void ListModels(const ModelsArguments& arguments) {
                       {"dynamic_time", row.dynamic_time}});
   }
   for (const ModelRow& row : ModelTable()) {
-    std::snprintf(line, sizeof line, "  %-11s %s\n", row.name, row.summary);
-    text += line;
+    text += Formatted("  %-11s %s\n", row.name, row.summary);
   }
   text +=
       "MACs: multiply-accumulates per second of audio, without Fourier transforms. Memory is "

@@ -1,10 +1,10 @@
 // stemsmith prepare: folders of audio → the cache.
-#include <cstdio>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "datasets/prepare/prepare.h"
 
 namespace stemsmith {
@@ -22,18 +22,14 @@ constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, Cac
                                     CacheFormat::kFloat32};
 
 std::string Summary(const PrepareOptions& options, const PrepareResult& result) {
-  char text[160];
-  std::snprintf(text, sizeof text, ": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
-                result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
-                result.made, result.kept, result.removed);
   std::string summary = options.out.string();
   if (!options.shard.all()) summary += ", shard " + options.shard.Text();
-  summary += text;
-  if (result.shorter > 0) {
-    std::snprintf(text, sizeof text, "\n%zu songs are shorter than %g s and kept whole",
-                  result.shorter, options.trim.excerpt_seconds);
-    summary += text;
-  }
+  summary += Formatted(": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
+                       result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
+                       result.made, result.kept, result.removed);
+  if (result.shorter > 0)
+    summary += Formatted("\n%zu songs are shorter than %g s and kept whole", result.shorter,
+                         options.trim.excerpt_seconds);
   if (!options.shard.all())
     summary +=
         "\nwhen all shards are finished, run the command without --shard: it writes the index";

@@ -1,6 +1,4 @@
 // stemsmith train: a configuration and a cache → a run folder with checkpoints.
-#include <cmath>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,9 +6,9 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config.h"
-#include "core/error.h"
 #include "core/interrupt.h"
 #include "core/pending_files.h"
+#include "core/text.h"
 #include "train/launcher.h"
 #include "train/trainer.h"
 
@@ -25,9 +23,7 @@ struct TrainArguments {
 
 std::string Decibel(const nlohmann::json& value) {
   if (!value.is_number()) return "–";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value.get<double>());
-  return text;
+  return Formatted("%.2f", value.get<double>());
 }
 
 // What the best checkpoint was chosen by, as far as it is known.
@@ -36,9 +32,7 @@ std::string Figure(const nlohmann::json& best) {
   if (!best.value("sdr_db", nlohmann::json()).empty())
     return ": validation SDR " + Decibel(best.value("mean_sdr_db", nlohmann::json())) + " dB";
   if (!loss.is_number()) return "";
-  char text[48];
-  std::snprintf(text, sizeof text, ": validation loss %.5f", loss.get<double>());
-  return text;
+  return Formatted(": validation loss %.5f", loss.get<double>());
 }
 
 // One line per stem of the best checkpoint.

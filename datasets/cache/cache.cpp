@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <mutex>
 #include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "datasets/cache/chunk_codec.h"
 #include "datasets/cache/deinterleave.h"
 #include "datasets/cache/index.h"
@@ -197,11 +197,10 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
     const int step = index.spectrogram ? index.spectrogram->hop : 1;
     const double second = static_cast<double>(chunk / layout.groups * layout.chunk_frames) * step /
                           index.sample_rate_hz;
-    char position[64];
-    std::snprintf(position, sizeof position, " at %.1f s", second);
-    return DamagedAudio(Error::Input(
-        what, FileOf(track).string() + ", song \"" + tracks[track].name + "\"" + position,
-        "delete this file, then " + PrepareAdvice()));
+    return DamagedAudio(Error::Input(what,
+                                     FileOf(track).string() + ", song \"" + tracks[track].name +
+                                         "\"" + Formatted(" at %.1f s", second),
+                                     "delete this file, then " + PrepareAdvice()));
   };
   thread_local std::vector<char> packed_buffer;
   std::vector<char>& target = packed ? packed_buffer : buffer;

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "audio/loudness_meter.h"
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "datasets/cache/chunk_writer.h"
@@ -18,8 +18,7 @@ namespace stemsmith {
 namespace {
 
 double RmsDb(double square_sum, double count) {
-  if (square_sum <= 0 || count <= 0) return kLowestRmsDb;
-  return std::max(kLowestRmsDb, 10.0 * std::log10(square_sum / count));
+  return count > 0 ? PowerToDb(square_sum / count, kLowestRmsDb) : kLowestRmsDb;
 }
 
 // Magnitudes reach n_fft / 2 times the peak of the audio: with this step float16 takes peaks of 32.

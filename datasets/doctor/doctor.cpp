@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -14,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "datasets/doctor/recording.h"
 #include "datasets/doctor/song.h"
@@ -150,9 +150,8 @@ void Doctor::LeaveOutKnownTakes(Song& song) {
 
 void Doctor::ShowProgress(double megabytes) {
   megabytes_done_ += megabytes;
-  char detail[64];
-  std::snprintf(detail, sizeof detail, "%zu/%zu songs", songs_done_, songs_.size());
-  progress_->Update(static_cast<std::int64_t>(megabytes_done_), detail,
+  progress_->Update(static_cast<std::int64_t>(megabytes_done_),
+                    Formatted("%zu/%zu songs", songs_done_, songs_.size()),
                     {{"songs", songs_done_}, {"songs_total", songs_.size()}});
 }
 
@@ -237,14 +236,12 @@ void Doctor::CompareRecordings() {
     const Track& there = swap ? *first : *second;
     const std::string& there_stem = swap ? first_stem : second_stem;
     const bool across = here.split != there.split;
-    char text[64];
-    std::snprintf(text, sizeof text, " (%.0f %% of the fingerprint agree)",
-                  100 * (1 - same.bit_error));
     const std::string other = there.split + "/" + there.name;
     result_.findings.push_back(
         {across ? Severity::kError : Severity::kRemark, "duplicate", here.split, here.name,
          swap ? second_stem : first_stem,
-         "the same recording as " + other + (there_stem.empty() ? "" : ", " + there_stem) + text,
+         "the same recording as " + other + (there_stem.empty() ? "" : ", " + there_stem) +
+             Formatted(" (%.0f %% of the fingerprint agree)", 100 * (1 - same.bit_error)),
          across ? "remove one of them: what was learnt by heart tells nothing"
                 : "it counts twice; remove one of them"});
   }
@@ -267,12 +264,10 @@ void Doctor::JudgeTargets() {
                                   asked ? "look at the recipe, or leave this stem out of it"
                                         : "write a recipe and give it with --recipe"});
     } else if (share.sounding_hours < options_.limits.rare_target_share * hours) {
-      char text[96];
-      std::snprintf(text, sizeof text, "sounds for %s of %s only",
-                    FormatDuration(3600 * share.sounding_hours).c_str(),
-                    FormatDuration(3600 * hours).c_str());
       result_.findings.push_back(
-          {Severity::kRemark, "target", kTrain, "", target.name, text,
+          {Severity::kRemark, "target", kTrain, "", target.name,
+           "sounds for " + FormatDuration(3600 * share.sounding_hours) + " of " +
+               FormatDuration(3600 * hours) + " only",
            "add songs that have it, or sum it with another stem in the recipe"});
     }
   }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <set>
 #include <utility>
 
 #include "core/progress.h"
+#include "core/text.h"
 #include "datasets/recipes/song_mixer.h"
 
 namespace stemsmith {
@@ -14,13 +14,6 @@ namespace {
 
 // Rounding leaves this much of a residual whatever the audio.
 constexpr double kLowestResidual = 1e-14;
-
-template <typename... Values>
-std::string Format(const char* format, Values... values) {
-  char text[256];
-  std::snprintf(text, sizeof text, format, values...);
-  return text;
-}
 
 bool Lossy(const MeasuredPart& part) {
   static const std::set<std::string> kPlain = {"wav", "rf64", "w64", "aiff", "au", "caf"};
@@ -57,8 +50,8 @@ class Judge {
   void Rate(const MeasuredPart& part) {
     if (part.info.sample_rate_hz == song_.sample_rate_hz) return;
     Find(Severity::kRemark, "rate", part.name,
-         Format("at %d Hz, other files of the song at %d Hz", part.info.sample_rate_hz,
-                song_.sample_rate_hz),
+         Formatted("at %d Hz, other files of the song at %d Hz", part.info.sample_rate_hz,
+                   song_.sample_rate_hz),
          "prepare resamples; export it at the song's rate where you can");
   }
 
@@ -69,7 +62,7 @@ class Judge {
   void Silence(const MeasuredPart& part) {
     if (!Silent(part)) return;
     Find(Severity::kRemark, "silence", part.name,
-         Format("silent: never above %.0f dB", part.meter->windows().loudest_db()),
+         Formatted("silent: never above %.0f dB", part.meter->windows().loudest_db()),
          "right where it does not play in this song; else export it anew");
   }
 
@@ -92,9 +85,9 @@ class Judge {
     if (meter.clipped_runs() < limits_.clip_runs_remark) return;
     const bool heavy = meter.clipped_share() >= limits_.clip_share_error;
     Find(heavy ? Severity::kError : Severity::kRemark, "clipping", part.name,
-         Format("clipped %lld times (%.2g %% of the samples), first at %s",
-                static_cast<long long>(meter.clipped_runs()), 100 * meter.clipped_share(),
-                FormatDuration(meter.first_clip_seconds()).c_str()),
+         Formatted("clipped %lld times (%.2g %% of the samples), first at %s",
+                   static_cast<long long>(meter.clipped_runs()), 100 * meter.clipped_share(),
+                   FormatDuration(meter.first_clip_seconds()).c_str()),
          "export it anew with more headroom; turning it down does not mend it");
   }
 
@@ -103,7 +96,7 @@ class Judge {
     if (std::abs(offset) < limits_.dc_remark) return;
     Find(std::abs(offset) >= limits_.dc_error ? Severity::kError : Severity::kRemark, "dc",
          part.name,
-         Format("DC offset of %.3f (%.0f dB)", offset, 20 * std::log10(std::abs(offset))),
+         Formatted("DC offset of %.3f (%.0f dB)", offset, 20 * std::log10(std::abs(offset))),
          "filter it with a high-pass at 10 to 20 Hz");
   }
 
@@ -123,8 +116,8 @@ class Judge {
       // What prepare refuses: the mixture does not go into the cache.
       const bool error = &part != song_.mixture() && difference > kLengthToleranceSeconds;
       Find(error ? Severity::kError : Severity::kRemark, "length", part.name,
-           Format("%.3f s long, ", part.meter->seconds()) + longest->name +
-               Format(" is %.3f s", longest->meter->seconds()),
+           Formatted("%.3f s long, ", part.meter->seconds()) + longest->name +
+               Formatted(" is %.3f s", longest->meter->seconds()),
            error ? "cut or pad the stems to one length"
                  : "harmless at the end; make sure that all start together");
     }
@@ -137,12 +130,13 @@ class Judge {
     const double residual = sums.ResidualDb(1);
     const double remark = lossy ? limits_.mix_lossy_remark_db : limits_.mix_remark_db;
     if (residual <= remark) return;
-    std::string what = Format("the stems do not add up to it: what is left is %.1f dB", residual);
+    std::string what =
+        Formatted("the stems do not add up to it: what is left is %.1f dB", residual);
     std::string advice = "look for a missing, shifted or otherwise processed stem";
     const double gain = sums.sum > 0 ? sums.product / sums.sum : 0;
     if (gain > 0 && sums.ResidualDb(gain) <= std::min(remark, residual - 10)) {
-      what +=
-          Format(", with a gain of %+.1f dB %.1f dB", 20 * std::log10(gain), sums.ResidualDb(gain));
+      what += Formatted(", with a gain of %+.1f dB %.1f dB", 20 * std::log10(gain),
+                        sums.ResidualDb(gain));
       advice = "the mixture has another level: scale it, or train on the sum of the stems";
     }
     const bool error = residual > limits_.mix_error_db && !song_.has_residual;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/decibel.h"
 #include "datasets/cache/track.h"
 
 namespace stemsmith {
@@ -19,7 +20,7 @@ WindowMeter::WindowMeter(int channels, int sample_rate_hz, const DoctorLimits& l
       sample_rate_hz_(sample_rate_hz),
       window_frames_(std::max<std::size_t>(
           1, static_cast<std::size_t>(std::lround(limits.window_seconds * sample_rate_hz)))),
-      silence_power_(std::pow(10.0, limits.silence_db / 10)) {}
+      silence_power_(PowerFromDb(limits.silence_db)) {}
 
 void WindowMeter::Add(const float* samples, std::size_t frames) {
   const auto channels = static_cast<std::size_t>(channels_);
@@ -53,10 +54,7 @@ double WindowMeter::sounding_seconds() const {
   return static_cast<double>(sounding_frames_) / sample_rate_hz_;
 }
 
-double WindowMeter::loudest_db() const {
-  return loudest_power_ > 0 ? std::max(kLowestRmsDb, 10 * std::log10(loudest_power_))
-                            : kLowestRmsDb;
-}
+double WindowMeter::loudest_db() const { return PowerToDb(loudest_power_, kLowestRmsDb); }
 
 StemMeter::StemMeter(int channels, int sample_rate_hz, const DoctorLimits& limits)
     : sample_rate_hz_(sample_rate_hz),

@@ -1,8 +1,6 @@
 #include "datasets/doctor/report.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <map>
 #include <vector>
 
@@ -74,20 +72,15 @@ std::string FindingTable(const DoctorResult& result, bool all) {
   return text;
 }
 
-std::string Number(const char* format, double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
 std::string TargetTable(const DoctorResult& result) {
   std::vector<Row> rows = {{"target", "split", "songs", "length", "sounds"}};
   for (const TargetAudio& target : result.targets) {
     for (const auto& [split, share] : target.splits) {
       const double sounds = share.hours > 0 ? 100 * share.sounding_hours / share.hours : 0;
-      rows.push_back({OneLine(target.name), split, std::to_string(share.songs),
-                      FormatDuration(3600 * share.hours),
-                      FormatDuration(3600 * share.sounding_hours) + Number(" (%.0f %%)", sounds)});
+      rows.push_back(
+          {OneLine(target.name), split, std::to_string(share.songs),
+           FormatDuration(3600 * share.hours),
+           FormatDuration(3600 * share.sounding_hours) + Formatted(" (%.0f %%)", sounds)});
     }
   }
   return rows.size() > 1 ? Table(rows) : "";
@@ -111,10 +104,10 @@ std::string DoctorText(const DoctorOptions& options, const DoctorResult& result,
   const std::string targets = TargetTable(result);
   if (!targets.empty()) text += targets + '\n';
   text += OneLine(options.reader.root.string()) + ": " + Count(Songs(result), "song") + " (";
-  text += JoinNames(result.songs, [](const auto& split) {
+  text += JoinNames(result.songs, ", ", [](const auto& split) {
     return std::to_string(split.second) + " " + split.first;
   });
-  text += "), " + Number("%.2f h", result.hours);
+  text += "), " + Formatted("%.2f h", result.hours);
   std::string rates;
   for (const auto& [rate_hz, count] : result.sample_rates) {
     rates += (rates.empty() ? ", " : " and ") + std::to_string(rate_hz) + " Hz";

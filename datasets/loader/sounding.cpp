@@ -4,13 +4,14 @@
 #include <cmath>
 #include <utility>
 
+#include "core/decibel.h"
 #include "datasets/cache/track.h"
 
 namespace stemsmith {
 
 Sounding::Sounding(const CacheReader& cache, const std::vector<std::size_t>& tracks,
                    double min_rms_db)
-    : min_mean_square_(std::pow(10.0, min_rms_db / 10.0)),
+    : min_mean_square_(PowerFromDb(min_rms_db)),
       stems_(cache.stems().size()),
       sample_rate_hz_(cache.sample_rate_hz()) {
   tracks_.reserve(tracks.size());

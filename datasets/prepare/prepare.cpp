@@ -4,7 +4,6 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <exception>
 #include <iostream>
 #include <map>
@@ -16,6 +15,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/lock.h"
@@ -202,9 +202,8 @@ void Preparation::ShowProgress() {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   const double rate = megabytes_done_ / std::max(seconds, 1e-3);
-  char detail[96];
-  std::snprintf(detail, sizeof detail, "%zu/%zu songs, %.2f h, %.1f MB/s", result_.made,
-                jobs_.size(), seconds_done_ / 3600, rate);
+  const std::string detail = Formatted("%zu/%zu songs, %.2f h, %.1f MB/s", result_.made,
+                                       jobs_.size(), seconds_done_ / 3600, rate);
   progress_->Update(static_cast<std::int64_t>(megabytes_done_), detail,
                     {{"songs", result_.made},
                      {"songs_total", jobs_.size()},

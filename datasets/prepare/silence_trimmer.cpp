@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/decibel.h"
+
 namespace stemsmith {
 
 SilenceTrimmer::SilenceTrimmer(const SilenceTrimmerOptions& options)
     : options_(options),
       columns_(static_cast<std::size_t>(options.stems) * options.channels),
-      threshold_(static_cast<float>(std::pow(10.0, options.threshold_db / 20))) {}
+      threshold_(static_cast<float>(GainFromDb(options.threshold_db))) {}
 
 bool SilenceTrimmer::Sounds(const float* frame) const {
   bool sounds = false;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <functional>
 #include <initializer_list>
-#include <string_view>
 
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "datasets/readers/csv_table.h"
 #include "datasets/readers/readers.h"
 

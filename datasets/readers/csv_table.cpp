@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -18,7 +19,7 @@ std::string Place(const fs::path& file, std::size_t line) {
   return file.string() + ":" + std::to_string(line);
 }
 
-std::string_view FirstLine(std::string_view text) {
+std::string_view FirstFilledLine(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
   return text.substr(0, text.find_first_of("\r\n"));
 }
@@ -30,7 +31,7 @@ char SeparatorOf(std::string_view text) {
   for (const char separator : {',', ';', '\t'}) {
     std::ptrdiff_t count = 0;
     bool quoted = false;
-    for (const char c : FirstLine(text)) {
+    for (const char c : FirstFilledLine(text)) {
       if (c == '"') quoted = !quoted;
       count += c == separator && !quoted;
     }
@@ -74,7 +75,7 @@ class Parser {
  private:
   // Excel's first line: sep=; with nothing else but the separators of empty cells.
   bool TakeSeparatorLine() {
-    const std::string_view line = FirstLine(text_);
+    const std::string_view line = FirstFilledLine(text_);
     std::string_view said = line;
     if (said.starts_with('"')) said.remove_prefix(1);
     if (said.size() < 5 || LowerCase(std::string(said.substr(0, 4))) != "sep=") return false;

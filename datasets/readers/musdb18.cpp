@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/readers/stem_streams.h"
 

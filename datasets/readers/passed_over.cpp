@@ -4,6 +4,7 @@
 
 #include "audio/decode.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {

@@ -57,7 +57,6 @@ void SetName(const std::string& bytes, Track& track);
 // The 14 songs of MUSDB18's training part that are usually kept for validation.
 bool IsMusdbValidationSong(const std::string& name);
 
-std::string LowerCase(std::string text);  // of ASCII letters
 // `mixture` and `mix` in any case are never stems.
 bool IsMixtureName(const std::string& name);
 // The text, with bytes that are not UTF-8 written as \xHH; `changed` tells that there were some.

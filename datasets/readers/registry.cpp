@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <tuple>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/progress.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -26,33 +26,17 @@ const std::vector<ReaderRow>& ReaderTable() {
 
 std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options,
                                std::vector<UnusedThings>* notes) {
-  std::vector<std::string> names;
-  for (const ReaderRow& row : ReaderTable()) {
-    if (kind == row.name) {
-      ScanNotes unused(DatasetFolder(options));
-      std::vector<Track> tracks = row.scan(options, unused);
-      if (notes != nullptr) {
-        *notes = unused.List();
-      } else {
-        for (const UnusedThings& things : unused.List()) {
-          Warn(options.root.string() + ": " + things.what + "; " + things.advice);
-        }
-      }
-      return tracks;
+  ScanNotes unused(DatasetFolder(options));
+  std::vector<Track> tracks =
+      FindRow(ReaderTable(), kind, "kind of dataset", "").scan(options, unused);
+  if (notes != nullptr) {
+    *notes = unused.List();
+  } else {
+    for (const UnusedThings& things : unused.List()) {
+      Warn(options.root.string() + ": " + things.what + "; " + things.advice);
     }
-    names.emplace_back(row.name);
   }
-  const std::string near = NearestName(kind, names);
-  throw Error::Usage(
-      "unknown kind of dataset '" + kind + "'", "",
-      (near.empty() ? "" : "did you mean '" + near + "'? ") + "known: " + JoinNames(names));
-}
-
-std::string LowerCase(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
+  return tracks;
 }
 
 bool IsMixtureName(const std::string& name) {
@@ -93,9 +77,7 @@ std::string AsUtf8(const std::string& bytes, bool* changed) {
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t length = Utf8Length(bytes, at);
     if (length == 0) {
-      char hex[8];
-      std::snprintf(hex, sizeof hex, "\\x%02X", static_cast<unsigned char>(bytes[at]));
-      text += hex;
+      text += Formatted("\\x%02X", static_cast<unsigned char>(bytes[at]));
       *changed = true;
       ++at;
     } else {

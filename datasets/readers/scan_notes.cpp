@@ -66,9 +66,10 @@ std::vector<UnusedThings> ScanNotes::List() const {
     std::vector<std::string> shown(
         names.begin(),
         names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown)));
-    things.what = std::to_string(names.size()) + " " +
-                  (names.size() == 1 ? wording.one : wording.many) + " passed over: " +
-                  JoinNames(shown, [](const std::string& name) { return "\"" + name + "\""; });
+    things.what =
+        std::to_string(names.size()) + " " + (names.size() == 1 ? wording.one : wording.many) +
+        " passed over: " +
+        JoinNames(shown, ", ", [](const std::string& name) { return "\"" + name + "\""; });
     if (names.size() > kNamesShown) things.what += ", …";
     things.advice = wording.advice;
     list.push_back(std::move(things));

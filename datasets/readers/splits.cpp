@@ -5,7 +5,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/names.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -53,9 +55,8 @@ void ApplyList(const std::filesystem::path& path, std::vector<Track>& tracks, Sc
   });
   for (const auto& [song, place] : places) {
     if (names.contains(song)) continue;
-    const std::string near = NearestName(song, names);
     throw Error::Input("the list names the song \"" + song + "\", which is not there", place.where,
-                       near.empty() ? "take it out of the list" : "did you mean \"" + near + "\"?");
+                       DidYouMean(song, names, "take it out of the list"));
   }
   if (tracks.empty()) {
     throw Error::Input("the list names no song", path.string(), kListForm);

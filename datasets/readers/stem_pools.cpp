@@ -5,7 +5,6 @@
 // the takes' names gives; a pool with fewer takes than the largest starts over. So every song has
 // every stem, and a remix of such songs draws each stem from its own pool, uniform in time.
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <tuple>
 
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -97,10 +97,8 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
   std::size_t songs = 0;
   for (const auto& [stem, takes] : pools) songs = std::max(songs, takes.size());
   for (std::size_t k = 0; k < songs; ++k) {
-    char number[32];
-    std::snprintf(number, sizeof number, " %05zu", k + 1);
     Track track;
-    track.name = split + number;
+    track.name = split + Formatted(" %05zu", k + 1);
     track.split = split;
     track.unrelated_takes = true;
     for (const auto& [stem, takes] : pools) {

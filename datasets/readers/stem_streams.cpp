@@ -136,8 +136,9 @@ std::vector<std::string> NamesOf(const std::vector<std::string>& titles,
                      std::all_of(unknown.begin(), unknown.end(),
                                  [&](const std::string& text) { return text == unknown.front(); });
   if (!unknown.empty() && (any_stem || !alike)) {
-    throw Error::Input("its streams have names that are no stem's: " + JoinNames(unknown, Quoted),
-                       path.string(), kAdvice);
+    throw Error::Input(
+        "its streams have names that are no stem's: " + JoinNames(unknown, ", ", Quoted),
+        path.string(), kAdvice);
   }
   return names;
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/readers/track.h"
 #include "datasets/recipes/recipe.h"

@@ -2,8 +2,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -30,7 +30,7 @@ std::string Described(const SourceStem& source) {
 }
 
 std::string NamesOf(const Track& track) {
-  return track.sources.empty() ? "no stems" : JoinNames(track.sources, &SourceStem::name);
+  return track.sources.empty() ? "no stems" : JoinNames(track.sources, ", ", &SourceStem::name);
 }
 
 Error Missing(const Recipe& recipe, const Track& track, const std::string& what) {
@@ -119,7 +119,7 @@ void MakeResidual(const Recipe& recipe, const Track& track, TrackMix& mix) {
 }  // namespace
 
 float MixPart::gain() const {
-  const float magnitude = gain_db == 0 ? 1.0f : static_cast<float>(std::pow(10.0, gain_db / 20));
+  const float magnitude = gain_db == 0 ? 1.0f : static_cast<float>(GainFromDb(gain_db));
   return inverted ? -magnitude : magnitude;
 }
 

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <mutex>
 #include <tuple>
 
+#include "core/text.h"
 #include "models/layers/autocast.h"
 
 namespace stemsmith {
@@ -131,25 +131,14 @@ std::vector<ConvolutionForm> Forms(const Tensor& weight, const ConvolutionSpec& 
   return {kPlain, kDense};
 }
 
-std::string Text(const std::vector<std::int64_t>& sizes) {
-  std::string text;
-  for (const std::int64_t size : sizes) {
-    if (!text.empty()) text += 'x';
-    text += std::to_string(size);
-  }
-  return text;
-}
-
 // "24 to 48 channels, kernel 8, stride 4, length 1024, off by 1.2".
 std::string Describe(const Tensor& input, const Tensor& weight, const ConvolutionSpec& spec,
                      double error) {
   const std::int64_t out = spec.transposed ? weight.size(1) * spec.groups : weight.size(0);
-  char off[32];
-  std::snprintf(off, sizeof off, ", off by %.2g", error);
   return std::to_string(input.size(1)) + " to " + std::to_string(out) + " channels" +
          (spec.transposed ? " (transposed)" : "") + ", kernel " +
-         Text(weight.sizes().slice(2).vec()) + ", stride " + Text(spec.stride) + ", length " +
-         Text(input.sizes().slice(2).vec()) + off;
+         JoinNames(weight.sizes().slice(2), "x") + ", stride " + JoinNames(spec.stride, "x") +
+         ", length " + JoinNames(input.sizes().slice(2), "x") + Formatted(", off by %.2g", error);
 }
 
 }  // namespace

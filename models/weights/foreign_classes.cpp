@@ -121,7 +121,7 @@ ModelPlan PlanFromClass(const ForeignModel& foreign, const std::string& where) {
   }
   if (row == nullptr)
     throw Error::Input("weights of the unknown class " + QuotedText(foreign.klass), where,
-                       "known are " + JoinNames(ForeignClasses(), &ForeignClass::klass));
+                       "known are " + JoinNames(ForeignClasses(), ", ", &ForeignClass::klass));
   std::vector<std::string> parameters = Words(row->parameters);
   OrderedJson kwargs = foreign.kwargs;
   if (foreign.args.size() > parameters.size())

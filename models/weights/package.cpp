@@ -50,9 +50,9 @@ PythonModel DescribeForPython(const Config& given, const Checkpoint& checkpoint,
     if (row == nullptr && row_name == candidate.row) row = &candidate;
   }
   if (row == nullptr)
-    throw Error::Usage(
-        "Python's demucs has no model '" + row_name + "'", where,
-        "these can be written as packages: " + JoinNames(ForeignClasses(), &ForeignClass::row));
+    throw Error::Usage("Python's demucs has no model '" + row_name + "'", where,
+                       "these can be written as packages: " +
+                           JoinNames(ForeignClasses(), ", ", &ForeignClass::row));
   PythonModel model;
   const std::string klass = row->klass;
   model.module = klass.substr(0, klass.rfind('.'));

@@ -65,7 +65,7 @@ std::string Counted(const std::vector<std::string>& names) {
   constexpr std::ptrdiff_t kShown = 4;
   const std::vector<std::string> shown(names.begin(),
                                        names.begin() + std::min(std::ssize(names), kShown));
-  return JoinNames(shown, QuotedText) + (std::ssize(names) > kShown ? ", …" : "");
+  return JoinNames(shown, ", ", QuotedText) + (std::ssize(names) > kShown ? ", …" : "");
 }
 
 }  // namespace

@@ -8,37 +8,21 @@
 
 #include "audio/decode.h"
 #include "core/files.h"
+#include "tests/apps/songs_and_cache.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::kStemsmith;
 using testing::ProgramResult;
 using testing::RunProgram;
 
-const std::string kStemsmith = STEMSMITH_BIN_DIR "/stemsmith";
 const std::string kStems[] = {"drums", "bass", "other", "vocals"};
 
-// One cache for all tests here.
-class AugmentPreview : public ::testing::Test {
+class AugmentPreview : public testing::SongsAndCache {
  protected:
-  static void SetUpTestSuite() {
-    folder_ = new testing::TemporaryFolder();
-    Must(kStemsmith + " synth " + Path("songs") +
-         " --songs 3 --seconds 5 --seed 3 --layout folders");
-    Must(kStemsmith + " prepare folders " + Path("songs") + " --out " + Path("cache.h5"));
-  }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
-  static std::string Path(const std::string& name) { return (*folder_ / name).string(); }
-  static ProgramResult Must(const std::string& command) {
-    const ProgramResult result = RunProgram(command);
-    EXPECT_EQ(result.status, 0) << command << '\n' << result.out << result.err;
-    return result;
-  }
   static std::string Preview(const std::string& yaml, const std::string& more) {
     WriteFileAtomically(Path("augment.yaml"), yaml);
     return kStemsmith + " augment-preview " + Path("augment.yaml") + " " + Path("cache.h5") +
@@ -47,11 +31,7 @@ class AugmentPreview : public ::testing::Test {
   static AudioBuffer Read(const std::string& name) {
     return ReadAll(*OpenAudio(Path("out") + "/" + name));
   }
-
-  static testing::TemporaryFolder* folder_;
 };
-
-testing::TemporaryFolder* AugmentPreview::folder_ = nullptr;
 
 TEST_F(AugmentPreview, WritesEachStemBeforeAndAfterWithAPicture) {
   // A training configuration: only its list is looked at.

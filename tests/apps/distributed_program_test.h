@@ -12,17 +12,14 @@
 #include <vector>
 
 #include "core/files.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/apps/songs_and_cache.h"
 
 namespace stemsmith::testing {
 
-class RanksTest : public ::testing::Test {
+class RanksTest : public SongsAndCache {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new TemporaryFolder();
-    Must(Stemsmith() + "synth " + Path("songs") +
-         " --songs 3 --seconds 5 --seed 3 --layout folders");
-    Must(Stemsmith() + "prepare folders " + Path("songs") + " --out " + Path("cache.h5"));
+    SongsAndCache::SetUpTestSuite();
     WriteFileAtomically(Path("ranks.yaml"),
                         "dataset: {cache: " + Path("cache.h5") +
                             ", segment_seconds: 0.2, threads: 1}\n"
@@ -35,18 +32,8 @@ class RanksTest : public ::testing::Test {
                             "validate: {every_steps: 10, max_segments: 7}\n"
                             "checkpoint: {every_steps: 5}\n");
   }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
 
-  static std::string Stemsmith() { return STEMSMITH_BIN_DIR "/stemsmith "; }
-  static std::string Path(const std::string& name) { return (*folder_ / name).string(); }
-  static ProgramResult Must(const std::string& command) {
-    const ProgramResult result = RunProgram(command);
-    EXPECT_EQ(result.status, 0) << command << '\n' << result.out << result.err;
-    return result;
-  }
+  static std::string Stemsmith() { return kStemsmith + " "; }
   static std::string Train(const std::string& run, const std::string& more = "") {
     return Stemsmith() + "train " + Path("ranks.yaml") + " --run " + Path(run) +
            " --device cpu --threads 1 " + more + " ";
@@ -103,9 +90,6 @@ class RanksTest : public ::testing::Test {
       largest = std::max(largest, std::abs(a[i] - b[i]) / std::abs(a[i]));
     return largest;
   }
-
- private:
-  inline static TemporaryFolder* folder_ = nullptr;
 };
 
 }  // namespace stemsmith::testing

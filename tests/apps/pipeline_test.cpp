@@ -9,6 +9,7 @@
 
 #include "audio/decode.h"
 #include "core/files.h"
+#include "tests/apps/songs_and_cache.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -16,20 +17,16 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::kStemsmith;
 using testing::ProgramResult;
 using testing::RunProgram;
 
-const std::string kStemsmith = STEMSMITH_BIN_DIR "/stemsmith";
 const std::string kSeparate = STEMSMITH_BIN_DIR "/separate";
 
-// Songs and cache are made once for all tests here.
-class Pipeline : public ::testing::Test {
+class Pipeline : public testing::SongsAndCache {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new testing::TemporaryFolder();
-    Must(kStemsmith + " synth " + Path("songs") +
-         " --songs 3 --seconds 5 --seed 3 --layout folders");
-    Must(kStemsmith + " prepare folders " + Path("songs") + " --out " + Path("cache.h5"));
+    SongsAndCache::SetUpTestSuite();
     WriteFileAtomically(Path("unet.yaml"),
                         "dataset: {cache: " + Path("cache.h5") +
                             ", segment_seconds: 0.4}\n"
@@ -40,17 +37,7 @@ class Pipeline : public ::testing::Test {
                             "checkpoint: {every_steps: 5}\n"
                             "report: {seconds: 1}\n");
   }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
 
-  static std::string Path(const std::string& name) { return (*folder_ / name).string(); }
-  static ProgramResult Must(const std::string& command) {
-    const ProgramResult result = RunProgram(command);
-    EXPECT_EQ(result.status, 0) << command << '\n' << result.out << result.err;
-    return result;
-  }
   static std::string Train(const std::string& run, const std::string& more = "") {
     return kStemsmith + " train " + Path("unet.yaml") + " --run " + Path(run) +
            " --device cpu --threads 1 " + more;
@@ -65,11 +52,7 @@ class Pipeline : public ::testing::Test {
     }
     return losses;
   }
-
-  static testing::TemporaryFolder* folder_;
 };
-
-testing::TemporaryFolder* Pipeline::folder_ = nullptr;
 
 TEST_F(Pipeline, TrainsExportsAndSeparatesWithBothFilesAlike) {
   Must(Train("run"));

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
+#include <functional>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -14,6 +18,7 @@
 #include "audio/audio.h"
 #include "audio/decode.h"
 #include "audio/encode.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
 #include "tests/support/made_files.h"
@@ -79,6 +84,31 @@ inline double LargestDifference(const std::vector<float>& a, const std::vector<f
 inline void CutFile(const std::filesystem::path& from, const std::filesystem::path& to,
                     std::size_t bytes) {
   WriteFileAtomically(to, ReadFile(from).substr(0, bytes));
+}
+
+// A file-size limit stands in for a full disk: write() fails in the same way, with another errno.
+// `write`, in a process of its own, must throw an Error that names the file.
+inline void ExpectFullDiskIsAnError(const std::filesystem::path& path,
+                                    const std::function<void()>& write) {
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{40000, 40000};
+    if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(3);
+    try {
+      write();
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      const bool clear = what.find("cannot write") != std::string::npos &&
+                         what.find(path.string()) != std::string::npos;
+      _exit(clear ? 0 : 2);
+    }
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "1: no error, 2: another error, 3: no limit";
 }
 
 }  // namespace stemsmith::testing

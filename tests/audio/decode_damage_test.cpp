@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
 #include "tests/audio/decode_table.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing {
 namespace {
@@ -95,18 +96,14 @@ TEST_F(DecodeDamage, IsAnErrorWithFileAndTime) {
   for (std::size_t i = 0; i < Kinds().size(); ++i) {
     const DamagedKind& kind = Kinds()[i];
     EXPECT_NO_THROW(Drain(*OpenAudio(files_ / kind.name))) << kind.name;
-    try {
-      Drain(*OpenAudio(files_ / ("damaged-" + kind.name)));
-      ADD_FAILURE() << kind.name << ": the damage was not noticed";
-    } catch (const Error& error) {
-      const std::string what = error.what();
-      EXPECT_EQ(error.code(), ExitCode::kInputFailed);
-      EXPECT_THAT(what, HasSubstr("damaged-" + kind.name));
-      EXPECT_FALSE(error.advice().empty()) << what;
-      const double second = SecondIn(what);
-      EXPECT_TRUE(second >= places_[i] - kind.unit_seconds - 0.2 && second <= places_[i] + 0.2)
-          << kind.name << ": the damage is at " << places_[i] << " s: " << what;
-    }
+    const Error error = ErrorOf([&] { Drain(*OpenAudio(files_ / ("damaged-" + kind.name))); });
+    const std::string what = error.what();
+    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
+    EXPECT_THAT(what, HasSubstr("damaged-" + kind.name));
+    EXPECT_FALSE(error.advice().empty()) << what;
+    const double second = SecondIn(what);
+    EXPECT_TRUE(second >= places_[i] - kind.unit_seconds - 0.2 && second <= places_[i] + 0.2)
+        << kind.name << ": the damage is at " << places_[i] << " s: " << what;
   }
   EXPECT_EQ(terminal.Text(), "");
 }

@@ -1,5 +1,6 @@
 // Recordings above 4 GiB, whose length a wav header cannot hold (kind of fault: length unknown).
 #include <algorithm>
+#include <fstream>
 
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
 #include "tests/audio/decode_table.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing {
 namespace {
@@ -85,14 +86,10 @@ TEST_F(DecodeStreams, NumberAndLanguageChoose) {
 
 TEST_F(DecodeStreams, WhatIsNotThereIsAnError) {
   const auto error_of = [&](const std::string& name, const DecodeOptions& options) {
-    try {
-      Drain(*OpenAudio(files_ / name, options));
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::kInputFailed);
-      EXPECT_FALSE(error.advice().empty());
-      return std::string(error.what());
-    }
-    return std::string();
+    const Error error = ErrorOf([&] { Drain(*OpenAudio(files_ / name, options)); });
+    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
+    EXPECT_FALSE(error.advice().empty());
+    return std::string(error.what());
   };
   for (const char* name : {"second.mkv", "second.mp4", "plain.ts"}) {
     EXPECT_THAT(error_of(name, {.stream = 2}),

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <set>
 
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing {
 namespace {
@@ -17,14 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 std::string OpenAndReadError(const std::filesystem::path& path, const DecodeOptions& options = {}) {
-  try {
-    const auto reader = OpenAudio(path, options);
-    Drain(*reader);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
-    return error.what();
-  }
-  return "";
+  return MessageOf([&] { Drain(*OpenAudio(path, options)); }, ExitCode::kInputFailed);
 }
 
 class Decode : public ::testing::Test {
@@ -261,7 +256,7 @@ TEST_F(Decode, TruncatedFilesAreErrorsThatSayHowFarTheyGo) {
     Ffmpeg("-i " + Quoted(flac) + " -movflags +faststart " + Quoted(whole));
     CutFile(whole, cut, ReadFile(whole).size() / 2);
     EXPECT_THAT(OpenAndReadError(cut), AllOf(HasSubstr(" s"), Not(HasSubstr("no such")))) << name;
-    EXPECT_EQ(OpenAndReadError(whole), "") << name;
+    EXPECT_NO_THROW(Drain(*OpenAudio(whole))) << name;
   }
   // The index lies at the end and is gone.
   Ffmpeg("-i " + Quoted(flac) + " " + Quoted(folder_ / "late.m4a"));

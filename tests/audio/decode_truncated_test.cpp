@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
 #include "tests/audio/decode_table.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing {
 namespace {
@@ -24,15 +25,11 @@ class DecodeTruncated : public ::testing::Test {
     if (!HasFfmpeg() || !HasLibavModule()) GTEST_SKIP() << "needs ffmpeg and the libav module";
   }
 
-  std::string ErrorOf(const std::string& name, const DecodeOptions& options = {}) const {
-    try {
-      Drain(*OpenAudio(files_ / name, options));
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::kInputFailed) << error.what();
-      EXPECT_FALSE(error.advice().empty()) << error.what();
-      return error.what();
-    }
-    return "";
+  std::string Refusal(const std::string& name, const DecodeOptions& options = {}) const {
+    const Error error = ErrorOf([&] { Drain(*OpenAudio(files_ / name, options)); });
+    EXPECT_EQ(error.code(), ExitCode::kInputFailed) << error.what();
+    EXPECT_FALSE(error.advice().empty()) << error.what();
+    return error.what();
   }
 
   MadeFiles files_;
@@ -77,9 +74,9 @@ TEST_F(DecodeTruncated, ACutFileIsAnErrorThatSaysHowFarItGoes) {
   TerminalCapture terminal;
   for (const auto& kind : kinds) {
     const std::string bytes = files_.Bytes(kind.file.name), cut = "cut-" + kind.file.name;
-    EXPECT_EQ(ErrorOf(kind.file.name), "");
+    EXPECT_NO_THROW(Drain(*OpenAudio(files_ / kind.file.name)));
     files_.Write(cut, bytes.substr(0, bytes.size() * 6 / 10));
-    const std::string message = ErrorOf(cut);
+    const std::string message = Refusal(cut);
     EXPECT_THAT(message, AllOf(HasSubstr(cut), AnyOf(HasSubstr("truncated"), HasSubstr("damaged"),
                                                      HasSubstr("incomplete"))))
         << cut;
@@ -102,7 +99,7 @@ TEST_F(DecodeTruncated, AFileWhoseIndexNeverCameIsAnError) {
   for (const char* name : {"a.m4a", "a.mov", "a.mp4"}) {
     const std::string bytes = files_.Bytes(name);
     files_.Write(name, bytes.substr(0, bytes.size() * 6 / 10));
-    EXPECT_THAT(ErrorOf(name), AllOf(HasSubstr(name), HasSubstr("damaged")));
+    EXPECT_THAT(Refusal(name), AllOf(HasSubstr(name), HasSubstr("damaged")));
   }
 }
 
@@ -166,7 +163,7 @@ TEST_F(DecodeTruncated, AStemFileWhoseStreamsEndAtDifferentTimesIsAnError) {
   files_.Make({five(4, "-c:a aac", "last.stem.mp4"), five(0, "-c:a aac", "first.stem.mp4"),
                five(2, "-c:a alac", "middle.stem.mp4"), five(3, "-c:a flac", "a.mka"),
                five(9, "-c:a aac", "whole.stem.mp4")});
-  EXPECT_EQ(ErrorOf("whole.stem.mp4", {.all_streams = true}), "");
+  EXPECT_NO_THROW(Drain(*OpenAudio(files_ / "whole.stem.mp4", {.all_streams = true})));
   struct {
     const char* name;
     DecodeOptions options;
@@ -176,7 +173,7 @@ TEST_F(DecodeTruncated, AStemFileWhoseStreamsEndAtDifferentTimesIsAnError) {
                      {"a.mka", {.all_streams = true}},
                      {"last.stem.mp4", {.streams = {4, 1}}}};
   for (const auto& c : cases) {
-    EXPECT_THAT(ErrorOf(c.name, c.options), AllOf(HasSubstr(c.name), HasSubstr("1.2"))) << c.name;
+    EXPECT_THAT(Refusal(c.name, c.options), AllOf(HasSubstr(c.name), HasSubstr("1.2"))) << c.name;
     DecodeOptions conceal = c.options;
     conceal.on_damage = OnDamage::kConceal;
     try {

@@ -1,10 +1,6 @@
 #include "audio/encode.h"
 
 #include <gmock/gmock.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -128,32 +124,13 @@ TEST(AudioWriter, RefusesWhatCannotBeWritten) {
   EXPECT_THROW(writer.Write(&bad, 1), Error);
 }
 
-// A file-size limit stands in for a full disk: write() fails in the same way, with another errno.
-void WriteUnderLimit(const std::filesystem::path& path, const EncodeOptions& options) {
-  signal(SIGXFSZ, SIG_IGN);
-  const rlimit limit{40000, 40000};
-  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(3);
-  try {
-    WriteAudio(path, TestTones(2, 44100, 44100), 44100, options);
-  } catch (const Error& error) {
-    const std::string what = error.what();
-    _exit(what.find("cannot write") != std::string::npos &&
-                  what.find(path.string()) != std::string::npos
-              ? 0
-              : 2);
-  }
-  _exit(1);
-}
-
 TEST(AudioWriter, FullDiskIsAnErrorAndLeavesNothing) {
   for (const auto container : {AudioContainer::kWav, AudioContainer::kFlac}) {
     TemporaryFolder folder;
-    const pid_t child = fork();
-    if (child == 0) WriteUnderLimit(folder / "full", {container, SampleFormat::kInt16});
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFEXITED(status));
-    EXPECT_EQ(WEXITSTATUS(status), 0) << "1: no error, 2: another error, 3: no limit";
+    const auto path = folder / "full";
+    ExpectFullDiskIsAnError(path, [&] {
+      WriteAudio(path, TestTones(2, 44100, 44100), 44100, {container, SampleFormat::kInt16});
+    });
     EXPECT_EQ(FilesIn(folder.path()), 0u);
   }
 }

@@ -1,30 +1,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <utility>
 
 #include "augment/augment.h"
 #include "core/error.h"
+#include "tests/support/error_of.h"
+#include "tests/support/lambda_augmentation.h"
 
 namespace stemsmith {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::LambdaAugmentation;
 
-class Lambda : public Augmentation {
- public:
-  using Function = std::function<void(StemBlock&, RandomStream&)>;
-  explicit Lambda(Function apply) : apply_(std::move(apply)) {}
-  void Apply(StemBlock& block, RandomStream& random) const override { apply_(block, random); }
-
- private:
-  Function apply_;
-};
-
-std::shared_ptr<Augmentation> Apply(Lambda::Function function) {
-  return std::make_shared<Lambda>(std::move(function));
+std::shared_ptr<Augmentation> Apply(LambdaAugmentation::Function function) {
+  return std::make_shared<LambdaAugmentation>(std::move(function));
 }
 
 std::shared_ptr<Augmentation> Offset(float value) {
@@ -46,14 +38,8 @@ AugmentChain FromYaml(const std::string& list) {
   return AugmentChain(config.List("augment"));
 }
 
-std::string MessageOf(const std::string& list) {
-  try {
-    FromYaml(list);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-    return error.what();
-  }
-  return "(no error)";
+std::string Refusal(const std::string& list) {
+  return testing::MessageOf([&] { FromYaml(list); }, ExitCode::kWrongUse);
 }
 
 TEST(AugmentChain, AppliesLinksInTheirOrder) {
@@ -144,20 +130,20 @@ TEST(AugmentChain, GivesLinksOfOneKindStreamsOfTheirOwn) {
 }
 
 TEST(AugmentChain, NamesTheNearestForAnUnknownName) {
-  const std::string message = MessageOf("[{name: gian}]");
+  const std::string message = Refusal("[{name: gian}]");
   EXPECT_THAT(message, HasSubstr("gian"));
-  EXPECT_THAT(message, HasSubstr("did you mean \"gain\"?"));
+  EXPECT_THAT(message, HasSubstr("did you mean 'gain'?"));
   EXPECT_THAT(message, HasSubstr("test.yaml:1"));
   EXPECT_THAT(message, HasSubstr("channel_swap"));  // the known ones
 }
 
 TEST(AugmentChain, RefusesValuesOutOfRange) {
-  EXPECT_THAT(MessageOf("[{name: gain, probability: 1.5}]"), HasSubstr("probability"));
-  EXPECT_THAT(MessageOf("[{name: gain, probability: -0.1}]"), HasSubstr("probability"));
-  EXPECT_THAT(MessageOf("[{name: shift, max_seconds: -1}]"), HasSubstr("max_seconds"));
-  EXPECT_THAT(MessageOf("[{name: remix, per_stem_probability: 2}]"),
+  EXPECT_THAT(Refusal("[{name: gain, probability: 1.5}]"), HasSubstr("probability"));
+  EXPECT_THAT(Refusal("[{name: gain, probability: -0.1}]"), HasSubstr("probability"));
+  EXPECT_THAT(Refusal("[{name: shift, max_seconds: -1}]"), HasSubstr("max_seconds"));
+  EXPECT_THAT(Refusal("[{name: remix, per_stem_probability: 2}]"),
               HasSubstr("per_stem_probability"));
-  EXPECT_THAT(MessageOf("[{probability: 1.0}]"), HasSubstr("name"));
+  EXPECT_THAT(Refusal("[{probability: 1.0}]"), HasSubstr("name"));
 }
 
 TEST(AugmentChain, TakesTheShippedPresets) {

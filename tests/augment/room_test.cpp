@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "augment/convolve.h"
-#include "core/error.h"
 #include "tests/augment/audio_fixture.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith {
 namespace {
@@ -201,12 +201,8 @@ TEST(Codec, DrawsTheFormatForEachStem) {
 
 TEST(Codec, SaysWhichSampleRateMp3Lacks) {
   Audio audio(1, 1, 1000, 96000);
-  try {
-    audio.Apply(CodecOf("mp3", 128));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("96000 Hz"));
-  }
+  EXPECT_THAT(testing::MessageOf([&] { audio.Apply(CodecOf("mp3", 128)); }),
+              ::testing::HasSubstr("96000 Hz"));
 }
 
 }  // namespace

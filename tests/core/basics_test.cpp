@@ -23,15 +23,6 @@ TEST(Error, SaysWhatWhereAndWhatToDoOnOneLine) {
   EXPECT_EQ(Error::Usage("x", "").exit_status(), 2);
 }
 
-TEST(Error, FindsTheNearestNameButNotAFarOne) {
-  const std::vector<std::string> known = {"drums", "bass", "vocals"};
-  EXPECT_EQ(NearestName("durms", known), "drums");
-  EXPECT_EQ(NearestName("vocal", known), "vocals");
-  EXPECT_EQ(NearestName("accompaniment", known), "");
-  EXPECT_EQ(EditDistance("ab", "ba"), 1u);
-  EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
-}
-
 TEST(Files, AppearWholeOrNotAtAll) {
   testing::TemporaryFolder folder;
   const auto path = folder / "sub/file.txt";

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -15,14 +16,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string ErrorOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-    return error.what();
-  }
-  return "no error";
+// Every error of a configuration is one of wrong use.
+std::string Refusal(const std::function<void()>& action) {
+  return testing::MessageOf(action, ExitCode::kWrongUse);
 }
 
 TEST(Config, GivesValuesAndDocumentedDefaults) {
@@ -51,7 +47,7 @@ TEST(Config, NamesLineAndNearestNameOfAnUnknownKey) {
   const Config train = config.Child("train");
   train.Integer("steps", 0);
   train.Integer("batch_size", 8);
-  const std::string message = ErrorOf([&] { config.CheckAllRead(); });
+  const std::string message = Refusal([&] { config.CheckAllRead(); });
   EXPECT_THAT(message, HasSubstr("batch_sise"));
   EXPECT_THAT(message, HasSubstr("run.yaml:3"));
   EXPECT_THAT(message, HasSubstr("did you mean 'batch_size'"));
@@ -60,14 +56,14 @@ TEST(Config, NamesLineAndNearestNameOfAnUnknownKey) {
 TEST(Config, RefusesValuesOfTheWrongKindWithTheirLine) {
   const Config config =
       Config::Parse("\na: text\nb: 1.5\nc: yes\nd: {x: 1}\ne: '3'\nf: nan\n", "t.yaml");
-  EXPECT_THAT(ErrorOf([&] { config.Number("a", 0); }), HasSubstr("t.yaml:2"));
-  EXPECT_THAT(ErrorOf([&] { config.Integer("b", 0); }), HasSubstr("whole number"));
-  EXPECT_THAT(ErrorOf([&] { config.Bool("c", false); }), HasSubstr("true or false"));
-  EXPECT_THAT(ErrorOf([&] { config.String("d", ""); }), HasSubstr("text"));
-  EXPECT_THAT(ErrorOf([&] { config.Number("e", 0); }), HasSubstr("number"));
-  EXPECT_THAT(ErrorOf([&] { config.Number("f", 0); }), HasSubstr("number"));
-  EXPECT_THAT(ErrorOf([&] { config.IntegerIn("g", 99, 0, 10); }), HasSubstr("outside"));
-  EXPECT_THAT(ErrorOf([&] { config.Choice("a", "x", {"test", "other"}); }), HasSubstr("'test'"));
+  EXPECT_THAT(Refusal([&] { config.Number("a", 0); }), HasSubstr("t.yaml:2"));
+  EXPECT_THAT(Refusal([&] { config.Integer("b", 0); }), HasSubstr("whole number"));
+  EXPECT_THAT(Refusal([&] { config.Bool("c", false); }), HasSubstr("true or false"));
+  EXPECT_THAT(Refusal([&] { config.String("d", ""); }), HasSubstr("text"));
+  EXPECT_THAT(Refusal([&] { config.Number("e", 0); }), HasSubstr("number"));
+  EXPECT_THAT(Refusal([&] { config.Number("f", 0); }), HasSubstr("number"));
+  EXPECT_THAT(Refusal([&] { config.IntegerIn("g", 99, 0, 10); }), HasSubstr("outside"));
+  EXPECT_THAT(Refusal([&] { config.Choice("a", "x", {"test", "other"}); }), HasSubstr("'test'"));
 }
 
 TEST(Config, MergesWhatItExtendsAndAppliesOverrides) {
@@ -83,18 +79,18 @@ TEST(Config, MergesWhatItExtendsAndAppliesOverrides) {
   EXPECT_EQ(config.List("augment")[0].String("name", ""), "shift");
   EXPECT_EQ(config.Child("new").Integer("deep", 0), 1);
   EXPECT_EQ(config.Numbers("list"), (std::vector<double>{7}));
-  EXPECT_THAT(ErrorOf([&] { Config::Load(folder / "run.yaml", {"augment.3.name=x"}); }),
+  EXPECT_THAT(Refusal([&] { Config::Load(folder / "run.yaml", {"augment.3.name=x"}); }),
               HasSubstr("numbered from 0"));
-  EXPECT_THAT(ErrorOf([&] { Config::Load(folder / "run.yaml", {"nonsense"}); }),
+  EXPECT_THAT(Refusal([&] { Config::Load(folder / "run.yaml", {"nonsense"}); }),
               HasSubstr("key.path=value"));
 }
 
 TEST(Config, ReportsBrokenFiles) {
-  EXPECT_THAT(ErrorOf([] { Config::Parse("a: [1,\nb: }", "x.yaml"); }), HasSubstr("x.yaml"));
-  EXPECT_THAT(ErrorOf([] { Config::Parse("a: 1\na: 2\n", "x.yaml"); }), HasSubstr("stands twice"));
+  EXPECT_THAT(Refusal([] { Config::Parse("a: [1,\nb: }", "x.yaml"); }), HasSubstr("x.yaml"));
+  EXPECT_THAT(Refusal([] { Config::Parse("a: 1\na: 2\n", "x.yaml"); }), HasSubstr("stands twice"));
   testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "loop.yaml", "extends: loop.yaml\n");
-  EXPECT_THAT(ErrorOf([&] { Config::Load(folder / "loop.yaml"); }), HasSubstr("circle"));
+  EXPECT_THAT(Refusal([&] { Config::Load(folder / "loop.yaml"); }), HasSubstr("circle"));
 }
 
 TEST(Config, DumpsWhatWasReadWithDefaultsAndReadsItBack) {
@@ -114,18 +110,18 @@ TEST(Config, NumbersThatAreNoneAreRefused) {
   for (const char* text : {".nan", "nan", ".inf", "-.inf", "inf", "1e999", "0x10", "1,5", "1_000",
                            "''", "'1'", "true", "[1]", "2 3"}) {
     const Config config = Config::Parse(std::string("n: ") + text, "t.yaml");
-    EXPECT_THAT(ErrorOf([&] { config.Number("n", 0); }), HasSubstr("'n' must be a number")) << text;
-    EXPECT_THAT(ErrorOf([&] { config.NumberIn("n", 0, -1e9, 1e9); }), HasSubstr("t.yaml:1"))
+    EXPECT_THAT(Refusal([&] { config.Number("n", 0); }), HasSubstr("'n' must be a number")) << text;
+    EXPECT_THAT(Refusal([&] { config.NumberIn("n", 0, -1e9, 1e9); }), HasSubstr("t.yaml:1"))
         << text;
-    EXPECT_THAT(ErrorOf([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
+    EXPECT_THAT(Refusal([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
         << text;
   }
   for (const char* text : {"2.5", "1e18", "1e-3"}) {
     const Config config = Config::Parse(std::string("n: ") + text, "t.yaml");
-    EXPECT_THAT(ErrorOf([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
+    EXPECT_THAT(Refusal([&] { config.Integer("n", 0); }), HasSubstr("must be a whole number"))
         << text;
   }
-  EXPECT_THAT(ErrorOf([] { Config::Parse("n: 1", "t").NumberIn("n", 0, 2, std::nan("")); }),
+  EXPECT_THAT(Refusal([] { Config::Parse("n: 1", "t").NumberIn("n", 0, 2, std::nan("")); }),
               HasSubstr("outside"));
   EXPECT_EQ(Config::Parse("n: 1e6", "t").Integer("n", 0), 1000000);
   EXPECT_EQ(Config::Parse("n: +.5", "t").Number("n", 0), 0.5);
@@ -143,7 +139,7 @@ TEST(Config, AliasesOfAliasesAreCounted) {
     }
     return text;
   };
-  const std::string lists = ErrorOf([&] { Config::Parse(bomb("[", "]", ""), "lists.yaml"); });
+  const std::string lists = Refusal([&] { Config::Parse(bomb("[", "]", ""), "lists.yaml"); });
   EXPECT_THAT(lists, HasSubstr("lists.yaml"));
   EXPECT_THAT(lists, HasSubstr("values, with those that aliases"));
   std::string maps = "a0: &a0 {k: v}\n";
@@ -153,8 +149,8 @@ TEST(Config, AliasesOfAliasesAreCounted) {
     for (int i = 0; i < 10; ++i) maps += "k" + std::to_string(i) + ": " + before + ", ";
     maps += "}\n";
   }
-  EXPECT_THAT(ErrorOf([&] { Config::Parse(maps, "maps.yaml"); }), HasSubstr("holds more than"));
-  EXPECT_THAT(ErrorOf([&] { Config::Parse("a: &a [*a]\n", "itself.yaml"); }),
+  EXPECT_THAT(Refusal([&] { Config::Parse(maps, "maps.yaml"); }), HasSubstr("holds more than"));
+  EXPECT_THAT(Refusal([&] { Config::Parse("a: &a [*a]\n", "itself.yaml"); }),
               HasSubstr("itself.yaml"));
   // In moderation they are what they are for.
   const Config config = Config::Parse("a: &a {x: 1}\nb: *a\nc: [*a, *a]\n", "t.yaml");
@@ -163,23 +159,23 @@ TEST(Config, AliasesOfAliasesAreCounted) {
 }
 
 TEST(Config, DeepNestingAndLongFilesAreRefused) {
-  EXPECT_THAT(ErrorOf([] { Config::Parse(std::string(100'000, '['), "deep.yaml"); }),
+  EXPECT_THAT(Refusal([] { Config::Parse(std::string(100'000, '['), "deep.yaml"); }),
               HasSubstr("deep.yaml"));
-  EXPECT_THAT(ErrorOf([] {
+  EXPECT_THAT(Refusal([] {
                 Config::Parse("a: " + std::string(200, '[') + std::string(200, ']'), "deep.yaml");
               }),
               HasSubstr("nested too deeply"));
   std::string block;
   for (int i = 0; i < 200; ++i) block += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
-  EXPECT_THAT(ErrorOf([&] { Config::Parse(block + std::string(200, ' ') + "a: 1", "block.yaml"); }),
+  EXPECT_THAT(Refusal([&] { Config::Parse(block + std::string(200, ' ') + "a: 1", "block.yaml"); }),
               HasSubstr("nested too deeply"));
-  EXPECT_THAT(ErrorOf([] { Config::Parse(std::string(20 << 20, '#'), "long.yaml"); }),
+  EXPECT_THAT(Refusal([] { Config::Parse(std::string(20 << 20, '#'), "long.yaml"); }),
               HasSubstr("20 MiB"));
   testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "t.yaml", "a: 1\n");
   std::string path = "a";
   for (int i = 0; i < 30'000; ++i) path += ".a";
-  EXPECT_THAT(ErrorOf([&] { Config::Load(folder / "t.yaml", {path + "=1"}); }),
+  EXPECT_THAT(Refusal([&] { Config::Load(folder / "t.yaml", {path + "=1"}); }),
               HasSubstr("nested too deeply"));
 }
 
@@ -192,7 +188,7 @@ TEST(Config, ExtendsInACircleIsRefused) {
     WriteFileAtomically(folder / ("long" + std::to_string(i) + ".yaml"),
                         "extends: long" + std::to_string(i + 1) + ".yaml\n");
   for (const char* name : {"self.yaml", "a.yaml", "long0.yaml"})
-    EXPECT_THAT(ErrorOf([&] { Config::Load(folder / name); }), HasSubstr("circle")) << name;
+    EXPECT_THAT(Refusal([&] { Config::Load(folder / name); }), HasSubstr("circle")) << name;
 }
 
 }  // namespace

@@ -117,6 +117,10 @@ TEST(LibTorchError, SaysWhatAPersonCanRead) {
   EXPECT_THAT(said("CUDA out of memory. Tried to allocate 2.00 GiB."),
               HasSubstr("the GPU is out of memory"));
   EXPECT_THAT(said("could not create a memory object"), HasSubstr("out of memory (m.ts)"));
+  // The backtrace in what() of its exceptions says nothing about what failed.
+  EXPECT_EQ(said("wrong sizes\nException raised from Give at /x/y.cpp:1 (most recent call first):\n"
+                 "frame #0: throw_bad_alloc + 0x1 (libtorch_cuda.so)\nRuntimeError: frame #1"),
+            "the model fails: wrong sizes (m.ts); copy it");
   EXPECT_LT(said(std::string(5000, 'x').c_str()).size(), 400u);
 }
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing::json_fields_test {
 namespace {
@@ -13,16 +13,6 @@ using ::testing::HasSubstr;
 
 JsonFields Fields(const json& object) {
   return {object, [](const std::string& problem) { return Error::Input(problem, "x.json"); }};
-}
-
-template <typename Read>
-std::string Problem(const Read& read) {
-  try {
-    read();
-  } catch (const Error& error) {
-    return error.problem();
-  }
-  return "";
 }
 
 TEST(JsonFields, WholeNumbersAreWholeAndInRange) {
@@ -46,7 +36,7 @@ TEST(JsonFields, WholeNumbersAreWholeAndInRange) {
   };
   for (const Case& test : cases) {
     const json object = {{"n", json::parse(test.value)}};
-    EXPECT_THAT(Problem([&] {
+    EXPECT_THAT(MessageOf([&] {
                   Fields(object).Number<int>("n", {1, 64});
                 }),
                 HasSubstr(test.problem))
@@ -54,12 +44,12 @@ TEST(JsonFields, WholeNumbersAreWholeAndInRange) {
   }
   EXPECT_EQ(Fields(json{{"n", 64}}).Number<int>("n", {1, 64}), 64);
   EXPECT_EQ(Fields(json{{"n", UINT64_MAX}}).Number<std::uint64_t>("n"), UINT64_MAX);
-  EXPECT_NE(Problem([] {
+  EXPECT_NE(MessageOf([] {
               const json o = {{"n", UINT64_MAX}};
               Fields(o).Number<std::int64_t>("n");
             }),
             "");
-  EXPECT_NE(Problem([] {
+  EXPECT_NE(MessageOf([] {
               const json o = {{"n", -1}};
               Fields(o).Number<std::uint64_t>("n");
             }),
@@ -68,13 +58,14 @@ TEST(JsonFields, WholeNumbersAreWholeAndInRange) {
 
 TEST(JsonFields, OtherKindsAndWhatIsMissing) {
   const json object = {{"text", 3}, {"list", {1, "b"}}, {"map", json::array()}, {"on", 1}};
-  EXPECT_EQ(Problem([&] { Fields(object).Text("text"); }), "'text' is 3, not a text");
-  EXPECT_EQ(Problem([&] { Fields(object).Texts("list"); }), "'list' is 1, not a list of texts");
-  EXPECT_EQ(Problem([&] { Fields(object).Object("map"); }), "'map' is a list, not a map");
-  EXPECT_EQ(Problem([&] { Fields(object).Bool("on"); }), "'on' is 1, not true or false");
-  EXPECT_EQ(Problem([&] { Fields(object).Text("none"); }), "'none' is missing");
+  EXPECT_EQ(ErrorOf([&] { Fields(object).Text("text"); }).problem(), "'text' is 3, not a text");
+  EXPECT_EQ(ErrorOf([&] { Fields(object).Texts("list"); }).problem(),
+            "'list' is 1, not a list of texts");
+  EXPECT_EQ(ErrorOf([&] { Fields(object).Object("map"); }).problem(), "'map' is a list, not a map");
+  EXPECT_EQ(ErrorOf([&] { Fields(object).Bool("on"); }).problem(), "'on' is 1, not true or false");
+  EXPECT_EQ(ErrorOf([&] { Fields(object).Text("none"); }).problem(), "'none' is missing");
   const json list = json::array();
-  EXPECT_THAT(Problem([&] { Fields(list); }), HasSubstr("a list where a map is expected"));
+  EXPECT_THAT(MessageOf([&] { Fields(list); }), HasSubstr("a list where a map is expected"));
 }
 
 // Walking such a value would overflow the stack.

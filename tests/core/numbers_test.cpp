@@ -6,6 +6,8 @@
 #include <clocale>
 #include <cmath>
 
+#include "tests/support/error_of.h"
+
 namespace stemsmith::testing::numbers_test {
 namespace {
 
@@ -63,13 +65,8 @@ TEST(Numbers, TheLocaleDoesNotMatter) {
 
 TEST(Numbers, TheErrorNamesTheOptionTheRangeAndTheText) {
   const auto message = [](auto range, const char* text) {
-    try {
-      RequireNumber(text, range, "--seed", "somewhere");
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-      return std::string(error.what());
-    }
-    return std::string("none");
+    return MessageOf([&] { RequireNumber(text, range, "--seed", "somewhere"); },
+                     ExitCode::kWrongUse);
   };
   EXPECT_EQ(message(Range<double>{0, 1}, "nan"),
             "--seed must be a number from 0 to 1, not 'nan' (somewhere)");

@@ -14,14 +14,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 namespace fs = std::filesystem;
 
-constexpr std::size_t kFrames = 20'000;
+constexpr std::size_t kFrames = kNoiseFrames;
 constexpr char kOddName[] = "Zoë's \"50 %\" & [∞] $HOME; 曲";
 
-void WriteWav(const fs::path& file, std::uint64_t seed) {
-  EncodeOptions options;
-  if (file.extension() == ".flac") options.container = AudioContainer::kFlac;
-  WriteAudio(file, Noise(seed, kFrames, 2), 44100, options);
-}
+void WriteWav(const fs::path& file, std::uint64_t seed) { WriteStem(file, Noise(seed)); }
 
 void WriteText(const fs::path& file, const std::string& text) {
   fs::create_directories(file.parent_path());

@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -7,6 +8,7 @@
 #include "models/manifest_for.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -114,13 +116,10 @@ TEST(Export, LeavesNoFileWhenTheResultIsNotTheModels) {
   TemporaryFolder folder;
   auto model = MakeFickle();
   model->steady_calls = 4;  // as long as it is traced
-  try {
-    ExportModel(model, FickleManifest(), "fickle", Quiet(folder));
-    FAIL() << "an export that is wrong by 1e-3 went through";
-  } catch (const Error& error) {
-    EXPECT_NE(error.problem().find("differs from the model"), std::string::npos) << error.what();
-    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
-  }
+  // It is wrong by 1e-3.
+  EXPECT_THAT(MessageOf([&] { ExportModel(model, FickleManifest(), "fickle", Quiet(folder)); },
+                        ExitCode::kInputFailed),
+              ::testing::HasSubstr("differs from the model"));
   EXPECT_TRUE(IsEmpty(folder / "out"));
 }
 
@@ -148,13 +147,9 @@ TEST(Export, RefusesUnknownFormatsWithTheNearestName) {
   TemporaryFolder folder;
   ExportOptions options = Quiet(folder);
   options.formats = {"onxx"};
-  try {
-    ExportModel(MakeFickle(), FickleManifest(), "fickle", options);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-    EXPECT_NE(std::string(error.what()).find("'onnx'"), std::string::npos) << error.what();
-  }
+  EXPECT_THAT(MessageOf([&] { ExportModel(MakeFickle(), FickleManifest(), "fickle", options); },
+                        ExitCode::kWrongUse),
+              ::testing::HasSubstr("'onnx'"));
 }
 
 TEST(Export, RefusesWeightsThatAreNotNumbers) {
@@ -163,12 +158,8 @@ TEST(Export, RefusesWeightsThatAreNotNumbers) {
   for (auto& [name, tensor] : checkpoint.weights) {
     tensor = tensor.is_floating_point() ? torch::full_like(tensor, NAN) : tensor;
   }
-  try {
-    ExportCheckpoint(checkpoint, "tiny", Quiet(folder));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(error.problem().find("not a number"), std::string::npos) << error.what();
-  }
+  EXPECT_THAT(MessageOf([&] { ExportCheckpoint(checkpoint, "tiny", Quiet(folder)); }),
+              ::testing::HasSubstr("not a number"));
   EXPECT_TRUE(IsEmpty(folder / "out"));
 }
 

@@ -12,6 +12,7 @@
 #include "models/weights/sha256.h"
 #include "models/weights/torch_file.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -40,14 +41,9 @@ void ExpectSameWeights(const NamedTensors& a, const NamedTensors& b) {
 }
 
 std::string Problem(const fs::path& path, const ImportOptions& options = {}) {
-  try {
-    ImportWeights(path, options);
-  } catch (const Error& error) {
-    const std::string text = error.what();
-    EXPECT_EQ(text.find('\n'), std::string::npos) << text;
-    return text;
-  }
-  return "";
+  const std::string text = MessageOf([&] { ImportWeights(path, options); });
+  EXPECT_EQ(text.find('\n'), std::string::npos) << text;
+  return text;
 }
 
 // An archive as torch.save makes it, with one pickle and what else is given.

@@ -4,9 +4,9 @@
 
 #include <fstream>
 
-#include "core/error.h"
 #include "models/weights/foreign.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -129,12 +129,7 @@ class PrefixImport : public ::testing::Test {
     return ImportWeights(folder_ / "w.safetensors", options);
   }
   std::string Problem(const NamedTensors& given, const ImportOptions& options = {}) {
-    try {
-      Import(given, options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return MessageOf([&] { Import(given, options); });
   }
 
   TemporaryFolder folder_;

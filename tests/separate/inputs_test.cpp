@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -74,13 +75,10 @@ TEST(Inputs, OutputAmongTheInputIsRefused) {
   Touch(folder / "in/a.wav");
   Touch(folder / "songs/one/mixture.wav");
   EXPECT_THROW(CollectSongs({folder / "in"}, folder / "in"), Error);
-  try {
-    CollectSongs({folder / "songs/one/mixture.wav"},
-                 folder / "songs");  // would replace one/drums.wav
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-  }
+  // Would replace one/drums.wav.
+  const Error error =
+      testing::ErrorOf([&] { CollectSongs({folder / "songs/one/mixture.wav"}, folder / "songs"); });
+  EXPECT_EQ(error.code(), ExitCode::kWrongUse);
 }
 
 TEST(Inputs, TakenNamesAreNumberedAndSaid) {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "separate/runtime.h"
+#include "tests/support/error_of.h"
 #include "tests/support/models/tiny_onnx.h"
 #include "tests/support/temporary_folder.h"
 
@@ -22,15 +23,13 @@ void ExpectOurWords(const std::string& said) {
 }
 
 std::string Said(const std::filesystem::path& path) {
-  try {
-    const auto runtime = Runtime::Open(path, {.device = "cpu", .threads = 1});
-    std::vector<float> mix(2 * 8), estimates(2 * 2 * 8);
-    runtime->Run(mix.data(), 1, 8, estimates.data());
-    return "";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kInputFailed);
-    return error.what();
-  }
+  return MessageOf(
+      [&] {
+        const auto runtime = Runtime::Open(path, {.device = "cpu", .threads = 1});
+        std::vector<float> mix(2 * 8), estimates(2 * 2 * 8);
+        runtime->Run(mix.data(), 1, 8, estimates.data());
+      },
+      ExitCode::kInputFailed);
 }
 
 struct Case {

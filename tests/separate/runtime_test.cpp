@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/models/tiny_onnx.h"
 #include "tests/support/temporary_folder.h"
 
@@ -23,14 +24,8 @@ std::string MakeTorchScript(const std::filesystem::path& path, const std::string
   return result.status == 0 ? "" : result.err;
 }
 
-// The Error's text, or "" when the file opens.
 std::string OpenError(const std::filesystem::path& path, const RuntimeOptions& options = {}) {
-  try {
-    Runtime::Open(path, options);
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
+  return testing::MessageOf([&] { Runtime::Open(path, options); });
 }
 
 std::vector<float> Run(Runtime& runtime, const std::vector<float>& mix, std::int64_t batch) {

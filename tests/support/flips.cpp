@@ -22,6 +22,12 @@ void WriteQuickly(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
+void Overwrite(const std::filesystem::path& path, std::uint64_t offset, const std::string& bytes) {
+  std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(static_cast<std::streamoff>(offset));
+  stream << bytes;
+}
+
 std::vector<Damage> AllDamage(const std::string& bytes) {
   std::vector<Damage> all;
   constexpr std::size_t kParts = 8;

@@ -1,4 +1,4 @@
-// Files with flipped bits.
+// Files that are damaged.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,9 @@ std::string WithFlips(std::string bytes, int count, std::uint64_t seed, std::siz
 
 // Writes a file without waiting for the disk, as thousands of tries want it.
 void WriteQuickly(const std::filesystem::path& path, const std::string& bytes);
+
+// Puts bytes at `offset` of a file that is there; all others stay.
+void Overwrite(const std::filesystem::path& path, std::uint64_t offset, const std::string& bytes);
 
 struct Damage {
   std::string name, bytes;

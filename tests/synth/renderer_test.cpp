@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "synth/composer.h"
 #include "synth/fluid.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::synth {
@@ -139,13 +140,9 @@ TEST_F(RendererTest, StaysStereoAndSurvivesMono) {
 }
 
 TEST(SoundFont, IsNamedWhenItIsMissing) {
-  try {
-    FindSoundFont("/nowhere/font.sf2");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.where(), "/nowhere/font.sf2");
-    EXPECT_NE(error.advice().find("timgm6mb-soundfont"), std::string::npos);
-  }
+  const Error error = testing::ErrorOf([] { FindSoundFont("/nowhere/font.sf2"); });
+  EXPECT_EQ(error.where(), "/nowhere/font.sf2");
+  EXPECT_NE(error.advice().find("timgm6mb-soundfont"), std::string::npos);
 }
 
 TEST(SoundFont, ThatIsNoneIsRefused) {

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "synth/layouts.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/synth/files_below.h"
 
@@ -28,13 +29,8 @@ SynthOptions Small(const fs::path& out, int songs) {
   return options;
 }
 
-std::string ErrorOf(const SynthOptions& options) {
-  try {
-    MakeSongs(options);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+std::string Refusal(const SynthOptions& options) {
+  return testing::MessageOf([&] { MakeSongs(options); });
 }
 
 TEST(Synth, WritesFoldersWithFourStemsAndTheirMixture) {
@@ -135,7 +131,7 @@ TEST(Synth, RefusesAFolderOfOtherSettingsUnlessForced) {
   const auto before = FilesBelow(options.out);
   WriteFileAtomically(options.out / "train" / "notes.txt", "mine");
   options.seed = 4;
-  const std::string error = ErrorOf(options);
+  const std::string error = Refusal(options);
   EXPECT_NE(error.find("seed was 3, is 4"), std::string::npos) << error;
   EXPECT_NE(error.find("--force"), std::string::npos) << error;
   options.force = true;
@@ -149,7 +145,7 @@ TEST(Synth, RefusesAFolderOfOtherSettingsUnlessForced) {
 TEST(Synth, DoesNotMixItsSongsWithForeignOnes) {
   const testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "songs" / "train" / "my song" / "drums.wav", "x");
-  EXPECT_NE(ErrorOf(Small(folder / "songs", 1)).find("not ours"), std::string::npos);
+  EXPECT_NE(Refusal(Small(folder / "songs", 1)).find("not ours"), std::string::npos);
   EXPECT_EQ(FilesBelow(folder / "songs").size(), 1u);
 }
 
@@ -194,7 +190,7 @@ TEST(Synth, RefusesSenselessOptions) {
   const auto with = [&](auto change) {
     SynthOptions options = Small(folder / "songs", 1);
     change(options);
-    return ErrorOf(options);
+    return Refusal(options);
   };
   EXPECT_NE(with([](auto& o) { o.songs = 0; }).find("--songs"), std::string::npos);
   EXPECT_NE(with([](auto& o) { o.songs = -5; }).find("--songs"), std::string::npos);
@@ -203,7 +199,7 @@ TEST(Synth, RefusesSenselessOptions) {
   EXPECT_NE(with([](auto& o) { o.seconds = 1e9; }).find("--seconds"), std::string::npos);
   EXPECT_NE(with([](auto& o) { o.threads = -1; }).find("--threads"), std::string::npos);
   EXPECT_NE(with([](auto& o) { o.valid_songs = 1; }).find("--test-songs"), std::string::npos);
-  EXPECT_NE(with([](auto& o) { o.layout = "foldrs"; }).find("did you mean folders"),
+  EXPECT_NE(with([](auto& o) { o.layout = "foldrs"; }).find("did you mean 'folders'"),
             std::string::npos);
   EXPECT_NE(with([](auto& o) { o.sound_font = "/nowhere.sf2"; }).find("timgm6mb-soundfont"),
             std::string::npos);
@@ -213,8 +209,8 @@ TEST(Synth, RefusesSenselessOptions) {
 TEST(Synth, SaysWhenTheFolderCannotBeWritten) {
   const testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "file", "x");
-  EXPECT_NE(ErrorOf(Small(folder / "file" / "songs", 1)), "");
-  EXPECT_NE(ErrorOf(Small("/proc/songs", 1)), "");
+  EXPECT_NE(Refusal(Small(folder / "file" / "songs", 1)), "");
+  EXPECT_NE(Refusal(Small("/proc/songs", 1)), "");
 }
 
 TEST(Synth, RefusesADamagedStateFile) {
@@ -223,9 +219,9 @@ TEST(Synth, RefusesADamagedStateFile) {
        {"", "{", "[]", "{\"settings\": 3, \"songs\": []}", "{\"settings\": {}, \"songs\": [3]}"}) {
     WriteFileAtomically(folder / "songs" / "synth.json", text);
     SynthOptions options = Small(folder / "songs", 1);
-    EXPECT_NE(ErrorOf(options).find("synth.json"), std::string::npos) << text;
+    EXPECT_NE(Refusal(options).find("synth.json"), std::string::npos) << text;
     options.force = true;
-    EXPECT_NE(ErrorOf(options).find("synth.json"), std::string::npos) << text;
+    EXPECT_NE(Refusal(options).find("synth.json"), std::string::npos) << text;
   }
 }
 

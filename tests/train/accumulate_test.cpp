@@ -3,6 +3,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith::testing::accumulate {
@@ -68,9 +69,9 @@ TEST_F(Accumulate, ResumesInMidEpochWithTheSameBits) {
 }
 
 TEST_F(Accumulate, RefusesMoreThanTheDatasetHolds) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", With({"train.accumulate=8"})); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", With({"train.accumulate=8"})); }),
               HasSubstr("train.batch_size · train.accumulate (4 · 8) is larger"));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", With({"train.accumulate=0"})); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", With({"train.accumulate=0"})); }),
               HasSubstr("accumulate"));
 }
 

@@ -3,11 +3,13 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith::best_metric_test {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 
 const std::vector<std::string> kStems = {"vocals", "drums"};
 
@@ -56,7 +58,7 @@ constexpr char kSteady[] = "model={name: demucs_v2, channels: 4, depth: 2}";
 class EarlyStop : public testing::TrainingTest {};
 
 TEST_F(EarlyStop, UnknownMetricsNameTheNearest) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"validate.metric=sdr.hihg"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"validate.metric=sdr.hihg"}); }),
               HasSubstr("did you mean 'sdr.high'"));
 }
 
@@ -95,7 +97,7 @@ TEST_F(EarlyStop, CountsOnWhereItWasCutOff) {
 }
 
 TEST_F(EarlyStop, PatienceWithoutValidationIsAContradiction) {
-  EXPECT_THAT(ErrorOf([&] {
+  EXPECT_THAT(MessageOf([&] {
                 RunTraining("run", {"validate.every_steps=0", "validate.patience=3"});
               }),
               HasSubstr("patience"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith {
 namespace {
@@ -11,12 +12,7 @@ namespace {
 TEST(Device, CpuIsAlwaysThere) { EXPECT_TRUE(SelectDevice("cpu").is_cpu()); }
 
 TEST(Device, UnknownNameIsWrongUse) {
-  try {
-    SelectDevice("gpu");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kWrongUse);
-  }
+  EXPECT_EQ(testing::ErrorOf([] { SelectDevice("gpu"); }).code(), ExitCode::kWrongUse);
 }
 
 TEST(Device, CudaIsThereOrTheReasonIsGiven) {

@@ -7,6 +7,7 @@
 #include <future>
 #include <limits>
 
+#include "tests/support/error_of.h"
 #include "tests/train/rank_threads.h"
 #include "tests/train/training_fixture.h"
 #include "train/validation.h"
@@ -17,6 +18,7 @@ namespace distributed_test {
 using ::testing::ElementsAre;
 using testing::FreePort;
 using ::testing::HasSubstr;
+using testing::MessageOf;
 using testing::RankOf;
 using testing::RunRanks;
 
@@ -137,22 +139,14 @@ TEST(Ranks, OneThatIsSilentEndsTheOthersWithinTheTimeout) {
 }
 
 TEST(Ranks, OneThatDoesNotComeIsNamed) {
-  try {
-    Ranks(RankOf(0, 3, FreePort()), 1);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("not all ranks came within 1 s: 1, 2 missing"));
-  }
+  EXPECT_THAT(MessageOf([] { Ranks(RankOf(0, 3, FreePort()), 1); }),
+              HasSubstr("not all ranks came within 1 s: 1, 2 missing"));
 }
 
 TEST(Ranks, NobodyAtTheMeetingPoint) {
-  try {
-    Ranks(RankOf(1, 2, FreePort()), 1);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("nobody answers where the ranks are to meet"));
-    EXPECT_THAT(error.what(), HasSubstr("MASTER_ADDR"));
-  }
+  const std::string message = MessageOf([] { Ranks(RankOf(1, 2, FreePort()), 1); });
+  EXPECT_THAT(message, HasSubstr("nobody answers where the ranks are to meet"));
+  EXPECT_THAT(message, HasSubstr("MASTER_ADDR"));
 }
 
 TEST(Ranks, DifferentConfigurationsAreRefused) {

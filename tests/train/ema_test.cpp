@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith::ema_test {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 using ::testing::UnorderedElementsAre;
 using Ema = testing::TrainingTest;
 
@@ -59,7 +61,7 @@ TEST_F(Ema, RefusesSenselessDecays) {
 }
 
 TEST_F(Ema, TheOldKeyNamesTheNewOne) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.ema_decay=0.99"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.ema_decay=0.99"}); }),
               HasSubstr("ema: {batch: [0.99]}"));
 }
 

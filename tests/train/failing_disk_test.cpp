@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 #include "train/report/event_file.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::MessageOf;
 using ::testing::Not;
 
 void LimitFiles(rlim_t bytes) {
@@ -31,7 +33,7 @@ class FailingDisk : public testing::TrainingTest {
   ~FailingDisk() override { LimitFiles(RLIM_INFINITY); }
   // The error of a training with the disk full after step `from`, until after step `to`.
   std::string TrainFull(const std::string& run, int from, int to) {
-    const std::string error = ErrorOf([&] {
+    const std::string error = MessageOf([&] {
       result_ = RunTraining(run, {}, false, [=](std::int64_t step) {
         if (step == from) LimitFiles(500);
         if (step == to) LimitFiles(RLIM_INFINITY);
@@ -76,7 +78,7 @@ TEST_F(FailingDisk, FromTheFirstValidationOnNamesNoBest) {
 }
 
 TEST_F(FailingDisk, ThatLosesTheBestWeightsAloneIsAnErrorToo) {
-  const std::string error = ErrorOf([&] {
+  const std::string error = MessageOf([&] {
     RunTraining("run", {"train.steps=8"}, false, [&](std::int64_t step) {
       if (step != 7) return;
       fs::remove(CheckpointPath("run", "best"));
@@ -90,7 +92,7 @@ TEST_F(FailingDisk, ThatLosesTheBestWeightsAloneIsAnErrorToo) {
 TEST_F(FailingDisk, WithoutTheRunFolderNothingOfItComesBack) {
   const fs::path run = folder_ / "run";
   const auto without = [&](const std::vector<std::string>& settings, const auto& action) {
-    const std::string error = ErrorOf([&] {
+    const std::string error = MessageOf([&] {
       RunTraining("run", settings, false, [&](std::int64_t step) {
         if (step == 5) action();
       });

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith {
@@ -9,6 +10,7 @@ namespace {
 namespace freeze {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 
 class FreezeTest : public testing::TrainingTest {
  protected:
@@ -49,10 +51,10 @@ TEST_F(FreezeTest, ANormThatIsTrainedInPartUpdatesItsStatistics) {
 }
 
 TEST_F(FreezeTest, NamesTheNearestParameterAndRefusesToFreezeAll) {
-  const std::string problem = ErrorOf([&] { RunTraining("run", {"freeze=[encodr.*]"}); });
+  const std::string problem = MessageOf([&] { RunTraining("run", {"freeze=[encodr.*]"}); });
   EXPECT_THAT(problem, HasSubstr("no parameter's name matches 'encodr.*'"));
   EXPECT_THAT(problem, HasSubstr("encoder.0."));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"freeze=[\"*\"]"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"freeze=[\"*\"]"}); }),
               HasSubstr("leaves nothing to train"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith {
@@ -10,6 +11,7 @@ namespace start {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::MessageOf;
 using ::testing::Not;
 
 struct Stop : std::runtime_error {
@@ -45,12 +47,8 @@ class InitTest : public testing::TrainingTest {
 
   TrainResult Tune(const fs::path& cache, const std::string& more, const std::string& run = "tuned",
                    bool resume = false, std::function<void(std::int64_t)> after_step = nullptr) {
-    TrainRequest request;
-    request.run = folder_ / run;
+    TrainRequest request = Request(run);
     request.resume = resume;
-    request.device = "cpu";
-    request.threads = 1;
-    request.output = OutputMode::kQuiet;
     request.after_step = std::move(after_step);
     const std::string text = "dataset: {cache: " + cache.string() +
                              ", segment_seconds: 0.1}\n"
@@ -62,7 +60,7 @@ class InitTest : public testing::TrainingTest {
   }
   std::string Base() const { return (folder_ / "base").string(); }
   std::string Problem(const fs::path& cache, const std::string& more) {
-    return ErrorOf([&] { Tune(cache, more, "refused"); });
+    return MessageOf([&] { Tune(cache, more, "refused"); });
   }
 
   // With a learning rate of 0 the parameters are those that the run started from.

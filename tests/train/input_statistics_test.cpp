@@ -44,12 +44,8 @@ class InputStatistics : public TrainingTest {
     if (!std::filesystem::exists(cache)) MakeCache(cache);
     WriteFile(folder_ / "unmix.yaml", "dataset: {cache: " + cache.string() +
                                           ", segment_seconds: 0.1}\n" + kUnmix + settings);
-    TrainRequest request;
-    request.run = folder_ / run;
+    TrainRequest request = Request(run);
     request.resume = resume;
-    request.device = "cpu";
-    request.threads = 1;
-    request.output = OutputMode::kQuiet;
     return Train(Config::Load(folder_ / "unmix.yaml"), request);
   }
   torch::Tensor Weight(const std::string& run, const std::string& name) {

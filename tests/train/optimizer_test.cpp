@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith::testing::optimizer_test {
 namespace {
@@ -47,16 +48,6 @@ void ExpectSameCourse(const std::string& yaml, Reference reference) {
   }
   EXPECT_TRUE(torch::allclose(ours.weight, theirs.weight, 1e-5, 1e-6));
   EXPECT_TRUE(torch::allclose(ours.bias, theirs.bias, 1e-5, 1e-6));
-}
-
-// The message of the Error that making an optimiser throws; "" when it throws none.
-std::string MessageOf(const std::string& yaml) {
-  try {
-    MakeOptimizer(Config::Parse(yaml, "test"), Problem().parameters());
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 // LibTorch's optimiser with the first parameter as it is and the second in a group of its own.
@@ -141,7 +132,11 @@ TEST(Optimizer, SgdFollowsLibTorch) {
 }
 
 TEST(Optimizer, NesterovNeedsMomentum) {
-  EXPECT_THAT(MessageOf("{name: sgd, nesterov: true}"), HasSubstr("optimizer.momentum"));
+  EXPECT_THAT(MessageOf([] {
+                MakeOptimizer(Config::Parse("{name: sgd, nesterov: true}", "test"),
+                              Problem().parameters());
+              }),
+              HasSubstr("optimizer.momentum"));
 }
 
 // Groups, and which parameters the decay spares, as LibTorch has them with groups by hand.
@@ -192,23 +187,21 @@ TEST(Optimizer, PatternsThatMatchNothingNameANearParameter) {
   const NamedTensors parameters = {{"encoder.0.conv.weight", torch::zeros({2, 2})},
                                    {"decoder.0.conv.weight", torch::zeros({2, 2})},
                                    {"freq_emb.embedding.weight", torch::zeros({2, 2})}};
-  const auto message = [&](const std::string& pattern) {
+  const auto make = [&](const std::string& pattern) {
     const Config config = Config::Parse(
         "name: adam\ngroups:\n  - {match: \"encoder.*\"}\n  - {match: \"" + pattern + "\"}\n",
         "test");
-    try {
-      MakeOptimizer(config, parameters);
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return std::string();
+    MakeOptimizer(config, parameters);
+  };
+  const auto message = [&](const std::string& pattern) {
+    return MessageOf([&] { make(pattern); });
   };
   EXPECT_THAT(message("decodr.*"), HasSubstr("'decoder.0.conv.weight'"));
   EXPECT_THAT(message("freq_emb.embeding.*"), HasSubstr("'freq_emb.embedding.weight'"));
   EXPECT_THAT(message("decoder"), HasSubstr("'decoder.0.conv.weight'")) << "whole names";
   EXPECT_THAT(message("decodr.*"), HasSubstr("test:4"));
   EXPECT_THAT(message("encoder.0.*"), HasSubstr("an earlier group"));
-  EXPECT_EQ(message("*"), "");
+  EXPECT_NO_THROW(make("*"));
 }
 
 TEST(Optimizer, StateByNameContinuesExactly) {

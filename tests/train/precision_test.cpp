@@ -7,6 +7,7 @@
 
 #include "tests/models/faulty_convolutions.h"
 #include "tests/models/tiny_models.h"
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 #include "train/grad_scaler.h"
 
@@ -108,11 +109,11 @@ class PrecisionTraining : public TrainingTest {
 };
 
 TEST_F(PrecisionTraining, IsRefusedWithLineAndAdvice) {
-  const std::string message = ErrorOf([&] { RunTraining("run", {"train.precision=float16"}); });
+  const std::string message = MessageOf([&] { RunTraining("run", {"train.precision=float16"}); });
   EXPECT_THAT(message, HasSubstr("float16 needs a GPU"));
   EXPECT_THAT(message, HasSubstr("float32"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.precision=float8"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.precision=float8"}); }),
               HasSubstr("bfloat16"));
 }
 
@@ -221,7 +222,7 @@ TEST_F(CheckpointedTraining, IsBitForBitTheSame) {
 }
 
 TEST_F(CheckpointedTraining, IsRefusedForModelsWithoutLevels) {
-  EXPECT_THAT(ErrorOf([&] {
+  EXPECT_THAT(MessageOf([&] {
                 RunTraining("run", {"model={name: open_unmix, hidden_size: 8, n_fft: 64, hop: 16}",
                                     "train.activation_checkpointing=true"});
               }),

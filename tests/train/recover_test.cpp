@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 #include "train/loss_watch.h"
 #include "train/trainer.h"
@@ -12,6 +13,7 @@
 namespace stemsmith::recover_test {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 
 TEST(LossWatch, KnowsWhatIsNoNumber) {
   EXPECT_EQ(WrongWith(1.0, 1.0, {}, 50), "");
@@ -149,7 +151,7 @@ TEST_F(Recover, LeavesExplodingLossesOut) {
 TEST_F(Recover, StopsAfterSoMany) {
   testing::MakeCache(folder_ / "cache.h5", 1, /*gain=*/1e30);
   const std::string message =
-      ErrorOf([&] { RunTraining("run", Settings({"train.max_bad_batches=2"})); });
+      MessageOf([&] { RunTraining("run", Settings({"train.max_bad_batches=2"})); });
   EXPECT_THAT(message, HasSubstr("step 1"));
   EXPECT_THAT(message, HasSubstr("2 batches before were left out (train.max_bad_batches)"));
   EXPECT_EQ(BadBatches("run").size(), 3u);
@@ -159,13 +161,13 @@ TEST_F(Recover, StopsAfterSoMany) {
 TEST_F(Recover, NoneAllowedStopsAtOnce) {
   testing::MakeCache(folder_ / "cache.h5", 1, /*gain=*/1e30);
   const std::string message =
-      ErrorOf([&] { RunTraining("run", Settings({"train.max_bad_batches=0"})); });
+      MessageOf([&] { RunTraining("run", Settings({"train.max_bad_batches=0"})); });
   EXPECT_THAT(message, HasSubstr("tracks train0"));
   EXPECT_EQ(BadBatches("run").size(), 1u);
 }
 
 TEST_F(Recover, RefusesSenselessFactors) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.explosion_factor=0.5"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.explosion_factor=0.5"}); }),
               HasSubstr("explosion_factor"));
 }
 

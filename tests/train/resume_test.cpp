@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 #include "train/run_folder.h"
 #include "train/train_state.h"
@@ -10,6 +11,7 @@
 namespace stemsmith::resume_test {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 
 class Resume : public testing::TrainingTest {
  protected:
@@ -57,7 +59,7 @@ class Resume : public testing::TrainingTest {
 
 TEST_F(Resume, SaysWhatChangedAndAsksForOverride) {
   RunTraining("run", {"train.steps=2"});
-  const std::string message = ErrorOf([&] {
+  const std::string message = MessageOf([&] {
     RunTraining("run", {"optimizer.lr=0.1", "loss.1.weight=0.2", "train.accumulate=2"}, true);
   });
   for (const char* text : {"optimizer.lr: 5e-3 → 0.1", "loss.1.weight: 0.1 → 0.2",
@@ -104,7 +106,7 @@ TEST_F(Resume, OverrideTakesACacheOfTheSameStems) {
   RunTraining("run", {"train.steps=2"});
   testing::MakeCache(folder_ / "other.h5", 4);
   const std::string other = "dataset.cache=" + (folder_ / "other.h5").string();
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {other}, true); }), HasSubstr("--override"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {other}, true); }), HasSubstr("--override"));
   EXPECT_EQ(GoOn("run", {other}).step, 12);
 
   TrackFormat format;
@@ -114,15 +116,16 @@ TEST_F(Resume, OverrideTakesACacheOfTheSameStems) {
   CacheBuilder builder(folder_ / "swapped.h5", format);
   builder.AddTrack("song", "train", testing::TwoStems(16000, 1));
   builder.Finish();
-  EXPECT_THAT(ErrorOf([&] { GoOn("run", {"dataset.cache=" + (folder_ / "swapped.h5").string()}); }),
-              HasSubstr("the run was started with low, high"));
+  EXPECT_THAT(
+      MessageOf([&] { GoOn("run", {"dataset.cache=" + (folder_ / "swapped.h5").string()}); }),
+      HasSubstr("the run was started with low, high"));
 }
 
 TEST_F(Resume, RefusesARunOfAnotherModel) {
   RunTraining("run", {"train.steps=2"});
   for (const bool accept : {false, true}) {
     accept_changes_ = accept;
-    const std::string message = ErrorOf(
+    const std::string message = MessageOf(
         [&] { RunTraining("run", {"model={name: demucs_v2, channels: 4, depth: 2}"}, true); });
     EXPECT_THAT(message, HasSubstr("a run of the model 'unet', not of 'demucs_v2'"));
     EXPECT_THAT(message, HasSubstr("another --run"));
@@ -131,7 +134,7 @@ TEST_F(Resume, RefusesARunOfAnotherModel) {
 
 TEST_F(Resume, WeightsThatDoNotFitAreAnError) {
   RunTraining("run", {"train.steps=2"});
-  EXPECT_THAT(ErrorOf([&] { GoOn("run", {"model.channels=6"}); }), HasSubstr("do not fit"));
+  EXPECT_THAT(MessageOf([&] { GoOn("run", {"model.channels=6"}); }), HasSubstr("do not fit"));
 }
 
 TEST_F(Resume, TakesRunsOfVersion1) {
@@ -178,11 +181,11 @@ TEST_F(Resume, TakesCheckpointsWithoutAChecksum) {
 TEST_F(Resume, RefusesVersionsItDoesNotKnow) {
   RunTraining("run", {"train.steps=2"});
   Change("run", [](Checkpoint& c) { c.training_state["version"] = TrainState::kVersion + 1; });
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {}, true); }), HasSubstr("newer stemsmith"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {}, true); }), HasSubstr("newer stemsmith"));
   Change("run", [](Checkpoint& c) { c.training_state["version"] = 0; });
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {}, true); }), HasSubstr("too old"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {}, true); }), HasSubstr("too old"));
   Change("run", [](Checkpoint& c) { c.training_state.erase("version"); });
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {}, true); }), HasSubstr("damaged"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {}, true); }), HasSubstr("damaged"));
 }
 
 TEST_F(Resume, WritesTheCopyThatAKillPrevented) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith::testing::spectrogram_training_test {
@@ -122,18 +123,18 @@ TEST_F(SpectrogramTraining, ValidatesWaveformsWhereThereAreAny) {
 TEST_F(SpectrogramTraining, AugmentsOnlyAudio) {
   MakeCaches();
   const std::string gain = "augment=[{name: gain, probability: 0.0}]";
-  const std::string message = ErrorOf([&] { TrainOn("float32.h5", "run", {gain}); });
+  const std::string message = MessageOf([&] { TrainOn("float32.h5", "run", {gain}); });
   EXPECT_THAT(message, HasSubstr("magnitudes do not add"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
   EXPECT_EQ(
-      ErrorOf([&] { TrainOn("audio.h5", "audio", {"augment=[{name: remix}, {name: gain}]"}); }),
+      MessageOf([&] { TrainOn("audio.h5", "audio", {"augment=[{name: remix}, {name: gain}]"}); }),
       "");
 }
 
 TEST_F(SpectrogramTraining, SaysWhatDoesNotFit) {
   MakeCaches();
   const auto message = [&](const char* cache, const std::string& setting) {
-    return ErrorOf([&] { TrainOn(cache, "run", {setting}); });
+    return MessageOf([&] { TrainOn(cache, "run", {setting}); });
   };
   EXPECT_THAT(message("float32.h5", "loss=[{name: l1}]"), HasSubstr("domain: spectrogram"));
   EXPECT_THAT(message("float32.h5", "model.n_fft=128"), HasSubstr("--spectrogram 128,16"));
@@ -154,7 +155,7 @@ TEST_F(SpectrogramTraining, RecordsDrawsOfDamagedAudio) {
   std::string bytes = ReadFile(track);
   for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 4096; ++i) bytes[i] ^= 4;
   WriteFile(track, bytes);
-  EXPECT_THAT(ErrorOf([&] { TrainOn("float32.h5", "fails"); }), HasSubstr("damaged"));
+  EXPECT_THAT(MessageOf([&] { TrainOn("float32.h5", "fails"); }), HasSubstr("damaged"));
   ::testing::internal::CaptureStderr();
   const TrainResult result = TrainOn("float32.h5", "skips", {"dataset.on_error=skip"});
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("train1"));

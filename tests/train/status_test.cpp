@@ -9,8 +9,8 @@
 
 #include <cmath>
 
-#include "core/error.h"
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::status_test {
@@ -80,12 +80,8 @@ TEST(RunStatus, WhileItIsLockedItRunsAndTimeIsLeft) {
 
 TEST(RunStatus, OfAFolderWithoutARunIsAnError) {
   const testing::TemporaryFolder folder;
-  try {
-    ReadStatus(folder.path());
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("there is no training run here"));
-  }
+  EXPECT_THAT(testing::MessageOf([&] { ReadStatus(folder.path()); }),
+              HasSubstr("there is no training run here"));
   WriteFileAtomically(folder / "metrics.jsonl", "");
   EXPECT_THAT(StatusText(ReadStatus(folder.path()), 80), HasSubstr("nothing is recorded yet"));
 }

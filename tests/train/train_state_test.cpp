@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "core/error.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 #include "train/grad_scaler.h"
 #include "train/report/metrics_log.h"
@@ -17,16 +17,6 @@ namespace {
 using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-template <typename Read>
-std::string Said(const Read& read) {
-  try {
-    read();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(TrainState, NumbersThatAreNoneAreRefusedByName) {
   TrainState state;
@@ -61,7 +51,7 @@ TEST(TrainState, NumbersThatAreNoneAreRefusedByName) {
     json bad = good;
     bad[json::json_pointer(test.place)] = json::parse(test.value);
     EXPECT_THAT(
-        Said([&] { TrainState::FromJson(bad, "run"); }),
+        MessageOf([&] { TrainState::FromJson(bad, "run"); }),
         AllOf(HasSubstr(test.said), HasSubstr("training state is damaged"), HasSubstr("run")))
         << test.place;
   }
@@ -73,7 +63,8 @@ TEST(GradScaler, RefusesAStateThatIsNone) {
                            R"({"scale":1024,"good_steps":0,"left_out":-1})",
                            R"({"scale":"big","good_steps":0,"left_out":0})"}) {
     GradScaler scaler;
-    EXPECT_THAT(Said([&] { scaler.Load(json::parse(text)); }), HasSubstr("loss scaling")) << text;
+    EXPECT_THAT(MessageOf([&] { scaler.Load(json::parse(text)); }), HasSubstr("loss scaling"))
+        << text;
   }
 }
 

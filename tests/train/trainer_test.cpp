@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/files.h"
+#include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
 namespace stemsmith {
@@ -12,6 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using testing::MessageOf;
 using Trainer = testing::TrainingTest;
 
 struct Crash : std::runtime_error {
@@ -162,16 +164,16 @@ TEST_F(Trainer, GoesOnWhenACheckpointCannotBeWritten) {
 
 TEST_F(Trainer, RefusesAFolderThatHoldsARun) {
   RunTraining("run", {"train.steps=1"});
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.steps=1"}); }), HasSubstr("--resume"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.steps=1"}); }), HasSubstr("--resume"));
 }
 
 TEST_F(Trainer, RefusesToResumeNothing) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {}, true); }), HasSubstr("no checkpoint"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {}, true); }), HasSubstr("no checkpoint"));
 }
 
 TEST_F(Trainer, RefusesToResumeAnotherConfiguration) {
   RunTraining("run", {"train.steps=2"});
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"optimizer.lr=0.1"}, true); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"optimizer.lr=0.1"}, true); }),
               HasSubstr("optimizer.lr: 5e-3 → 0.1"));
   EXPECT_EQ(
       RunTraining("run", {"validate.every_steps=3", "checkpoint.keep=0", "dataset.threads=3"}, true)
@@ -182,14 +184,14 @@ TEST_F(Trainer, RefusesToResumeAnotherConfiguration) {
 TEST_F(Trainer, RefusesToResumeWithAnotherCache) {
   RunTraining("run", {"train.steps=2"});
   testing::MakeCache(folder_ / "other.h5", 4);
-  EXPECT_THAT(ErrorOf([&] {
+  EXPECT_THAT(MessageOf([&] {
                 RunTraining("run", {"dataset.cache=" + (folder_ / "other.h5").string()}, true);
               }),
               HasSubstr("cache"));
 }
 
 TEST_F(Trainer, NamesUnknownKeysWithLineAndNearest) {
-  const std::string message = ErrorOf([&] { RunTraining("run", {"optimizer.weight_decoy=1"}); });
+  const std::string message = MessageOf([&] { RunTraining("run", {"optimizer.weight_decoy=1"}); });
   EXPECT_THAT(message, HasSubstr("weight_decoy"));
   EXPECT_THAT(message, HasSubstr("weight_decay"));
   EXPECT_FALSE(fs::exists(folder_ / "run")) << "a wrong configuration must leave nothing behind";
@@ -201,22 +203,23 @@ TEST_F(Trainer, NamesUnknownKeysWithLineAndNearest) {
   TrainRequest request;
   request.run = folder_ / "run";
   request.device = "cpu";
-  const std::string typo = ErrorOf([&] { Train(Config::Load(file), request); });
+  const std::string typo = MessageOf([&] { Train(Config::Load(file), request); });
   EXPECT_THAT(typo, HasSubstr("typo.yaml:3"));
   EXPECT_THAT(typo, HasSubstr("did you mean 'train'"));
 }
 
 TEST_F(Trainer, RefusesContradictions) {
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.epochs=2"}); }), HasSubstr("train.epochs"));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"dataset.segment_seconds=1"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.epochs=2"}); }),
+              HasSubstr("train.epochs"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"dataset.segment_seconds=1"}); }),
               HasSubstr("longer than every training song"));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"train.batch_size=100"}); }),
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.batch_size=100"}); }),
               HasSubstr("larger than the dataset"));
-  EXPECT_THAT(ErrorOf([&] {
+  EXPECT_THAT(MessageOf([&] {
                 RunTraining("run", {"dataset.samples_per_epoch=3", "train.batch_size=4"});
               }),
               HasSubstr("samples_per_epoch"));
-  EXPECT_THAT(ErrorOf([&] { RunTraining("run", {"loss.0.hop=4"}); }), HasSubstr("hop"))
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"loss.0.hop=4"}); }), HasSubstr("hop"))
       << "a hop has no meaning for waveforms";
 }
 
@@ -247,7 +250,7 @@ TEST_F(Trainer, StopsAfterMaxSeconds) {
 
 TEST_F(Trainer, StopsWhenTheLossIsNoNumber) {
   testing::MakeCache(folder_ / "cache.h5", 1, /*gain=*/1e30);
-  const std::string message = ErrorOf([&] {
+  const std::string message = MessageOf([&] {
     RunTraining("run", {"augment=[]", "loss.0.name=mse"});
   });
   EXPECT_THAT(message, HasSubstr("step 1"));
@@ -256,7 +259,7 @@ TEST_F(Trainer, StopsWhenTheLossIsNoNumber) {
 }
 
 TEST_F(Trainer, OneProcessAtATime) {
-  EXPECT_THAT(ErrorOf([&] {
+  EXPECT_THAT(MessageOf([&] {
                 RunTraining("run", {}, false, [&](std::int64_t) { RunTraining("run", {}, true); });
               }),
               HasSubstr("another process"));

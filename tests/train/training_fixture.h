@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "core/random.h"
 #include "datasets/cache/builder.h"
 #include "models/checkpoint.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 #include "train/report/metrics_log.h"
 #include "train/trainer.h"
@@ -116,17 +116,6 @@ class TrainingTest : public ::testing::Test {
     for (const auto& record : MetricsLog::Read(folder_ / run / "metrics.jsonl"))
       if (record["event"] == event) losses.push_back(record["loss"].get<double>());
     return losses;
-  }
-
-  // The message of the Error that `action` throws; "" when it throws none.
-  template <typename Action>
-  static std::string ErrorOf(Action action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
   }
 
   // Same names, same bits, in weights and training tensors.

@@ -5,7 +5,6 @@
 #include <bit>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <optional>
 
@@ -13,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "core/text.h"
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie");
 
@@ -180,11 +180,9 @@ EventFile::EventFile(const fs::path& folder, std::int64_t last_step) {
     }
   }
   // TensorBoard reads the files of a folder in the order of their names, each to its end.
-  char name[64];
   for (int part = 0; part == 0 || fs::exists(path_); ++part) {
-    std::snprintf(name, sizeof name, "%s%010lld.stemsmith.%03d", kPrefix,
-                  static_cast<long long>(WallTime()), part);
-    path_ = folder / name;
+    path_ = folder / Formatted("%s%010lld.stemsmith.%03d", kPrefix,
+                               static_cast<long long>(WallTime()), part);
   }
   out_.open(path_, std::ios::binary | std::ios::app);
   Write(0, kFileVersion, "brain.Event:2");

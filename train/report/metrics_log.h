@@ -2,18 +2,12 @@
 // Lines are appended as they come, so that a running training can be followed.
 #pragma once
 
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 namespace stemsmith {
-
-// How records and states hold a figure: JSON has no NaN and no infinity.
-inline nlohmann::json FiniteOrNull(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
 
 class MetricsLog {
  public:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <ctime>
 
 #include "audio/decode.h"
@@ -22,13 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMostRows = 1200;  // of a chart: more than it has pixels
-
-std::string Number(const char* format, double value) {
-  if (!std::isfinite(value)) return "–";
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 std::string Now() {
   const std::time_t now = std::time(nullptr);
@@ -97,17 +89,19 @@ class Report {
       if (!table.step.empty()) step = std::max(step, table.step.back());
     const double total = Field(history_.starts, "total_steps"),
                  parameters = Field(history_.starts, "parameters"), seconds = train.Last("seconds");
-    std::string facts = Fact("Steps", Number("%.0f", step) + " of " + Number("%.0f", total));
+    std::string facts =
+        Fact("Steps", FigureText("%.0f", step) + " of " + FigureText("%.0f", total));
     if (const double epochs = step / Field(history_.starts, "steps_per_epoch");
         std::isfinite(epochs))
-      facts += Fact("Epochs", Number("%.1f", epochs));
+      facts += Fact("Epochs", FigureText("%.1f", epochs));
     if (std::isfinite(seconds)) facts += Fact("Time", FormatDuration(seconds));
-    if (std::isfinite(parameters)) facts += Fact("Parameters", Number("%.2f M", parameters / 1e6));
-    facts += Fact("Training loss", Number("%.5g", train.Last("loss")));
+    if (std::isfinite(parameters))
+      facts += Fact("Parameters", FigureText("%.2f M", parameters / 1e6));
+    facts += Fact("Training loss", FigureText("%.5g", train.Last("loss")));
     if (!validation.step.empty())
-      facts += Fact("Validation loss", Number("%.5g", validation.Last("loss")));
+      facts += Fact("Validation loss", FigureText("%.5g", validation.Last("loss")));
     if (const double sdr = validation.Last("mean_sdr_db"); std::isfinite(sdr))
-      facts += Fact("Mean SDR", Number("%.2f dB", sdr));
+      facts += Fact("Mean SDR", FigureText("%.2f dB", sdr));
     if (!history_.starts.empty())
       facts += Fact("Device", history_.starts.back().value("device", "–"));
     return facts;
@@ -126,10 +120,10 @@ class Report {
         if (std::isfinite(column[i]) && !(column[i] <= best))
           best = column[i], best_step = table.step[i];
       const double last = table.Last(name), mixture = table.Last("mixture_sdr_db/" + stem);
-      rows += "<tr><th scope=\"row\">" + Escaped(stem) + "</th><td>" + Number("%.2f", mixture) +
-              "</td><td>" + Number("%.2f", last) + "</td><td>" + Number("%+.2f", last - mixture) +
-              "</td><td>" + Number("%.2f", best) + "</td><td>" + Number("%.0f", best_step) +
-              "</td></tr>\n";
+      rows += "<tr><th scope=\"row\">" + Escaped(stem) + "</th><td>" + FigureText("%.2f", mixture) +
+              "</td><td>" + FigureText("%.2f", last) + "</td><td>" +
+              FigureText("%+.2f", last - mixture) + "</td><td>" + FigureText("%.2f", best) +
+              "</td><td>" + FigureText("%.0f", best_step) + "</td></tr>\n";
     }
     if (rows.empty()) return "";
     return "<h2 id=\"figures\">Signal-to-distortion ratio</h2>\n<div class=\"scroll\" "
@@ -189,14 +183,14 @@ class Report {
              "\"></audio></div>\n";
     };
     std::string html = "<article><h3>" + Escaped(name) + "</h3>\n<p class=\"muted\">" +
-                       Number("%.0f s", song["seconds"].get<double>()) + " from " +
+                       FigureText("%.0f s", song["seconds"].get<double>()) + " from " +
                        FormatDuration(song["start_seconds"].get<double>()) +
                        "</p>\n<div class=\"pair\">" + sound(0, "mixture", "") + "</div>\n";
     for (std::size_t s = 0; s < stems.size(); ++s) {
       const nlohmann::json sdr = song["sdr_db"].value(stems[s], nlohmann::json());
       html += "<div class=\"pair\">" +
               sound(1 + 2 * s, stems[s] + ", estimate",
-                    sdr.is_number() ? "SDR " + Number("%.2f dB", sdr.get<double>()) : "") +
+                    sdr.is_number() ? "SDR " + FigureText("%.2f dB", sdr.get<double>()) : "") +
               sound(2 + 2 * s, stems[s] + ", target", "") + "</div>\n";
     }
     return html + "</article>\n";

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "train/report/metrics_log.h"
 #include "train/report/recorder.h"
 
@@ -88,6 +89,10 @@ EventTable Thinned(const EventTable& table, std::size_t rows) {
     }
   }
   return thin;
+}
+
+std::string FigureText(const char* format, double value) {
+  return std::isfinite(value) ? Formatted(format, value) : "–";
 }
 
 }  // namespace stemsmith

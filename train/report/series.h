@@ -31,4 +31,7 @@ RunHistory MakeHistory(const std::vector<nlohmann::json>& records);
 // Neighbouring rows drawn together to their mean, so that at most `rows` are left.
 EventTable Thinned(const EventTable& table, std::size_t rows);
 
+// The number as printf writes it; a dash where it is not finite.
+std::string FigureText(const char* format, double value);
+
 }  // namespace stemsmith

@@ -7,11 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <set>
 
 #include "core/config.h"
-#include "core/error.h"
 #include "core/progress.h"
 
 namespace stemsmith {
@@ -21,13 +19,6 @@ namespace {
 // Of a run's records, what says nothing about how well it goes.
 const std::set<std::string> kLeftOut = {"epoch", "seconds", "skipped_draws", "best"};
 constexpr std::size_t kWidestCurve = 48;
-
-std::string Number(double value, const char* format = "%.4g") {
-  if (!std::isfinite(value)) return "–";
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 // Letters, not bytes: names of stems may hold any.
 std::size_t Width(const std::string& text) {
@@ -175,10 +166,10 @@ RunStatus ReadStatus(const fs::path& run) {
 
 std::string StatusText(const RunStatus& status, int columns) {
   std::string text =
-      status.name + ": " + StateName(status.state) + ", step " + Number(status.step, "%.0f");
+      status.name + ": " + StateName(status.state) + ", step " + FigureText("%.0f", status.step);
   if (status.total_steps > 0) {
-    text += " of " + Number(status.total_steps, "%.0f") + " (" +
-            Number(std::floor(100 * status.step / status.total_steps), "%.0f") + " %)";
+    text += " of " + FigureText("%.0f", status.total_steps) + " (" +
+            FigureText("%.0f", std::floor(100 * status.step / status.total_steps)) + " %)";
   }
   if (status.seconds > 0) text += ", " + FormatDuration(status.seconds);
   if (status.seconds_left >= 0) text += ", " + FormatDuration(status.seconds_left) + " left";
@@ -198,7 +189,8 @@ std::string StatusText(const RunStatus& status, int columns) {
       for (const double value : values)
         if (std::isfinite(value)) low = std::min(low, value), high = std::max(high, value);
       lines.push_back({event + " " + Words(name),
-                       {Number(table.Last(name)), Number(low), Number(high)},
+                       {FigureText("%.4g", table.Last(name)), FigureText("%.4g", low),
+                        FigureText("%.4g", high)},
                        Curve(values, width)});
     }
   }
@@ -221,12 +213,13 @@ std::string StatusText(const RunStatus& status, int columns) {
       double high = -INFINITY;
       for (const double value : values)
         if (std::isfinite(value)) high = std::max(high, value);
-      Line line{
-          stem, {Number(table.Last(name), "%.2f"), Number(high, "%.2f")}, Curve(values, width)};
+      Line line{stem,
+                {FigureText("%.2f", table.Last(name)), FigureText("%.2f", high)},
+                Curve(values, width)};
       if (sdr) {
         const double mixture = table.Last("mixture_sdr_db/" + stem);
-        line.cells.push_back(Number(mixture, "%.2f"));
-        line.cells.push_back(Number(table.Last(name) - mixture, "%+.2f"));
+        line.cells.push_back(FigureText("%.2f", mixture));
+        line.cells.push_back(FigureText("%+.2f", table.Last(name) - mixture));
       }
       stems.push_back(line);
     }
@@ -261,7 +254,7 @@ std::string RecordLine(const nlohmann::json& record) {
   std::string comma = " ";
   for (const auto& [name, values] : table.columns) {
     if (kLeftOut.contains(name) || name.starts_with("mixture_sdr_db/")) continue;
-    text += comma + Words(name) + " " + Number(values.front());
+    text += comma + Words(name) + " " + FigureText("%.4g", values.front());
     comma = ", ";
   }
   return text;

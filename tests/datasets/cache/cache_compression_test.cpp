@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <fstream>
 #include <thread>
 
 #include "core/files.h"
@@ -13,6 +12,7 @@
 #include "datasets/cache/cache.h"
 #include "datasets/cache/chunk_codec.h"
 #include "datasets/cache/hdf5_file.h"
+#include "tests/support/flips.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -47,11 +47,6 @@ class CacheCompressionTest : public ::testing::Test {
     CacheBuilder builder(path_, format);
     builder.AddTrack("song", "train", audio_);
     builder.Finish();
-  }
-  void Overwrite(std::uint64_t offset, const std::string& bytes) {
-    std::fstream stream(track_, std::ios::in | std::ios::out | std::ios::binary);
-    stream.seekp(static_cast<std::streamoff>(offset));
-    stream << bytes;
   }
   std::string DamageOf(const CacheReader& cache, std::int64_t start) {
     std::vector<float> got(4 * 1000);
@@ -133,7 +128,7 @@ TEST_F(CacheCompressionTest, DamageIsFoundWhereverItLies) {
     const std::uint64_t at = round == 0 ? 0 : round == 1 ? size - 1 : random.Below(size);
     const char flipped = static_cast<char>(whole[place + at] ^ (1 << random.Below(8)));
     if (flipped == whole[place + at]) continue;
-    Overwrite(place + at, std::string(1, flipped));
+    testing::Overwrite(track_, place + at, std::string(1, flipped));
     const CacheReader cache(path_);
     EXPECT_EQ(DamageOf(cache, 0), "(none)");  // the chunk before is well
     const std::string damage = DamageOf(cache, layout.chunk_frames + 10);
@@ -142,7 +137,7 @@ TEST_F(CacheCompressionTest, DamageIsFoundWhereverItLies) {
     EXPECT_THAT(DamageOf(cache, layout.chunk_frames + 10), HasSubstr("damaged"));  // and again
   }
   // Overwritten as a whole, as by a disk that lost a block.
-  Overwrite(place, std::string(size, '\0'));
+  testing::Overwrite(track_, place, std::string(size, '\0'));
   EXPECT_THAT(DamageOf(CacheReader(path_), layout.chunk_frames + 10), HasSubstr("damaged"));
 }
 
@@ -151,7 +146,7 @@ TEST_F(CacheCompressionTest, DamageAfterTheFirstReadingIsFoundToo) {
   const CacheReader cache(path_);
   const TrackLayout layout = ReadTrackLayout(track_);
   EXPECT_EQ(DamageOf(cache, 10), "(none)");
-  Overwrite(layout.offsets[0] + 1000, "damage");
+  testing::Overwrite(track_, layout.offsets[0] + 1000, "damage");
   EXPECT_THAT(DamageOf(cache, 10), HasSubstr("damaged"));
 }
 

@@ -10,11 +10,13 @@
 #include "core/random.h"
 #include "datasets/cache/track.h"
 #include "tests/datasets/loader/loader_fixture.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::MessageOf;
 
 constexpr SpectrogramFormat kFormat{.n_fft = 64, .hop = 16};
 
@@ -87,15 +89,6 @@ class SpectrogramCache : public ::testing::Test {
     return worst;
   }
 
-  static std::string ErrorOf(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  }
-
   testing::TemporaryFolder folder_;
 };
 
@@ -158,8 +151,9 @@ TEST_F(SpectrogramCache, KnowsLengthsAndLevelsOfTheAudio) {
 TEST_F(SpectrogramCache, GivesNoAudio) {
   const auto cache = Make("spectrogram.h5", kFormat);
   std::vector<float> out(1000);
-  EXPECT_THAT(ErrorOf([&] { cache->ReadStems(0, 0, 10, out.data()); }), HasSubstr("spectrograms"));
-  EXPECT_THAT(ErrorOf([&] { cache->ReadStem(0, 0, 0, 10, out.data()); }),
+  EXPECT_THAT(MessageOf([&] { cache->ReadStems(0, 0, 10, out.data()); }),
+              HasSubstr("spectrograms"));
+  EXPECT_THAT(MessageOf([&] { cache->ReadStem(0, 0, 0, 10, out.data()); }),
               HasSubstr("without --spectrogram"));
 }
 
@@ -202,10 +196,10 @@ TEST_F(SpectrogramCache, LoaderRefusesAugmentationAndOtherGrids) {
                         .context_frames = kFormat.half(),
                         .samples_per_epoch = 12};
   const Config config = Config::Parse("augment: [{name: gain, probability: 0.5}]", "test");
-  EXPECT_THAT(ErrorOf([&] { Loader(*cache, AugmentChain(config.List("augment")), options); }),
+  EXPECT_THAT(MessageOf([&] { Loader(*cache, AugmentChain(config.List("augment")), options); }),
               HasSubstr("do not add"));
   options.grid_frames = 1;
-  EXPECT_THAT(ErrorOf([&] { Loader(*cache, {}, options); }), HasSubstr("grid"));
+  EXPECT_THAT(MessageOf([&] { Loader(*cache, {}, options); }), HasSubstr("grid"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "datasets/doctor/doctor.h"
+#include "tests/datasets/dataset_files.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -59,10 +60,7 @@ class DoctorTest : public ::testing::Test {
  protected:
   void Write(const std::string& name, const AudioBuffer& audio,
              SampleFormat format = SampleFormat::kInt16, int sample_rate_hz = kDoctorRateHz) {
-    EncodeOptions options;
-    options.sample_format = format;
-    if (name.ends_with(".flac")) options.container = AudioContainer::kFlac;
-    WriteAudio(root_ / name, audio, sample_rate_hz, options);
+    WriteStem(root_ / name, audio, sample_rate_hz, format);
   }
   // train/a and test/b, each with drums and bass.
   void WriteGoodSongs() {

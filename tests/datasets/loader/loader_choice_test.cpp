@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
 
 #include "datasets/loader/loader.h"
 #include "tests/datasets/loader/loader_fixture.h"
+#include "tests/support/flips.h"
 
 namespace stemsmith {
 namespace {
@@ -147,9 +147,7 @@ TEST_F(LoaderChoiceTest, TakesWhatThereIsWhereNothingSounds) {
 void Damage(const testing::TemporaryFolder& folder) {
   const auto path = CacheTrackFolder(folder / "cache.h5") / CacheTrackFileName("a");
   const TrackLayout layout = ReadTrackLayout(path);
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(static_cast<std::streamoff>(layout.offsets[0] + 500));
-  file << "this is not audio";
+  testing::Overwrite(path, layout.offsets[0] + 500, "this is not audio");
 }
 
 TEST_F(LoaderTest, PassesOverDamageAndSaysSoOnce) {
@@ -264,16 +262,16 @@ TEST_F(LoaderTest, HoldsAsFewBatchesAsFitIntoTheMemoryStated) {
   options.memory_mb = 1000;
   EXPECT_EQ(Make(options).prefetch_batches(), 8);
   options.memory_mb = 2;
-  EXPECT_THAT(MessageOf(options), HasSubstr("memory_mb of 2"));
-  EXPECT_THAT(MessageOf(options), HasSubstr("give at least 3"));
+  EXPECT_THAT(Refusal(options), HasSubstr("memory_mb of 2"));
+  EXPECT_THAT(Refusal(options), HasSubstr("give at least 3"));
 }
 
 TEST_F(LoaderTest, RefusesLevelsOutOfRange) {
   LoaderOptions options = Options();
   options.min_rms_db = 3;
-  EXPECT_THAT(MessageOf(options), HasSubstr("min_rms_db is 3"));
+  EXPECT_THAT(Refusal(options), HasSubstr("min_rms_db is 3"));
   options.min_rms_db = std::nan("");
-  EXPECT_THAT(MessageOf(options), HasSubstr("min_rms_db"));
+  EXPECT_THAT(Refusal(options), HasSubstr("min_rms_db"));
 }
 
 }  // namespace

@@ -12,9 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
 #include "datasets/cache/builder.h"
 #include "datasets/loader/loader.h"
+#include "tests/support/error_of.h"
+#include "tests/support/lambda_augmentation.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -75,13 +76,8 @@ class LoaderTest : public ::testing::Test {
     return Loader(*cache_, std::move(augment), options);
   }
 
-  std::string MessageOf(const LoaderOptions& options) {
-    try {
-      Make(options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "(no error)";
+  std::string Refusal(const LoaderOptions& options) {
+    return testing::MessageOf([&] { Make(options); });
   }
 
   testing::TemporaryFolder folder_;
@@ -96,19 +92,9 @@ inline AugmentChain AllAugmentations() {
   return AugmentChain(config.List("augment"));
 }
 
-class Lambda : public Augmentation {
- public:
-  using Function = std::function<void(StemBlock&, RandomStream&)>;
-  explicit Lambda(Function apply) : apply_(std::move(apply)) {}
-  void Apply(StemBlock& block, RandomStream& random) const override { apply_(block, random); }
-
- private:
-  Function apply_;
-};
-
-inline AugmentChain ChainOf(Lambda::Function function) {
+inline AugmentChain ChainOf(testing::LambdaAugmentation::Function function) {
   AugmentChain chain;
-  chain.Add("test", 1.0, std::make_shared<Lambda>(std::move(function)));
+  chain.Add("test", 1.0, std::make_shared<testing::LambdaAugmentation>(std::move(function)));
   return chain;
 }
 

@@ -206,7 +206,7 @@ TEST_F(LoaderTest, RemixesOnlyWithinTheSplit) {
 TEST_F(LoaderTest, SaysWhichSplitsThereAre) {
   LoaderOptions options = Options();
   options.split = "trian";
-  const std::string message = MessageOf(options);
+  const std::string message = Refusal(options);
   EXPECT_THAT(message, HasSubstr("\"trian\""));
   EXPECT_THAT(message, HasSubstr("\"train\", \"valid\""));
 }
@@ -214,7 +214,7 @@ TEST_F(LoaderTest, SaysWhichSplitsThereAre) {
 TEST_F(LoaderTest, SaysHowLongTheLongestTrackIs) {
   LoaderOptions options = Options();
   options.split = "valid";
-  const std::string message = MessageOf(options);
+  const std::string message = Refusal(options);
   EXPECT_THAT(message, HasSubstr("0.40 s"));
   EXPECT_THAT(message, HasSubstr("0.10 s"));
 }
@@ -225,13 +225,13 @@ TEST_F(LoaderTest, RefusesOptionsOutOfRange) {
     change(options);
     return options;
   };
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.threads = 0; })), HasSubstr("threads is 0"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.batch_size = 0; })), HasSubstr("batch_size"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.prefetch_batches = 0; })), HasSubstr("prefetch"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.segment_frames = -5; })), HasSubstr("segment"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.samples_per_epoch = -1; })), HasSubstr("samples"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.world_size = 0; })), HasSubstr("world_size"));
-  EXPECT_THAT(MessageOf(with([](auto& o) { o.rank = 1; })), HasSubstr("rank is 1"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.threads = 0; })), HasSubstr("threads is 0"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.batch_size = 0; })), HasSubstr("batch_size"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.prefetch_batches = 0; })), HasSubstr("prefetch"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.segment_frames = -5; })), HasSubstr("segment"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.samples_per_epoch = -1; })), HasSubstr("samples"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.world_size = 0; })), HasSubstr("world_size"));
+  EXPECT_THAT(Refusal(with([](auto& o) { o.rank = 1; })), HasSubstr("rank is 1"));
 }
 
 TEST_F(LoaderTest, RefusesPositionsTheEpochDoesNotHave) {

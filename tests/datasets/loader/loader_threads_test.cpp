@@ -4,12 +4,13 @@
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <stdexcept>
 
 #include "datasets/loader/loader.h"
 #include "tests/datasets/loader/loader_fixture.h"
+#include "tests/support/error_of.h"
+#include "tests/support/flips.h"
 
 namespace stemsmith {
 namespace {
@@ -71,17 +72,12 @@ TEST_F(LoaderTest, ThrowsTheFirstErrorOfABatchWhicheverComesFirst) {
 
 TEST_F(LoaderTest, ReportsADamagedCacheWithItsTrack) {
   const auto path = CacheTrackFolder(folder_ / "cache.h5") / CacheTrackFileName("a");
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 2));
-  file << "this is not audio";
-  file.close();
+  testing::Overwrite(path, std::filesystem::file_size(path) / 2, "this is not audio");
   Loader loader = Make(Options());
-  try {
-    for (int k = 0; k < 6; ++k) loader.Next();
-    FAIL() << "damaged audio was given out";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("song \"a\""));
-  }
+  EXPECT_THAT(testing::MessageOf([&] {
+                for (int k = 0; k < 6; ++k) loader.Next();
+              }),
+              HasSubstr("song \"a\""));
 }
 
 TEST_F(LoaderTest, StopsAheadAtTheBoundWhenTheCallerIsSlow) {

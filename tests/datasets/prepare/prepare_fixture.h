@@ -6,56 +6,35 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "audio/encode.h"
-#include "core/error.h"
 #include "core/files.h"
-#include "core/random.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/prepare.h"
+#include "tests/datasets/dataset_files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::prepare_fixture {
 
 namespace fs = std::filesystem;
+using testing::MessageOf;
+using testing::Noise;
+using testing::Samples;
 using testing::TemporaryFolder;
 
-inline constexpr std::size_t kFrames = 20'000;
-
-inline std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
-
-// Noise that 16 bits keep exactly.
-inline AudioBuffer Noise(std::uint64_t seed, std::size_t frames = kFrames, int channels = 2,
-                         float peak = 0.2f) {
-  RandomStream random({seed});
-  AudioBuffer audio(channels, frames);
-  for (float& sample : audio.samples()) {
-    sample = static_cast<float>(std::floor(random.Uniform(-peak, peak) * 32768) / 32768);
-  }
-  return audio;
-}
+inline constexpr std::size_t kFrames = testing::kNoiseFrames;
 
 class PrepareTest : public ::testing::Test {
  protected:
   void Write(const std::string& name, const AudioBuffer& audio, int sample_rate_hz = 44100,
              SampleFormat format = SampleFormat::kInt16) {
-    EncodeOptions options;
-    options.sample_format = format;
-    WriteAudio(root_ / name, audio, sample_rate_hz, options);
+    testing::WriteStem(root_ / name, audio, sample_rate_hz, format);
   }
   void WriteSong(const std::string& song, std::uint64_t seed) {
     Write(song + "/drums.wav", Noise(seed * 10 + 1));
@@ -76,23 +55,8 @@ class PrepareTest : public ::testing::Test {
     options.recipe = out_ / "recipe.yaml";
     return PrepareCache(options);
   }
-  // All samples of a stem of the song, planar.
   std::vector<float> Stem(const std::string& song, const std::string& stem) {
-    const CacheReader cache(out_ / "cache.h5");
-    for (std::size_t i = 0; i < cache.tracks().size(); ++i) {
-      if (cache.tracks()[i].name != song) continue;
-      for (std::size_t s = 0; s < cache.stems().size(); ++s) {
-        if (cache.stems()[s] != stem) continue;
-        std::vector<float> audio(cache.tracks()[i].frames * cache.channels());
-        cache.ReadStem(i, s, 0, cache.tracks()[i].frames, audio.data());
-        return audio;
-      }
-    }
-    ADD_FAILURE() << "no stem " << stem << " of " << song;
-    return {};
-  }
-  static std::vector<float> Samples(const AudioBuffer& audio) {
-    return {audio.samples().begin(), audio.samples().end()};
+    return testing::StemInCache(out_ / "cache.h5", song, stem);
   }
   // The one failure of a run, which must leave the song "good" in the cache.
   std::string OnlyFailure() {

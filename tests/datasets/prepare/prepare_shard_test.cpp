@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 
+#include <map>
+
 #include "tests/datasets/prepare/prepare_fixture.h"
 
 namespace stemsmith {

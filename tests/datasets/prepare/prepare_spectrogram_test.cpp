@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "audio/encode.h"
-#include "core/error.h"
 #include "core/random.h"
 #include "datasets/cache/builder.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/prepare.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing::prepare_spectrogram_test {
@@ -43,14 +43,6 @@ class PrepareSpectrogram : public ::testing::Test {
     options.format = format;
     options.mode = OutputMode::kQuiet;
     return options;
-  }
-  static std::string ErrorOf(const PrepareOptions& options) {
-    try {
-      PrepareCache(options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
   }
   TemporaryFolder root_, out_;
 };
@@ -106,12 +98,13 @@ TEST_F(PrepareSpectrogram, IsKeptUntilItsKindChanges) {
 }
 
 TEST_F(PrepareSpectrogram, RefusesWhatCannotBeStored) {
-  EXPECT_THAT(ErrorOf(Options(kFormat, CacheFormat::kInt16)), HasSubstr("int16"));
+  EXPECT_THAT(MessageOf([&] { PrepareCache(Options(kFormat, CacheFormat::kInt16)); }),
+              HasSubstr("int16"));
   for (const SpectrogramFormat& format :
        {SpectrogramFormat{.n_fft = 511, .hop = 128}, SpectrogramFormat{.n_fft = 512, .hop = 0},
         SpectrogramFormat{.n_fft = 512, .hop = 257}, SpectrogramFormat{.n_fft = 0, .hop = 1},
         SpectrogramFormat{.n_fft = 1 << 20, .hop = 128}})
-    EXPECT_THAT(ErrorOf(Options(format)), HasSubstr("such as 4096,1024"));
+    EXPECT_THAT(MessageOf([&] { PrepareCache(Options(format)); }), HasSubstr("such as 4096,1024"));
 }
 
 }  // namespace

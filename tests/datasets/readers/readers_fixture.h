@@ -5,31 +5,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "audio/encode.h"
-#include "core/error.h"
 #include "core/files.h"
-#include "core/random.h"
 #include "datasets/cache/cache.h"
 #include "datasets/prepare/prepare.h"
 #include "datasets/readers/track.h"
+#include "tests/datasets/dataset_files.h"
+#include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
-
-inline std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
 
 // Builds without libav leave its module out.
 inline bool HaveFfmpegAndLibav() {
@@ -54,16 +43,6 @@ inline std::vector<std::string> Names(const std::vector<Track>& tracks) {
   return names;
 }
 
-// Noise that 16 bits keep exactly.
-inline AudioBuffer Noise(std::uint64_t seed, std::size_t frames, int channels) {
-  RandomStream random({seed});
-  AudioBuffer audio(channels, frames);
-  for (float& sample : audio.samples()) {
-    sample = static_cast<float>(std::floor(random.Uniform(-0.2, 0.2) * 32768) / 32768);
-  }
-  return audio;
-}
-
 class DatasetFixture : public ::testing::Test {
  protected:
   explicit DatasetFixture(std::string kind) : kind_(std::move(kind)) {
@@ -75,12 +54,8 @@ class DatasetFixture : public ::testing::Test {
     std::filesystem::create_directories((root_ / name).parent_path());
     std::ofstream(root_ / name, std::ios::binary) << text;
   }
-  // The ending decides the format.
   void Audio(const std::string& name, const AudioBuffer& audio, int sample_rate_hz = 44100) {
-    EncodeOptions options;
-    if (name.ends_with(".flac")) options.container = AudioContainer::kFlac;
-    options.sample_format = SampleFormat::kInt16;
-    WriteAudio(root_ / name, audio, sample_rate_hz, options);
+    WriteStem(root_ / name, audio, sample_rate_hz);
   }
   std::vector<Track> Scan() { return ScanDataset(kind_, options_); }
 
@@ -97,24 +72,8 @@ class DatasetFixture : public ::testing::Test {
     }
     return PrepareCache(options);
   }
-  // All samples of a stem of the song, planar.
   std::vector<float> Stem(const std::string& song, const std::string& stem) {
-    const CacheReader cache(out_ / "cache.h5");
-    for (std::size_t i = 0; i < cache.tracks().size(); ++i) {
-      if (cache.tracks()[i].name != song) continue;
-      for (std::size_t s = 0; s < cache.stems().size(); ++s) {
-        if (cache.stems()[s] != stem) continue;
-        const std::int64_t frames = cache.tracks()[i].frames;
-        std::vector<float> audio(static_cast<std::size_t>(frames * cache.channels()));
-        cache.ReadStem(i, s, 0, frames, audio.data());
-        return audio;
-      }
-    }
-    ADD_FAILURE() << "no stem " << stem << " of " << song;
-    return {};
-  }
-  static std::vector<float> Samples(const AudioBuffer& audio) {
-    return {audio.samples().begin(), audio.samples().end()};
+    return StemInCache(out_ / "cache.h5", song, stem);
   }
 
   TemporaryFolder root_, out_;

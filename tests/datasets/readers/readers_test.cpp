@@ -1,53 +1,22 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
+// Folders of songs.
 #include <fstream>
-#include <functional>
 
-#include "augment/augment.h"
-#include "core/error.h"
-#include "core/files.h"
-#include "datasets/readers/track.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/datasets/readers/readers_fixture.h"
 
 namespace stemsmith {
 namespace {
 
+using namespace testing;  // NOLINT: of stemsmith
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::TemporaryFolder;
 namespace fs = std::filesystem;
 
-std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
-
-class FoldersReader : public ::testing::Test {
+class FoldersReader : public DatasetFixture {
  protected:
-  // The reader decodes nothing, so any bytes do.
-  void Touch(const std::string& name) {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name) << "x";
-  }
+  FoldersReader() : DatasetFixture("folders") {}
   std::vector<Track> Scan(double valid_fraction = 0, std::uint64_t seed = 0) {
     return ScanDataset("folders", {root_.path(), valid_fraction, seed});
   }
-  static std::vector<std::string> SourceNames(const Track& track) {
-    std::vector<std::string> names;
-    for (const SourceStem& source : track.sources) names.push_back(source.name);
-    return names;
-  }
-  static std::vector<std::string> Names(const std::vector<Track>& tracks) {
-    std::vector<std::string> names;
-    for (const Track& track : tracks) names.push_back(track.split + "/" + track.name);
-    return names;
-  }
-  TemporaryFolder root_;
 };
 
 TEST_F(FoldersReader, FindsSongsAndStemsInSplitFolders) {

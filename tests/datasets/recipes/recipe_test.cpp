@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 
 #include "core/error.h"
+#include "tests/support/error_of.h"
 
 namespace stemsmith {
 namespace {
@@ -13,15 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(no error)";
-}
+using testing::MessageOf;
 
 Track Song(const std::string& name, const std::vector<std::string>& sources) {
   Track track;

@@ -1,0 +1,40 @@
+#include "core/text.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+namespace stemsmith {
+
+std::string Formatted(const char* format, ...) {
+  std::va_list arguments, again;
+  va_start(arguments, format);
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, arguments);
+  va_end(arguments);
+  std::string text(length > 0 ? static_cast<std::size_t>(length) : 0, '\0');
+  // The standard lets the zero at the end of a string be written with a zero.
+  if (length > 0) std::vsnprintf(text.data(), text.size() + 1, format, again);
+  va_end(again);
+  return text;
+}
+
+std::string LowerCase(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+std::string_view FirstLine(std::string_view text) { return text.substr(0, text.find('\n')); }
+
+bool Holds(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+std::string SecondsText(double seconds) { return Formatted("%.2f s", seconds); }
+
+std::string SecondsText(std::int64_t frames, int sample_rate_hz) {
+  return SecondsText(static_cast<double>(frames) / sample_rate_hz);
+}
+
+}  // namespace stemsmith

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/device.h"
 #include "core/numbers.h"
 #include "core/text.h"
 
@@ -47,6 +48,18 @@ CLI::Option* AddNumber(CLI::App& app, const std::string& names, T& value,
   if constexpr (std::is_same_v<T, Number>)
     option->default_function([&value] { return NumberText(value); });
   return option;
+}
+
+// Adds "--device"; throws Error (wrong use) in the parse for what is none. `device` must outlive
+// the parse.
+inline CLI::Option* AddDevice(CLI::App& app, Device& device, const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          "--device", [&device](const std::string& name) { device = name; },
+          description + ": auto, cpu, cuda, or cuda:1 for the second GPU")
+      ->type_name("DEVICE")
+      ->default_function([&device] { return device.Name(); })
+      ->capture_default_str();
 }
 
 // Adds an option whose value is a list of names with commas between, "drums,bass". A name given

@@ -4,7 +4,8 @@
 // `key.path=value` overrides, and keeps file and line of every node. Getters give the documented
 // default for a missing key and throw an Error with file and line for a value of the wrong kind.
 // CheckAllRead() throws for the first key nobody asked for, naming the nearest key that somebody
-// did. Not thread-safe.
+// did. A configuration never changes: what was asked for is remembered beside it, which is why it
+// is not thread-safe all the same.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,8 @@
 #include <vector>
 
 namespace stemsmith {
+
+struct ConfigNode;
 
 class Config {
  public:
@@ -28,8 +31,9 @@ class Config {
   bool Has(const std::string& key) const;  // present and not null; does not count as read
   // The child map or list item container; an empty Config when missing. Its keys are tracked too.
   Config Child(const std::string& key) const;
-  // The same; where it is missing, `fallback`, which Dump() and Child(key) give from then on.
-  Config Child(const std::string& key, const Config& fallback) const;
+  // The same configuration with `fallback` as the default of `key`, for Child(key) and Dump(). What
+  // was asked of either before is known to both; later, what is asked of their own keys to one.
+  Config WithDefault(const std::string& key, const Config& fallback) const;
   // The value under `key` whatever its kind: map, list or scalar. Throws when it is missing.
   Config Value(const std::string& key) const;
   // The items of a list of maps or scalars under `key` (empty when missing).
@@ -69,10 +73,8 @@ class Config {
   std::string Dump(bool with_defaults = true) const;
 
  private:
-  struct Node;
-  explicit Config(std::shared_ptr<Node> node);
-  std::shared_ptr<Node> node_;
-  friend struct ConfigParser;
+  explicit Config(std::shared_ptr<const ConfigNode> node);
+  std::shared_ptr<const ConfigNode> node_;
 };
 
 }  // namespace stemsmith

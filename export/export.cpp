@@ -3,7 +3,9 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <numbers>
@@ -20,7 +22,10 @@
 #include "export/onnx/model_writer.h"
 #include "export/trace.h"
 #include "models/manifest_for.h"
+#include "models/model_runtime.h"
 #include "separate/runtime.h"
+#include "separate/stem_stream.h"
+#include "separate/torch_device.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith {
@@ -120,60 +125,109 @@ void StopWhenInterrupted() {
   StopIfInterrupted("the export was interrupted", "no file was written");
 }
 
-// One input for the check, with the model's own result.
+// One song for the check, which goes through a model as so many segments of so many frames at once.
 struct Probe {
-  torch::Tensor mix;        // [B, C, T]
-  torch::Tensor estimates;  // [B, S, C, T]
+  std::int64_t batch = 1, frames = 1;
+  AudioBuffer mix;                 // [C, B · T]
+  std::vector<AudioBuffer> stems;  // by the model itself
+};
+
+// A probe's mixture as a reader.
+class ProbeReader : public AudioReader {
+ public:
+  ProbeReader(const AudioBuffer& mix, int sample_rate_hz) : mix_(mix) {
+    info_.sample_rate_hz = sample_rate_hz;
+    info_.channels = mix.channels();
+    info_.frames = info_.expected_frames = static_cast<std::int64_t>(mix.frames());
+  }
+  const AudioInfo& info() const override { return info_; }
+  std::size_t Read(float* out, std::size_t frames) override {
+    const std::size_t count = std::min(frames, mix_.frames() - given_);
+    for (std::size_t t = 0; t < count; ++t)
+      for (int c = 0; c < mix_.channels(); ++c) *out++ = mix_.channel(c)[given_ + t];
+    given_ += count;
+    return count;
+  }
+  void Rewind() override { given_ = 0; }
+
+ private:
+  const AudioBuffer& mix_;
+  AudioInfo info_;
+  std::size_t given_ = 0;
 };
 
 // Tones and noise that no trace has seen.
-torch::Tensor ProbeInput(std::int64_t batch, std::int64_t channels, std::int64_t frames) {
+AudioBuffer ProbeMix(std::int64_t batch, std::int64_t channels, std::int64_t frames) {
   auto generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(1000 + 10 * batch + channels));
   const torch::Tensor frequency = 0.002 + 0.05 * torch::rand({batch, channels, 1}, generator);
   const torch::Tensor time = torch::arange(frames, torch::kFloat32);
-  return 0.4 * torch::sin(2 * std::numbers::pi * frequency * time) +
-         0.1 * torch::randn({batch, channels, frames}, generator);
+  const torch::Tensor segments =
+      0.4 * torch::sin(2 * std::numbers::pi * frequency * time) +
+      0.1 * torch::randn({batch, channels, frames}, generator);  // [B, C, T]
+  AudioBuffer mix(static_cast<int>(channels), static_cast<std::size_t>(batch * frames));
+  torch::from_blob(mix.samples().data(), {channels, batch, frames}).copy_(segments.transpose(0, 1));
+  return mix;
 }
 
-std::vector<Probe> MakeProbes(SeparationModel& model, const std::vector<std::int64_t>& batches,
-                              const std::vector<std::int64_t>& lengths, const std::string& where) {
+std::vector<AudioBuffer> SeparateProbe(Runtime& runtime, const Probe& probe) {
+  StemStreamOptions options;
+  options.overlap = 0;  // so that nothing hides behind a neighbour
+  options.segment_frames = probe.frames;
+  options.batch = static_cast<int>(probe.batch);
+  options.refuse_not_finite = false;  // its errors speak of songs
+  StemStream stream(runtime,
+                    std::make_unique<ProbeReader>(probe.mix, runtime.manifest().sample_rate_hz),
+                    options);
+  return ReadAllStems(stream);
+}
+
+std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
+                              const ExportResult& plan, const torch::Device& device,
+                              const std::string& where) {
+  ModelRuntime runtime(model, manifest, device);
   std::vector<Probe> probes;
-  for (const std::int64_t frames : lengths) {
-    for (const std::int64_t batch : batches) {
-      const torch::Tensor mix = ProbeInput(batch, model.setting().channels, frames);
-      const torch::Tensor estimates = model.forward(mix).contiguous();
-      if (!torch::isfinite(estimates).all().item<bool>()) {
+  for (const std::int64_t frames : plan.checked_frames) {
+    for (const std::int64_t batch : plan.checked_batches) {
+      Probe probe{batch, frames, ProbeMix(batch, manifest.channels, frames), {}};
+      probe.stems = SeparateProbe(runtime, probe);
+      for (const AudioBuffer& stem : probe.stems) {
+        const auto finite = [](float sample) { return std::isfinite(sample); };
+        if (std::all_of(stem.samples().begin(), stem.samples().end(), finite)) continue;
         throw Error::Input("the model's result is not a number", where,
                            "its weights are damaged or training diverged; use another checkpoint");
       }
-      probes.push_back({mix, estimates});
+      probes.push_back(std::move(probe));
     }
   }
   return probes;
 }
 
-double LargestError(const fs::path& path, const std::vector<Probe>& probes) {
-  const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = "cpu"});
+double LargestError(const fs::path& path, const std::vector<Probe>& probes, const Device& device) {
+  const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = device});
   double largest = 0;
   for (const Probe& probe : probes) {
-    torch::Tensor estimates = torch::empty_like(probe.estimates);
-    runtime->Run(probe.mix.const_data_ptr<float>(), probe.mix.size(0), probe.mix.size(2),
-                 estimates.mutable_data_ptr<float>());
-    const double peak = probe.estimates.abs().max().item<double>();
-    const double error = (estimates - probe.estimates).abs().max().item<double>();
+    const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);
+    double peak = 0, error = 0;
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      for (std::size_t i = 0; i < stems[s].samples().size(); ++i) {
+        const double own = probe.stems[s].samples()[i], difference = stems[s].samples()[i] - own;
+        if (!std::isfinite(difference)) return INFINITY;
+        peak = std::max(peak, std::abs(own));
+        error = std::max(error, std::abs(difference));
+      }
+    }
     // Silence is compared with the input's peak, which is near 1.
     largest = std::max(largest, error / (peak > 0 ? peak : 1.0));
-    if (!std::isfinite(error)) return INFINITY;
   }
   return largest;
 }
 
 // Lengths to trace and to check with: the segment, and where time is dynamic one about half as
 // long.
-std::vector<std::int64_t> Lengths(const SeparationModel& model, const Manifest& manifest) {
+std::vector<std::int64_t> Lengths(const Manifest& manifest) {
   if (!manifest.length.dynamic) return {manifest.segment_frames};
-  std::int64_t other = model.ValidLength((manifest.segment_frames + 1) / 2);
+  std::int64_t other = manifest.length.AtLeast((manifest.segment_frames + 1) / 2);
   if (other == manifest.segment_frames) other += manifest.length.multiple_frames;
   return {manifest.segment_frames, other};
 }
@@ -197,7 +251,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
   PendingFolder pending(options.out);
 
   const torch::NoGradGuard no_grad;
-  const std::vector<std::int64_t> lengths = Lengths(*model, manifest);
+  const std::vector<std::int64_t> lengths = Lengths(manifest);
   ExportResult result{manifest, 0, {1, 3}, lengths, {}};
   for (const torch::Tensor& parameter : model->parameters()) {
     result.parameters += parameter.numel();
@@ -217,13 +271,15 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     progress.Update(done++, std::string("writing ") + format->file);
     format->write(trace, manifest, pending, options, where);
   }
-  const std::vector<Probe> probes = MakeProbes(*model, result.checked_batches, lengths, where);
+  const torch::Device device = TorchDevice(options.device);
+  model->to(device);
+  const std::vector<Probe> probes = MakeProbes(*model, manifest, result, device, where);
   for (std::size_t i = 0; i < formats.size(); ++i) {
     StopWhenInterrupted();
     progress.Update(done++, std::string("checking ") + formats[i]->file);
     const fs::path written = pending.folder() / formats[i]->file;
     ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),
-                      LargestError(written, probes), formats[i]->tolerance};
+                      LargestError(written, probes, options.device), formats[i]->tolerance};
     if (file.format == "onnx" && fs::exists(pending.folder() / kOnnxDataFile)) {
       file.data_path = options.out / kOnnxDataFile;
       file.data_bytes = fs::file_size(pending.folder() / kOnnxDataFile);

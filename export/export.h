@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/device.h"
 #include "core/progress.h"
 #include "models/checkpoint.h"
 #include "models/separation_model.h"
@@ -24,6 +25,8 @@ struct ExportOptions {
   // More weights than this lie in model.onnx.data beside model.onnx; at most (and left out) what
   // one .onnx file can hold, a little below 2 GiB.
   std::uint64_t onnx_inline_bytes = std::numeric_limits<std::uint64_t>::max();
+  // Where the files are checked; one that does not run there is an error.
+  Device device = Device::Kind::kCpu;
   OutputMode output = OutputMode::kAuto;
 };
 
@@ -54,8 +57,8 @@ struct ExportResult {
 ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
                               const ExportOptions& options);
 
-// The same for a model at hand, in eval mode on the CPU. `manifest` says which length is used, and
-// whether others are possible (length.dynamic).
+// The same for a model at hand, in eval mode on the CPU; afterwards it is where the files were
+// checked. `manifest` says which length is used, and whether others are possible (length.dynamic).
 ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
                          const std::string& where, const ExportOptions& options);
 

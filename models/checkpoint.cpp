@@ -23,6 +23,14 @@ const std::string* Description(const SafetensorsFile& file) {
   return nullptr;
 }
 
+template <typename Value>
+Value Choice(const JsonFields& fields, const char* key, Value fallback) {
+  const std::string name = fields.Text(key, NameOf(fallback));
+  const auto choice = ChoiceNamed<Value>(name);
+  if (!choice) throw fields.Problem(std::string("'") + key + "' is unknown: '" + name + "'");
+  return *choice;
+}
+
 }  // namespace
 
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
@@ -32,8 +40,8 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                           {"sample_rate_hz", checkpoint.setting.sample_rate_hz},
                           {"channels", checkpoint.setting.channels},
                           {"segment_frames", checkpoint.segment_frames},
-                          {"song_normalization", checkpoint.song_normalization},
-                          {"tail", checkpoint.tail}};
+                          {"song_normalization", NameOf(checkpoint.song_normalization)},
+                          {"tail", NameOf(checkpoint.tail)}};
   if (!checkpoint.training_state.is_null()) about["training_state"] = checkpoint.training_state;
   NamedTensors tensors = checkpoint.weights;
   for (const auto& [name, tensor] : checkpoint.training)
@@ -73,8 +81,9 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path)
   checkpoint.setting.channels = fields.Number<int>("channels", {1, 1024});
   checkpoint.segment_frames =
       fields.Number<std::int64_t>("segment_frames", {1, std::int64_t{1} << 31});
-  checkpoint.song_normalization = fields.Text("song_normalization", checkpoint.song_normalization);
-  checkpoint.tail = fields.Text("tail", checkpoint.tail);
+  checkpoint.song_normalization =
+      Choice(fields, "song_normalization", checkpoint.song_normalization);
+  checkpoint.tail = Choice(fields, "tail", checkpoint.tail);
   if (fields.Has("training_state")) checkpoint.training_state = about["training_state"];
   const std::string prefix = kTrainingPrefix;
   for (auto& [name, tensor] : file.tensors) {

@@ -34,8 +34,8 @@ struct Checkpoint {
   std::int64_t segment_frames = 0;  // trained with
   // What whole songs want around the model (see the manifest); models of Demucs want other than
   // these.
-  std::string song_normalization = "none";
-  std::string tail = "zeros";
+  SongNormalization song_normalization = SongNormalization::kNone;
+  Tail tail = Tail::kZeros;
   NamedTensors weights;           // "encoder.0.0.weight", …
   NamedTensors training;          // optimiser, EMA …: stored with the prefix "training."
   nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in

@@ -7,15 +7,6 @@
 namespace stemsmith {
 namespace {
 
-// The length of the rule that is nearest to `frames`.
-std::int64_t NearestLength(const SeparationModel& model, std::int64_t frames) {
-  const std::int64_t above = model.ValidLength(std::max<std::int64_t>(frames, 1));
-  const LengthRule rule = model.length_rule();
-  const std::int64_t below = above - rule.multiple_frames;
-  const bool possible = below >= rule.offset_frames && below > 0;
-  return possible && frames - below < above - frames ? below : above;
-}
-
 nlohmann::json TrainingSummary(const nlohmann::json& state) {
   if (!state.is_object()) return nullptr;
   nlohmann::json summary;
@@ -43,7 +34,7 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
   manifest.stems = checkpoint.setting.stems;
   manifest.sample_rate_hz = checkpoint.setting.sample_rate_hz;
   manifest.channels = checkpoint.setting.channels;
-  manifest.segment_frames = NearestLength(model, wanted);
+  manifest.segment_frames = model.length_rule().Nearest(wanted);
   manifest.length = model.length_rule();
   manifest.length.dynamic &= FindModelRow(name, where).dynamic_time;
   manifest.song_normalization = checkpoint.song_normalization;

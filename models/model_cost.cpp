@@ -367,7 +367,7 @@ ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::in
     cost.parameters += parameter.numel();
     gradient_bytes += static_cast<std::int64_t>(parameter.nbytes());
   }
-  cost.frames = model->ValidLength(frames);
+  cost.frames = model->length_rule().AtLeast(frames);
   cost.receptive_field_frames = model->receptive_field_frames();
   try {
     {

@@ -23,7 +23,7 @@ torch::Tensor SeparationModel::forward(const torch::Tensor& mix) {
   TORCH_CHECK(mix.dim() == 3 && mix.size(1) == setting_.channels && mix.size(2) > 0,
               "a mix is [B, C, T] with C = ", setting_.channels, ", not ", mix.sizes());
   const std::int64_t frames = mix.size(2);
-  const std::int64_t surplus = ValidLength(frames) - frames;
+  const std::int64_t surplus = length_rule().AtLeast(frames) - frames;
   if (surplus == 0) return Separate(mix);
   const std::int64_t left = surplus / 2;
   const torch::Tensor padded = torch::constant_pad_nd(mix, {left, surplus - left});
@@ -38,14 +38,6 @@ void SeparationModel::train(bool on) {
 void SeparationModel::KeepInEval(const std::shared_ptr<torch::nn::Module>& part) {
   always_eval_.push_back(part);
   part->eval();
-}
-
-std::int64_t SeparationModel::ValidLength(std::int64_t frames) const {
-  const LengthRule rule = length_rule();
-  if (frames <= rule.offset_frames) return rule.offset_frames;
-  const std::int64_t beyond = frames - rule.offset_frames;
-  const std::int64_t steps = (beyond + rule.multiple_frames - 1) / rule.multiple_frames;
-  return rule.offset_frames + steps * rule.multiple_frames;
 }
 
 std::vector<std::pair<std::string, torch::Tensor>> SeparationModel::StateDict() const {

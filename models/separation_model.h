@@ -59,9 +59,6 @@ class SeparationModel : public torch::nn::Module {
   // it has instead of the batch's.
   void KeepInEval(const std::shared_ptr<torch::nn::Module>& part);
 
-  // The smallest length ≥ frames of the rule.
-  std::int64_t ValidLength(std::int64_t frames) const;
-
   // Names as in the original's state dict; buffers that an original does not store
   // (`persistent=False`) are registered with RegisterTransientBuffer and left out here.
   std::vector<std::pair<std::string, torch::Tensor>> StateDict() const;

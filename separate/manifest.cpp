@@ -15,6 +15,13 @@ void Require(bool condition, const std::string& what, const std::string& where) 
     throw Error::Input("the manifest makes no sense: " + what, where, "export the model again");
 }
 
+template <typename Choice>
+Choice RequireChoice(const std::string& name, const std::string& what, const std::string& where) {
+  const auto choice = ChoiceNamed<Choice>(name);
+  Require(choice.has_value(), what + " '" + name + "'", where);
+  return *choice;
+}
+
 }  // namespace
 
 std::string ExternalDataHead(const std::string& id) {
@@ -34,9 +41,9 @@ json Manifest::ToJson() const {
                   {{"dynamic", length.dynamic},
                    {"offset_frames", length.offset_frames},
                    {"multiple_frames", length.multiple_frames}}},
-                 {"song_normalization", song_normalization},
-                 {"tail", tail},
-                 {"window", window},
+                 {"song_normalization", NameOf(song_normalization)},
+                 {"tail", NameOf(tail)},
+                 {"window", NameOf(window)},
                  {"overlap", overlap},
                  {"precision", precision},
                  {"stft", stft},
@@ -71,9 +78,11 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   manifest.length.offset_frames = length.Number<std::int64_t>("offset_frames", {0, kMostFrames});
   manifest.length.multiple_frames =
       length.Number<std::int64_t>("multiple_frames", {1, kMostFrames});
-  manifest.song_normalization = fields.Text("song_normalization");
-  manifest.tail = fields.Text("tail", manifest.tail);
-  manifest.window = fields.Text("window");
+  manifest.song_normalization = RequireChoice<SongNormalization>(fields.Text("song_normalization"),
+                                                                 "the song normalisation", where);
+  manifest.tail =
+      RequireChoice<Tail>(fields.Text("tail", NameOf(manifest.tail)), "the tail", where);
+  manifest.window = RequireChoice<Window>(fields.Text("window"), "the window", where);
   manifest.overlap = fields.Number<double>("overlap", {0, 1});
   manifest.precision = fields.Text("precision");
   manifest.stft = object.value("stft", json());
@@ -108,12 +117,6 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
             "the external data's file name '" + file + "'", where);
   }
   Require(manifest.overlap < 1, "the overlap", where);
-  Require(std::set<std::string>{"triangle", "hann", "rectangle"}.contains(manifest.window),
-          "the window '" + manifest.window + "'", where);
-  Require(std::set<std::string>{"zeros", "context"}.contains(manifest.tail),
-          "the tail '" + manifest.tail + "'", where);
-  Require(std::set<std::string>{"none", "mean_std"}.contains(manifest.song_normalization),
-          "the song normalisation '" + manifest.song_normalization + "'", where);
   return manifest;
 }
 

@@ -9,16 +9,9 @@
 #include <vector>
 
 #include "core/checksum.h"
+#include "separate/song_rules.h"
 
 namespace stemsmith {
-
-// Which input lengths the graph takes: a fixed one, or every offset + k · multiple (k ≥
-// minimum_steps).
-struct LengthRule {
-  bool dynamic = false;
-  std::int64_t offset_frames = 0;
-  std::int64_t multiple_frames = 1;
-};
 
 struct Manifest {
   static constexpr int kVersion = 1;
@@ -30,13 +23,10 @@ struct Manifest {
   std::int64_t segment_frames =
       0;  // the length separate uses; the graph's length where not dynamic
   LengthRule length;
-  // Whole-song normalisation before separation (Python demucs): none, or mean/std of the mono mix.
-  std::string song_normalization = "none";
-  // What fills up the segment at a song's end, where it is shorter: zeros behind it, or as Python
-  // demucs does ("context") what lies before it, half and half with zeros behind it.
-  std::string tail = "zeros";
-  std::string window = "triangle";  // of the overlap-add: triangle, hann, rectangle
-  double overlap = 0.25;            // share of a segment that neighbours have in common
+  SongNormalization song_normalization = SongNormalization::kNone;
+  Tail tail = Tail::kZeros;
+  Window window = Window::kTriangle;  // of the overlap-add
+  double overlap = 0.25;              // share of a segment that neighbours have in common
   std::string precision = "float32";
   nlohmann::json stft = nullptr;      // {"n_fft":, "hop":, "window":} where the graph holds one
   nlohmann::json training = nullptr;  // summary: run, steps, best validation figures

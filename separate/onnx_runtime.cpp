@@ -1,6 +1,5 @@
 #include "separate/onnx_runtime.h"
 
-#include <dlfcn.h>
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
@@ -41,13 +40,7 @@ bool HasCudaProvider() {
   return std::find(providers.begin(), providers.end(), kCudaProvider) != providers.end();
 }
 
-bool HasNvidiaDriver() {
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-  if (driver != nullptr) dlclose(driver);
-  return driver != nullptr;
-}
-
-Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) {
+Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Device& device) {
   Ort::SessionOptions session;
   const int threads = ComputeThreads(options.threads);
   session.SetIntraOpNumThreads(threads);
@@ -59,8 +52,28 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, bool cuda) 
   session.AddConfigEntry("session.use_env_allocators", "1");
   // Fading reverb tails are full of denormals, which x86 computes a hundred times slower.
   session.AddConfigEntry("session.set_denormal_as_zero", "1");
-  if (cuda) session.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+  if (device.kind == Device::Kind::kCuda) {
+    OrtCUDAProviderOptions cuda{};
+    cuda.device_id = device.index;
+    session.AppendExecutionProvider_CUDA(cuda);
+  }
   return session;
+}
+
+// The CPU or a GPU; throws Error where a GPU is asked for and cannot be had.
+Device ChooseDevice(const Device& wanted, const fs::path& path) {
+  if (wanted.kind == Device::Kind::kCpu) return wanted;
+  const bool must = wanted.kind == Device::Kind::kCuda;
+  if (!HasCudaProvider()) {
+    if (!must) return "cpu";
+    throw Error::Usage("this ONNX Runtime has no CUDA support", path.string(),
+                       "the .ts file of the same model runs on the GPU; or use --device cpu");
+  }
+  const std::string problem = GpuProblem(wanted);
+  if (problem.empty()) return must ? wanted : "cuda";
+  if (!must) return "cpu";
+  throw Error::Usage(wanted.Name() + " asked for but " + problem, path.string(),
+                     "use --device cpu");
 }
 
 Error LoadError(const Ort::Exception& error, const fs::path& path) {
@@ -79,25 +92,16 @@ void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what
 class OnnxRuntime : public Runtime {
  public:
   OnnxRuntime(const fs::path& path, const RuntimeOptions& options) : path_(path) {
-    const bool has_provider = HasCudaProvider();
-    if (options.device == "cuda" && !has_provider) {
-      throw Error::Usage("this ONNX Runtime has no CUDA support", path.string(),
-                         "the .ts file of the same model runs on the GPU; or use --device cpu");
-    }
-    if (options.device == "cuda" && !HasNvidiaDriver()) {
-      throw Error::Usage("no NVIDIA driver was found", path.string(), "use --device cpu");
-    }
-    cuda_ =
-        options.device == "cuda" || (options.device == "auto" && has_provider && HasNvidiaDriver());
+    device_ = ChooseDevice(options.device, path);
     // ONNX Runtime opens external data, too.
     CheckIsFile(path.string() + ".data");
     CheckIsFile(path.parent_path() / "model.onnx.data");
     try {
       Open(options);
     } catch (const Ort::Exception& error) {
-      if (!cuda_ || options.device == "cuda") throw LoadError(error, path);
-      cuda_ =
-          false;  // `auto`: the provider is there but does not start (another CUDA version, say)
+      if (device_.kind == Device::Kind::kCpu || options.device.kind == Device::Kind::kCuda)
+        throw LoadError(error, path);
+      device_ = "cpu";  // the provider is there but does not start (another CUDA version, say)
       try {
         Open(options);
       } catch (const Ort::Exception& cpu_error) {
@@ -112,7 +116,7 @@ class OnnxRuntime : public Runtime {
   const Manifest& manifest() const override { return manifest_; }
 
   std::string description() const override {
-    return "ONNX Runtime " + Ort::GetVersionString() + (cuda_ ? ", cuda" : ", cpu");
+    return "ONNX Runtime " + Ort::GetVersionString() + ", " + device_.Name();
   }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
@@ -140,7 +144,7 @@ class OnnxRuntime : public Runtime {
 
  private:
   void Open(const RuntimeOptions& options) {
-    session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, cuda_));
+    session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, device_));
   }
 
   void ReadManifest() {
@@ -210,7 +214,7 @@ class OnnxRuntime : public Runtime {
   }
 
   const fs::path path_;
-  bool cuda_ = false;
+  Device device_;  // never kAuto
   Ort::Session session_{nullptr};
   Manifest manifest_;
   std::string input_name_, output_name_;

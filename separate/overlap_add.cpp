@@ -1,25 +1,23 @@
 #include "separate/overlap_add.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <numbers>
 
 #include "core/error.h"
-#include "core/names.h"
 
 namespace stemsmith {
 namespace {
 
 // Weights in (0, 1], symmetric, nowhere zero: every frame is covered by something.
-std::vector<float> WindowWeights(const std::string& window, std::size_t length) {
+std::vector<float> WindowWeights(Window window, std::size_t length) {
   std::vector<float> weights(length, 1.0f);
   const double middle = static_cast<double>((length + 1) / 2);
   for (std::size_t i = 0; i < length; ++i) {
-    if (window == "triangle") {
+    if (window == Window::kTriangle) {
       weights[i] = static_cast<float>(static_cast<double>(std::min(i + 1, length - i)) / middle);
-    } else if (window == "hann") {
+    } else if (window == Window::kHann) {
       const double sine =
           std::sin(std::numbers::pi * (static_cast<double>(i) + 0.5) / static_cast<double>(length));
       weights[i] = static_cast<float>(sine * sine);
@@ -29,15 +27,12 @@ std::vector<float> WindowWeights(const std::string& window, std::size_t length) 
 }
 
 void CheckOptions(const OverlapAddOptions& options) {
-  RequireName(options.window, std::array{"triangle", "hann", "rectangle"},
-              "unknown window '" + options.window + "'", "");
-  RequireName(options.tail, std::array{"zeros", "context"}, "unknown tail '" + options.tail + "'",
-              "");
   if (!(options.overlap >= 0.0 && options.overlap < 1.0)) {
     throw Error::Usage("the overlap must be at least 0 and less than 1", "", "0.25 is usual");
   }
-  if (options.segment_frames == 0 || options.channels_in < 1 || options.channels_out < 1) {
-    throw Error::Usage("overlap-add needs a segment and channels", "");
+  if (options.segment_frames == 0 || options.channels_in < 1 || options.channels_out < 1 ||
+      options.batch < 1) {
+    throw Error::Usage("overlap-add needs a segment, channels and a batch", "");
   }
 }
 
@@ -50,42 +45,39 @@ OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment
   const auto shared =
       static_cast<std::size_t>(std::llround(options_.overlap * static_cast<double>(length)));
   stride_ = std::max<std::size_t>(1, length - std::min(shared, length));
-  if (options_.tail == "context") {
+  if (options_.tail == Tail::kContext) {
     stride_ = std::max<std::size_t>(
         1, static_cast<std::size_t>((1.0 - options_.overlap) * static_cast<double>(length)));
     history_ = AudioBuffer(options_.channels_in, length);
   }
   weights_ = WindowWeights(options_.window, length);
-  input_ = AudioBuffer(options_.channels_in, length);
-  output_ = AudioBuffer(options_.channels_out, length);
+  input_ = AudioBuffer(options_.channels_in, length + (options_.batch - 1) * stride_);
   sum_ = AudioBuffer(options_.channels_out, length);
   weight_sum_.assign(length, 0.0f);
 }
 
 void OverlapAdd::Push(const AudioBuffer& in) {
   assert(!finished_ && in.channels() == options_.channels_in);
-  const std::size_t length = options_.segment_frames;
   std::size_t taken = 0;
   while (taken < in.frames()) {
-    const std::size_t count = std::min(length - filled_, in.frames() - taken);
+    const std::size_t count = std::min(input_.frames() - filled_, in.frames() - taken);
     for (int c = 0; c < options_.channels_in; ++c) {
       std::copy_n(in.channel(c) + taken, count, input_.channel(c) + filled_);
     }
     filled_ += count;
     fresh_ += count;
     taken += count;
-    if (filled_ == length) {
-      ProcessSegment(length);
-      Emit(stride_);
-      Advance();
-    }
+    if (filled_ == input_.frames()) ProcessWhole(options_.batch);
   }
 }
 
 void OverlapAdd::Finish() {
   if (finished_) return;
   finished_ = true;
-  if (options_.tail == "context") {
+  const std::size_t length = options_.segment_frames;
+  // Those that waited for others.
+  if (filled_ >= length) ProcessWhole(1 + (filled_ - length) / stride_);
+  if (options_.tail == Tail::kContext) {
     FinishWithContext();
     return;
   }
@@ -93,9 +85,10 @@ void OverlapAdd::Finish() {
   // divided out.
   if (fresh_ > 0) {
     for (int c = 0; c < options_.channels_in; ++c) {
-      std::fill(input_.channel(c) + filled_, input_.channel(c) + options_.segment_frames, 0.0f);
+      std::fill(input_.channel(c) + filled_, input_.channel(c) + length, 0.0f);
     }
-    ProcessSegment(filled_);
+    RunSegments(1, filled_);
+    AddResult(output_, 0, 0, filled_);
   }
   Emit(filled_);
 }
@@ -106,7 +99,8 @@ void OverlapAdd::FinishWithContext() {
     ProcessTail();
     Emit(std::min(stride_, filled_));
     if (filled_ <= stride_) break;
-    Advance();
+    AdvanceOutput();
+    AdvanceInput(1);
   }
 }
 
@@ -123,24 +117,53 @@ void OverlapAdd::ProcessTail() {
     std::copy_n(input_.channel(c), filled_, in.channel(c) + left);
   }
   segment_(in, filled_, out);
-  for (int c = 0; c < options_.channels_out; ++c) {
-    const float* from = out.channel(c) + left;
-    float* to = sum_.channel(c);
-    for (std::size_t t = 0; t < filled_; ++t) to[t] += weights_[t] * from[t];
-  }
-  for (std::size_t t = 0; t < filled_; ++t) weight_sum_[t] += weights_[t];
+  AddResult(out, 0, left, filled_);
 }
 
-void OverlapAdd::ProcessSegment(std::size_t valid) {
-  segment_(input_, valid, output_);
-  assert(output_.channels() == options_.channels_out && output_.frames() == weights_.size());
-  for (int c = 0; c < options_.channels_out; ++c) {
-    const float* from = output_.channel(c);
-    float* to = sum_.channel(c);
-    for (std::size_t t = 0; t < valid; ++t) to[t] += weights_[t] * from[t];
+// So many whole segments, a stride apart from each other from the input's beginning on.
+void OverlapAdd::ProcessWhole(std::size_t count) {
+  const std::size_t length = options_.segment_frames;
+  RunSegments(count, length);
+  for (std::size_t k = 0; k < count; ++k) {
+    AddResult(output_, k, 0, length);
+    Emit(stride_);
+    AdvanceOutput();
   }
-  for (std::size_t t = 0; t < valid; ++t) weight_sum_[t] += weights_[t];
-  fresh_ = 0;
+  fresh_ = filled_ - (count - 1) * stride_ - length;
+  AdvanceInput(count);
+}
+
+// Of the last segment `valid` frames are wanted.
+void OverlapAdd::RunSegments(std::size_t count, std::size_t valid) {
+  const std::size_t length = options_.segment_frames;
+  const auto resize = [&](AudioBuffer& buffer, int channels) {
+    const int wanted = static_cast<int>(count) * channels;
+    if (buffer.channels() != wanted) buffer = AudioBuffer(wanted, length);
+  };
+  resize(output_, options_.channels_out);
+  if (options_.batch == 1) {
+    segment_(input_, valid, output_);
+  } else {
+    resize(segments_, options_.channels_in);
+    for (int c = 0; c < segments_.channels(); ++c) {
+      const auto k = static_cast<std::size_t>(c / options_.channels_in);
+      std::copy_n(input_.channel(c % options_.channels_in) + k * stride_, length,
+                  segments_.channel(c));
+    }
+    segment_(segments_, valid, output_);
+  }
+  assert(output_.frames() == length);
+}
+
+// Adds `frames` frames of the result number `k` in `out`, from frame `from` on.
+void OverlapAdd::AddResult(const AudioBuffer& out, std::size_t k, std::size_t from,
+                           std::size_t frames) {
+  for (int c = 0; c < options_.channels_out; ++c) {
+    const float* result = out.channel(static_cast<int>(k) * options_.channels_out + c) + from;
+    float* to = sum_.channel(c);
+    for (std::size_t t = 0; t < frames; ++t) to[t] += weights_[t] * result[t];
+  }
+  for (std::size_t t = 0; t < frames; ++t) weight_sum_[t] += weights_[t];
 }
 
 // The first `frames` frames are complete: no later segment reaches them.
@@ -155,25 +178,33 @@ void OverlapAdd::Emit(std::size_t frames) {
   sink_(done_);
 }
 
-// Moves everything one stride to the left.
-void OverlapAdd::Advance() {
-  const std::size_t length = options_.segment_frames;
-  const auto shift = [&](float* samples, bool clear) {
-    std::copy(samples + stride_, samples + length, samples);
-    if (clear) std::fill(samples + length - stride_, samples + length, 0.0f);
+// One stride to the left.
+void OverlapAdd::AdvanceOutput() {
+  const auto shift = [&](float* samples) {
+    std::copy(samples + stride_, samples + weights_.size(), samples);
+    std::fill(samples + weights_.size() - stride_, samples + weights_.size(), 0.0f);
   };
+  for (int c = 0; c < options_.channels_out; ++c) shift(sum_.channel(c));
+  shift(weight_sum_.data());
+}
+
+// So many strides to the left.
+void OverlapAdd::AdvanceInput(std::size_t strides) {
+  const std::size_t gone = strides * stride_;
   if (history_.frames() > 0) {
+    const std::size_t length = history_.frames(), kept = length - std::min(gone, length);
     for (int c = 0; c < options_.channels_in; ++c) {
       float* history = history_.channel(c);
-      std::copy(history + stride_, history + length, history);
-      std::copy_n(input_.channel(c), stride_, history + length - stride_);
+      std::copy(history + length - kept, history + length, history);
+      std::copy_n(input_.channel(c) + gone - (length - kept), length - kept, history + kept);
     }
-    known_ = std::min(length, known_ + stride_);
+    known_ = std::min(length, known_ + gone);
   }
-  for (int c = 0; c < options_.channels_in; ++c) shift(input_.channel(c), false);
-  for (int c = 0; c < options_.channels_out; ++c) shift(sum_.channel(c), true);
-  shift(weight_sum_.data(), true);
-  filled_ -= stride_;
+  for (int c = 0; c < options_.channels_in; ++c) {
+    float* samples = input_.channel(c);
+    std::copy(samples + gone, samples + filled_, samples);
+  }
+  filled_ -= gone;
 }
 
 }  // namespace stemsmith

@@ -5,35 +5,37 @@
 
 #include <cstddef>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "audio/audio.h"
+#include "separate/song_rules.h"
 
 namespace stemsmith {
 
 struct OverlapAddOptions {
   std::size_t segment_frames = 0;
-  double overlap = 0.25;            // in [0, 1): neighbours share overlap · segment frames
-  std::string window = "triangle";  // triangle (as Python demucs), hann, rectangle
+  double overlap = 0.25;  // in [0, 1): neighbours share overlap · segment frames
+  Window window = Window::kTriangle;
   int channels_in = 2;
   int channels_out = 2;  // S · C of the result
-  // What fills up the segment at the end of the input, where it is shorter: "zeros" behind it, or
-  // "context", as Python demucs does: what lies before it and zeros behind it, half and half.
-  std::string tail = "zeros";
-  // With "context": the length to run for so many frames that are left; none: the segment.
+  Tail tail = Tail::kZeros;
+  // With Tail::kContext: the length to run for so many frames that are left; none: the segment.
   std::function<std::size_t(std::size_t frames)> tail_frames;
+  // Segments that the function gets at once. More waits longer for the first result, and holds as
+  // many in memory.
+  std::size_t batch = 1;
 };
 
 // Segments start every segment − round(overlap · segment) frames; none starts where the one before
-// reached the end. With the tail "context" they start every ⌊(1 − overlap) · segment⌋ frames up to
+// reached the end. With Tail::kContext they start every ⌊(1 − overlap) · segment⌋ frames up to
 // the end. The same bits come out however the input is cut into Push() calls. One thread at
 // a time.
 class OverlapAdd {
  public:
-  // Called with a planar segment [channels_in, segment_frames] (the last one filled up, see `tail`:
-  // `valid` frames of it are wanted; with tail_frames it may have another length); must fill
-  // [channels_out, as many frames].
+  // Called with planar segments, n of them one after the other: [n · channels_in, segment_frames]
+  // with n from 1 to `batch`; must fill [n · channels_out, as many frames]. The last one comes
+  // alone and filled up, see `tail`: `valid` frames of it are wanted, and with tail_frames it may
+  // have another length.
   using SegmentFunction =
       std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
   // Called in order with finished planar audio [channels_out, n].
@@ -47,21 +49,26 @@ class OverlapAdd {
   void Finish();
 
  private:
-  void ProcessSegment(std::size_t valid);
+  void ProcessWhole(std::size_t count);
+  void RunSegments(std::size_t count, std::size_t valid);
+  void AddResult(const AudioBuffer& out, std::size_t k, std::size_t from, std::size_t frames);
   void ProcessTail();
   void FinishWithContext();
   void Emit(std::size_t frames);
-  void Advance();
+  void AdvanceOutput();
+  void AdvanceInput(std::size_t strides);
 
   OverlapAddOptions options_;
   SegmentFunction segment_;
   Sink sink_;
   std::size_t stride_ = 0;
   std::vector<float> weights_;     // [segment]
-  AudioBuffer input_;              // [channels_in, segment], the first filled_ frames are set
+  AudioBuffer input_;              // [channels_in, n], the first filled_ frames are set
+  AudioBuffer segments_;           // [n · channels_in, segment] of a batch above 1
   AudioBuffer history_;            // [channels_in, segment]: what lies before input_, for tails
   std::size_t known_ = 0;          // so many frames at the end of history_ are set
-  AudioBuffer output_, sum_;       // [channels_out, segment]
+  AudioBuffer output_;             // [n · channels_out, segment]
+  AudioBuffer sum_;                // [channels_out, segment]
   std::vector<float> weight_sum_;  // [segment]
   AudioBuffer done_;               // [channels_out, n] for the sink
   std::size_t filled_ = 0;

@@ -58,9 +58,9 @@ std::unique_ptr<Runtime> OpenTorchScript(const fs::path& path, const RuntimeOpti
 
 }  // namespace
 
-fs::path ResolveModel(const fs::path& folder_or_file, const std::string& device) {
+fs::path ResolveModel(const fs::path& folder_or_file, const Device& device) {
   std::vector<const char*> names = {"model.onnx", "model.ts"};
-  if (device == "cuda") std::swap(names[0], names[1]);
+  if (device.kind == Device::Kind::kCuda) std::swap(names[0], names[1]);
   std::error_code code;
   for (const char* name : names)
     if (fs::is_regular_file(folder_or_file / name, code)) return folder_or_file / name;
@@ -68,10 +68,6 @@ fs::path ResolveModel(const fs::path& folder_or_file, const std::string& device)
 }
 
 std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
-  if (options.device != "auto" && options.device != "cpu" && options.device != "cuda") {
-    throw Error::Usage("unknown device '" + options.device + "'", "--device",
-                       "use auto, cpu or cuda");
-  }
   ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device);
   const std::string head = ReadHead(path);

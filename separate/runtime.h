@@ -7,26 +7,32 @@
 #include <memory>
 #include <string>
 
+#include "core/device.h"
 #include "separate/manifest.h"
 
 namespace stemsmith {
 
 struct RuntimeOptions {
-  std::string device = "auto";  // auto, cpu, cuda
-  int threads = 0;              // compute threads; 0: one per core
+  Device device;
+  int threads = 0;  // compute threads; 0: one per core
 };
 
 // The model file meant by a folder that `stemsmith export` wrote: model.onnx, else model.ts; for
-// the device cuda the other way round, as every GPU of LibTorch runs the latter. Files, and folders
+// a GPU the other way round, as every GPU of LibTorch runs the latter. Files, and folders
 // without any, are given back as they are.
 std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
-                                   const std::string& device = "auto");
+                                   const Device& device = {});
+
+// As many keep a GPU busy; on a CPU several at once gain nothing.
+inline constexpr int kSegmentsOnGpu = 4;
 
 class Runtime {
  public:
   virtual ~Runtime() = default;
   virtual const Manifest& manifest() const = 0;
   virtual std::string description() const = 0;  // "ONNX Runtime 1.31.1, cpu"
+  // How many segments it is best given at once, as far as memory allows: as many as keep it busy.
+  virtual int segments_at_once() const { return 1; }
   // mix planar [B, C, T] → estimates planar [B, S, C, T]; T must fit the manifest's length rule.
   virtual void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) = 0;
 

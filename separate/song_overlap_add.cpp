@@ -9,22 +9,10 @@ std::int64_t ChooseSegment(const Manifest& manifest, std::int64_t frames) {
   const LengthRule& rule = manifest.length;
   const std::int64_t longest = manifest.segment_frames;
   if (!rule.dynamic || frames < 0 || frames >= longest) return longest;
-  if (manifest.tail == "context") return longest;  // the tail finds its length by itself
+  if (manifest.tail == Tail::kContext) return longest;  // the tail finds its length by itself
   // Very short ones would leave a deep network or its STFT nothing to look at.
   const std::int64_t wanted = std::max(frames, longest / 4);
-  const std::int64_t steps = std::max<std::int64_t>(
-      1, (wanted - rule.offset_frames + rule.multiple_frames - 1) / rule.multiple_frames);
-  const std::int64_t fitting = rule.offset_frames + steps * rule.multiple_frames;
-  return std::min(fitting, longest);
-}
-
-// The shortest length of the graph that holds so many frames.
-std::size_t TailFrames(const LengthRule& rule, std::size_t frames) {
-  const std::int64_t beyond = static_cast<std::int64_t>(frames) - rule.offset_frames;
-  const std::int64_t steps =
-      beyond <= 0 ? 0 : (beyond + rule.multiple_frames - 1) / rule.multiple_frames;
-  return static_cast<std::size_t>(std::max<std::int64_t>(
-      rule.offset_frames + steps * rule.multiple_frames, rule.multiple_frames));
+  return std::min(rule.AtLeast(wanted), longest);
 }
 
 }  // namespace
@@ -39,7 +27,7 @@ OverlapAddOptions SongOverlapAdd(const Manifest& manifest, std::int64_t frames) 
   options.tail = manifest.tail;
   if (manifest.length.dynamic) {
     options.tail_frames = [rule = manifest.length](std::size_t left) {
-      return TailFrames(rule, left);
+      return static_cast<std::size_t>(rule.AtLeast(static_cast<std::int64_t>(left)));
     };
   }
   return options;

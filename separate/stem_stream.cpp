@@ -102,6 +102,7 @@ struct StemStream::Impl {
   const Manifest& manifest;
   AudioInfo info;  // of the input
   std::string input_name;
+  bool refuse_not_finite;
   std::vector<std::string> stems;
   std::vector<std::size_t> stem_indices;  // in the model's order
   std::vector<ChannelGroup> groups;
@@ -117,14 +118,15 @@ struct StemStream::Impl {
   std::int64_t given_frames = 0;
 
   std::vector<float> interleaved;      // block read from the input
-  std::vector<float> group_mix;        // [C_model, T] of one group
-  std::vector<float> group_estimates;  // [S_model, C_model, T]
+  std::vector<float> group_mix;        // [n, C_model, T] of one group
+  std::vector<float> group_estimates;  // [n, S_model, C_model, T]
 
   Impl(Runtime& the_runtime, std::unique_ptr<AudioReader> reader, const StemStreamOptions& options)
       : runtime(the_runtime),
         manifest(runtime.manifest()),
         info(reader->info()),
-        input_name(options.input_name) {
+        input_name(options.input_name),
+        refuse_not_finite(options.refuse_not_finite) {
     stems = options.stems.empty() ? manifest.stems : options.stems;
     for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
     const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
@@ -137,10 +139,13 @@ struct StemStream::Impl {
     }
     input = ConvertAudio(std::make_unique<CountingReader>(std::move(reader), input_frames),
                          manifest.sample_rate_hz, info.channels);
-    if (manifest.song_normalization == "mean_std") MeasureSong();
+    if (manifest.song_normalization == SongNormalization::kMeanStd) MeasureSong();
 
     OverlapAddOptions cut = SongOverlapAdd(manifest, input->info().frames);
+    if (options.segment_frames > 0) cut.segment_frames = RequireSegment(options.segment_frames);
     segment_frames = static_cast<std::int64_t>(cut.segment_frames);
+    cut.batch = static_cast<std::size_t>(
+        std::max(1, options.batch > 0 ? options.batch : runtime.segments_at_once()));
     const int stem_count = static_cast<int>(stems.size());
     cut.overlap = overlap;
     cut.channels_in = info.channels;
@@ -236,33 +241,51 @@ struct StemStream::Impl {
     }
   }
 
-  // One segment: [C, T] → [S · C, T], group by group.
+  std::size_t RequireSegment(std::int64_t frames) const {
+    const bool fits = manifest.length.dynamic ? manifest.length.AtLeast(frames) == frames
+                                              : manifest.segment_frames == frames;
+    if (!fits) {
+      throw Error::Usage("the model takes no segments of " + std::to_string(frames) + " frames",
+                         manifest.model_name, "take a length of its rule");
+    }
+    return static_cast<std::size_t>(frames);
+  }
+
+  // Segments one after the other: [n · C, T] → [n · S · C, T], group by group.
   void Separate(const AudioBuffer& in, AudioBuffer& out) {
     const std::size_t frames = in.frames();
-    const std::size_t width = static_cast<std::size_t>(manifest.channels);
-    group_mix.resize(width * frames);
-    group_estimates.resize(manifest.stems.size() * width * frames);
+    const int count = in.channels() / info.channels;
+    const std::size_t size = static_cast<std::size_t>(manifest.channels) * frames;
+    group_mix.resize(static_cast<std::size_t>(count) * size);
+    group_estimates.resize(group_mix.size() * manifest.stems.size());
     for (const ChannelGroup& group : groups) {
-      Spread(in, group);
-      runtime.Run(group_mix.data(), 1, static_cast<std::int64_t>(frames), group_estimates.data());
-      for (std::size_t s = 0; s < stem_indices.size(); ++s) {
-        Collect(group_estimates.data() + stem_indices[s] * width * frames, group,
-                static_cast<int>(s) * info.channels, out);
+      for (int k = 0; k < count; ++k) {
+        Spread(in, k * info.channels, group, group_mix.data() + static_cast<std::size_t>(k) * size);
+      }
+      runtime.Run(group_mix.data(), count, static_cast<std::int64_t>(frames),
+                  group_estimates.data());
+      for (int k = 0; k < count; ++k) {
+        for (std::size_t s = 0; s < stem_indices.size(); ++s) {
+          const std::size_t stem = static_cast<std::size_t>(k) * manifest.stems.size();
+          const int to = k * static_cast<int>(stem_indices.size()) + static_cast<int>(s);
+          Collect(group_estimates.data() + (stem + stem_indices[s]) * size, group,
+                  to * info.channels, out);
+        }
       }
     }
   }
 
-  // A group's channels → the model's. Narrower groups: mono goes everywhere, else the model's
-  // further channels stay silent (as RemixChannels does).
-  void Spread(const AudioBuffer& in, const ChannelGroup& group) {
+  // A group's channels, of those from `first` on → the model's. Narrower groups: mono goes
+  // everywhere, else the model's further channels stay silent (as RemixChannels does).
+  void Spread(const AudioBuffer& in, int first, const ChannelGroup& group, float* mix) const {
     const std::size_t frames = in.frames();
     for (int c = 0; c < manifest.channels; ++c) {
-      float* to = group_mix.data() + static_cast<std::size_t>(c) * frames;
+      float* to = mix + static_cast<std::size_t>(c) * frames;
       if (c >= group.count && group.count > 1) {
         std::fill_n(to, frames, 0.0f);
         continue;
       }
-      std::copy_n(in.channel(group.first + (group.count == 1 ? 0 : c)), frames, to);
+      std::copy_n(in.channel(first + group.first + (group.count == 1 ? 0 : c)), frames, to);
     }
   }
 
@@ -284,7 +307,7 @@ struct StemStream::Impl {
         to[t] = value * group.deviation + group.mean;
       }
     }
-    if (finite) return;
+    if (finite || !refuse_not_finite) return;
     if (peak > kLoudest) {
       throw Error::Input("samples of " + Formatted("%.0e", peak) +
                              ", where 1 is full scale: the model cannot follow",

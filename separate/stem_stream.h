@@ -1,4 +1,5 @@
-// Separation as a stream: one audio reader in, all stems out, block by block.
+// Separation by a model as a stream: one audio reader in, all stems out, block by block. Whatever
+// is separated goes through here: files, a stream of a plug-in, songs that training is judged by.
 //
 // Whatever the model's rate and channels, every stem has the input's rate, channels and length, to
 // the frame. Memory is bound by the segment, not by the length of the input. One thread at a time;
@@ -18,6 +19,7 @@
 
 #include "audio/decode.h"
 #include "separate/runtime.h"
+#include "separate/song_separator.h"
 
 namespace stemsmith {
 
@@ -29,28 +31,32 @@ struct StemStreamOptions {
   // manifest advises. More is smoother at the joints and slower: the time grows as 1 / (1 -
   // overlap).
   double overlap = -1;
+  // How long segments are: a length that the model takes; 0: what the manifest advises, or less for
+  // a song that is shorter.
+  std::int64_t segment_frames = 0;
+  // Segments that the model gets at once; 0: as many as its runtime advises. More take more memory.
+  int batch = 0;
+  // Throws Error where the model gives values that are not finite; false: they are given.
+  bool refuse_not_finite = true;
   std::string input_name;  // for messages about the audio itself
 };
 
-class StemStream {
+class StemStream : public SongSeparator {
  public:
   // `runtime` must outlive the stream. A model with whole-song normalisation reads the input twice,
-  // the first time here. Throws Error: unknown stem (names the nearest), overlap out of range,
-  // damaged input.
+  // the first time here. Throws Error: unknown stem (names the nearest), overlap or segment out of
+  // range, damaged input.
   StemStream(Runtime& runtime, std::unique_ptr<AudioReader> input,
              const StemStreamOptions& options = {});
-  ~StemStream();
+  ~StemStream() override;
   StemStream(const StemStream&) = delete;
   StemStream& operator=(const StemStream&) = delete;
 
-  const AudioInfo& info() const;                  // of the input, and so of every stem
-  const std::vector<std::string>& stems() const;  // in the order of Read()
-  std::int64_t segment_frames() const;            // at the model's rate
-  std::vector<Damage> damage() const;             // of the input, as far as it was read
-
-  // The next frames of all stems: blocks[s] becomes [n, C] interleaved. Returns n ≤ frames, 0 only
-  // at the end.
-  std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks);
+  const AudioInfo& info() const override;
+  const std::vector<std::string>& stems() const override;
+  std::vector<Damage> damage() const override;
+  std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override;
+  std::int64_t segment_frames() const;  // at the model's rate
 
   // The stem's index in `names`; throws Error::Usage naming the nearest.
   static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem);

@@ -3,7 +3,6 @@
 
 #include <ATen/Parallel.h>
 #include <caffe2/serialize/inline_container.h>
-#include <dlfcn.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
@@ -13,63 +12,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 
 #include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
+#include "core/flush_denormals.h"
 #include "core/threads.h"
+#include "separate/torch_device.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
-
-// Why CUDA cannot be used, or "" when it can. libtorch_cuda.so is loaded here, and only when the
-// driver shows a device: it is large and slow to load.
-std::string StartCuda() {
-  static std::once_flag once;
-  static std::string problem;
-  std::call_once(once, [] {
-    void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-    if (driver == nullptr) {
-      problem = "no NVIDIA driver was found";
-      return;
-    }
-    const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-    const auto count_devices = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
-    const auto get_version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
-    int devices = 0, version = 0;
-    if (init == nullptr || count_devices == nullptr || get_version == nullptr || init(0) != 0 ||
-        count_devices(&devices) != 0 || devices == 0) {
-      problem = "the NVIDIA driver shows no device";
-      return;
-    }
-    constexpr int kCuda13 = 13000;
-    if (get_version(&version) != 0 || version < kCuda13) {
-      problem = "the NVIDIA driver is too old for CUDA 13 (580 or newer is needed)";
-      return;
-    }
-    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      const char* reason = dlerror();
-      problem = std::string("LibTorch's CUDA part does not load: ") + (reason ? reason : "");
-      return;
-    }
-    try {
-      if (!torch::cuda::is_available()) problem = "LibTorch finds no CUDA device";
-    } catch (const std::exception& error) {
-      problem = LibTorchError("LibTorch finds no CUDA device", error.what(), "").problem();
-    }
-  });
-  return problem;
-}
-
-torch::Device ChooseDevice(const RuntimeOptions& options) {
-  if (options.device == "cpu") return torch::kCPU;
-  const std::string problem = StartCuda();
-  if (problem.empty()) return {torch::kCUDA, 0};
-  if (options.device == "auto") return torch::kCPU;
-  throw Error::Usage(problem, "--device cuda", "use --device cpu");
-}
 
 // Compares the checksum of each entry of the archive, which LibTorch's reader does not look at.
 // Python can be told to write none: then all are zero.
@@ -111,20 +64,10 @@ void SetUpLibTorch(const RuntimeOptions& options) {
   at::set_num_threads(ComputeThreads(options.threads));
 }
 
-// Fading reverb tails are full of denormals, which x86 computes a hundred times slower. For the
-// calling thread only, and put back: the program that uses this library may want them.
-class FlushDenormals {
- public:
-  FlushDenormals() { at::globalContext().setFlushDenormal(true); }
-  ~FlushDenormals() { at::globalContext().setFlushDenormal(false); }
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
-};
-
 class TorchScriptRuntime : public Runtime {
  public:
   TorchScriptRuntime(const fs::path& path, const RuntimeOptions& options)
-      : path_(path), device_(ChooseDevice(options)) {
+      : path_(path), device_(TorchDevice(options.device)) {
     SetUpLibTorch(options);
     if (!HoldsChecksum(path, kTorchScriptChecksum)) CheckEntries(path);
     manifest_ = Manifest::FromJson(ReadManifest(), path.string());
@@ -150,8 +93,10 @@ class TorchScriptRuntime : public Runtime {
   const Manifest& manifest() const override { return manifest_; }
 
   std::string description() const override {
-    return std::string("LibTorch ") + TORCH_VERSION + (device_.is_cuda() ? ", cuda" : ", cpu");
+    return std::string("LibTorch ") + TORCH_VERSION + ", " + device_.str();
   }
+
+  int segments_at_once() const override { return device_.is_cuda() ? kSegmentsOnGpu : 1; }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());

@@ -1,22 +1,17 @@
-// Where training computes: the CPU, or a GPU whose libraries are loaded only when asked for, so
-// that one program serves machines with and without one.
+// Where training computes, and what it uses there.
 #pragma once
 
 #include <torch/torch.h>
 
-#include <string>
+#include "core/device.h"
 
 namespace stemsmith {
 
-// `name` is auto, cpu or cuda. Loads libtorch_cuda.so (beside libtorch_cpu.so) when an NVIDIA
-// driver finds a device and `name` is not cpu. Call it before any other use of LibTorch: LibTorch
-// asks once for its CUDA part and remembers the answer. auto falls back to the CPU, with a warning
-// where a GPU is there but cannot be used; cuda throws Error saying what is missing. Several
-// `ranks` train on CPUs only: Error where they would take a GPU.
-torch::Device SelectDevice(const std::string& name, int ranks = 1);
-
-// The compute capability of the first GPU, 80 for 8.0; 0 where the driver does not say.
-int GpuCapability();
+// Where to train; call it before any other use of LibTorch (separate/torch_device.h). "auto" falls
+// back to the CPU, with a warning where a GPU is there but cannot be used. Throws Error where the
+// GPU that is asked for is not to be had; several `ranks` train on CPUs only, and get one where
+// they would take a GPU.
+torch::Device SelectDevice(const Device& wanted, int ranks = 1);
 
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
 // deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "separate/overlap_add.h"
+#include "separate/stem_stream.h"
+#include "train/mix_reader.h"
 
 namespace stemsmith {
 namespace {
@@ -29,13 +30,6 @@ std::int64_t LiveliestSecond(const std::vector<float>& levels, std::size_t stems
   return best;
 }
 
-AudioBuffer BufferOf(const torch::Tensor& audio) {  // [C, T] on the CPU
-  AudioBuffer buffer(static_cast<int>(audio.size(0)), static_cast<std::size_t>(audio.size(1)));
-  const torch::Tensor plain = audio.contiguous();
-  std::copy_n(plain.data_ptr<float>(), plain.numel(), buffer.samples().begin());
-  return buffer;
-}
-
 }  // namespace
 
 ExcerptSource::ExcerptSource(const CacheReader& cache, const ExcerptOptions& options)
@@ -57,57 +51,36 @@ ExcerptSource::ExcerptSource(const CacheReader& cache, const ExcerptOptions& opt
   }
 }
 
-ExcerptSet ExcerptSource::Separate(SeparationModel& model, const torch::Device& device,
-                                   std::int64_t step) const {
-  torch::NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
+ExcerptSet ExcerptSource::Separate(Runtime& runtime, std::int64_t step) const {
   ExcerptSet set;
   set.step = step;
   set.sample_rate_hz = cache_.sample_rate_hz();
   set.stems = cache_.stems();
-  const auto stems = static_cast<std::int64_t>(set.stems.size());
-  const std::int64_t channels = cache_.channels();
+  const int channels = cache_.channels();
   for (const Place& place : places_) {
-    torch::Tensor targets = torch::empty({stems, channels, place.frames});
-    cache_.ReadStems(place.track, place.start, place.frames, targets.data_ptr<float>());
     Excerpt excerpt;
     excerpt.song = cache_.tracks()[place.track].name;
     excerpt.start_seconds = static_cast<double>(place.start) / set.sample_rate_hz;
-    excerpt.mixture = BufferOf(targets.sum(0));
-
-    AudioBuffer joined(static_cast<int>(stems * channels), static_cast<std::size_t>(place.frames));
-    std::size_t done = 0;
-    OverlapAddOptions overlap;
-    overlap.segment_frames = static_cast<std::size_t>(options_.segment_frames);
-    overlap.channels_in = static_cast<int>(channels);
-    overlap.channels_out = joined.channels();
-    OverlapAdd separate(
-        overlap,
-        [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
-          const torch::Tensor mix =
-              torch::from_blob(const_cast<float*>(in.samples().data()),
-                               {1, channels, static_cast<std::int64_t>(in.frames())});
-          const torch::Tensor estimates =
-              model.forward(mix.to(device)).to(torch::kCPU, torch::kFloat32).contiguous();
-          std::copy_n(estimates.data_ptr<float>(), estimates.numel(), out.samples().begin());
-        },
-        [&](const AudioBuffer& out) {
-          for (int c = 0; c < out.channels(); ++c)
-            std::copy_n(out.channel(c), out.frames(), joined.channel(c) + done);
-          done += out.frames();
-        });
-    separate.Push(excerpt.mixture);
-    separate.Finish();
-    const torch::Tensor estimates =
-        torch::from_blob(joined.samples().data(), {stems, channels, place.frames});
-    for (std::int64_t s = 0; s < stems; ++s) {
-      excerpt.targets.push_back(BufferOf(targets[s]));
-      excerpt.estimates.push_back(BufferOf(estimates[s]));
+    const auto frames = static_cast<std::size_t>(place.frames);
+    const std::size_t size = static_cast<std::size_t>(channels) * frames;
+    std::vector<float> targets(set.stems.size() * size);
+    cache_.ReadStems(place.track, place.start, place.frames, targets.data());
+    excerpt.mixture = SumStems(targets, channels, frames);
+    for (std::size_t s = 0; s < set.stems.size(); ++s) {
+      excerpt.targets.emplace_back(channels, frames);
+      std::copy_n(targets.begin() + static_cast<std::ptrdiff_t>(s * size), size,
+                  excerpt.targets.back().samples().begin());
     }
+    StemStreamOptions options;
+    options.stems = set.stems;
+    options.refuse_not_finite = false;
+    options.input_name = excerpt.song;
+    StemStream stream(runtime,
+                      std::make_unique<MixReader>(cache_, place.track, place.start, place.frames),
+                      options);
+    excerpt.estimates = ReadAllStems(stream);
     set.songs.push_back(std::move(excerpt));
   }
-  if (was_training) model.train();
   return set;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "datasets/cache/cache.h"
-#include "models/separation_model.h"
+#include "separate/runtime.h"
 #include "train/report/excerpt.h"
 
 namespace stemsmith {
@@ -15,7 +15,6 @@ struct ExcerptOptions {
   std::string split = "valid";
   std::int64_t songs = 3;  // the first of the split
   double seconds = 8.0;    // of each: where most stems are loud
-  std::int64_t segment_frames = 6 * 44100;
 };
 
 // One thread at a time.
@@ -24,9 +23,8 @@ class ExcerptSource {
   // `cache` must outlive it. A cache of spectrograms has none.
   ExcerptSource(const CacheReader& cache, const ExcerptOptions& options);
   bool empty() const { return places_.empty(); }
-  // Runs the model in eval mode without gradients, in overlapping segments, and leaves it in the
-  // mode it was in.
-  ExcerptSet Separate(SeparationModel& model, const torch::Device& device, std::int64_t step) const;
+  // As `separate` takes them, by the same code. `runtime` gives the cache's stems.
+  ExcerptSet Separate(Runtime& runtime, std::int64_t step) const;
 
  private:
   struct Place {

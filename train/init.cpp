@@ -65,7 +65,7 @@ std::unique_ptr<StartWeights> StartWeights::Read(const Config& config,
   start->ReadFile();
   start->CheckSetting(setting);
   start->ChooseSources(setting.stems);
-  start->TakeOrCheckModel(config, setting);
+  start->ChooseModel(config, setting);
   return start;
 }
 
@@ -133,7 +133,7 @@ void StartWeights::ChooseSources(const std::vector<std::string>& stems) {
   messages_.push_back("starting from " + options_.file.string() + ": " + text);
 }
 
-void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& setting) {
+void StartWeights::ChooseModel(const Config& config, const ModelSetting& setting) {
   if (bare_) {
     if (config.Has("model")) return;
     throw Error::Usage("the file does not say which model its weights belong to",
@@ -144,7 +144,7 @@ void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& se
       Config::Parse(checkpoint_.model_config, "the model of " + options_.file.string());
   StateShapes(own, checkpoint_.setting);
   if (!config.Has("model")) {
-    config.Child("model", ModelForStems(own, sources_));
+    model_ = ModelForStems(own, sources_);
     return;
   }
   const Config model = config.Child("model");
@@ -159,6 +159,10 @@ void StartWeights::TakeOrCheckModel(const Config& config, const ModelSetting& se
                        "leave `model:` out to take that of " + options_.file.string() +
                            ", or keep what fits with init: {file: …, partial: true}");
   messages_.push_back(text);
+}
+
+Config StartWeights::WithModel(const Config& config) const {
+  return config.WithDefault("model", model_);
 }
 
 void StartWeights::Fill(const Config& config, SeparationModel& model) {
@@ -176,13 +180,13 @@ void StartWeights::Fill(const Config& config, SeparationModel& model) {
   if (!fit.fits()) messages_.push_back("left as initialised or left out: " + fit.Text(8));
 }
 
-void TakeModelOfRun(const Config& config, const std::filesystem::path& run) {
+Config WithModelOfRun(const Config& config, const std::filesystem::path& run) {
   const std::filesystem::path resolved = run / "config.yaml";
   std::error_code code;
   if (ReadInitOptions(config).file.empty() || config.Has("model") ||
       !std::filesystem::exists(resolved, code))
-    return;
-  config.Child("model", Config::Load(resolved).Child("model"));
+    return config;
+  return config.WithDefault("model", Config::Load(resolved).Child("model"));
 }
 
 }  // namespace stemsmith

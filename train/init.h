@@ -31,12 +31,14 @@ InitOptions ReadInitOptions(const Config& config);
 
 class StartWeights {
  public:
-  // Null where `config`, a training configuration, has no `init`. Otherwise reads the file and
-  // gives `config` its model where `model:` is left out; a model that is named has to be the file's
-  // but for what init.partial passes over. Throws Error: files that are no weights, another sample
-  // rate or number of channels than `setting` has, stems that `copy` does not find, other models.
+  // Null where `config`, a training configuration, has no `init`. Otherwise reads the file; a model
+  // that is named has to be the file's but for what init.partial passes over. Throws Error: files
+  // that are no weights, another sample rate or number of channels than `setting` has, stems that
+  // `copy` does not find, other models.
   static std::unique_ptr<StartWeights> Read(const Config& config, const ModelSetting& setting);
 
+  // `config` with the file's model where `model:` is left out.
+  Config WithModel(const Config& config) const;
   // Fills a model that was built with `config`, that of `model:`. What the file has nothing for
   // stays as it is. Throws Error that lists tensors that do not fit, but for init.partial.
   void Fill(const Config& config, SeparationModel& model);
@@ -48,16 +50,18 @@ class StartWeights {
   void ReadFile();
   void CheckSetting(const ModelSetting& setting) const;
   void ChooseSources(const std::vector<std::string>& stems);
-  void TakeOrCheckModel(const Config& config, const ModelSetting& setting);
+  void ChooseModel(const Config& config, const ModelSetting& setting);
 
   InitOptions options_;
   bool bare_ = false;  // weights alone
   Checkpoint checkpoint_;
+  Config model_;  // the file's, with the new stems; empty where the configuration names one
   StemSources sources_;
   std::vector<std::string> messages_;
 };
 
-// A resumed run needs no `init` file: where `model:` is left out, `config` gets that of the run.
-void TakeModelOfRun(const Config& config, const std::filesystem::path& run);
+// A resumed run needs no `init` file: `config`, with the model of the run where `model:` is left
+// out.
+Config WithModelOfRun(const Config& config, const std::filesystem::path& run);
 
 }  // namespace stemsmith

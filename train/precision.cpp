@@ -2,8 +2,10 @@
 
 #include <ATen/cpu/Utils.h>
 
+#include <algorithm>
+
+#include "core/device.h"
 #include "core/error.h"
-#include "train/device.h"
 
 namespace stemsmith {
 namespace {
@@ -42,8 +44,9 @@ std::string GpuPrecisionProblem(const std::string& name, int capability) {
 std::optional<at::ScalarType> ChoosePrecision(const std::string& name, const torch::Device& device,
                                               const Config& train, bool anywhere) {
   if (name == "float32") return std::nullopt;
-  const std::string problem = device.is_cuda() ? GpuPrecisionProblem(name, GpuCapability())
-                                               : CpuPrecisionProblem(name, CpuHasBfloat16());
+  const std::string problem =
+      device.is_cuda() ? GpuPrecisionProblem(name, GpuCapability(std::max<int>(0, device.index())))
+                       : CpuPrecisionProblem(name, CpuHasBfloat16());
   if (!problem.empty() && !anywhere) {
     throw Error::Usage(
         problem, train.Where("precision"),

@@ -26,12 +26,9 @@ std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel
 
   const std::int64_t wanted =
       std::max<std::int64_t>(1, std::llround(options.segment_seconds * rate));
-  const std::int64_t upper = model.ValidLength(wanted);
-  const std::int64_t step = std::max<std::int64_t>(1, model.length_rule().multiple_frames);
-  const std::int64_t lower = upper - step;
-  const bool has_lower = upper > wanted && lower > 0 && model.ValidLength(lower) == lower;
-  std::int64_t frames = has_lower && wanted - lower <= upper - wanted ? lower : upper;
-  if (frames > longest && has_lower) frames = lower;
+  const LengthRule rule = model.length_rule();
+  std::int64_t frames = rule.Nearest(wanted);
+  if (frames > longest && rule.HasShorter(frames)) frames = rule.Shorter(frames);
   if (wanted > longest || frames > longest) {
     throw Error::Usage("the segment (" + SecondsText(std::max(wanted, frames), rate) +
                            ") is longer than every training song (the longest is '" + longest_name +

@@ -8,12 +8,13 @@
 #include "core/json_fields.h"
 #include "core/random.h"
 #include "evaluate/metrics.h"
-#include "separate/song_overlap_add.h"
+#include "separate/stem_stream.h"
+#include "train/mix_reader.h"
 
 namespace stemsmith {
 namespace {
 
-constexpr std::int64_t kBlockFrames = 16384;
+constexpr std::size_t kBlockFrames = 16384;
 
 double SystemSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -31,17 +32,6 @@ double MeanOfNumbers(const std::vector<double>& values) {
   for (const double value : values)
     if (!std::isnan(value)) sum += value, ++count;
   return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
-}
-
-// A segment [C, T] through the model → [S · C, T].
-void SeparateSegment(SeparationModel& model, const torch::Device& device, const AudioBuffer& in,
-                     AudioBuffer& out) {
-  // LibTorch has no read-only tensors; nothing writes to this one.
-  auto* samples = const_cast<float*>(in.samples().data());
-  const auto frames = static_cast<std::int64_t>(in.frames());
-  const torch::Tensor mix = torch::from_blob(samples, {1, in.channels(), frames}).to(device);
-  torch::from_blob(out.samples().data(), {out.channels(), frames})
-      .copy_(model.forward(mix).flatten(0, 2));
 }
 
 }  // namespace
@@ -71,54 +61,41 @@ SongValidation::SongValidation(const CacheReader& cache, SongValidationOptions o
   });
 }
 
-bool SongValidation::Judge(std::size_t track, SeparationModel& model, const Manifest& manifest,
-                           const torch::Device& device, double deadline, Sums& sums) const {
+bool SongValidation::Judge(std::size_t track, Runtime& runtime, double deadline, Sums& sums) const {
   const std::int64_t total = cache_.tracks()[track].frames;
   const std::size_t stems = cache_.stems().size();
-  const auto channels = static_cast<std::size_t>(cache_.channels());
+  const int channels = cache_.channels();
   sums.estimate.assign(stems, {});
   sums.mixture.assign(stems, {});
 
-  // Stems from `start` on, planar [S, C, frames], and their sum [C, frames].
-  std::vector<float> references;
-  const auto read = [&](std::int64_t start, std::size_t frames) {
-    references.resize(stems * channels * frames);
-    cache_.ReadStems(track, start, static_cast<std::int64_t>(frames), references.data());
-    AudioBuffer mix(static_cast<int>(channels), frames);
-    for (std::size_t i = 0; i < references.size(); ++i)
-      mix.samples()[i % (channels * frames)] += references[i];
-    return mix;
-  };
-  std::int64_t judged = 0;
-  const auto judge = [&](const AudioBuffer& estimates) {
-    const AudioBuffer mix = read(judged, estimates.frames());
-    judged += static_cast<std::int64_t>(estimates.frames());
-    const std::size_t size = channels * estimates.frames();
+  StemStreamOptions options;
+  options.stems = cache_.stems();
+  options.refuse_not_finite = false;  // such a model is the worst, and training goes on
+  options.input_name = cache_.tracks()[track].name;
+  StemStream stream(runtime, std::make_unique<MixReader>(cache_, track, 0, total), options);
+  std::vector<std::vector<float>> blocks;  // of each stem
+  std::vector<float> references;           // [S, C, n]
+  for (std::int64_t judged = 0; judged < total;) {
+    if (options_.clock() > deadline) return false;
+    const std::size_t frames = stream.Read(kBlockFrames, blocks);
+    if (frames == 0) break;
+    const std::size_t size = static_cast<std::size_t>(channels) * frames;
+    references.resize(stems * size);
+    cache_.ReadStems(track, judged, static_cast<std::int64_t>(frames), references.data());
+    const AudioBuffer mix = SumStems(references, channels, frames);
+    AudioBuffer estimate(channels, frames);
     for (std::size_t s = 0; s < stems; ++s) {
       const std::span<const float> reference = std::span(references).subspan(s * size, size);
-      sums.estimate[s].Add(reference, estimates.samples().subspan(s * size, size));
+      Deinterleave(blocks[s].data(), channels, frames, estimate.samples().data());
+      sums.estimate[s].Add(reference, estimate.samples());
       sums.mixture[s].Add(reference, mix.samples());
     }
-  };
-  OverlapAdd overlap_add(
-      SongOverlapAdd(manifest, total),
-      [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
-        SeparateSegment(model, device, in, out);
-      },
-      judge);
-  for (std::int64_t start = 0; start < total; start += kBlockFrames) {
-    if (options_.clock() > deadline) return false;
-    overlap_add.Push(read(start, static_cast<std::size_t>(std::min(kBlockFrames, total - start))));
+    judged += static_cast<std::int64_t>(frames);
   }
-  overlap_add.Finish();
   return true;
 }
 
-SongFigures SongValidation::Run(SeparationModel& model, const Manifest& manifest,
-                                const torch::Device& device) const {
-  torch::NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
+SongFigures SongValidation::Run(Runtime& runtime) const {
   const double begin = options_.clock();
   const double deadline = options_.max_seconds > 0 ? begin + options_.max_seconds
                                                    : std::numeric_limits<double>::infinity();
@@ -127,12 +104,10 @@ SongFigures SongValidation::Run(SeparationModel& model, const Manifest& manifest
   for (const std::size_t track : tracks_) {
     Sums sums;
     // Once the time is over, no later song is begun either, however short.
-    const bool whole =
-        figures.left_out.empty() && Judge(track, model, manifest, device, deadline, sums);
+    const bool whole = figures.left_out.empty() && Judge(track, runtime, deadline, sums);
     (whole ? figures.songs : figures.left_out).push_back(cache_.tracks()[track].name);
     if (whole) all.push_back(std::move(sums));
   }
-  if (was_training) model.train();
   figures.seconds = options_.clock() - begin;
 
   for (std::size_t s = 0; s < cache_.stems().size(); ++s) {

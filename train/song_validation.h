@@ -1,8 +1,6 @@
-// Validation on whole songs: each goes through the model as `separate` would take it, segment by
-// segment with the same overlap-add, and its stems are compared over all their length.
+// Validation on whole songs: each goes through the model as `separate` takes it, by the same code
+// (StemStream), and its stems are compared over all their length.
 #pragma once
-
-#include <torch/torch.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -10,8 +8,7 @@
 #include <vector>
 
 #include "datasets/cache/cache.h"
-#include "models/separation_model.h"
-#include "separate/manifest.h"
+#include "separate/runtime.h"
 
 namespace stemsmith {
 
@@ -45,16 +42,14 @@ class SongValidation {
   // `cache` holds audio and must outlive it.
   SongValidation(const CacheReader& cache, SongValidationOptions options);
   const std::vector<std::size_t>& tracks() const { return tracks_; }  // in order
-  // `manifest` is that of the model's checkpoint, without normalisation of whole songs. Runs the
-  // model in eval mode, in float32 and without gradients, and leaves it in the mode it was in.
-  SongFigures Run(SeparationModel& model, const Manifest& manifest,
-                  const torch::Device& device) const;
+  // `runtime` is the model as it stands (ModelRuntime) or one that was exported, and gives the
+  // cache's stems.
+  SongFigures Run(Runtime& runtime) const;
 
  private:
   struct Sums;  // of one song
   // False when the time ends before the song does.
-  bool Judge(std::size_t track, SeparationModel& model, const Manifest& manifest,
-             const torch::Device& device, double deadline, Sums& sums) const;
+  bool Judge(std::size_t track, Runtime& runtime, double deadline, Sums& sums) const;
 
   const CacheReader& cache_;
   SongValidationOptions options_;

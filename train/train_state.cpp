@@ -54,6 +54,14 @@ void MigrateFrom1(Checkpoint& checkpoint) {
 
 }  // namespace
 
+void TrainState::TakeProgressOf(TrainState saved) {
+  saved.config = config;
+  saved.cache_fingerprint = cache_fingerprint;
+  saved.threads = threads;
+  saved.device = device;
+  *this = std::move(saved);
+}
+
 nlohmann::json TrainState::ToJson() const {
   return {{"version", kVersion},
           {"step", step},

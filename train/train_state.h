@@ -36,6 +36,10 @@ struct TrainState {
   nlohmann::json scaler;  // the loss scaling of float16; null without
   int ranks = 1;          // processes that train together
 
+  // Becomes `saved` in all but what this process was started with: configuration, cache, threads
+  // and device.
+  void TakeProgressOf(TrainState saved);
+
   nlohmann::json ToJson() const;
   // Of this version. Throws Error (`where` names the file) for damaged ones.
   static TrainState FromJson(const nlohmann::json& json, const std::string& where);

@@ -12,6 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/config.h"
+#include "core/device.h"
+#include "core/error.h"
 #include "core/progress.h"
 #include "train/launcher.h"
 
@@ -21,9 +23,9 @@ struct TrainRequest {
   std::filesystem::path run;  // the run folder
   bool resume = false;
   bool accept_changes = false;  // resumes with a configuration or a cache that is not the run's
-  std::string device = "auto";  // auto, cpu, cuda
-  int threads = 0;              // compute threads; 0: one per core, shared with ranks beside it
-  Launch launch;                // who trains together; the same request on all ranks but for this
+  Device device;
+  int threads = 0;  // compute threads; 0: one per core, shared with ranks beside it
+  Launch launch;    // who trains together; the same request on all ranks but for this
   OutputMode output = OutputMode::kAuto;
   bool any_precision = false;  // takes train.precision where it does not pay, too; for tests
   // Called after every step with the number of steps done; may throw, which stops the run as a
@@ -47,5 +49,8 @@ struct TrainResult {
 // folder that holds a run already (without resume) or none (with it), a loss that is no longer
 // finite, memory that runs out.
 TrainResult Train(const Config& config, const TrainRequest& request);
+
+// The error where a GPU's memory runs out: names the settings that help. `where` is the run folder.
+Error OutOfDeviceMemory(const std::string& where);
 
 }  // namespace stemsmith

@@ -7,6 +7,7 @@
 
 #include "core/json_fields.h"
 #include "evaluate/metrics.h"
+#include "models/model_runtime.h"
 
 namespace stemsmith {
 namespace {
@@ -98,8 +99,7 @@ ValidationFigures Validation::Run(const Objective& objective, const torch::Devic
                                   const Ranks& ranks) const {
   torch::NoGradGuard no_grad;
   SeparationModel& model = objective.model();
-  const bool was_training = model.is_training();
-  model.eval();
+  const EvalMode eval(model);
   const std::int64_t batches = (segments() + options_.batch_size - 1) / options_.batch_size;
   // Each rank fills in its batches, and leaves zeros for the others'. Sums with zeros are exact.
   torch::Tensor losses = torch::zeros({batches}, torch::kFloat64);
@@ -115,7 +115,6 @@ ValidationFigures Validation::Run(const Objective& objective, const torch::Devic
                                                      energies.slice(0, first, first + size));
     losses[i] = loss * static_cast<double>(size);
   }
-  if (was_training) model.train();
   ranks.Sum(losses);
   ranks.Sum(energies);
 

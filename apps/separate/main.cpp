@@ -76,9 +76,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                  "with silence of the lost length and says where")
       ->check(CLI::IsMember({"fail", "conceal"}))
       ->capture_default_str();
-  app.add_option("--device", arguments.runtime.device, "auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  AddDevice(app, arguments.runtime.device, "Where to compute");
   AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
             "Compute threads (default: one per core)");
   auto* json_flag = app.add_flag_callback(

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "export/export.h"
 #include "models/weights/package.h"
+#include "separate/torch_device.h"
 
 namespace stemsmith {
 namespace {
@@ -77,6 +78,7 @@ std::string PackageName(const std::filesystem::path& source,
 
 void RunExport(const ExportArguments& arguments) {
   CatchInterrupts();
+  TorchDevice(arguments.options.device);  // before any other use of LibTorch
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
   const Checkpoint checkpoint = LoadCheckpoint(path);
   ExportOptions options = arguments.options;
@@ -126,6 +128,7 @@ void AddExportCommand(CLI::App& app) {
   AddNumber(*command, "--onnx-inline-mib", arguments->onnx_inline_mib, {0, 2032},
             "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
             "(default: as much as an .onnx file can hold, 2032)");
+  AddDevice(*command, options.device, "Where the files are checked");
   AddOutputFlags(*command, options.output);
   command->callback([arguments] { RunExport(*arguments); });
 }

@@ -26,7 +26,7 @@ void InspectModel(const InspectArguments& arguments) {
                           static_cast<long long>(manifest.length.multiple_frames))
               : ", fixed\n";
   text += Formatted("  overlap-add  %s window, overlap %g, song normalisation %s\n",
-                    manifest.window.c_str(), manifest.overlap, manifest.song_normalization.c_str());
+                    NameOf(manifest.window), manifest.overlap, NameOf(manifest.song_normalization));
   if (manifest.stft.is_object()) text += "  STFT         " + manifest.stft.dump() + '\n';
   if (manifest.training.is_object()) text += "  training     " + manifest.training.dump() + '\n';
   if (manifest.versions.is_object()) text += "  versions     " + manifest.versions.dump() + '\n';

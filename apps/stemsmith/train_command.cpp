@@ -103,9 +103,7 @@ void AddTrainCommand(CLI::App& app) {
       ->add_flag("--override", arguments->request.accept_changes,
                  "Go on although the configuration or the cache is not the run's")
       ->needs(resume);
-  command->add_option("--device", arguments->request.device, "Where to compute")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  AddDevice(*command, arguments->request.device, "Where to compute");
   AddNumber(*command, "--threads", arguments->request.threads, {0, 4096},
             "Compute threads; 0: one per core, shared with other ranks. The results' last bits "
             "depend on it")

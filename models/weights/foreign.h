@@ -32,7 +32,8 @@ struct ModelPlan {
   nlohmann::ordered_json model;  // the configuration, with `name`
   ModelSetting setting;
   std::int64_t segment_frames = 0;
-  std::string song_normalization = "none", tail = "zeros";
+  SongNormalization song_normalization = SongNormalization::kNone;
+  Tail tail = Tail::kZeros;
   std::vector<std::string> notes;  // for the user: what was left out or decided
 };
 // From the class and its arguments. Throws Error for classes that no model of the table is.

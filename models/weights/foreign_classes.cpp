@@ -141,8 +141,8 @@ ModelPlan PlanFromClass(const ForeignModel& foreign, const std::string& where) {
           : OrderedJson(row->default_segment_s * (row->segment_in_frames ? 44100 : 1));
   plan.segment_frames =
       SegmentFrames(segment, row->segment_in_frames ? 1 : plan.setting.sample_rate_hz, where);
-  plan.song_normalization = "mean_std";
-  plan.tail = "context";
+  plan.song_normalization = SongNormalization::kMeanStd;
+  plan.tail = Tail::kContext;
 
   plan.model["name"] = row->row;
   std::vector<std::string> dropped;
@@ -190,8 +190,8 @@ ModelPlan PlanFromConfig(const std::filesystem::path& path, const ModelPlan& fal
     plan.setting.channels = static_cast<int>(data.IntegerIn("channels", 2, 1, 64));
     seconds = data.NumberIn("segment", 11, 0, 3600);
     if (!msst) seconds = config.NumberIn("model_segment", 4 * seconds, 0, 3600);
-    plan.song_normalization = "mean_std";
-    plan.tail = "context";
+    plan.song_normalization = SongNormalization::kMeanStd;
+    plan.tail = Tail::kContext;
   }
   if (plan.setting.stems.empty())
     throw Error::Usage("the configuration does not name the stems", config.Where(),

@@ -41,7 +41,7 @@ TEST(SeparateMemory, OfTenMinutesIsThatOfOneWithOnnx) {
   testing::TemporaryFolder folder;
   Manifest manifest = testing::TinyManifest(3);
   manifest.segment_frames = 6 * 44100;
-  manifest.song_normalization = "mean_std";
+  manifest.song_normalization = SongNormalization::kMeanStd;
   testing::WriteGainOnnx(folder / "model.onnx", manifest, {1, 0.5f, 0.25f});
   ExpectEqualPeaks(folder / "model.onnx", 48000);
 }

@@ -33,9 +33,12 @@ TEST(Config, GivesValuesAndDocumentedDefaults) {
   EXPECT_EQ(config.Integer("missing", 7), 7);
   EXPECT_EQ(config.Child("nothing").Number("deep", 1.5), 1.5);
   const Config fallback = Config::Parse("{name: unet}", "elsewhere.yaml");
-  EXPECT_EQ(config.Child("absent", fallback).String("name", ""), "unet");
-  EXPECT_EQ(config.Child("absent").String("name", ""), "unet");
-  EXPECT_EQ(Config::Parse(config.Dump(), "d").Child("absent").String("name", ""), "unet");
+  const Config filled = config.WithDefault("absent", fallback);
+  EXPECT_EQ(filled.Child("absent").String("name", ""), "unet");
+  EXPECT_EQ(Config::Parse(filled.Dump(), "d").Child("absent").String("name", ""), "unet");
+  filled.CheckAllRead();
+  EXPECT_EQ(config.Child("absent").String("name", "none"), "none") << "it is left as it was";
+  EXPECT_EQ(config.WithDefault("c", fallback).String("c", ""), "text") << "what is given counts";
   config.CheckAllRead();
 }
 

@@ -77,7 +77,7 @@ TEST_P(ModelTableTest, TheManifestTellsTheCheckpointsStory) {
   EXPECT_FALSE(manifest.training.contains("config"));
   // The nearest length of the rule, above or below.
   const std::int64_t multiple = manifest.length.multiple_frames;
-  EXPECT_EQ(model->ValidLength(manifest.segment_frames), manifest.segment_frames);
+  EXPECT_EQ(model->length_rule().AtLeast(manifest.segment_frames), manifest.segment_frames);
   EXPECT_LE(std::abs(manifest.segment_frames - checkpoint.segment_frames), (multiple + 1) / 2);
   const Manifest longer = ManifestFor(checkpoint, *model, 2.0, "tiny");
   EXPECT_LE(std::abs(longer.segment_frames - 2 * 44100), (multiple + 1) / 2);

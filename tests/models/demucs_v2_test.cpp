@@ -20,7 +20,7 @@ TEST(DemucsV2, TheCentreDoesNotDependOnThePadding) {
   torch::NoGradGuard no_grad;
   const auto model = Build("channels: 4, depth: 3, lstm_layers: 0");
   const std::int64_t multiple = model->length_rule().multiple_frames;
-  const std::int64_t frames = model->ValidLength(4000);
+  const std::int64_t frames = model->length_rule().AtLeast(4000);
   const auto mix = torch::randn({1, 2, frames});
   const auto longer = torch::constant_pad_nd(mix, {2 * multiple, 2 * multiple});
   const auto direct = model->forward(mix);
@@ -41,7 +41,8 @@ TEST(DemucsV2, AnyCombinationOfOptionsKeepsTheLength) {
     for (const std::int64_t frames : {1, 1000, 1001, 1002, 1003}) {
       const auto model = Build(std::string("channels: 4, ") + options);
       EXPECT_EQ(model->forward(torch::randn({2, 2, frames})).size(-1), frames) << options;
-      const std::int64_t valid = model->ValidLength(frames) + model->length_rule().multiple_frames;
+      const std::int64_t valid =
+          model->length_rule().AtLeast(frames) + model->length_rule().multiple_frames;
       EXPECT_EQ(model->Separate(torch::randn({2, 2, valid})).size(-1), valid) << options;
     }
 }

@@ -68,17 +68,17 @@ TEST(HybridDemucs, SizesThatDoNotFitAreErrors) {
 
 TEST(HybridDemucs, PadsToTheTrainingSegmentOnlyWhereItSeparates) {
   const auto model = TinyModel("htdemucs");
-  EXPECT_EQ(model->ValidLength(100), 882);  // 0.02 s
-  EXPECT_EQ(model->ValidLength(1000), 1000);
+  EXPECT_EQ(model->length_rule().AtLeast(100), 882);  // 0.02 s
+  EXPECT_EQ(model->length_rule().AtLeast(1000), 1000);
   model->UseSegment(2000);
-  EXPECT_EQ(model->ValidLength(100), 2000);
+  EXPECT_EQ(model->length_rule().AtLeast(100), 2000);
   model->train();
-  EXPECT_EQ(model->ValidLength(100), 100);
+  EXPECT_EQ(model->length_rule().AtLeast(100), 100);
   const auto free = MakeModel(
       Config::Parse(std::string(kTransformer) + "use_train_segment: false}", "m"), Setting());
   free->eval();
   free->UseSegment(2000);
-  EXPECT_EQ(free->ValidLength(100), 100);
+  EXPECT_EQ(free->length_rule().AtLeast(100), 100);
 }
 
 // What is kept of a span lies 50 steps away from its edges: what differs from one run over all is

@@ -97,12 +97,12 @@ TEST(Import, TakesBackWhatPackagesHold) {
     ExpectSameWeights(imported.checkpoint.weights, checkpoint.weights);
     EXPECT_EQ(imported.checkpoint.setting.stems, checkpoint.setting.stems);
     EXPECT_EQ(imported.checkpoint.segment_frames, checkpoint.segment_frames);
-    EXPECT_EQ(imported.checkpoint.song_normalization, "mean_std");
-    EXPECT_EQ(imported.checkpoint.tail, "context");
+    EXPECT_EQ(imported.checkpoint.song_normalization, SongNormalization::kMeanStd);
+    EXPECT_EQ(imported.checkpoint.tail, Tail::kContext);
     SaveCheckpoint(folder / "own.safetensors", imported.checkpoint);
     const Checkpoint again = LoadCheckpoint(folder / "own.safetensors");
-    EXPECT_EQ(again.song_normalization, "mean_std");
-    EXPECT_EQ(again.tail, "context");
+    EXPECT_EQ(again.song_normalization, SongNormalization::kMeanStd);
+    EXPECT_EQ(again.tail, Tail::kContext);
     ModelFromCheckpoint(again);
   }
 }

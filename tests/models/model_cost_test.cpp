@@ -19,7 +19,7 @@ TEST_P(EveryModelsCost, IsFoundOutWithoutData) {
   for (const auto& parameter : model->parameters()) parameters += parameter.numel();
   const ModelCost cost = MeasureCost(TinyConfig(GetParam()), Setting(), 9000, 2);
   EXPECT_EQ(cost.parameters, parameters);
-  EXPECT_EQ(cost.frames, model->ValidLength(9000));
+  EXPECT_EQ(cost.frames, model->length_rule().AtLeast(9000));
   EXPECT_GT(cost.macs, 1e5);
   EXPECT_GT(cost.inference_bytes, 4 * parameters);
   // Weights, gradients and two moments, and something for the batch, which grows with it.

@@ -73,22 +73,22 @@ TEST_P(EveryModel, AGradientReachesEveryParameter) {
   }
 }
 
-TEST_P(EveryModel, ValidLengthIsTheNextOfTheRuleAndSeparateTakesIt) {
+TEST_P(EveryModel, LengthRuleGivesTheNextLengthAndSeparateTakesIt) {
   torch::NoGradGuard no_grad;
   const auto model = TinyModel(GetParam());
   const LengthRule rule = model->length_rule();
   EXPECT_GE(rule.offset_frames, 0);
   ASSERT_GE(rule.multiple_frames, 1);
   for (std::int64_t frames = 1; frames < 3 * rule.multiple_frames; frames += 37) {
-    const std::int64_t valid = model->ValidLength(frames);
+    const std::int64_t valid = model->length_rule().AtLeast(frames);
     ASSERT_GE(valid, frames);
     ASSERT_EQ((valid - rule.offset_frames) % rule.multiple_frames, 0);
     // Nothing shorter would do.
     ASSERT_TRUE(valid == rule.offset_frames || valid - rule.multiple_frames < frames);
-    ASSERT_EQ(model->ValidLength(valid), valid);
+    ASSERT_EQ(model->length_rule().AtLeast(valid), valid);
   }
   for (int k = 0; k < 3; ++k) {
-    const std::int64_t frames = model->ValidLength(1) + k * rule.multiple_frames;
+    const std::int64_t frames = model->length_rule().AtLeast(1) + k * rule.multiple_frames;
     EXPECT_EQ(model->Separate(torch::randn({1, 2, frames})).size(-1), frames);
   }
 }

@@ -34,7 +34,7 @@ Traced Trace(SeparationModel& model, const torch::Tensor& example) {
 
 TEST_P(EveryModelTraced, TheGraphIsTheSameForEveryBatchSizeAndLength) {
   const auto model = TinyModel(GetParam());
-  const std::int64_t shortest = model->ValidLength(1000);
+  const std::int64_t shortest = model->length_rule().AtLeast(1000);
   const std::int64_t longer = shortest + 3 * model->length_rule().multiple_frames;
   const Traced reference = Trace(*model, torch::randn({1, 2, shortest}));
   EXPECT_EQ(reference.text, Trace(*model, torch::randn({3, 2, shortest})).text);
@@ -51,7 +51,7 @@ TEST_P(EveryModelTraced, TheGraphIsTheSameForEveryBatchSizeAndLength) {
 TEST_P(EveryModelTraced, TheGraphGivesTheModelsNumbersAtOtherSizes) {
   torch::NoGradGuard no_grad;
   const auto model = TinyModel(GetParam());
-  const std::int64_t shortest = model->ValidLength(1000);
+  const std::int64_t shortest = model->length_rule().AtLeast(1000);
   const Traced traced = Trace(*model, torch::randn({1, 2, shortest}));
   const bool dynamic = model->length_rule().dynamic;
   const auto mix =
@@ -65,7 +65,7 @@ TEST_P(EveryModelTraced, TheGraphGivesTheModelsNumbersAtOtherSizes) {
 
 TEST_P(EveryModelTraced, ForwardRecordsNoPaddingAtALengthOfTheRule) {
   const auto model = TinyModel(GetParam());
-  const auto example = torch::randn({1, 2, model->ValidLength(1000)});
+  const auto example = torch::randn({1, 2, model->length_rule().AtLeast(1000)});
   torch::NoGradGuard no_grad;
   EXPECT_TRUE(torch::equal(model->forward(example), model->Separate(example)));
 }

@@ -28,6 +28,40 @@ TEST(Manifest, SurvivesTheRoundTrip) {
   EXPECT_EQ(again.ToJson(), manifest.ToJson());
 }
 
+TEST(Manifest, ChoicesAreTextInJsonAlone) {
+  Manifest manifest = GoodManifest();
+  manifest.window = Window::kHann;
+  manifest.tail = Tail::kContext;
+  manifest.song_normalization = SongNormalization::kMeanStd;
+  nlohmann::json object = manifest.ToJson();
+  EXPECT_EQ(object["window"], "hann");
+  EXPECT_EQ(object["tail"], "context");
+  EXPECT_EQ(object["song_normalization"], "mean_std");
+  object.erase("tail");  // as manifests of the first exports
+  const Manifest again = Manifest::FromJson(object.dump(), "test");
+  EXPECT_EQ(again.window, Window::kHann);
+  EXPECT_EQ(again.tail, Tail::kZeros);
+  EXPECT_EQ(again.song_normalization, SongNormalization::kMeanStd);
+}
+
+TEST(LengthRule, GivesTheNextAndTheNearestLength) {
+  const LengthRule steps{true, 0, 100}, from{true, 300, 100}, fixed{false, 2, 1};
+  EXPECT_EQ(steps.AtLeast(1), 100);
+  EXPECT_EQ(steps.AtLeast(100), 100);
+  EXPECT_EQ(steps.AtLeast(101), 200);
+  EXPECT_EQ(from.AtLeast(1), 300);
+  EXPECT_EQ(from.AtLeast(301), 400);
+  EXPECT_EQ(fixed.AtLeast(1), 2);
+  EXPECT_EQ(fixed.AtLeast(77), 77);
+  EXPECT_EQ(steps.Nearest(0), 100);
+  EXPECT_EQ(steps.Nearest(40), 100) << "there is none below";
+  EXPECT_EQ(steps.Nearest(149), 100);
+  EXPECT_EQ(steps.Nearest(150), 100) << "of two as near, the shorter";
+  EXPECT_EQ(steps.Nearest(151), 200);
+  EXPECT_EQ(from.Nearest(340), 300);
+  EXPECT_EQ(from.Nearest(10), 300);
+}
+
 TEST(Manifest, RefusesNonsense) {
   const auto refuse = [](const char* key, nlohmann::json value, const char* expected) {
     nlohmann::json object = GoodManifest().ToJson();
@@ -43,7 +77,9 @@ TEST(Manifest, RefusesNonsense) {
   refuse("channels", "two", "'channels' is \"two\", not a whole number");
   refuse("segment_frames", 0, "segment");
   refuse("overlap", 1.0, "overlap");
-  refuse("window", "wavy", "wavy");
+  refuse("window", "triangel", "the window 'triangel'");
+  refuse("tail", "contxt", "the tail 'contxt'");
+  refuse("song_normalization", "mean", "the song normalisation 'mean'");
   EXPECT_THROW(Manifest::FromJson("[1", "x"), Error);
   EXPECT_THROW(Manifest::FromJson("{}", "x"), Error);
 }

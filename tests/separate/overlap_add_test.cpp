@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
@@ -31,7 +32,7 @@ Result Process(const AudioBuffer& audio, const OverlapAddOptions& options, std::
       options,
       [&](const AudioBuffer& in, std::size_t valid, AudioBuffer& out) {
         result.valid.push_back(valid);
-        for (int c = 0; c < in.channels() && options.tail == "zeros"; ++c) {
+        for (int c = 0; c < in.channels() && options.tail == Tail::kZeros; ++c) {
           for (std::size_t t = valid; t < in.frames(); ++t) {
             ASSERT_EQ(in.channel(c)[t], 0.0f) << "the last segment is filled up with zeros";
           }
@@ -54,7 +55,7 @@ Result Process(const AudioBuffer& audio, const OverlapAddOptions& options, std::
 void Identity(const AudioBuffer& in, std::size_t, AudioBuffer& out) { out = in; }
 
 TEST(OverlapAdd, IdentityGivesTheInputToTheFrame) {
-  for (const std::string window : {"triangle", "hann", "rectangle"}) {
+  for (const Window window : {Window::kTriangle, Window::kHann, Window::kRectangle}) {
     for (const std::size_t segment : {1UL, 2UL, 7UL, 64UL, 1000UL}) {
       for (const double overlap : {0.0, 0.1, 0.25, 0.5, 0.75, 0.99}) {
         for (const std::size_t frames : {0UL, 1UL, 63UL, 64UL, 65UL, 112UL, 1000UL, 2777UL}) {
@@ -62,10 +63,10 @@ TEST(OverlapAdd, IdentityGivesTheInputToTheFrame) {
           const Result result = Process(audio, {segment, overlap, window, 2, 2}, 500, Identity);
           for (int c = 0; c < 2; ++c) {
             const auto& channel = result.channels[static_cast<std::size_t>(c)];
-            ASSERT_EQ(channel.size(), frames) << window << segment << " " << overlap;
+            ASSERT_EQ(channel.size(), frames) << NameOf(window) << segment << " " << overlap;
             for (std::size_t t = 0; t < frames; ++t) {
               ASSERT_NEAR(channel[t], audio.channel(c)[t], 1e-6)
-                  << window << segment << " " << overlap;
+                  << NameOf(window) << segment << " " << overlap;
             }
           }
         }
@@ -76,7 +77,7 @@ TEST(OverlapAdd, IdentityGivesTheInputToTheFrame) {
 
 TEST(OverlapAdd, BlockSizesOfTheInputChangeNoBit) {
   const AudioBuffer audio = TestTones(2, 5003, 44100);
-  const OverlapAddOptions options{400, 0.25, "triangle", 2, 4};
+  const OverlapAddOptions options{400, 0.25, Window::kTriangle, 2, 4};
   const auto function = [](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
     for (int c = 0; c < 4; ++c) {
       for (std::size_t t = 0; t < in.frames(); ++t) {
@@ -100,7 +101,8 @@ TEST(OverlapAdd, NeighboursAreBlendedByTheTriangle) {
     value += 2.0f;
     std::fill(out.samples().begin(), out.samples().end(), value);
   };
-  const Result result = Process(TestTones(1, 12, 44100), {8, 0.5, "triangle", 1, 1}, 12, function);
+  const Result result =
+      Process(TestTones(1, 12, 44100), {8, 0.5, Window::kTriangle, 1, 1}, 12, function);
   const std::vector<float> expected = {
       1, 1, 1, 1, (4 + 3) / 5.0f, (3 + 6) / 5.0f, (2 + 9) / 5.0f, (1 + 12) / 5.0f, 3, 3, 3, 3};
   ASSERT_EQ(result.channels[0].size(), expected.size());
@@ -111,7 +113,7 @@ TEST(OverlapAdd, NeighboursAreBlendedByTheTriangle) {
 
 TEST(OverlapAdd, NoSegmentForWhatIsCoveredAlready) {
   // 100 + 75 frames are covered by two segments; one frame more asks for a third.
-  const OverlapAddOptions options{100, 0.25, "triangle", 1, 1};
+  const OverlapAddOptions options{100, 0.25, Window::kTriangle, 1, 1};
   EXPECT_EQ(Process(TestTones(1, 175, 44100), options, 50, Identity).valid,
             (std::vector<std::size_t>{100, 100}));
   EXPECT_EQ(Process(TestTones(1, 176, 44100), options, 50, Identity).valid,
@@ -126,8 +128,8 @@ TEST(OverlapAdd, NoSegmentForWhatIsCoveredAlready) {
 TEST(OverlapAdd, TheTailSeesWhatLiesBeforeIt) {
   AudioBuffer audio(1, 16);
   for (std::size_t t = 0; t < 16; ++t) audio.channel(0)[t] = static_cast<float>(t + 1);
-  OverlapAddOptions options{8, 0.25, "triangle", 1, 1};
-  options.tail = "context";
+  OverlapAddOptions options{8, 0.25, Window::kTriangle, 1, 1};
+  options.tail = Tail::kContext;
   std::vector<std::vector<float>> seen;
   const auto function = [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
     seen.emplace_back(in.channel(0), in.channel(0) + in.frames());
@@ -159,6 +161,44 @@ TEST(OverlapAdd, TheTailSeesWhatLiesBeforeIt) {
   EXPECT_EQ(Process(fourteen, options, 14, function).valid, (std::vector<std::size_t>{8, 8, 2}));
 }
 
+// However many segments the function gets at once, each is the same, and so are all bits of the
+// result.
+TEST(OverlapAdd, BatchesChangeNoBit) {
+  std::vector<int> counts;
+  // Of a stereo segment two stereo stems; what comes out depends on the frame's place.
+  const auto function = [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
+    counts.push_back(in.channels() / 2);
+    ASSERT_EQ(out.channels(), 2 * in.channels());
+    for (int c = 0; c < out.channels(); ++c) {
+      const float* from = in.channel(c / 4 * 2 + c % 2);
+      for (std::size_t t = 0; t < in.frames(); ++t) {
+        out.channel(c)[t] = from[t] * (0.3f + static_cast<float>(t + c % 4) / 100.0f);
+      }
+    }
+  };
+  for (const Tail tail : {Tail::kZeros, Tail::kContext}) {
+    for (const double overlap : {0.0, 0.25, 0.9}) {
+      for (const std::size_t frames : {1UL, 99UL, 100UL, 101UL, 175UL, 400UL, 1003UL, 1075UL}) {
+        OverlapAddOptions options{100, overlap, Window::kTriangle, 2, 4, tail};
+        const AudioBuffer audio = TestTones(2, frames, 44100);
+        counts.clear();
+        const Result expected = Process(audio, options, 64, function);
+        const std::size_t segments = counts.size();
+        for (const std::size_t batch : {2UL, 3UL, 16UL}) {
+          options.batch = batch;
+          counts.clear();
+          const Result result = Process(audio, options, 64, function);
+          EXPECT_EQ(result.channels, expected.channels) << frames << " " << overlap << " " << batch;
+          EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), 0), segments);
+          const auto most = static_cast<int>(batch);
+          EXPECT_LE(*std::max_element(counts.begin(), counts.end()), most);
+          if (frames > 1000 && overlap > 0.5) EXPECT_EQ(counts.front(), most);
+        }
+      }
+    }
+  }
+}
+
 TEST(OverlapAdd, SenselessOptionsAreErrors) {
   const auto make = [](const OverlapAddOptions& options) {
     OverlapAdd overlap_add(options, Identity, [](const AudioBuffer&) {});
@@ -167,10 +207,9 @@ TEST(OverlapAdd, SenselessOptionsAreErrors) {
   EXPECT_THROW(make({100, 1.0}), Error);
   EXPECT_THROW(make({100, -0.1}), Error);
   EXPECT_THROW(make({100, std::nan("")}), Error);
-  EXPECT_THROW(make({100, 0.25, "triangel"}), Error);
-  OverlapAddOptions tail{100, 0.25};
-  tail.tail = "contxt";
-  EXPECT_THROW(make(tail), Error);
+  OverlapAddOptions nothing{100, 0.25};
+  nothing.batch = 0;
+  EXPECT_THROW(make(nothing), Error);
 }
 
 }  // namespace

@@ -53,11 +53,16 @@ class FunctionRuntime : public Runtime {
   const Manifest& manifest() const override { return manifest_; }
   std::string description() const override { return "a function"; }
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
-    ASSERT_EQ(batch, 1);
+    const std::int64_t size = manifest_.channels * frames;
+    const auto stems = static_cast<std::int64_t>(manifest_.stems.size());
     runs.push_back(frames);
-    function_(mix, frames, estimates);
+    batches.push_back(batch);
+    for (std::int64_t b = 0; b < batch; ++b)
+      function_(mix + b * size, frames, estimates + b * stems * size);
   }
-  std::vector<std::int64_t> runs;
+  int segments_at_once() const override { return at_once; }
+  std::vector<std::int64_t> runs, batches;
+  int at_once = 1;
 
  private:
   Manifest manifest_;
@@ -236,7 +241,7 @@ TEST(StemStream, GivesTheChosenStemsInTheChosenOrder) {
 
 TEST(StemStream, NormalisesByTheWholeSongAndUndoesIt) {
   Manifest manifest = ShortSegments(1);
-  manifest.song_normalization = "mean_std";
+  manifest.song_normalization = SongNormalization::kMeanStd;
   double sum = 0, squares = 0, count = 0;
   FunctionRuntime runtime(manifest, [&](const float* mix, std::int64_t frames, float* out) {
     for (std::int64_t t = 0; t < frames; ++t) {
@@ -255,7 +260,7 @@ TEST(StemStream, NormalisesByTheWholeSongAndUndoesIt) {
 
 TEST(StemStream, SilenceStaysFiniteUnderNormalisation) {
   Manifest manifest = ShortSegments(1);
-  manifest.song_normalization = "mean_std";
+  manifest.song_normalization = SongNormalization::kMeanStd;
   FunctionRuntime runtime(manifest, [](const float* mix, std::int64_t frames, float* out) {
     std::copy_n(mix, 2 * frames, out);
   });
@@ -289,6 +294,57 @@ TEST(StemStream, AShortInputTakesAShortSegmentThatFitsTheRule) {
   StemStream stream(fixed, std::make_unique<MemoryReader>(Noise(2 * 50), 2, 44100));
   ReadStems(stream);
   EXPECT_EQ(fixed.runs, std::vector<std::int64_t>{2300});
+}
+
+TEST(StemStream, BatchesOfSegmentsChangeNoBit) {
+  // Stems that depend on the frame's place in its segment, from five channels: groups of the
+  // model's two.
+  FunctionRuntime runtime(ShortSegments(3), [](const float* mix, std::int64_t frames, float* out) {
+    for (std::int64_t i = 0; i < 6 * frames; ++i)
+      out[i] = mix[i % (2 * frames)] * (0.1f + static_cast<float>(i % 1000) / 1000.0f);
+  });
+  const std::vector<float> mix = Noise(5 * 50'000);
+  const auto separate = [&](const StemStreamOptions& options) {
+    runtime.runs.clear(), runtime.batches.clear();
+    StemStream stream(runtime, std::make_unique<MemoryReader>(mix, 5, 44100), options);
+    return ReadStems(stream);
+  };
+  const StemStreamOptions chosen{.stems = {"other", "drums"}};
+  const auto one = separate(chosen);
+  for (const std::int64_t batch : runtime.batches) EXPECT_EQ(batch, 1);
+  const std::size_t runs = runtime.runs.size();
+  StemStreamOptions three = chosen;
+  three.batch = 3;
+  EXPECT_EQ(separate(three), one);
+  EXPECT_EQ(runtime.batches.front(), 3);
+  EXPECT_LT(runtime.runs.size(), runs / 2);
+  runtime.at_once = 4;
+  EXPECT_EQ(separate(chosen), one);
+  EXPECT_EQ(runtime.batches.front(), 4) << "as many as the runtime advises";
+}
+
+TEST(StemStream, GivesValuesThatAreNotFiniteWhereTheyAreWanted) {
+  FunctionRuntime runtime(ShortSegments(1), [](const float*, std::int64_t frames, float* out) {
+    std::fill_n(out, 2 * frames, std::nanf(""));
+  });
+  StemStream stream(runtime, std::make_unique<MemoryReader>(Noise(2 * 100), 2, 44100),
+                    {.refuse_not_finite = false});
+  EXPECT_TRUE(std::isnan(ReadStems(stream)[0][50]));
+}
+
+TEST(StemStream, TakesSegmentsOfAChosenLength) {
+  Manifest manifest = TinyManifest(1);
+  manifest.segment_frames = 3000;
+  manifest.length = {.dynamic = true, .offset_frames = 0, .multiple_frames = 1000};
+  FunctionRuntime runtime(manifest, [](const float* mix, std::int64_t frames, float* out) {
+    std::copy_n(mix, 2 * frames, out);
+  });
+  const auto reader = [] { return std::make_unique<MemoryReader>(Noise(2 * 6000), 2, 44100); };
+  StemStream stream(runtime, reader(), {.overlap = 0, .segment_frames = 2000, .batch = 3});
+  ReadStems(stream);
+  EXPECT_EQ(runtime.runs, std::vector<std::int64_t>{2000});
+  EXPECT_EQ(runtime.batches, std::vector<std::int64_t>{3});
+  EXPECT_THROW(StemStream(runtime, reader(), {.segment_frames = 2500}), Error);
 }
 
 TEST(StemStream, RefusesUnknownStemsOverlapsAndValuesThatAreNotFinite) {

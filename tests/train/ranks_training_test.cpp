@@ -4,7 +4,7 @@
 
 #include "tests/train/rank_threads.h"
 #include "tests/train/training_fixture.h"
-#include "train/trainer_run.h"
+#include "train/training_loop.h"
 
 namespace stemsmith::testing::ranks_training {
 namespace {
@@ -46,9 +46,9 @@ class RanksTraining : public TrainingTest {
         [&](Ranks& ranks) {
           const Config config = Config::Load(folder_ / "config.yaml", settings);
           const TrainRequest request = Request(run);
-          Trainer trainer(config, request, ranks);
-          trainer.Run();
-          weights[ranks.rank()] = trainer.model().StateDict();
+          TrainingLoop loop(config, request, ranks);
+          loop.Run();
+          weights[ranks.rank()] = loop.model().StateDict();
         },
         /*timeout_seconds=*/60);
     ASSERT_THAT(errors, ElementsAre("", ""));

@@ -8,7 +8,7 @@
 #include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 #include "train/loss_watch.h"
-#include "train/trainer_run.h"
+#include "train/trainer.h"
 
 namespace stemsmith::recover_test {
 

@@ -94,7 +94,7 @@ TEST_F(SpectrogramTraining, TrainedModelSeparatesAudio) {
   const Checkpoint checkpoint = LoadCheckpoint(CheckpointPath("stored", "best"));
   const auto model = ModelFromCheckpoint(checkpoint);
   model->eval();
-  EXPECT_EQ(model->ValidLength(checkpoint.segment_frames), checkpoint.segment_frames);
+  EXPECT_EQ(model->length_rule().AtLeast(checkpoint.segment_frames), checkpoint.segment_frames);
   torch::NoGradGuard no_grad;
   const std::vector<float> song = TwoStems(4000, 100);
   const torch::Tensor stems =

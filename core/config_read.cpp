@@ -1,0 +1,176 @@
+// From YAML to the tree: files, what they extend, overrides.
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+#include "core/config_node.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/numbers.h"
+
+namespace stemsmith {
+namespace {
+
+using NodePtr = std::shared_ptr<ConfigNode>;
+
+// Far beyond any configuration. Aliases of aliases (`b: [*a, *a]`, `c: [*b, *b]`, …) make few lines
+// of text more values than memory holds, as they are copied here.
+constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+constexpr std::size_t kMostValues = 100'000;
+constexpr int kDeepest = 100;
+
+Error TooDeep(const std::string& place) {
+  return Error::Usage("the configuration is nested too deeply", place);
+}
+
+std::string Place(const std::string& file, const YAML::Mark& mark) {
+  return mark.is_null() ? file : file + ":" + std::to_string(mark.line + 1);
+}
+
+// `values` counts those of the whole file.
+NodePtr Convert(const YAML::Node& yaml, const std::string& file, std::size_t& values,
+                int depth = 0) {
+  auto node = std::make_shared<ConfigNode>();
+  node->place = Place(file, yaml.Mark());
+  if (depth > kDeepest) throw TooDeep(node->place);
+  if (++values > kMostValues) {
+    throw Error::Usage("the configuration holds more than " + std::to_string(kMostValues) +
+                           " values, with those that aliases (*name) repeat",
+                       node->place, "write a shorter one");
+  }
+  std::set<std::string> known;
+  switch (yaml.Type()) {
+    case YAML::NodeType::Null:
+    case YAML::NodeType::Undefined:
+      node->kind = ConfigNode::Kind::kNull;
+      break;
+    case YAML::NodeType::Scalar:
+      node->kind = ConfigNode::Kind::kScalar;
+      node->scalar = yaml.Scalar();
+      node->quoted = yaml.Tag() == "!";
+      break;
+    case YAML::NodeType::Sequence:
+      node->kind = ConfigNode::Kind::kList;
+      for (const auto& item : yaml) node->items.push_back(Convert(item, file, values, depth + 1));
+      break;
+    case YAML::NodeType::Map:
+      for (const auto& entry : yaml) {
+        const std::string place = Place(file, entry.first.Mark());
+        if (!entry.first.IsScalar()) throw Error::Usage("a key is not plain text", place);
+        const std::string key = entry.first.Scalar();
+        if (!known.insert(key).second)
+          throw Error::Usage("the key '" + key + "' stands twice", place, "keep one of them");
+        node->entries.emplace_back(key, Convert(entry.second, file, values, depth + 1));
+        node->entries.back().second->place = place;  // the key's line reads better than the value's
+      }
+      break;
+  }
+  return node;
+}
+
+NodePtr ParseYaml(const std::string& text, const std::string& name) {
+  if (text.size() > kMostBytes) {
+    throw Error::Usage(
+        "a file of " + std::to_string(text.size() >> 20) + " MiB is no configuration", name,
+        "give a YAML file");
+  }
+  try {
+    std::size_t values = 0;
+    NodePtr node = Convert(YAML::Load(text), name, values);
+    if (node->kind == ConfigNode::Kind::kNull) node->kind = ConfigNode::Kind::kMap;
+    return node;
+  } catch (const YAML::Exception& error) {
+    throw Error::Usage("this is not valid YAML: " + error.msg, Place(name, error.mark));
+  }
+}
+
+// Maps merge key by key; everything else is replaced.
+void Merge(const NodePtr& base, const NodePtr& over) {
+  for (const auto& [key, value] : over->entries) {
+    const auto found = std::find_if(base->entries.begin(), base->entries.end(),
+                                    [&](const auto& entry) { return entry.first == key; });
+    if (found == base->entries.end()) {
+      base->entries.emplace_back(key, value);
+    } else if (found->second->kind == ConfigNode::Kind::kMap &&
+               value->kind == ConfigNode::Kind::kMap) {
+      Merge(found->second, value);
+    } else {
+      found->second = value;
+    }
+  }
+}
+
+NodePtr LoadFile(const std::filesystem::path& path, int depth = 0) {
+  if (depth > 16) throw Error::Usage("`extends` goes round in a circle", path.string());
+  NodePtr node = ParseYaml(ReadFile(path), path.string());
+  if (node->kind != ConfigNode::Kind::kMap)
+    throw Error::Usage("a configuration must be a map of keys", path.string());
+  const auto extends = std::find_if(node->entries.begin(), node->entries.end(),
+                                    [](const auto& entry) { return entry.first == "extends"; });
+  if (extends == node->entries.end()) return node;
+  if (extends->second->kind != ConfigNode::Kind::kScalar) {
+    throw Error::Usage("`extends` must name one file", extends->second->place);
+  }
+  NodePtr base = LoadFile(path.parent_path() / extends->second->scalar, depth + 1);
+  node->entries.erase(extends);
+  Merge(base, node);
+  return base;
+}
+
+}  // namespace
+
+std::shared_ptr<ConfigNode> ReadConfigFile(const std::filesystem::path& path) {
+  return LoadFile(path);
+}
+
+std::shared_ptr<ConfigNode> ParseConfig(const std::string& text, const std::string& name) {
+  return ParseYaml(text, name);
+}
+
+void OverrideConfig(const NodePtr& root, const std::string& setting) {
+  const std::size_t equals = setting.find('=');
+  const std::string place = "--set " + setting;
+  if (equals == std::string::npos || equals == 0) {
+    throw Error::Usage("an override must read key.path=value", place);
+  }
+  NodePtr node = root;
+  std::string path = setting.substr(0, equals);
+  if (std::count(path.begin(), path.end(), '.') > kDeepest) throw TooDeep("--set");
+  NodePtr value = ParseYaml(setting.substr(equals + 1), place);
+  value->place = place;
+  for (;;) {
+    const std::size_t dot = path.find('.');
+    const std::string key = path.substr(0, dot);
+    const bool last = dot == std::string::npos;
+    NodePtr* slot = nullptr;
+    if (node->kind == ConfigNode::Kind::kList) {
+      const auto index = NumberIn<std::size_t>(key, {});
+      if (!index || *index >= node->items.size()) {
+        throw Error::Usage(
+            "'" + key + "' is no item of a list of " + std::to_string(node->items.size()), place,
+            "items are numbered from 0");
+      }
+      slot = &node->items[*index];
+    } else {
+      if (node->kind != ConfigNode::Kind::kMap)
+        node->kind = ConfigNode::Kind::kMap, node->scalar.clear();
+      for (auto& [name, child] : node->entries) {
+        if (name == key) slot = &child;
+      }
+      if (slot == nullptr) {
+        node->entries.emplace_back(key, std::make_shared<ConfigNode>());
+        node->entries.back().second->place = place;
+        slot = &node->entries.back().second;
+      }
+    }
+    if (last) {
+      *slot = value;
+      return;
+    }
+    if ((*slot)->kind == ConfigNode::Kind::kNull) (*slot)->kind = ConfigNode::Kind::kMap;
+    node = *slot;
+    path = path.substr(dot + 1);
+  }
+}
+
+}  // namespace stemsmith

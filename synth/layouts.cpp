@@ -1,7 +1,6 @@
 #include "synth/layouts.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -166,14 +165,6 @@ const LayoutRow& FindLayout(std::string_view name) {
   throw Error::Usage("unknown layout \"" + called + "\"", "--layout",
                      (nearest.empty() ? "" : "did you mean " + nearest + "? ") +
                          std::string("The layouts are: ") + JoinNames(names));
-}
-
-int SongNumber(const std::string& song_name) {
-  constexpr std::string_view kPrefix = "song_";
-  if (!song_name.starts_with(kPrefix)) return 0;
-  int number = 0;
-  std::from_chars(song_name.data() + kPrefix.size(), song_name.data() + song_name.size(), number);
-  return std::max(0, number);
 }
 
 }  // namespace stemsmith::synth

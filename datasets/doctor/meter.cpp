@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 namespace {

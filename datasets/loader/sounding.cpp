@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 

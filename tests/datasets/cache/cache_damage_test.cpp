@@ -14,6 +14,7 @@
 #include "datasets/cache/builder.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/hdf5_file.h"
+#include "datasets/cache/track.h"
 #include "tests/support/flips.h"
 #include "tests/support/made_files.h"
 #include "tests/support/temporary_folder.h"

@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "datasets/cache/builder.h"
 #include "datasets/cache/hdf5_file.h"
+#include "datasets/cache/track.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {

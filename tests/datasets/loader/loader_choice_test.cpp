@@ -11,6 +11,7 @@
 #include <set>
 #include <sstream>
 
+#include "datasets/cache/track.h"
 #include "datasets/loader/loader.h"
 #include "tests/datasets/loader/loader_fixture.h"
 

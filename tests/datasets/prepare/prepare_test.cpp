@@ -23,6 +23,7 @@
 #include "core/random.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/index.h"
+#include "datasets/cache/track.h"
 #include "tests/datasets/prepare/prepare_fixture.h"
 
 namespace stemsmith {

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "core/error.h"
-#include "models/weights/foreign.h"
+#include "models/weights/import.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/temporary_folder.h"
 

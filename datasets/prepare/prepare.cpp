@@ -18,6 +18,7 @@
 #include "core/threads.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/lock.h"
+#include "datasets/prepare/track.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/advice.h"
 #include "datasets/recipes/song_mixer.h"

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "audio/encode_wav.h"
+#include "audio/quantize.h"
 #include "core/error.h"
 #include "core/files.h"
 
@@ -175,19 +176,15 @@ struct AudioWriter::Impl {
     written_samples += count;
   }
 
-  // Nearest integer, clipped, in the upper bits of an int32 as libsndfile wants it. Full scale
-  // itself (+1.0) becomes the highest integer and is not counted: decoders never give it,
-  // normalised floats often hold it.
+  // Into the upper bits of an int32, as libsndfile wants it. Full scale itself (+1.0) is clipped
+  // without being counted: decoders never give it, normalised floats often hold it.
   void Quantise(const float* samples, std::size_t count) {
     const int bits = 8 * BytesPerSample(options.sample_format);
-    const float scale = static_cast<float>(1 << (bits - 1));
-    const std::int32_t highest = (1 << (bits - 1)) - 1;
     integers.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       if (samples[i] > 1.0f || samples[i] < -1.0f) ++clipped;
-      const float scaled = std::clamp(samples[i], -1.0f, 1.0f) * scale;  // exact: a power of two
-      const std::int32_t value = std::min(static_cast<std::int32_t>(std::lrint(scaled)), highest);
-      integers[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(value) << (32 - bits));
+      const auto value = static_cast<std::uint32_t>(QuantizeSample(samples[i], bits));
+      integers[i] = static_cast<std::int32_t>(value << (32 - bits));
     }
   }
 
@@ -283,9 +280,7 @@ std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz) {
   char* out = bytes.data() + header;
   for (std::size_t t = 0; t < audio.frames(); ++t) {
     for (int c = 0; c < audio.channels(); ++c, out += 2) {
-      const float sample = audio.channel(c)[t];
-      const float kept = std::isfinite(sample) ? std::clamp(sample, -1.0f, 1.0f) : 0.0f;
-      const auto value = static_cast<std::int16_t>(std::lrint(kept * 32767.0f));
+      const auto value = static_cast<std::int16_t>(QuantizeSample(audio.channel(c)[t], 16));
       std::memcpy(out, &value, 2);
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "core/vector_clones.h"
@@ -178,6 +179,12 @@ std::vector<double> LoudnessMeter::Measure(double silent) const {
     loudness.push_back(gated > 0 ? lufs(gated) : silent);
   }
   return loudness;
+}
+
+double IntegratedLoudness(std::span<const float> samples, int sample_rate_hz) {
+  LoudnessMeter meter(/*stems=*/1, /*channels=*/1, sample_rate_hz);
+  meter.Add(samples.data(), samples.size());
+  return meter.Measure(-std::numeric_limits<double>::infinity()).at(0);
 }
 
 }  // namespace stemsmith

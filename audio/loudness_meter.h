@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace stemsmith {
@@ -26,5 +27,8 @@ class LoudnessMeter {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The same of one channel, at a rate of at least 4 kHz; -infinity for silence.
+double IntegratedLoudness(std::span<const float> samples, int sample_rate_hz);
 
 }  // namespace stemsmith

@@ -15,8 +15,8 @@ namespace {
 class Bag : public SeparationModel {
  public:
   Bag(std::vector<std::shared_ptr<SeparationModel>> models, const torch::Tensor& weights,
-      bool dynamic, ModelSetting setting)
-      : SeparationModel(std::move(setting)), models_(std::move(models)), dynamic_(dynamic) {
+      ModelSetting setting)
+      : SeparationModel(std::move(setting)), models_(std::move(models)) {
     torch::nn::ModuleList list;
     for (const auto& model : models_) list->push_back(model);
     register_module("models", list);
@@ -36,16 +36,15 @@ class Bag : public SeparationModel {
   }
 
   LengthRule length_rule() const override {
-    const LengthRule first = models_[0]->length_rule();
+    LengthRule common = models_[0]->length_rule();
     for (const auto& model : models_) {
       const LengthRule rule = model->length_rule();
-      if (rule.offset_frames != first.offset_frames ||
-          rule.multiple_frames != first.multiple_frames)
+      if (rule.offset_frames != common.offset_frames ||
+          rule.multiple_frames != common.multiple_frames)
         return {.dynamic = false, .offset_frames = 1, .multiple_frames = 1};
+      common.dynamic &= rule.dynamic;
     }
-    return {.dynamic = dynamic_,
-            .offset_frames = first.offset_frames,
-            .multiple_frames = first.multiple_frames};
+    return common;
   }
 
   void UseSegment(std::int64_t frames) override {
@@ -64,7 +63,6 @@ class Bag : public SeparationModel {
 
  private:
   std::vector<std::shared_ptr<SeparationModel>> models_;
-  bool dynamic_;
   torch::Tensor shares_;  // transient
 };
 
@@ -74,13 +72,10 @@ std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSettin
   std::vector<Config> parts = config.List("models");
   if (parts.empty()) parts.assign(2, Config::Parse("name: unet", "the default bag"));
   std::vector<std::shared_ptr<SeparationModel>> models;
-  bool dynamic = true;
   for (const Config& part : parts) {
-    const std::string name = part.RequiredString("name");
-    if (name == "bag")
+    if (part.RequiredString("name") == "bag")
       throw Error::Usage("a bag in a bag", part.Where("name"), "list all models in one bag");
     models.push_back(MakeModel(part, setting));
-    dynamic &= FindModelRow(name, part.Where("name")).dynamic_time;
   }
   const auto stems = static_cast<std::int64_t>(setting.stems.size());
   torch::Tensor weights = torch::ones({static_cast<std::int64_t>(models.size()), stems});
@@ -107,7 +102,7 @@ std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSettin
   if (!rows.empty() && *std::min_element(totals.begin(), totals.end()) <= 0)
     throw Error::Usage("a stem has no model: all its weights are 0", config.Where("weights"),
                        "give it a weight above 0 in one model");
-  return std::make_shared<Bag>(std::move(models), weights, dynamic, setting);
+  return std::make_shared<Bag>(std::move(models), weights, setting);
 }
 
 }  // namespace stemsmith

@@ -10,10 +10,9 @@
 #include <vector>
 
 #include "models/separation_model.h"
+#include "models/state_fit.h"
 
 namespace stemsmith {
-
-using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // models/weights/safetensors: u64 little-endian header length, JSON header, raw data. Every size
 // and offset is checked. Files written here hold a checksum (core/checksum.h) in the metadata entry

@@ -71,7 +71,10 @@ struct HybridDemucs::Level {
 
 HybridDemucs::HybridDemucs(HybridOptions options, ModelSetting setting)
     : SeparationModel(std::move(setting)), options_(std::move(options)) {
-  window_ = RegisterTransientBuffer(*this, "window", torch::hann_window(options_.nfft));
+  stft_ = register_module("stft", StftLayer(StftLayerOptions{.n_fft = options_.nfft,
+                                                             .hop = options_.nfft / 4,
+                                                             .edges = StftEdges::kNone,
+                                                             .normalized = true}));
   Build();
 }
 
@@ -175,9 +178,7 @@ void HybridDemucs::Build() {
 // The deviation of one sample alone is undefined.
 LengthRule HybridDemucs::length_rule() const { return {false, /*offset_frames=*/2, 1}; }
 
-nlohmann::json HybridDemucs::stft() const {
-  return {{"n_fft", options_.nfft}, {"hop", options_.nfft / 4}, {"window", "hann"}};
-}
+nlohmann::json HybridDemucs::stft() const { return stft_->Description(); }
 
 // Frame n is centred in the middle of the hop that the levels along time see as their step n.
 torch::Tensor HybridDemucs::Spectrum(const torch::Tensor& mix) const {
@@ -185,11 +186,7 @@ torch::Tensor HybridDemucs::Spectrum(const torch::Tensor& mix) const {
   const std::int64_t left = hop / 2 * 3, right = left + steps * hop - mix.size(2);
   const torch::Tensor padded = options_.hybrid_old ? torch::constant_pad_nd(mix, {left, right})
                                                    : PadReflected(mix, left, right);
-  const torch::Tensor spectra =
-      torch::stft(padded.flatten(0, 1), options_.nfft, hop, options_.nfft, window_,
-                  /*center=*/false, "constant", /*normalized=*/true, /*onesided=*/true,
-                  /*return_complex=*/true);
-  return torch::view_as_real(spectra)
+  return torch::view_as_real(stft_->Transform(padded.flatten(0, 1)))
       .permute({0, 3, 1, 2})
       .slice(2, 0, -1)  // without the topmost bin
       .unflatten(0, {-1, setting_.channels});
@@ -224,9 +221,7 @@ torch::Tensor HybridDemucs::SpectralOutput(const torch::Tensor& x, const torch::
       torch::view_as_complex(PartsLast(torch::constant_pad_nd(parts, {2, 2, 0, 1})));
   const std::int64_t steps = (frames + hop - 1) / hop;
   const std::int64_t left = options_.hybrid_old ? 0 : hop / 2 * 3;
-  const torch::Tensor waves =
-      torch::istft(spectra, options_.nfft, hop, options_.nfft, window_, /*center=*/true,
-                   /*normalized=*/true, /*onesided=*/true, steps * hop + 2 * left);
+  const torch::Tensor waves = stft_->Invert(spectra, steps * hop + 2 * left);
   return waves.slice(1, left, left + frames).unflatten(0, {-1, stems, c});
 }
 

@@ -10,6 +10,7 @@
 
 #include "models/layers/dconv_places.h"
 #include "models/layers/hybrid_layers.h"
+#include "models/layers/stft.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -83,7 +84,7 @@ class HybridDemucs : public SeparationModel {
   torch::Tensor SpectralOutput(const torch::Tensor& x, const torch::Tensor& spectrum,
                                std::int64_t frames) const;
 
-  torch::Tensor window_;  // Hann, transient
+  StftLayer stft_{nullptr};
   torch::nn::ModuleList encoder_, decoder_, tencoder_, tdecoder_;
   std::vector<bool> temporal_is_empty_;  // by temporal level: holds the strided convolution alone
   ScaledEmbedding freq_emb_{nullptr};

@@ -36,7 +36,6 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
   manifest.channels = checkpoint.setting.channels;
   manifest.segment_frames = model.length_rule().Nearest(wanted);
   manifest.length = model.length_rule();
-  manifest.length.dynamic &= FindModelRow(name, where).dynamic_time;
   manifest.song_normalization = checkpoint.song_normalization;
   manifest.tail = checkpoint.tail;
   manifest.stft = model.stft();

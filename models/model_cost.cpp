@@ -373,6 +373,7 @@ ModelCost MeasureCost(const Config& config, const ModelSetting& setting, std::in
     {
       const torch::NoGradGuard no_grad;
       model->eval();
+      cost.length_rule = model->length_rule();
       const model_cost::Pass pass;
       model->forward(torch::empty({1, setting.channels, cost.frames}));
       cost.macs = pass.macs();

@@ -13,7 +13,8 @@ namespace stemsmith {
 
 struct ModelCost {
   std::int64_t parameters = 0;
-  std::int64_t frames = 0;  // the length it was run with: the next of the model's rule
+  LengthRule length_rule;   // the model's, as it is exported
+  std::int64_t frames = 0;  // the length it was run with: the next of the rule
   // Multiply–accumulates of one item of that length in convolutions, matrix products, recurrent
   // layers and attention; Fourier transforms and elementwise operators are not counted.
   double macs = 0;

@@ -1,7 +1,8 @@
 // Building the model that weights from a file are for.
 #pragma once
 
-#include "models/checkpoint.h"
+#include "models/separation_model.h"
+#include "models/state_fit.h"
 
 namespace stemsmith {
 

@@ -16,7 +16,7 @@
 
 #include "core/error.h"
 #include "models/layers/batch_norm.h"
-#include "models/layers/traced_size.h"
+#include "models/layers/stft.h"
 #include "models/layers/wiener.h"
 #include "models/separation_model.h"
 
@@ -24,8 +24,7 @@ namespace stemsmith {
 namespace {
 
 struct OpenUnmixOptions {
-  std::int64_t n_fft = 4096;       // window and transform length in frames
-  std::int64_t hop = 1024;         // frames between windows
+  StftLayerOptions stft = {.edges = StftEdges::kReflected};
   double bandwidth_hz = 16000;     // what the networks see; they write all bins
   std::int64_t max_bin = 0;        // the same as a number of bins; 0: from bandwidth_hz
   std::int64_t hidden_size = 512;  // 1024 in umxl
@@ -128,8 +127,8 @@ class OpenUnmix : public SeparationModel {
  public:
   OpenUnmix(const OpenUnmixOptions& options, ModelSetting setting)
       : SeparationModel(std::move(setting)), options_(options) {
-    const std::int64_t bins = options.n_fft / 2 + 1;
-    window_ = RegisterTransientBuffer(*this, "window", torch::hann_window(options.n_fft));
+    const std::int64_t bins = options.stft.n_fft / 2 + 1;
+    stft_ = register_module("stft", StftLayer(options.stft));
     networks_ = register_module("target_models", UnmixNetworks());
     const std::size_t count = setting_.stems.size() - (options.residual ? 1 : 0);
     for (std::size_t i = 0; i < count; ++i)
@@ -141,16 +140,13 @@ class OpenUnmix : public SeparationModel {
     const std::int64_t c = setting_.channels;
     const auto stems = static_cast<std::int64_t>(setting_.stems.size());
     const torch::Tensor spectrum =
-        Transform(mix.flatten(0, 1)).unflatten(0, {-1, c});     // [B, C, F, N]
-    const torch::Tensor parts = torch::view_as_real(spectrum);  // [B, C, F, N, 2]
+        stft_->Transform(mix.flatten(0, 1)).unflatten(0, {-1, c});  // [B, C, F, N]
+    const torch::Tensor parts = torch::view_as_real(spectrum);      // [B, C, F, N, 2]
     torch::Tensor estimates = FirstEstimates(spectrum, parts);
     if (options_.niter > 0)
       estimates = RefineByWiener(parts, estimates, {options_.niter, options_.wiener_win_len});
     const torch::Tensor spectra = torch::view_as_complex(estimates.flatten(0, 2).contiguous());
-    const torch::Tensor waves = torch::istft(
-        spectra, options_.n_fft, options_.hop, options_.n_fft, window_,
-        /*center=*/true, /*normalized=*/false, /*onesided=*/true, TracedLength(mix, /*dim=*/2));
-    return waves.unflatten(0, {-1, stems, c});
+    return stft_->InvertToLengthOf(spectra, mix).unflatten(0, {-1, stems, c});
   }
 
   // As the original's get_statistics: of every bin the mean and the deviation over all frames of
@@ -160,7 +156,8 @@ class OpenUnmix : public SeparationModel {
     torch::Tensor sum, squares;  // [F], in double
     std::int64_t count = 0;
     for (torch::Tensor mix = next(); mix.defined(); mix = next()) {
-      const torch::Tensor magnitudes = Transform(mix).abs().mean(0).to(torch::kFloat64);  // [F, N]
+      const torch::Tensor magnitudes =
+          stft_->Transform(mix).abs().mean(0).to(torch::kFloat64);  // [F, N]
       sum = count == 0 ? magnitudes.sum(1) : sum + magnitudes.sum(1);
       squares = count == 0 ? magnitudes.square().sum(1) : squares + magnitudes.square().sum(1);
       count += magnitudes.size(1);
@@ -174,25 +171,16 @@ class OpenUnmix : public SeparationModel {
 
   // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
   LengthRule length_rule() const override {
-    return {.dynamic = true, .offset_frames = options_.n_fft / 2 + 1, .multiple_frames = 1};
+    return {.dynamic = true, .offset_frames = options_.stft.n_fft / 2 + 1, .multiple_frames = 1};
   }
 
-  nlohmann::json stft() const override {
-    return {{"n_fft", options_.n_fft}, {"hop", options_.hop}, {"window", "hann"}};
-  }
+  nlohmann::json stft() const override { return stft_->Description(); }
 
  private:
-  // [R, T] → complex [R, F, N].
-  torch::Tensor Transform(const torch::Tensor& waves) const {
-    return torch::stft(waves, options_.n_fft, options_.hop, options_.n_fft, window_,
-                       /*center=*/true, "reflect", /*normalized=*/false, /*onesided=*/true,
-                       /*return_complex=*/true);
-  }
-
   // The bins up to the bandwidth, as the original's bandwidth_to_max_bin counts them.
   std::int64_t SeenBins(std::int64_t bins) const {
     if (options_.max_bin > 0) return options_.max_bin;
-    const double bin_hz = static_cast<double>(setting_.sample_rate_hz) / options_.n_fft;
+    const double bin_hz = static_cast<double>(setting_.sample_rate_hz) / options_.stft.n_fft;
     const auto below = static_cast<std::int64_t>(std::floor(options_.bandwidth_hz / bin_hz));
     return std::min(below + 1, bins);
   }
@@ -212,17 +200,13 @@ class OpenUnmix : public SeparationModel {
   }
 
   OpenUnmixOptions options_;
-  torch::Tensor window_;
+  StftLayer stft_{nullptr};
   UnmixNetworks networks_{nullptr};
 };
 
 void CheckOpenUnmix(const OpenUnmixOptions& options, const Config& config,
                     const ModelSetting& setting) {
-  if (options.n_fft % 2 != 0 || options.hop * 2 > options.n_fft || options.n_fft % options.hop != 0)
-    throw Error::Usage("hop must divide n_fft at least twice, and n_fft must be even",
-                       config.Where(config.Has("hop") ? "hop" : "n_fft"),
-                       "for example n_fft: 4096 with hop: 1024");
-  if (options.max_bin > options.n_fft / 2 + 1)
+  if (options.max_bin > options.stft.n_fft / 2 + 1)
     throw Error::Usage("max_bin is beyond the last bin", config.Where("max_bin"),
                        "n_fft / 2 + 1 bins are all there are");
   if (!options.unidirectional && options.hidden_size % 2 != 0)
@@ -247,8 +231,7 @@ void CheckOpenUnmix(const OpenUnmixOptions& options, const Config& config,
 std::shared_ptr<SeparationModel> MakeOpenUnmix(const Config& config, const ModelSetting& setting) {
   const OpenUnmixOptions defaults;
   OpenUnmixOptions options;
-  options.n_fft = config.IntegerIn("n_fft", defaults.n_fft, 16, 65536);
-  options.hop = config.IntegerIn("hop", defaults.hop, 1, 32768);
+  options.stft = defaults.stft.Read(config);
   options.bandwidth_hz = config.NumberIn("bandwidth_hz", defaults.bandwidth_hz, 1, 1e6);
   options.max_bin = config.IntegerIn("max_bin", defaults.max_bin, 0, 32769);
   options.hidden_size = config.IntegerIn("hidden_size", defaults.hidden_size, 1, 16384);

@@ -20,19 +20,17 @@ std::shared_ptr<SeparationModel> MakeHTDemucs(const Config& config, const ModelS
 
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
-      {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", true, &MakeUnet},
-      {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips", true,
+      {"unet", "Spectrogram U-Net: magnitude masks on the mixture's spectrum", &MakeUnet},
+      {"demucs_v2", "Waveform Demucs of 2021: strided convolutions, BiLSTM, additive skips",
        &MakeDemucsV2},
-      {"demucs", "Waveform Demucs of the packages 3 and 4: residual branches, GELU", false,
-       &MakeDemucs},
-      {"hdemucs", "Hybrid Demucs (v3): spectrogram and wave in two branches", false, &MakeHDemucs},
+      {"demucs", "Waveform Demucs of the packages 3 and 4: residual branches, GELU", &MakeDemucs},
+      {"hdemucs", "Hybrid Demucs (v3): spectrogram and wave in two branches", &MakeHDemucs},
       {"htdemucs", "Hybrid Transformer Demucs (v4): both branches and a transformer between them",
-       false, &MakeHTDemucs},
-      {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request", true,
+       &MakeHTDemucs},
+      {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request",
        &MakeOpenUnmix},
-      {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", true,
-       &MakeWaveUnet},
-      {"bag", "Several models, averaged with weights per stem", true, &MakeBag},
+      {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", &MakeWaveUnet},
+      {"bag", "Several models, averaged with weights per stem", &MakeBag},
   };
   return table;
 }

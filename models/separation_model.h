@@ -79,12 +79,11 @@ class SeparationModel : public torch::nn::Module {
 torch::Tensor RegisterTransientBuffer(torch::nn::Module& module, const std::string& name,
                                       torch::Tensor value);
 
-// One row of the table in registry.cpp.
+// One row of the table in registry.cpp. Which lengths a model takes, and whether exported graphs
+// take all of them, is said by its length_rule().
 struct ModelRow {
-  const char* name;
-  const char* summary;
-  bool dynamic_time;  // whether exported graphs take every length of the rule (else the segment's
-                      // only)
+  const char* name;     // in configurations, checkpoints and manifests
+  const char* summary;  // one line, for `stemsmith models`
   std::shared_ptr<SeparationModel> (*make)(const Config& config, const ModelSetting& setting);
 };
 const std::vector<ModelRow>& ModelTable();

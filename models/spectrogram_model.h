@@ -7,16 +7,16 @@
 // knows no audio beyond.
 #pragma once
 
-#include "models/layers/spectrum.h"
+#include "models/layers/stft.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
 
 class SpectrogramModel : public SeparationModel {
  public:
-  SpectrogramModel(const SpectrumOptions& spectrum, ModelSetting setting);
-  const SpectrumOptions& spectrum_options() const { return spectrum_options_; }
-  nlohmann::json stft() const override;
+  SpectrogramModel(const StftLayerOptions& spectrum, ModelSetting setting);
+  const StftLayerOptions& spectrum_options() const { return spectrum_->options(); }
+  nlohmann::json stft() const override { return spectrum_->Description(); }
 
   // Magnitudes of the mixture [B, C, F, N] → of the stems [B, S, C, F, N], F = n_fft/2 + 1. N · hop
   // is a length of length_rule().
@@ -26,10 +26,7 @@ class SpectrogramModel : public SeparationModel {
   torch::Tensor Magnitudes(const torch::Tensor& waves) const;
 
  protected:
-  Spectrum spectrum_{nullptr};
-
- private:
-  SpectrumOptions spectrum_options_;
+  StftLayer spectrum_{nullptr};
 };
 
 }  // namespace stemsmith

@@ -33,8 +33,7 @@ std::string StateFit::Text(std::size_t shown) const {
   return text;
 }
 
-StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>& given,
-                       const std::vector<std::pair<std::string, torch::Tensor>>& model) {
+StateFit CompareStates(const NamedTensors& given, const NamedTensors& model) {
   const std::map<std::string, torch::Tensor> by_name(given.begin(), given.end());
   StateFit fit;
   fit.wanted = model.size();
@@ -55,8 +54,7 @@ StateFit CompareStates(const std::vector<std::pair<std::string, torch::Tensor>>&
   return fit;
 }
 
-StateFit FillState(const std::vector<std::pair<std::string, torch::Tensor>>& given,
-                   const std::vector<std::pair<std::string, torch::Tensor>>& model, bool partial,
+StateFit FillState(const NamedTensors& given, const NamedTensors& model, bool partial,
                    const std::string& option, const std::string& where, const std::string& about) {
   constexpr std::size_t kShown = 8;
   const StateFit fit = CompareStates(given, model);

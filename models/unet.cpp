@@ -25,7 +25,7 @@ namespace {
 constexpr std::int64_t kDropoutLevels = 3;
 
 struct UnetOptions {
-  SpectrumOptions spectrum;
+  StftLayerOptions spectrum;
   double bandwidth_hz = 16000;  // what the network sees; lower is faster
   std::int64_t channels = 16;   // of the first level; the cost grows with its square
   double growth = 2;            // channels from level to level
@@ -173,8 +173,7 @@ class Unet : public SpectrogramModel {
 std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetting& setting) {
   UnetOptions options;
   const UnetOptions defaults;
-  options.spectrum.n_fft = config.IntegerIn("n_fft", defaults.spectrum.n_fft, 16, 65536);
-  options.spectrum.hop = config.IntegerIn("hop", defaults.spectrum.hop, 1, 32768);
+  options.spectrum = defaults.spectrum.Read(config);
   options.bandwidth_hz = config.NumberIn("bandwidth_hz", defaults.bandwidth_hz, 1, 1e6);
   options.channels = config.IntegerIn("channels", defaults.channels, 1, 4096);
   options.growth = config.NumberIn("growth", defaults.growth, 0.1, 16);
@@ -191,11 +190,6 @@ std::shared_ptr<SeparationModel> MakeUnet(const Config& config, const ModelSetti
   options.dropout = config.NumberIn("dropout", options.dropout, 0, 0.99);
   if (config.Choice("bottleneck", "none", {"none", "blstm"}) == "blstm")
     options.recurrent = config.IntegerIn("bottleneck_width", 256, 1, 8192);
-  if (options.spectrum.n_fft % 2 != 0 || options.spectrum.hop * 2 > options.spectrum.n_fft ||
-      options.spectrum.n_fft % options.spectrum.hop != 0)
-    throw Error::Usage("hop must divide n_fft at least twice, and n_fft must be even",
-                       config.Where(config.Has("hop") ? "hop" : "n_fft"),
-                       "for example n_fft: 4096 with hop: 1024");
   if (options.spectrum.n_fft / 2 + 1 < (std::int64_t{1} << options.depth))
     throw Error::Usage("depth halves the frequency axis too often for this n_fft",
                        config.Where(config.Has("depth") ? "depth" : "n_fft"),

@@ -1,7 +1,6 @@
 #include "synth/layouts.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -156,14 +155,6 @@ const std::vector<LayoutRow>& LayoutTable() {
 
 const LayoutRow& FindLayout(std::string_view name) {
   return FindRow(LayoutTable(), name, "layout", "--layout");
-}
-
-int SongNumber(const std::string& song_name) {
-  constexpr std::string_view kPrefix = "song_";
-  if (!song_name.starts_with(kPrefix)) return 0;
-  int number = 0;
-  std::from_chars(song_name.data() + kPrefix.size(), song_name.data() + song_name.size(), number);
-  return std::max(0, number);
 }
 
 }  // namespace stemsmith::synth

@@ -8,15 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "synth/song.h"
+#include "synth/song_order.h"
 
 namespace stemsmith::synth {
-
-struct SongOrder {
-  const Song& song;
-  std::uint64_t seed = 1;  // of the data set
-  const std::filesystem::path& sound_font;
-};
 
 struct ListedSong {
   std::string name, split;  // "train", "valid" or "test"
@@ -40,8 +34,5 @@ struct LayoutRow {
 const std::vector<LayoutRow>& LayoutTable();
 // Throws Error (nearest name, all names) for unknown layouts.
 const LayoutRow& FindLayout(std::string_view name);
-
-// The number in "song_012_a_minor_112bpm", from 1; 0 where there is none.
-int SongNumber(const std::string& song_name);
 
 }  // namespace stemsmith::synth

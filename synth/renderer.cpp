@@ -81,6 +81,13 @@ AudioBuffer RenderStem(const Song& song, StemIndex stem, const std::filesystem::
   return audio;
 }
 
+// From audio with this peak to steps of 16 bits. Peaks of these songs are measured against the
+// largest step, 32767, and not against full scale, 32768 (audio/quantize.h): songs keep their bytes
+// from version to version, and with them the caches that were made of them.
+double StepsPerUnit(const Song& song, float peak) {
+  return 32767.0 * GainFromDb(song.peak_db) / peak;
+}
+
 }  // namespace
 
 RenderedSong RenderSong(const Song& song, const std::filesystem::path& sound_font) {
@@ -101,7 +108,7 @@ RenderedSong RenderSong(const Song& song, const std::filesystem::path& sound_fon
     }
     peak = std::max(peak, std::abs(sum));
   }
-  const double gain = 32767.0 * GainFromDb(song.peak_db) / peak;
+  const double gain = StepsPerUnit(song, peak);
   rendered.mixture.assign(samples, 0);
   for (std::size_t s = 0; s < stems.size(); ++s) {
     rendered.stems[s].resize(samples);
@@ -125,7 +132,7 @@ std::vector<std::int16_t> RenderTake(const Song& song, StemIndex stem,
   const AudioBuffer audio = RenderStem(song, stem, sound_font);
   float peak = 0;
   for (const float sample : audio.samples()) peak = std::max(peak, std::abs(sample));
-  const double gain = 32767.0 * GainFromDb(song.peak_db) / peak;
+  const double gain = StepsPerUnit(song, peak);
   std::vector<std::int16_t> take(audio.samples().size());
   for (int c = 0; c < 2; ++c) {
     for (std::size_t t = 0; t < audio.frames(); ++t)

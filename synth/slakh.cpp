@@ -4,13 +4,14 @@
 #include <cmath>
 
 #include "audio/encode.h"
+#include "audio/loudness_meter.h"
+#include "audio/quantize.h"
 #include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "synth/general_midi.h"
-#include "synth/loudness.h"
 #include "synth/midi_file.h"
 #include "synth/renderer.h"
 
@@ -114,7 +115,8 @@ double MixStems(std::vector<SlakhStem>& stems, std::vector<float>& mix) {
   std::fill(mix.begin(), mix.end(), 0.0f);
   for (SlakhStem& stem : stems) {
     for (std::size_t t = 0; t < stem.audio.size(); ++t) {
-      stem.audio[t] = static_cast<float>(std::lrint(32768 * gain * stem.audio[t])) / 32768;
+      const auto sample = static_cast<float>(gain * stem.audio[t]);
+      stem.audio[t] = static_cast<float>(QuantizeSample(sample, 16)) / 32768;
       mix[t] += stem.audio[t];
     }
   }

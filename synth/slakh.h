@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "synth/layouts.h"
+#include "synth/song_order.h"
 
 namespace stemsmith::synth {
 

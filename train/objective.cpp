@@ -63,7 +63,7 @@ void Objective::CheckSpectrograms(const Config& config, const CacheReader& cache
                        config.Where("loss"),
                        "give each loss domain: spectrogram, or " + prepare_audio);
   }
-  const SpectrumOptions& spectrum = spectrogram_model_->spectrum_options();
+  const StftLayerOptions& spectrum = spectrogram_model_->spectrum_options();
   const SpectrogramFormat wanted{static_cast<int>(spectrum.n_fft), static_cast<int>(spectrum.hop)};
   if (*cache.spectrogram() != wanted) {
     throw Error::Usage("the model takes spectrograms of " + Text(wanted) +

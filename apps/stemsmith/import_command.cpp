@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/text.h"
-#include "models/weights/foreign.h"
+#include "models/weights/import.h"
 
 namespace stemsmith {
 namespace {

@@ -38,7 +38,7 @@ void ListModels(const ModelsArguments& arguments) {
                       Formatted("%.2f G", macs_per_second * 1e-9).c_str(), field.c_str(),
                       FormatBytes(static_cast<double>(cost.inference_bytes)).c_str(),
                       FormatBytes(static_cast<double>(cost.training_bytes)).c_str(),
-                      row.dynamic_time ? "any" : "fixed");
+                      cost.length_rule.dynamic ? "any" : "fixed");
     nlohmann::json field_json = nullptr;
     if (cost.receptive_field_frames > 0) field_json = cost.receptive_field_frames;
     models.push_back({{"name", row.name},
@@ -50,7 +50,7 @@ void ListModels(const ModelsArguments& arguments) {
                       {"batch_size", arguments.batch_size},
                       {"inference_bytes", cost.inference_bytes},
                       {"training_bytes", cost.training_bytes},
-                      {"dynamic_time", row.dynamic_time}});
+                      {"dynamic_time", cost.length_rule.dynamic}});
   }
   for (const ModelRow& row : ModelTable()) {
     text += Formatted("  %-11s %s\n", row.name, row.summary);

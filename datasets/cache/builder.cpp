@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "audio/audio.h"
+#include "datasets/cache/track.h"
 
 namespace stemsmith {
 

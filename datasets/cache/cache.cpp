@@ -13,6 +13,7 @@
 #include "datasets/cache/deinterleave.h"
 #include "datasets/cache/index.h"
 #include "datasets/cache/open_files.h"
+#include "datasets/cache/track.h"
 
 namespace stemsmith {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "datasets/cache/hdf5_file.h"
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 

@@ -11,7 +11,9 @@ namespace stemsmith {
 // The largest float16.
 inline constexpr double kLargestHalf = 65504.0;
 
-// in · factor rounded to nearest, clipped.
+// in · factor rounded to nearest, even where in between, and clipped. With a factor of 32768 these
+// are the numbers of QuantizeSample (audio/quantize.h); here tracks may have a step of their own,
+// and a song is encoded many samples at once. The bytes of caches depend on it.
 void EncodeInt16(const float* in, std::size_t count, float factor, std::int16_t* out);
 // in · factor as IEEE float16 (its bits), rounded to nearest, even where in between; beyond
 // ±65504 clipped.

@@ -12,7 +12,6 @@
 #include "datasets/cache/sample_encoding.h"
 #include "datasets/cache/spectrogram_stream.h"
 #include "datasets/cache/track.h"
-#include "datasets/cache/track_file.h"
 
 namespace stemsmith {
 namespace {

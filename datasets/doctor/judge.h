@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "audio/decode.h"
-#include "datasets/doctor/doctor.h"
+#include "datasets/doctor/finding.h"
 #include "datasets/doctor/meter.h"
 #include "datasets/readers/track.h"
 

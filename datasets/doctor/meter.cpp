@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/decibel.h"
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/doctor/doctor.h"
+#include "datasets/doctor/finding.h"
 
 namespace stemsmith {
 

@@ -13,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "datasets/doctor/doctor.h"
+#include "datasets/doctor/finding.h"
 
 namespace stemsmith {
 

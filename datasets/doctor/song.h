@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/doctor/doctor.h"
+#include "datasets/doctor/finding.h"
 #include "datasets/doctor/recording.h"
 #include "datasets/readers/track.h"
 #include "datasets/recipes/recipe.h"

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "datasets/loader/loader.h"
+#include "datasets/loader/batch.h"
 
 namespace stemsmith {
 

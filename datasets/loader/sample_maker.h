@@ -14,7 +14,7 @@
 #include "augment/augment.h"
 #include "datasets/cache/cache.h"
 #include "datasets/loader/batch_pool.h"
-#include "datasets/loader/loader.h"
+#include "datasets/loader/options.h"
 #include "datasets/loader/sampler.h"
 #include "datasets/loader/sounding.h"
 

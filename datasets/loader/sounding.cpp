@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/decibel.h"
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
 
 namespace stemsmith {
 

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "datasets/prepare/prepare.h"
+#include "datasets/prepare/options.h"
 
 namespace stemsmith {
 

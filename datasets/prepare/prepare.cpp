@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <exception>
 #include <iostream>
@@ -19,6 +18,7 @@
 #include "core/threads.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/lock.h"
+#include "datasets/prepare/track.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/advice.h"
 #include "datasets/recipes/song_mixer.h"
@@ -366,21 +366,6 @@ PrepareResult Preparation::Run() {
 }
 
 }  // namespace
-
-PrepareShard PrepareShard::Parse(const std::string& text) {
-  PrepareShard shard;
-  const char* end = text.data() + text.size();
-  const auto number = std::from_chars(text.data(), end, shard.number);
-  auto count = number;
-  if (number.ec == std::errc() && number.ptr != end && *number.ptr == '/')
-    count = std::from_chars(number.ptr + 1, end, shard.count);
-  if (count.ec != std::errc() || count.ptr != end || count.ptr == number.ptr || shard.number < 1 ||
-      shard.count < shard.number) {
-    throw Error::Usage("\"" + text + "\" is no shard", "--shard",
-                       "give K/N: which of how many runs, as 1/3, 2/3 and 3/3");
-  }
-  return shard;
-}
 
 PrepareResult PrepareCache(const PrepareOptions& options) { return Preparation(options).Run(); }
 

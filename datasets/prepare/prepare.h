@@ -8,26 +8,10 @@
 #include <vector>
 
 #include "core/progress.h"
-#include "datasets/prepare/track.h"
+#include "datasets/prepare/options.h"
 #include "datasets/readers/track.h"
 
 namespace stemsmith {
-
-// A share of the songs: one of `count` runs that fill one cache side by side, as on many machines.
-// Songs are dealt out by their place in the dataset's order. A shard writes the files of its songs
-// and no index; a run of all songs afterwards finds them finished and writes it.
-struct PrepareShard {
-  int number = 1;  // from 1
-  int count = 1;
-
-  bool all() const { return count == 1; }
-  bool Has(std::size_t place) const {
-    return place % static_cast<std::size_t>(count) == static_cast<std::size_t>(number - 1);
-  }
-  std::string Text() const { return std::to_string(number) + "/" + std::to_string(count); }
-  // "K/N". Throws Error.
-  static PrepareShard Parse(const std::string& text);
-};
 
 struct PrepareOptions {
   std::string kind = "folders";  // row of the reader table

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "datasets/prepare/options.h"
 #include "datasets/prepare/silence_trimmer.h"
-#include "datasets/prepare/track.h"
 #include "datasets/recipes/song_mixer.h"
 
 namespace stemsmith {

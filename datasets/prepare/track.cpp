@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "datasets/cache/track.h"
 #include "datasets/prepare/song_stream.h"
 #include "datasets/recipes/song_mixer.h"
 
@@ -55,20 +56,6 @@ void KeepMiddle(SongStream& song, std::int64_t frames) {
 }
 
 }  // namespace
-
-const char* CacheFormatName(CacheFormat format) {
-  switch (format) {
-    case CacheFormat::kInt16:
-      return "int16";
-    case CacheFormat::kFloat16:
-      return "float16";
-    case CacheFormat::kFloat32:
-      return "float32";
-    case CacheFormat::kAuto:
-      break;
-  }
-  return "auto";
-}
 
 std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
                             const PrepareTrackOptions& options) {

@@ -10,40 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "datasets/cache/track.h"
+#include "datasets/cache/track_format.h"
+#include "datasets/prepare/options.h"
 #include "datasets/readers/track.h"
 #include "datasets/recipes/recipe.h"
 
 namespace stemsmith {
-
-// The numbers of all but the new ones stand in the recipe hashes of older caches.
-enum class CacheFormat { kAuto = 0, kInt16 = 1, kFloat32 = 2, kFloat16 = 3 };
-const char* CacheFormatName(CacheFormat format);  // "auto", "int16", "float16", "float32"
-
-// What of a song is left out.
-struct TrimOptions {
-  // Silence is cut out: stretches of at least min_silence_seconds in which every stem and their sum
-  // stay below this level (dB relative to full scale), but for 50 ms next to what sounds.
-  std::optional<double> silence_db;
-  double min_silence_seconds = 1.0;
-  // Of each song (after that) so much from its middle; shorter songs are kept whole. 0: all of it.
-  double excerpt_seconds = 0;
-};
-
-struct PrepareTrackOptions {
-  std::filesystem::path root;      // source paths are remembered relative to it
-  std::vector<std::string> stems;  // S names, as many as the mix has targets
-  int sample_rate_hz = 44100;
-  int channels = 2;
-  // kAuto: int16 where every source has at most 16 bits, else float32.
-  CacheFormat format = CacheFormat::kAuto;
-  SplitChannels source_channels;  // which channels of the sources are taken
-  TrimOptions trim;
-  int compression = 0;  // as in TrackFormat
-  // Stored instead of audio, as float32 or, where the format says so, float16.
-  std::optional<SpectrogramFormat> spectrogram;
-  OnDamage on_damage = OnDamage::kFail;
-};
 
 struct PreparedTrack {
   TrackRecord record;

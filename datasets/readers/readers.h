@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "datasets/readers/track.h"
+#include "datasets/readers/utf8.h"
 
 namespace stemsmith {
 
@@ -59,8 +60,6 @@ bool IsMusdbValidationSong(const std::string& name);
 
 // `mixture` and `mix` in any case are never stems.
 bool IsMixtureName(const std::string& name);
-// The text, with bytes that are not UTF-8 written as \xHH; `changed` tells that there were some.
-std::string AsUtf8(const std::string& bytes, bool* changed);
 // Throws Error when `root` is no folder.
 void RequireFolder(const std::filesystem::path& root);
 // "train", "valid" or "test" for these words and other usual ones ("training", "val", "dev",

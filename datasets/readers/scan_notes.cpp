@@ -4,7 +4,7 @@
 #include <array>
 
 #include "core/text.h"
-#include "datasets/readers/readers.h"
+#include "datasets/readers/utf8.h"
 
 namespace stemsmith {
 namespace {

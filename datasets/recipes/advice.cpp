@@ -8,43 +8,20 @@
 #include "core/progress.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
-#include "datasets/readers/track.h"
 #include "datasets/recipes/recipe.h"
+#include "datasets/recipes/stem_names.h"
 
 namespace stemsmith {
 namespace {
 
-constexpr char kSeparators[] = " _-.";
 constexpr std::size_t kPatternsShown = 6;
-
-// "drums" and "* - drums" of "A - drums" in the song "A"; two empty texts where the name does not
-// carry the song's.
-struct StemInName {
-  std::string stem, pattern;
-};
-StemInName StemIn(const std::string& name, const std::string& song) {
-  const std::string lower = LowerCase(name), lower_song = LowerCase(song);
-  if (song.empty() || name.size() < song.size() + 2) return {};
-  const std::size_t cut = name.size() - song.size();
-  if (lower.starts_with(lower_song)) {
-    const std::string rest = name.substr(song.size());
-    const std::size_t stem = rest.find_first_not_of(kSeparators);
-    if (stem != 0 && stem != rest.npos) return {rest.substr(stem), "*" + rest};
-  }
-  if (lower.ends_with(lower_song)) {
-    const std::string rest = name.substr(0, cut);
-    const std::size_t stem = rest.find_last_not_of(kSeparators);
-    if (stem != rest.npos && stem + 1 != rest.size()) return {rest.substr(0, stem + 1), rest + "*"};
-  }
-  return {};
-}
 
 // Whether a word of the name says that it is the mixture.
 bool LooksLikeMixture(const std::string& name) {
   static const std::set<std::string> words = {"mix", "mixture", "mixdown", "fullmix", "mixed"};
   const std::string lower = LowerCase(name);
   for (std::size_t begin = 0; begin < lower.size();) {
-    const std::size_t end = std::min(lower.find_first_of(kSeparators, begin), lower.size());
+    const std::size_t end = std::min(lower.find_first_of(kNameSeparators, begin), lower.size());
     if (words.contains(lower.substr(begin, end - begin))) return true;
     begin = end + 1;
   }
@@ -128,13 +105,6 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& s
 
 void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts) {
   for (const TrainingDoubt& doubt : doubts) Warn(doubt.what + "; " + doubt.advice);
-}
-
-bool NamesCarryTheSong(const Track& track) {
-  return track.sources.size() > 1 &&
-         std::all_of(track.sources.begin(), track.sources.end(), [&](const SourceStem& source) {
-           return !StemIn(source.name, track.name).pattern.empty();
-         });
 }
 
 std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks) {

@@ -24,8 +24,6 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& s
 // A line of warning each.
 void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts);
 
-// Whether every stem of the song carries the song's name ("A - drums" and "A - bass" of "A").
-bool NamesCarryTheSong(const Track& track);
 // What to do where no stem is common to half of the songs: the recipe that reads their names.
 std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks);
 

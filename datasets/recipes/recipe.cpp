@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "core/numbers.h"
 #include "datasets/readers/readers.h"
-#include "datasets/recipes/advice.h"
+#include "datasets/recipes/stem_names.h"
 
 namespace stemsmith {
 namespace {

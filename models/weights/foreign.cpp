@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "models/weights/pickle.h"
+#include "models/weights/sha256.h"
 #include "models/weights/state_prefix.h"
 #include "models/weights/torch_file.h"
 
@@ -252,9 +253,30 @@ ForeignModel ReadSafetensorsFile(const std::filesystem::path& path) {
   return model;
 }
 
+// The hexadecimal checksum of "SIG-CHECKSUM.th", "" without one.
+std::string ChecksumInName(const std::filesystem::path& path) {
+  const std::string stem = path.stem().string();
+  const std::size_t hyphen = stem.rfind('-');
+  if (hyphen == std::string::npos || path.extension() != ".th") return "";
+  const std::string tail = stem.substr(hyphen + 1);
+  const bool hex = tail.size() >= 8 && tail.find_first_not_of("0123456789abcdef") == tail.npos;
+  return hex ? tail : "";
+}
+
+void CheckNamedChecksum(const std::filesystem::path& path) {
+  const std::string wanted = ChecksumInName(path);
+  if (wanted.empty() || !std::filesystem::is_regular_file(path)) return;
+  const std::string actual = Sha256OfFile(path).substr(0, wanted.size());
+  if (actual != wanted)
+    throw Error::Input("the file's checksum is " + actual + ", its name says " + wanted,
+                       path.string(),
+                       "download it again, or rename it if it was changed on purpose");
+}
+
 }  // namespace
 
 ForeignModel ReadForeignModel(const std::filesystem::path& path, const std::string& prefix) {
+  CheckNamedChecksum(path);
   ForeignModel model =
       path.extension() == ".safetensors" ? ReadSafetensorsFile(path) : ReadTorchFile(path, prefix);
   if (!prefix.empty()) model.state = OnlyUnder(prefix, model.state, path.string());

@@ -11,7 +11,8 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
-#include "models/weights/foreign.h"
+#include "models/weights/dialects/demucs_classes.h"
+#include "models/weights/dialects/json_options.h"
 #include "models/weights/pickle_writer.h"
 #include "models/weights/sha256.h"
 
@@ -28,31 +29,19 @@ struct PythonModel {
   NamedTensors state;  // float32
 };
 
-// Scalars and lists of a resolved configuration. Numbers keep their kind: 2 stays whole.
-OrderedJson JsonOf(const Config& node) {
-  if (node.IsList()) {
-    OrderedJson list = OrderedJson::array();
-    for (const Config& item : node.Items()) list.push_back(JsonOf(item));
-    return list;
-  }
-  const std::string text = node.AsString();
-  const OrderedJson value = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_number() || value.is_boolean() ? value : OrderedJson(text);
-}
-
 PythonModel DescribeForPython(const Config& given, const Checkpoint& checkpoint, NamedTensors state,
                               const std::string& where) {
   const ModelSetting& setting = checkpoint.setting;
   const std::int64_t segment_frames = checkpoint.segment_frames;
   const std::string row_name = given.RequiredString("name");
-  const ForeignClass* row = nullptr;
-  for (const ForeignClass& candidate : ForeignClasses()) {
+  const DemucsClass* row = nullptr;
+  for (const DemucsClass& candidate : DemucsClasses()) {
     if (row == nullptr && row_name == candidate.row) row = &candidate;
   }
   if (row == nullptr)
-    throw Error::Usage("Python's demucs has no model '" + row_name + "'", where,
-                       "these can be written as packages: " +
-                           JoinNames(ForeignClasses(), ", ", &ForeignClass::row));
+    throw Error::Usage(
+        "Python's demucs has no model '" + row_name + "'", where,
+        "these can be written as packages: " + JoinNames(DemucsClasses(), ", ", &DemucsClass::row));
   PythonModel model;
   const std::string klass = row->klass;
   model.module = klass.substr(0, klass.rfind('.'));
@@ -78,7 +67,7 @@ PythonModel DescribeForPython(const Config& given, const Checkpoint& checkpoint,
   std::istringstream parameters(row->parameters);
   for (std::string key; parameters >> key;)
     if (resolved.Has(key) && !model.kwargs.contains(key))
-      model.kwargs[key] = JsonOf(resolved.Value(key));
+      model.kwargs[key] = JsonOption(resolved.Value(key));
   // Here 0 says "as channels", there None does.
   if (model.kwargs.value("channels_time", OrderedJson(1)) == 0)
     model.kwargs["channels_time"] = nullptr;
@@ -207,7 +196,7 @@ std::vector<fs::path> WritePackage(const Checkpoint& checkpoint, const std::stri
         WriteOne(DescribeForPython(parts[m], checkpoint, std::move(state), where), part, pending));
     bag["models"].push_back(part.name);
   }
-  for (const Config& row : config.List("weights")) bag["weights"].push_back(JsonOf(row));
+  for (const Config& row : config.List("weights")) bag["weights"].push_back(JsonOption(row));
   WriteFileAtomically(pending.Add(list.filename().string()), bag.dump() + "\n");
   pending.Commit();
   files.insert(files.begin(), list);

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "models/weights/pickle.h"
+#include "models/weights/pickle_value.h"
 
 namespace stemsmith {
 

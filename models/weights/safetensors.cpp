@@ -13,7 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/checkpoint.h"
-#include "models/weights/pickle.h"
+#include "models/weights/pickle_value.h"
 
 namespace stemsmith {
 namespace {
@@ -206,8 +206,7 @@ void SaveSafetensors(const std::filesystem::path& path, const NamedTensors& tens
               static_cast<std::streamsize>(data.numel() * data.element_size()));
   }
   out.close();
-  if (!out)
-    throw Error::Write("cannot write the weights", path.string());
+  if (!out) throw Error::Write("cannot write the weights", path.string());
   FillChecksum(pending.path(), kChecksum);
   pending.Commit();
 }

@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "core/text.h"
-#include "models/weights/pickle.h"
+#include "models/weights/pickle_value.h"
 
 namespace stemsmith {
 namespace {

@@ -90,6 +90,41 @@ TEST(Includes, GoOnlyWhereTheTableOfFoldersLetsThem) {
   EXPECT_GT(read, 1000);
 }
 
+// A file, .h and .cpp together, stands above those that it includes: none of them, by whatever way,
+// includes it. What both need is a file of its own below.
+TEST(Includes, GoOnlyDownWithinAFolder) {
+  const fs::path root = STEMSMITH_SOURCE_DIR;
+  const std::regex include(R"(^#include "([^"]+)\.h")");
+  std::map<std::string, std::set<std::string>> included;
+  for (const char* top :
+       {"augment", "datasets", "evaluate", "export", "models", "picture", "synth"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
+      fs::path path = entry.path().lexically_relative(root);
+      if (path.extension() != ".cpp" && path.extension() != ".h") continue;
+      const std::string from = path.replace_extension().string();
+      std::istringstream text(ReadFile(entry.path()));
+      for (std::string line; std::getline(text, line);) {
+        std::smatch match;
+        if (std::regex_search(line, match, include) && match[1] != from)
+          included[from].insert(match[1]);
+      }
+    }
+  }
+  EXPECT_GT(included.size(), 150u);
+  std::set<std::string> done, above;
+  const std::function<void(const std::string&)> visit = [&](const std::string& file) {
+    above.insert(file);
+    for (const std::string& next : included[file]) {
+      EXPECT_FALSE(above.contains(next)) << file << " includes " << next << ", which includes it";
+      if (!above.contains(next) && !done.contains(next)) visit(next);
+    }
+    above.erase(file);
+    done.insert(file);
+  };
+  for (const auto& [file, unused] : std::map(included))
+    if (!done.contains(file)) visit(file);
+}
+
 // No folder may include one that may, by some way, include it.
 TEST(Includes, TableOfFoldersHasNoCircle) {
   const auto table = Table();

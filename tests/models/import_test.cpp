@@ -1,3 +1,5 @@
+#include "models/weights/import.h"
+
 #include <zip.h>
 
 #include <cstring>
@@ -6,7 +8,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
-#include "models/weights/foreign.h"
 #include "models/weights/package.h"
 #include "models/weights/pickle_writer.h"
 #include "models/weights/sha256.h"
@@ -152,6 +153,28 @@ TEST(Import, BareWeightsNeedAConfiguration) {
   ExpectSameWeights(imported.checkpoint.weights, checkpoint.weights);
   EXPECT_EQ(imported.checkpoint.setting.stems, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(imported.checkpoint.segment_frames, 3 * 44100);
+}
+
+TEST(Import, ConfigurationsAreReadByTheDialectTheyAreIn) {
+  const auto program = [](const char* text) {
+    return std::string(DialectOf(Config::Parse(text, "x.yaml")).program);
+  };
+  EXPECT_EQ(program("{model: {name: unet}, training: {segment: 3}}"), "stemsmith");
+  EXPECT_EQ(program("{model: htdemucs, training: {instruments: [a]}}"), "MSST");
+  EXPECT_EQ(program("{model: htdemucs, dset: {sources: [a]}}"), "Demucs");
+
+  const TemporaryFolder folder;
+  std::ofstream(folder / "demucs.yaml")
+      << "model: demucs\ndemucs: {channels: 8, gelu: True, dconv_mode: ~}\n"
+         "dset: {sources: [a, b], samplerate: 8000, channels: 1, segment: 2}\n";
+  const ModelPlan plan = PlanFromConfig(folder / "demucs.yaml", {});
+  EXPECT_EQ(plan.model.dump(), R"({"name":"demucs","channels":8,"gelu":true})");
+  EXPECT_EQ(plan.setting.stems, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(plan.setting.sample_rate_hz, 8000);
+  EXPECT_EQ(plan.setting.channels, 1);
+  EXPECT_EQ(plan.segment_frames, 4 * 2 * 8000);
+  EXPECT_EQ(plan.song_normalization, "mean_std");
+  EXPECT_EQ(plan.tail, "context");
 }
 
 TEST(Import, BagsBecomeOneModel) {

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "models/weights/foreign.h"
+#include "models/weights/import.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"

@@ -6,20 +6,22 @@ namespace stemsmith {
 
 SpectrumOf::SpectrumOf(std::int64_t n_fft, std::int64_t hop, std::int64_t window_frames,
                        const torch::Device& device)
-    : n_fft_(n_fft),
-      hop_(hop),
-      window_(torch::hann_window(window_frames, torch::TensorOptions().device(device))) {}
+    : stft_(StftLayerOptions{.n_fft = n_fft,
+                             .hop = hop,
+                             .edges = StftEdges::kReflected,
+                             .window_frames = window_frames}) {
+  stft_->to(device);
+}
 
 torch::Tensor SpectrumOf::operator()(const torch::Tensor& audio) const {
-  if (audio.size(-1) <= n_fft_ / 2) {
-    throw Error::Usage("a loss's n_fft of " + std::to_string(n_fft_) +
+  const std::int64_t n_fft = stft_->options().n_fft;
+  if (audio.size(-1) <= n_fft / 2) {
+    throw Error::Usage("a loss's n_fft of " + std::to_string(n_fft) +
                            " is too long for segments of " + std::to_string(audio.size(-1)) +
                            " frames",
                        "loss", "make n_fft shorter or dataset.segment_seconds longer");
   }
-  return torch::stft(audio.reshape({-1, audio.size(-1)}), n_fft_, hop_, window_.size(0), window_,
-                     /*center=*/true, "reflect", /*normalized=*/false, /*onesided=*/true,
-                     /*return_complex=*/true)
+  return stft_->Transform(audio.reshape({-1, audio.size(-1)}))
       .unflatten(0, {audio.size(0), audio.size(1), audio.size(2)});
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "models/layers/stft.h"
 #include "train/loss.h"
 
 namespace stemsmith {
@@ -23,8 +24,7 @@ class SpectrumOf {
   torch::Tensor operator()(const torch::Tensor& audio) const;
 
  private:
-  std::int64_t n_fft_, hop_;
-  torch::Tensor window_;
+  StftLayer stft_;
 };
 
 // `domain` with `n_fft` and `hop` of a loss's configuration.

@@ -13,15 +13,9 @@
 #include "train/report/event_file.h"
 #include "train/report/excerpt.h"
 #include "train/report/metrics_log.h"
+#include "train/report/run_records.h"
 
 namespace stemsmith {
-
-// Where they lie in a run folder.
-struct RunRecords {
-  explicit RunRecords(const std::filesystem::path& run)
-      : metrics(run / "metrics.jsonl"), tensorboard(run / "tensorboard"), listen(run / "listen") {}
-  std::filesystem::path metrics, tensorboard, listen;
-};
 
 class RunRecorder {
  public:

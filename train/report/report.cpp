@@ -13,7 +13,7 @@
 #include "train/report/excerpt.h"
 #include "train/report/html.h"
 #include "train/report/page.h"
-#include "train/report/recorder.h"
+#include "train/report/run_records.h"
 #include "train/report/series.h"
 
 namespace stemsmith {

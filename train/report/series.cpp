@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "train/report/metrics_log.h"
-#include "train/report/recorder.h"
+#include "train/report/run_records.h"
 
 namespace stemsmith {
 namespace {

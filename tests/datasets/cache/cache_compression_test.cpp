@@ -12,6 +12,7 @@
 #include "datasets/cache/cache.h"
 #include "datasets/cache/chunk_codec.h"
 #include "datasets/cache/hdf5_file.h"
+#include "datasets/cache/track.h"
 #include "tests/support/flips.h"
 #include "tests/support/temporary_folder.h"
 

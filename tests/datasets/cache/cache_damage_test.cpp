@@ -12,6 +12,7 @@
 #include "datasets/cache/builder.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/hdf5_file.h"
+#include "datasets/cache/track.h"
 #include "tests/support/error_of.h"
 #include "tests/support/flips.h"
 #include "tests/support/made_files.h"

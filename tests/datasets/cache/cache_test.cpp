@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "datasets/cache/builder.h"
+#include "datasets/cache/track.h"
 #include "tests/datasets/cache/cache_fixture.h"
 
 namespace stemsmith {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "audio/quantize.h"
 #include "core/random.h"
 #include "datasets/cache/deinterleave.h"
 
@@ -117,6 +118,16 @@ TEST(SampleEncoding, Int16IsRoundedAndClipped) {
   std::vector<std::int16_t> out(in.size());
   EncodeInt16(in.data(), in.size(), 1.0f, out.data());
   EXPECT_EQ(out, (std::vector<std::int16_t>{0, 1, 2, -2, 32767, -32768}));
+}
+
+// A song is stored as the wav file of 16 bits holds it.
+TEST(SampleEncoding, Int16OfFullScaleIsThatOfWrittenFiles) {
+  std::vector<float> in = {1.0f, -1.0f, 1.5f, -1.5f, 0.5f / 32768, 1.5f / 32768, -2.5f / 32768};
+  RandomStream random({1});
+  for (int i = 0; i < 100'000; ++i) in.push_back(static_cast<float>(random.Uniform(-1.01, 1.01)));
+  std::vector<std::int16_t> out(in.size());
+  EncodeInt16(in.data(), in.size(), 32768.0f, out.data());
+  for (std::size_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], QuantizeSample(in[i], 16)) << in[i];
 }
 
 TEST(SampleEncoding, TheRangeHoldsBothSignsWhereverTheyStand) {

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "datasets/cache/track.h"
 #include "datasets/loader/loader.h"
 #include "tests/datasets/loader/loader_fixture.h"
 #include "tests/support/flips.h"

@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/index.h"
+#include "datasets/cache/track.h"
 #include "tests/datasets/prepare/prepare_fixture.h"
 
 namespace stemsmith {

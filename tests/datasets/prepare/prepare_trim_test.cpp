@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "datasets/cache/track.h"
 #include "tests/datasets/prepare/prepare_fixture.h"
 
 namespace stemsmith {

@@ -1,12 +1,12 @@
-#include "synth/loudness.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-namespace stemsmith::synth {
+#include "audio/loudness_meter.h"
+
+namespace stemsmith {
 namespace {
 
 std::vector<float> Sine(double hz, double level_db, double seconds, int rate) {
@@ -53,4 +53,4 @@ TEST(IntegratedLoudness, OfSilenceIsMinusInfinity) {
 }
 
 }  // namespace
-}  // namespace stemsmith::synth
+}  // namespace stemsmith

@@ -1,13 +1,13 @@
-// Folders of Open-Unmix: separator.json says how the STFT is made, NAME.pth or NAME-CHECKSUM.pth
-// holds the network of each stem (openunmix/utils.py of PyPI openunmix 1.3.0). The sizes of the
-// networks are taken from their weights.
+// Open-Unmix writes folders: separator.json says how the STFT is made, NAME.pth or
+// NAME-CHECKSUM.pth holds the network of each stem (openunmix/utils.py of PyPI openunmix 1.3.0).
+// The sizes of the networks are taken from their weights.
 #include <algorithm>
 #include <map>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
-#include "models/weights/foreign.h"
+#include "models/weights/dialects/dialect.h"
 #include "models/weights/state_prefix.h"
 
 namespace stemsmith {
@@ -78,23 +78,21 @@ bool IsNoWeight(const std::string& name) {
   return name == "sample_rate" || name.rfind("stft.", 0) == 0 || name.rfind("transform.", 0) == 0;
 }
 
-}  // namespace
-
 bool IsOpenUnmixFolder(const fs::path& path) {
   std::error_code code;
   return fs::is_regular_file(path / "separator.json", code);
 }
 
-ModelPlan ReadOpenUnmixFolder(const fs::path& folder, const std::string& prefix,
-                              NamedTensors& state) {
+PlannedWeights ReadOpenUnmixFolder(const fs::path& folder, const ImportOptions& options) {
   const std::string where = (folder / "separator.json").string();
   const auto settings = ParseJson(ReadFile(folder / "separator.json"));
   if (!settings.is_object()) throw Error::Input("not a JSON object", where);
   ModelPlan plan;
+  NamedTensors state;
   plan.setting.sample_rate_hz =
       static_cast<int>(WholeNumber(settings, "sample_rate", 1000, 768000, where));
   plan.setting.channels = static_cast<int>(WholeNumber(settings, "nb_channels", 1, 64, where));
-  plan.segment_frames = static_cast<std::int64_t>(kTrainedSeconds * plan.setting.sample_rate_hz);
+  plan.SetSegment(kTrainedSeconds);
   plan.model = {{"name", "open_unmix"},
                 {"n_fft", WholeNumber(settings, "nfft", 16, 65536, where)},
                 {"hop", WholeNumber(settings, "nhop", 1, 65536, where)}};
@@ -102,14 +100,21 @@ ModelPlan ReadOpenUnmixFolder(const fs::path& folder, const std::string& prefix,
   const NamedTensors typical = {{"input_mean", torch::empty({0})},
                                 {"fc1.weight", torch::empty({0})}};
   for (const auto& [target, file] : FindTargets(folder)) {
-    const ChosenState network = ChooseState(ReadForeignModel(file, prefix).state, typical);
+    const ChosenState network = ChooseState(ReadForeignModel(file, options.prefix).state, typical);
     if (plan.setting.stems.empty()) AddNetworkOptions(network.state, plan.model, file.string());
     if (!network.Note().empty()) plan.notes.push_back(file.string() + ": " + network.Note());
     plan.setting.stems.push_back(target);
     for (const auto& [name, tensor] : network.state)
       if (!IsNoWeight(name)) state.emplace_back("target_models." + target + "." + name, tensor);
   }
-  return plan;
+  if (!options.config.empty()) plan = PlanFromConfig(options.config, plan);
+  return {plan, {state}};
+}
+
+}  // namespace
+
+Dialect OpenUnmixDialect() {
+  return {.program = "Open-Unmix", .owns = &IsOpenUnmixFolder, .read = &ReadOpenUnmixFolder};
 }
 
 }  // namespace stemsmith

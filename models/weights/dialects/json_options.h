@@ -1,0 +1,16 @@
+// Options of a configuration as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "core/config.h"
+
+namespace stemsmith {
+
+// A number, a boolean (Python's too), a text, or a list of such. Numbers keep their kind: 2 stays
+// whole. Throws Error for maps.
+nlohmann::ordered_json JsonOption(const Config& node);
+// A map of options; those that are null are left out.
+nlohmann::ordered_json JsonOptions(const Config& map);
+
+}  // namespace stemsmith

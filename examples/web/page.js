@@ -1,6 +1,6 @@
 // The page: takes the files, decodes the song, talks to the worker that runs the model, shows what comes.
 import { Sounds } from "./sounds.js";
-import { WavWriter } from "./wav.js";
+import { readWav, WavWriter } from "./wav.js";
 
 const element = (id) => document.getElementById(id);
 const sounds = new Sounds(element("sounds"));
@@ -93,7 +93,11 @@ function openModel(files) {
   showIdle();
 }
 
+// A Float32Array per channel at `rate`.
 async function decode(file, rate) {
+  const bytes = await file.arrayBuffer();
+  const wav = readWav(bytes, rate);
+  if (wav) return wav;
   let context;
   try {
     context = new OfflineAudioContext(1, 1, rate);
@@ -101,7 +105,7 @@ async function decode(file, rate) {
     throw new Error(`this browser does not decode at ${rate} Hz, the model's rate`);
   }
   try {
-    const audio = await context.decodeAudioData(await file.arrayBuffer());
+    const audio = await context.decodeAudioData(bytes);
     return Array.from({ length: audio.numberOfChannels }, (_, c) => audio.getChannelData(c));
   } catch {
     throw new Error(`${file.name} is no audio that this browser decodes`);

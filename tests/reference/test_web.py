@@ -154,6 +154,16 @@ def test_songs_go_through_by_the_rules_of_separate(settings, frames, channels, p
                             write_song(tmp_path / "song.wav", frames, channels), tmp_path)
 
 
+@pytest.mark.parametrize("subtype, channels", [("PCM_16", 2), ("PCM_24", 1), ("PCM_32", 3), ("FLOAT", 6)])
+def test_wav_samples_are_those_of_the_file(subtype, channels, page, address, tmp_path):
+    song = write_song(tmp_path / "song.wav", 999, channels, subtype)
+    page.route("**/song.wav", lambda route: route.fulfill(path=song))
+    read = "async (rate) => (await import('/wav.js')).readWav(await (await fetch('/song.wav')).arrayBuffer(), rate)?.map((c) => [...c])"
+    expected, _ = soundfile.read(song, dtype="float32", always_2d=True)
+    assert np.array_equal(np.array(page.evaluate(read, RATE), np.float32).T, expected)
+    assert page.evaluate(read, 48000) is None
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """Both demo models, as tools/demo.sh makes them but for a single step, on songs of few seconds."""

@@ -3,7 +3,8 @@
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
-#   tools/setup.sh --tests    and the Python peers of the reference tests, and mpirun for those of several ranks
+#   tools/setup.sh --tests    and the Python peers of the reference tests, mpirun for those of several ranks, Chromium and ONNX
+#                              Runtime for browsers
 #
 # Settings (environment):
 #   STEMSMITH_CUDA=1           install the whole CUDA set (done by itself where an NVIDIA driver is found); 0: never
@@ -185,12 +186,27 @@ elif ! have onnxruntime "$(pinned onnxruntime)"; then
   done_with onnxruntime "$(pinned onnxruntime)"
 fi
 
-# ---------------------------------------------------------------- uPlot, which draws the charts of a run's report
+# ---------------------------------------------------------------- from npm
+# npm_install FOLDER PACKAGE ADVICE: into .deps/FOLDER; the advice is for where it fails. Each has a folder of
+# its own: npm takes out of one what it was not asked for last.
+npm_install() {
+  npm install --prefix "$deps/$1" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "$2" >"$deps/npm.log" 2>&1 ||
+    fail "npm could not install $2 (its output is in .deps/npm.log); run this again to go on$3"
+}
+# uPlot draws the charts of a run's report.
 uplot=uplot@1.6.32
 if ! have uplot "$uplot" || [ ! -e "$deps/npm/node_modules/uplot/dist/uPlot.iife.min.js" ]; then
   say "uPlot ($uplot, 0.5 MB)"
-  npm install --prefix "$deps/npm" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "$uplot" >"$deps/npm.log" 2>&1 ||
-    fail "npm could not install $uplot (its output is in .deps/npm.log); run this again to go on, or build with -DSTEMSMITH_REPORT=OFF"
+  npm_install npm "$uplot" ", or build with -DSTEMSMITH_REPORT=OFF"
   done_with uplot "$uplot"
+fi
+# ONNX Runtime in browsers: examples/web, which its test opens in Chromium.
+if [ "$want_tests" = 1 ]; then
+  onnxruntime_web=onnxruntime-web@$(sed -n 's/.*"onnxruntime-web": "\(.*\)".*/\1/p' examples/web/package.json)
+  if ! have web "$onnxruntime_web"; then
+    say "ONNX Runtime for browsers ($onnxruntime_web, 33 MB)"
+    npm_install web "$onnxruntime_web" ""
+    done_with web "$onnxruntime_web"
+  fi
 fi

@@ -40,7 +40,8 @@ ChecksumState CheckChecksum(const std::filesystem::path& path, const ChecksumFie
 // Whether there is a field, without looking at the rest of the file.
 bool HoldsChecksum(const std::filesystem::path& path, const ChecksumField& field);
 
-// The same hash of a file without a field, for files whose checksum another one holds.
+// The same hash of a file without a field, for files whose checksum another one holds. (HashFile of
+// core/files.h, another number, is what caches know their sources by.)
 std::uint64_t HashContent(const std::filesystem::path& path);
 
 // The note on a file of ours without a checksum.

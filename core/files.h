@@ -25,7 +25,10 @@ void EnsureWritableFolder(const std::filesystem::path& folder);
 
 // XXH3 of 64 bits (xxhash.com, 0.8); for fingerprints, not for security.
 std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed = 0);
-// The hash of a file's content, read in blocks.
+// Of a file's content, block by block, each hashed with the hash of those before it as its seed:
+// the fingerprint of source files in caches and of sound fonts in demo songs. For files above one
+// MiB it is another number than HashContent of core/checksum.h, and stays that: caches would be
+// prepared anew. What is new takes HashContent.
 std::uint64_t HashFile(const std::filesystem::path& path);
 std::string HexHash(std::uint64_t hash);
 

@@ -192,7 +192,9 @@ TEST(OverlapAdd, BatchesChangeNoBit) {
           EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), 0), segments);
           const auto most = static_cast<int>(batch);
           EXPECT_LE(*std::max_element(counts.begin(), counts.end()), most);
-          if (frames > 1000 && overlap > 0.5) EXPECT_EQ(counts.front(), most);
+          if (frames > 1000 && overlap > 0.5) {
+            EXPECT_EQ(counts.front(), most);
+          }
         }
       }
     }

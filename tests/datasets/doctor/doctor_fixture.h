@@ -61,7 +61,7 @@ class DoctorTest : public ::testing::Test {
              SampleFormat format = SampleFormat::kInt16, int sample_rate_hz = kDoctorRateHz) {
     EncodeOptions options;
     options.sample_format = format;
-    if (name.ends_with(".flac")) options.container = AudioContainer::kFlac;
+    if (name.ends_with(".flac")) options.format = "flac";
     WriteAudio(root_ / name, audio, sample_rate_hz, options);
   }
   // train/a and test/b, each with drums and bass.

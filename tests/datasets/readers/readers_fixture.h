@@ -78,7 +78,7 @@ class DatasetFixture : public ::testing::Test {
   // The ending decides the format.
   void Audio(const std::string& name, const AudioBuffer& audio, int sample_rate_hz = 44100) {
     EncodeOptions options;
-    if (name.ends_with(".flac")) options.container = AudioContainer::kFlac;
+    if (name.ends_with(".flac")) options.format = "flac";
     options.sample_format = SampleFormat::kInt16;
     WriteAudio(root_ / name, audio, sample_rate_hz, options);
   }

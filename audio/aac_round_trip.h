@@ -11,9 +11,6 @@ namespace stemsmith {
 // Loads the module. Throws Error that says `purpose` where this installation lacks it.
 void RequireAac(const char* purpose);
 
-// Whether AAC has this sample rate.
-bool AacHasRate(int sample_rate_hz);
-
 // Replaces `channels` channels [C, T] (planar, C ≤ 8), encoded jointly at `bit_rate` bits per
 // second (of all channels; held to what AAC allows). Throws Error for sample rates that AAC lacks.
 void ThroughAac(float* planar, int channels, std::size_t frames, int sample_rate_hz, int bit_rate);

@@ -13,6 +13,7 @@
 
 #include "audio/decode_backend.h"
 #include "audio/decode_bytes.h"
+#include "audio/xiph_channels.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -202,25 +203,6 @@ int WaveSpeaker(int channel) {
   }
 }
 
-// Speaker bits of the channels as the Vorbis specification (4.3.9) and RFC 7845 (5.1.1.2) order
-// them.
-std::vector<int> XiphSpeakers(int channels) {
-  switch (channels) {
-    case 3:
-      return {0, 2, 1};
-    case 5:
-      return {0, 2, 1, 4, 5};
-    case 6:
-      return {0, 2, 1, 4, 5, 3};
-    case 7:
-      return {0, 2, 1, 9, 10, 8, 3};
-    case 8:
-      return {0, 2, 1, 9, 10, 4, 5, 3};
-    default:
-      return {};
-  }
-}
-
 // libsndfile looks for mp3 in whatever it knows by no other mark.
 bool StartsAsOtherThanMp3(const std::filesystem::path& path) {
   HeaderFile file(path);
@@ -350,10 +332,7 @@ class SndfileReader : public AudioReader {
     }
     info_.channel_mask = mask;
     if (std::is_sorted(speakers.begin(), speakers.end())) return;
-    order_.resize(speakers.size());
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    std::sort(order_.begin(), order_.end(),
-              [&](std::size_t a, std::size_t b) { return speakers[a] < speakers[b]; });
+    order_ = OrderOfSpeakers(speakers);
     one_frame_.resize(order_.size());
   }
 

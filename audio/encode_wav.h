@@ -1,4 +1,4 @@
-// The header of wav files that may grow beyond 4 GiB. Private to core/.
+// The header of wav files that may grow beyond 4 GiB. Private to audio/.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,16 @@
 
 namespace stemsmith {
 
-int BytesPerSample(SampleFormat format);
+enum class WavLengths {
+  kAsNeeded,  // RIFF, above 4 GiB RF64
+  kLong,      // RF64 always
+};
 
 // The bytes before the audio. The room for 64-bit lengths is a JUNK chunk while RIFF's 32 bits
 // suffice and becomes ds64 (RF64, EBU Tech 3306) when they do not, so the size of the header never
 // changes.
-std::string WavHeader(int sample_rate_hz, int channels, const EncodeOptions& options,
-                      std::uint64_t data_bytes);
+std::string WavHeader(int sample_rate_hz, int channels, SampleFormat format,
+                      std::uint32_t channel_mask, std::uint64_t data_bytes,
+                      WavLengths lengths = WavLengths::kAsNeeded);
 
 }  // namespace stemsmith

@@ -12,22 +12,23 @@ extern "C" {
 #include <string>
 #include <vector>
 
-#include "audio/encode_backend.h"
-#include "audio/libav_handles.h"
+#include "audio/libav_encoder.h"
 #include "audio/libav_log.h"
 #include "core/error.h"
 
 namespace stemsmith {
 namespace {
 
+constexpr char kWhere[] = "AAC round trip";
+
 void Check(int result, const char* what) {
   if (result >= 0) return;
-  throw Error::Input(std::string(what) + ": " + LibavText(result), "AAC round trip");
+  throw Error::Input(std::string(what) + ": " + LibavText(result), kWhere);
 }
 
 template <typename T>
 T* Require(T* pointer, const char* what) {
-  if (pointer == nullptr) throw Error::Input(what, "AAC round trip");
+  if (pointer == nullptr) throw Error::Input(what, kWhere);
   return pointer;
 }
 
@@ -38,20 +39,8 @@ class RoundTrip {
         in_(planar, planar + static_cast<std::size_t>(channels) * frames),
         channels_(channels),
         frames_(static_cast<std::int64_t>(frames)) {
-    const AVCodec* codec = Require(avcodec_find_encoder(AV_CODEC_ID_AAC), "no AAC encoder");
-    encoder_.reset(Require(avcodec_alloc_context3(codec), "out of memory"));
-    encoder_->sample_fmt = AV_SAMPLE_FMT_FLTP;
-    encoder_->sample_rate = sample_rate_hz;
-    encoder_->bit_rate = bit_rate;
-    encoder_->time_base = {1, sample_rate_hz};
-    encoder_->thread_count = 1;
-    encoder_->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
-    av_channel_layout_default(&encoder_->ch_layout, channels);
-    AVDictionary* settings = nullptr;
-    av_dict_set(&settings, "aac_coder", "fast", 0);
-    const int opened = avcodec_open2(encoder_.get(), codec, &settings);
-    av_dict_free(&settings);
-    Check(opened, "AAC cannot hold this audio");
+    encoder_ = OpenLibavEncoder(
+        {.sample_rate_hz = sample_rate_hz, .channels = channels, .bit_rate = bit_rate}, kWhere);
 
     const AVCodec* back = Require(avcodec_find_decoder(AV_CODEC_ID_AAC), "no AAC decoder");
     decoder_.reset(Require(avcodec_alloc_context3(back), "out of memory"));

@@ -10,6 +10,8 @@
 
 #include "audio/aac_round_trip.h"
 #include "audio/audio.h"
+#include "audio/encode.h"
+#include "audio/encode_mp3.h"
 #include "augment/per_stem.h"
 #include "core/error.h"
 
@@ -23,8 +25,6 @@ struct CodecOptions {
   // Lower: duller, and more of what codecs smear. mp3 rounds it to a rate that it has.
   Range bitrate_kbps{64.0, 192.0};
 };
-
-constexpr std::array kMp3Rates = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};
 
 // A file in memory, for libsndfile's calls.
 struct MemoryFile {
@@ -73,13 +73,6 @@ using File = std::unique_ptr<SNDFILE, CloseFile>;
                      "is libsndfile 1.1 or newer built with LAME and mpg123? leave codec out else");
 }
 
-// libsndfile takes the bit rate as a point between the lowest and the highest of its family.
-double CompressionLevel(double kbps, int rate) {
-  const double low = rate >= 32000 ? 32.0 : 8.0;
-  const double high = rate >= 32000 ? 320.0 : rate >= 16000 ? 160.0 : 64.0;
-  return std::clamp((high - kbps) / (high - low), 0.0, 1.0);
-}
-
 // `planar` [C, T], C ≤ 2, is replaced by what the decoder gives.
 void ThroughMp3(float* planar, int channels, std::size_t length, int rate, double kbps) {
   if (length == 0) return;
@@ -97,7 +90,7 @@ void ThroughMp3(float* planar, int channels, std::size_t length, int rate, doubl
     if (file == nullptr) Fail("encoder does not start");
     int mode = SF_BITRATE_MODE_CONSTANT;
     sf_command(file.get(), SFC_SET_BITRATE_MODE, &mode, sizeof mode);
-    double level = CompressionLevel(kbps, rate);
+    double level = Mp3CompressionLevel(kbps, rate);
     sf_command(file.get(), SFC_SET_COMPRESSION_LEVEL, &level, sizeof level);
     if (sf_writef_float(file.get(), interleaved.data(), frames) != frames) Fail("encoder fails");
   }
@@ -114,9 +107,7 @@ void ThroughMp3(float* planar, int channels, std::size_t length, int rate, doubl
 
 // Before anything is drawn: a run fails at its first sample, not at some later one.
 void CheckRate(const std::string& format, int rate) {
-  const bool known = format == "aac"
-                         ? AacHasRate(rate)
-                         : std::find(kMp3Rates.begin(), kMp3Rates.end(), rate) != kMp3Rates.end();
+  const bool known = FindFormat(format == "aac" ? "m4a" : "mp3").RateFor(rate) == rate;
   if (known) return;
   throw Error::Usage(format + " has no sample rate of " + std::to_string(rate) + " Hz",
                      "augmentation codec",

@@ -13,6 +13,69 @@ namespace {
 
 constexpr std::size_t kBlockFrames = 16384;
 
+// Where the stems of a song go.
+class StemFiles {
+ public:
+  virtual ~StemFiles() = default;
+  virtual void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) = 0;
+  // Completes the files, and says of them what is known by then.
+  virtual void Finish(SeparatedSong& song) = 0;
+
+ protected:
+  static void FinishOne(AudioWriter& writer, SeparatedSong& song) {
+    writer.Finish();
+    song.clipped_samples += writer.clipped_samples();
+    song.stems_rate_hz = writer.written_rate_hz();
+  }
+};
+
+class FilePerStem : public StemFiles {
+ public:
+  explicit FilePerStem(std::vector<std::unique_ptr<AudioWriter>> writers)
+      : writers_(std::move(writers)) {}
+  void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) override {
+    for (std::size_t s = 0; s < writers_.size(); ++s) writers_[s]->Write(stems[s].data(), frames);
+  }
+  void Finish(SeparatedSong& song) override {
+    for (const auto& writer : writers_) FinishOne(*writer, song);
+  }
+
+ private:
+  std::vector<std::unique_ptr<AudioWriter>> writers_;
+};
+
+// All stems in one file, behind the song itself, which is read a second time for that.
+class FileOfStreams : public StemFiles {
+ public:
+  FileOfStreams(std::unique_ptr<AudioWriter> writer, std::unique_ptr<AudioReader> song)
+      : writer_(std::move(writer)),
+        song_(std::move(song)),
+        channels_(static_cast<std::size_t>(song_->info().channels)) {}
+
+  void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) override {
+    const std::size_t step = channels_ * (stems.size() + 1);
+    mixture_.assign(frames * channels_, 0.0f);
+    for (std::size_t read = 0; read < frames;) {
+      const std::size_t count = song_->Read(mixture_.data() + read * channels_, frames - read);
+      if (count == 0) break;
+      read += count;
+    }
+    all_.resize(frames * step);
+    for (std::size_t t = 0; t < frames; ++t) {
+      float* out = std::copy_n(mixture_.data() + t * channels_, channels_, &all_[t * step]);
+      for (const auto& stem : stems) out = std::copy_n(&stem[t * channels_], channels_, out);
+    }
+    writer_->Write(all_.data(), frames);
+  }
+  void Finish(SeparatedSong& song) override { FinishOne(*writer_, song); }
+
+ private:
+  std::unique_ptr<AudioWriter> writer_;
+  std::unique_ptr<AudioReader> song_;
+  std::size_t channels_;
+  std::vector<float> mixture_, all_;
+};
+
 }  // namespace
 
 Separator::Separator(Runtime& runtime, SeparatorOptions options)
@@ -28,11 +91,22 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
   if (!(options_.stream.overlap < 1)) {
     throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
   }
-  if (options_.encoding.container == AudioContainer::kFlac &&
-      options_.encoding.sample_format == SampleFormat::kFloat32) {
-    throw Error::Usage("flac holds no 32-bit float samples", "--bits 32f",
-                       "use --format wav, or --bits 24");
+  options_.encoding.streams.clear();
+  if (FindFormat(options_.encoding.format).many_streams) {
+    options_.encoding.streams = {"mixture"};
+    options_.encoding.streams.insert(options_.encoding.streams.end(), stems.begin(), stems.end());
   }
+  CheckEncodeOptions(options_.encoding);
+}
+
+std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
+  const FormatRow& format = FindFormat(options_.encoding.format);
+  std::vector<fs::path> targets;
+  for (const std::string& stem : stems()) {
+    targets.push_back(format.many_streams ? fs::path(folder.string() + format.ending)
+                                          : folder / (stem + format.ending));
+  }
+  return targets;
 }
 
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
@@ -42,29 +116,35 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
   StemStream stream(runtime_, OpenAudio(input, options_.decode), stream_options);
   const AudioInfo& info = stream.info();
   const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
-  const std::string ending =
-      options_.encoding.container == AudioContainer::kFlac ? ".flac" : ".wav";
-
-  EncodeOptions encoding = options_.encoding;
-  encoding.channel_mask = info.channel_mask;
-  PendingFolder pending(folder, options_.growing_in);
-  std::vector<std::string> names;
-  std::vector<std::unique_ptr<AudioWriter>> writers;
-  for (const std::string& stem : stems()) {
-    names.push_back(stem + ending);
-    writers.push_back(std::make_unique<AudioWriter>(pending.Add(names.back()), info.sample_rate_hz,
-                                                    info.channels, encoding));
-  }
 
   SeparatedSong song;
   song.sample_rate_hz = info.sample_rate_hz;
   song.channels = info.channels;
+  song.files = Targets(folder);
   const bool chosen = options_.decode.stream != kDefaultStream || !options_.decode.language.empty();
   if (!chosen) song.stream_choice = StreamChoiceText(info);
+
+  EncodeOptions encoding = options_.encoding;
+  encoding.channel_mask = info.channel_mask;
+  PendingFolder pending(song.files.front().parent_path(), options_.growing_in);
+  std::unique_ptr<StemFiles> files;
+  const auto add = [&](const fs::path& target) {
+    return std::make_unique<AudioWriter>(pending.Add(target.filename()), info.sample_rate_hz,
+                                         info.channels, encoding);
+  };
+  if (encoding.streams.empty()) {
+    std::vector<std::unique_ptr<AudioWriter>> writers;
+    for (const fs::path& target : song.files) writers.push_back(add(target));
+    files = std::make_unique<FilePerStem>(std::move(writers));
+  } else {
+    files =
+        std::make_unique<FileOfStreams>(add(song.files.front()), OpenAudio(input, options_.decode));
+  }
+
   std::vector<std::vector<float>> blocks;
   if (observer) observer(0, total, info.sample_rate_hz);
   while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
-    for (std::size_t s = 0; s < writers.size(); ++s) writers[s]->Write(blocks[s].data(), count);
+    files->Write(blocks, count);
     song.frames += static_cast<std::int64_t>(count);
     if (observer) observer(song.frames, total, info.sample_rate_hz);
   }
@@ -72,12 +152,8 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
     throw Error::Input("holds no audio", input.string(), "give a file with at least one sample");
   }
   song.damage = stream.damage();
-  for (const auto& writer : writers) {
-    writer->Finish();
-    song.clipped_samples += writer->clipped_samples();
-  }
+  files->Finish(song);
   pending.Commit();
-  for (const std::string& name : names) song.files.push_back(folder / name);
   return song;
 }
 

@@ -26,8 +26,9 @@ struct SeparatorOptions {
 
 struct SeparatedSong {
   std::vector<std::filesystem::path> files;  // in the order of Separator::stems()
-  std::int64_t frames = 0;
+  std::int64_t frames = 0;  // of the song; as many come back from the stems at its rate
   int sample_rate_hz = 0;
+  int stems_rate_hz = 0;  // differs where the format lacks the song's
   int channels = 0;
   std::int64_t clipped_samples = 0;  // of all stems; integer formats only
   std::vector<Damage> damage;        // of the input, concealed or without lost time
@@ -41,12 +42,17 @@ class Separator {
   using Observer = std::function<void(std::int64_t done, std::int64_t total, int sample_rate_hz)>;
 
   // `runtime` must outlive this. Throws Error::Usage for a stem that the model does not have, an
-  // overlap out of range, and 32-bit flac.
+  // overlap out of range, and what the format of the files has not (CheckEncodeOptions).
   Separator(Runtime& runtime, SeparatorOptions options);
 
   const std::vector<std::string>& stems() const { return options_.stream.stems; }
 
-  // Writes folder/<stem>.<wav|flac>, each at the input's rate, channels and length. The stems
+  // The files of a song whose stems belong into `folder`, in the order of stems(): STEM.ENDING
+  // each, or for all of them `folder` with the ending of a format of many streams.
+  std::vector<std::filesystem::path> Targets(const std::filesystem::path& folder) const;
+
+  // Writes Targets(folder), each at the input's rate (or the next that the format has), channels
+  // and length. A file of many streams begins with the song itself, named `mixture`. The stems
   // appear together when all are complete; older files of those names are replaced, others stay.
   // Throws Error.
   SeparatedSong SeparateFile(const std::filesystem::path& input,

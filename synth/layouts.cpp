@@ -5,7 +5,6 @@
 #include <system_error>
 
 #include "audio/encode.h"
-#include "audio/encode_mp4.h"
 #include "core/current_error.h"
 #include "core/names.h"
 #include "core/random.h"
@@ -71,10 +70,8 @@ Paths PlaceInMusdb(const fs::path& root, const std::string& split, const std::st
 
 void WriteStemMp4(const Paths& paths, const SongOrder& order) {
   const RenderedSong audio = RenderSong(order.song, order.sound_font);
-  Mp4Options options;
-  options.sample_rate_hz = kSampleRateHz;
-  options.titles = {"mixture"};
-  options.titles.insert(options.titles.end(), kStemNames.begin(), kStemNames.end());
+  EncodeOptions options{.format = "stem.mp4", .streams = {"mixture"}};
+  options.streams.insert(options.streams.end(), kStemNames.begin(), kStemNames.end());
   options.tags = {{"title", order.song.name},
                   {"artist", "stemsmith"},
                   {"album", "stemsmith demo songs"},
@@ -82,7 +79,7 @@ void WriteStemMp4(const Paths& paths, const SongOrder& order) {
   std::vector<const std::vector<std::int16_t>*> streams{&audio.mixture};
   for (const auto& stem : audio.stems) streams.push_back(&stem);
 
-  Mp4Writer writer(paths.front(), options);
+  AudioWriter writer(paths.front(), kSampleRateHz, 2, options);
   std::vector<float> block(kBlockFrames * 2 * streams.size());
   for (std::size_t begin = 0; begin < audio.frames; begin += kBlockFrames) {
     const std::size_t count = std::min(kBlockFrames, audio.frames - begin);

@@ -158,9 +158,7 @@ std::string Metadata(const Song& song, const std::string& uuid, double overall_g
 }
 
 void WriteFlac(const fs::path& path, const std::vector<float>& samples) {
-  EncodeOptions options;
-  options.container = AudioContainer::kFlac;
-  AudioWriter writer(path, kSampleRateHz, 1, options);
+  AudioWriter writer(path, kSampleRateHz, 1, {.format = "flac"});
   writer.Write(samples.data(), samples.size());
   writer.Finish();
 }

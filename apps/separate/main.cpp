@@ -29,7 +29,8 @@ struct Arguments {
   std::vector<std::string> inputs;
   std::string output;
   std::vector<std::string> stems;
-  std::string format = "wav", bits = "16";
+  std::string format = "wav", bits;
+  std::optional<int> bitrate_kbps;
   std::optional<double> overlap;
   std::string audio_stream, on_damage = "fail";
   RuntimeOptions runtime;
@@ -39,10 +40,55 @@ struct Arguments {
 constexpr double kHighestOverlap = 0.999;
 
 constexpr char kFooter[] =
-    "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song.\n"
+    "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song; with --format "
+    "stem.mp4 to DIR/TRACK.stem.mp4.\n"
     "A track is named as its file; `mixture` and `mix` as the folder they lie in.\n"
     "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 129, 130 and 143 stopped by a "
     "hang-up, Ctrl-C or SIGTERM.";
+
+constexpr SampleFormat kSampleFormats[] = {SampleFormat::kInt16, SampleFormat::kInt24,
+                                           SampleFormat::kFloat32};
+
+template <typename Range, typename Name>
+std::vector<std::string> Names(const Range& items, Name name) {
+  std::vector<std::string> names;
+  for (const auto& item : items) names.emplace_back(std::invoke(name, item));
+  return names;
+}
+
+// "wav (uncompressed, RF64 above 4 GiB), flac (lossless), …"
+std::string FormatsText() {
+  return JoinNames(FormatTable(), [](const FormatRow& row) {
+    return std::string(row.name) + " (" + row.summary + ")";
+  });
+}
+
+// "Bits per sample: 16 (wav, flac), 32f (wav) …".
+std::string BitsText() {
+  return "Bits per sample: " +
+         JoinNames(kSampleFormats,
+                   [](SampleFormat format) {
+                     std::vector<std::string> able;
+                     for (const FormatRow& row : FormatTable()) {
+                       const auto& formats = row.sample_formats;
+                       if (std::find(formats.begin(), formats.end(), format) != formats.end())
+                         able.emplace_back(row.name);
+                     }
+                     return std::string(SampleFormatName(format)) + " (" + JoinNames(able) + ")";
+                   }) +
+         "; default: the first that the format holds";
+}
+
+// "kbit/s of each stream, lossy formats only; default, of stereo: mp3 320, …".
+std::string BitratesText() {
+  std::string text;
+  for (const FormatRow& row : FormatTable()) {
+    if (!row.lossy()) continue;
+    text += (text.empty() ? "" : ", ") + std::string(row.name) + " " +
+            std::to_string(2 * row.bit_rates.per_channel / 1000);
+  }
+  return "kbit/s of each stream, lossy formats only; default, of stereo: " + text;
+}
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("model", arguments.model,
@@ -57,12 +103,12 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       ->type_name("DIR");
   AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
       ->allow_extra_args(false);  // the words behind it are the model and the songs
-  app.add_option("--format", arguments.format, "wav or flac")
-      ->check(CLI::IsMember({"wav", "flac"}))
-      ->capture_default_str();
-  app.add_option("--bits", arguments.bits, "16, 24, or 32f (float; wav only)")
-      ->check(CLI::IsMember({"16", "24", "32f"}))
-      ->capture_default_str();
+  app.add_option("--format", arguments.format, FormatsText())
+      ->capture_default_str()
+      ->type_name("FORMAT");
+  app.add_option("--bits", arguments.bits, BitsText())
+      ->check(CLI::IsMember(Names(kSampleFormats, SampleFormatName)));
+  AddNumber(app, "--bitrate", arguments.bitrate_kbps, {1, 1000}, BitratesText());
   AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
             "Share of a segment that neighbours have in common: more is smoother and slower "
             "(default: as the model advises)");
@@ -97,15 +143,11 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
   if (arguments.on_damage == "conceal") options.decode.on_damage = OnDamage::kConceal;
-  options.encoding.container =
-      arguments.format == "flac" ? AudioContainer::kFlac : AudioContainer::kWav;
-  options.encoding.sample_format = arguments.bits == "16"   ? SampleFormat::kInt16
-                                   : arguments.bits == "24" ? SampleFormat::kInt24
-                                                            : SampleFormat::kFloat32;
-  if (arguments.format == "flac" && arguments.bits == "32f") {
-    throw Error::Usage("flac holds no 32-bit float samples", "--bits 32f",
-                       "use --format wav, or --bits 24");
-  }
+  options.encoding.format = arguments.format;
+  for (const SampleFormat format : kSampleFormats)
+    if (arguments.bits == SampleFormatName(format)) options.encoding.sample_format = format;
+  if (arguments.bitrate_kbps) options.encoding.bit_rate = 1000 * *arguments.bitrate_kbps;
+  CheckEncodeOptions(options.encoding);
   return options;
 }
 
@@ -124,8 +166,7 @@ void CheckTargets(const InputSongs& list, const Separator& separator, const Argu
   std::vector<fs::path> targets, sources = {arguments.model};
   for (const InputSong& song : list.songs) {
     sources.push_back(song.file);
-    for (const std::string& stem : separator.stems())
-      targets.push_back(song.folder / (stem + "." + arguments.format));
+    for (fs::path& target : separator.Targets(song.folder)) targets.push_back(std::move(target));
   }
   CheckAreNoSources(targets, sources);
 }
@@ -156,7 +197,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
   const double speed = seconds / seconds_so_far();
   if (result.clipped_samples > 0) {
     Warn(std::to_string(result.clipped_samples) + " samples were clipped in the stems of " +
-         song.file.string() + "; --bits 32f keeps them");
+         song.file.string() + "; --format wav --bits 32f keeps them");
   }
   if (!result.stream_choice.empty())
     Warn(song.file.string() + " " + result.stream_choice + " (--audio-stream chooses)");
@@ -170,16 +211,24 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
   for (std::size_t s = 0; s < result.files.size(); ++s) {
     files[separator.stems()[s]] = result.files[s].string();
   }
+  const bool one_file = result.files.front().parent_path() != song.folder;
+  const std::string other_rate = result.stems_rate_hz == result.sample_rate_hz
+                                     ? ""
+                                     : ", at " + std::to_string(result.stems_rate_hz) +
+                                           " Hz, as the format has no " +
+                                           std::to_string(result.sample_rate_hz) + " Hz";
   PrintResult(mode,
               song.track + ": " + std::to_string(result.files.size()) + " stems in " +
-                  song.folder.string() + " (" + FormatDuration(seconds) + " of audio, " +
-                  Formatted("%.1f", speed) + " × real time)",
+                  (one_file ? result.files.front() : song.folder).string() + " (" +
+                  FormatDuration(seconds) + " of audio, " + Formatted("%.1f", speed) +
+                  " × real time" + other_rate + ")",
               {{"event", "song"},
                {"input", song.file.string()},
                {"track", song.track},
                {"stems", files},
                {"frames", result.frames},
                {"sample_rate_hz", result.sample_rate_hz},
+               {"stems_sample_rate_hz", result.stems_rate_hz},
                {"channels", result.channels},
                {"clipped_samples", result.clipped_samples},
                {"damage", damage},

@@ -11,6 +11,7 @@
 #include "audio/decode.h"
 #include "audio/encode.h"
 #include "core/files.h"
+#include "tests/support/made_files.h"
 #include "tests/support/measured_process.h"
 #include "tests/support/models/tiny_onnx.h"
 #include "tests/support/temporary_folder.h"
@@ -132,7 +133,7 @@ TEST_F(SeparateProgram, KeepsRateChannelsAndLengthOfEveryInput) {
   std::string names;
   for (const auto& c : cases) {
     EncodeOptions options;
-    if (fs::path(c.name).extension() == ".flac") options.container = AudioContainer::kFlac;
+    if (fs::path(c.name).extension() == ".flac") options.format = "flac";
     WriteAudio(folder_ / "in" / c.name, Ramp(c.channels, c.frames), c.rate, options);
   }
   const ProgramResult result = Separate("model.onnx in -o out --bits 24");
@@ -154,6 +155,68 @@ TEST_F(SeparateProgram, ChosenStemsAndFlac) {
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.out + result.err, "");
   EXPECT_THAT(FilesBelow(folder_ / "out"), ::testing::ElementsAre("good/bass.flac"));
+}
+
+TEST_F(SeparateProgram, EveryFormatOfTheTable) {
+  for (const FormatRow& row : FormatTable()) {
+    SCOPED_TRACE(row.name);
+    const bool needs_libav = row.many_streams || row.ending == std::string(".m4a");
+    if (needs_libav && !testing::HasLibavModule()) continue;
+    const ProgramResult result =
+        Separate(std::string("model.onnx good.wav -o out --json --format ") + row.name);
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    const std::string ending = row.ending;
+    EXPECT_EQ(FilesBelow(folder_ / "out"),
+              row.many_streams ? std::vector{"good" + ending}
+                               : (std::vector{"good/bass" + ending, "good/drums" + ending}));
+    DecodeOptions all;
+    all.all_streams = true;
+    const auto reader = OpenAudio(
+        folder_ / "out" / (row.many_streams ? "good" + ending : "good/drums" + ending), all);
+    const int rate = row.RateFor(44100);
+    EXPECT_EQ(reader->info().sample_rate_hz, rate);
+    EXPECT_EQ(reader->info().channels, row.many_streams ? 6 : 2);
+    const AudioBuffer back = ReadAll(*reader);
+    const auto frames = static_cast<std::size_t>(std::lround(30000.0 * rate / 44100));
+    EXPECT_GE(back.frames(), frames);
+    EXPECT_LT(back.frames(), frames + (needs_libav && row.lossy() ? 1024 : 1));
+    fs::remove_all(folder_ / "out");
+  }
+}
+
+TEST_F(SeparateProgram, AStemFileHoldsTheSongAndThenItsStems) {
+  if (!testing::HasLibavModule()) GTEST_SKIP() << "needs the libav module";
+  const ProgramResult result = Separate("model.onnx good.wav -o out --format stem.mp4");
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("good: 2 stems in out/good.stem.mp4"));
+  DecodeOptions all;
+  all.all_streams = true;
+  const auto reader = OpenAudio(folder_ / "out/good.stem.mp4", all);
+  std::vector<std::string> names;
+  for (const AudioStreamInfo& stream : reader->info().streams) names.push_back(stream.title);
+  EXPECT_THAT(names, ::testing::ElementsAre("mixture", "drums", "bass"));
+  const AudioBuffer back = ReadAll(*reader);
+  const std::vector<float> mix = Samples(folder_ / "good.wav");
+  for (std::size_t t = 1000; t < 29000; ++t) {
+    ASSERT_NEAR(back.channel(0)[t], mix[t], 0.02) << t;
+    ASSERT_NEAR(back.channel(2)[t], 0.5 * mix[t], 0.02) << t;
+    ASSERT_NEAR(back.channel(4)[t], -0.25 * mix[t], 0.02) << t;
+  }
+  // The song's own stem file is never replaced by what is made of it.
+  fs::copy_file(folder_ / "out/good.stem.mp4", folder_ / "song.stem.mp4");
+  EXPECT_EQ(Separate("model.onnx song.stem.mp4 -o . --format stem.mp4").status, 2);
+}
+
+TEST_F(SeparateProgram, AnotherRateIsSaid) {
+  const ProgramResult result = Separate("model.onnx good.wav -o out --format opus");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, HasSubstr("at 48000 Hz, as the format has no 44100 Hz"));
+  // Where a song has more channels than the format holds, that song fails.
+  WriteAudio(folder_ / "wide.wav", Ramp(4, 3000), 44100);
+  const ProgramResult wide = Separate("model.onnx wide.wav good.wav -o out --format mp3");
+  EXPECT_EQ(wide.status, 1);
+  EXPECT_THAT(wide.err, AllOf(HasSubstr("mp3 holds at most 2 channels"), HasSubstr("flac")));
 }
 
 TEST_F(SeparateProgram, JsonIsOneObjectPerLine) {
@@ -267,7 +330,11 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
     const char* arguments;
     const char* says;
   } const cases[] = {
-      {"model.onnx good.wav -o out --format flac --bits 32f", "flac"},
+      {"model.onnx good.wav -o out --format flac --bits 32f", "wav, rf64, w64"},
+      {"model.onnx good.wav -o out --format mp3 --bits 16", "mp3 is lossy"},
+      {"model.onnx good.wav -o out --bitrate 192", "lossless"},
+      {"model.onnx good.wav -o out --format mp3 --bitrate 321", "from 64 to 320"},
+      {"model.onnx good.wav -o out --format mp4", "stem.mp4"},
       {"model.onnx good.wav -o out --overlap 1", "overlap"},
       {"model.onnx good.wav -o out --overlap -0.1", "overlap"},
       {"model.onnx good.wav -o out --overlap nan", "from 0 to 0.999, not 'nan'"},

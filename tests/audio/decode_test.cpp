@@ -245,7 +245,7 @@ TEST_F(Decode, TruncatedFilesAreErrorsThatSayHowFarTheyGo) {
   EXPECT_THAT(OpenAndReadError(folder_ / "none.wav"), HasSubstr("truncated"));
 
   const auto flac = folder_ / "whole.flac";
-  WriteAudio(flac, TestTones(2, 44100 * 4, 44100), 44100, {.container = AudioContainer::kFlac});
+  WriteAudio(flac, TestTones(2, 44100 * 4, 44100), 44100, {.format = "flac"});
   CutFile(flac, folder_ / "cut.flac", ReadFile(flac).size() / 2);
   EXPECT_THAT(OpenAndReadError(folder_ / "cut.flac"), HasSubstr(" s"));
 

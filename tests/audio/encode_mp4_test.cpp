@@ -1,11 +1,10 @@
-#include "audio/encode_mp4.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "audio/decode.h"
+#include "audio/encode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "tests/audio/audio_fixtures.h"
@@ -18,11 +17,10 @@ namespace fs = std::filesystem;
 constexpr int kRateHz = 44100;
 constexpr double kFrequencies[] = {220, 440, 880};
 
-Mp4Options ThreeStreams() {
-  Mp4Options options;
-  options.titles = {"mixture", "low", "high"};
-  options.tags = {{"title", "a song"}, {"artist", "somebody"}};
-  return options;
+EncodeOptions ThreeStreams() {
+  return {.format = "stem.mp4",
+          .streams = {"mixture", "low", "high"},
+          .tags = {{"title", "a song"}, {"artist", "somebody"}}};
 }
 
 // A tone a stream, the right channel at half the level, that begins at `onset`.
@@ -40,7 +38,7 @@ std::vector<float> Tones(std::size_t frames, std::size_t onset) {
 }
 
 void Write(const fs::path& path, const std::vector<float>& samples, std::size_t block_frames) {
-  Mp4Writer writer(path, ThreeStreams());
+  AudioWriter writer(path, kRateHz, 2, ThreeStreams());
   const std::size_t frames = samples.size() / 6;
   for (std::size_t t = 0; t < frames; t += block_frames)
     writer.Write(samples.data() + 6 * t, std::min(block_frames, frames - t));
@@ -96,32 +94,28 @@ TEST_F(Mp4File, LeavesNothingBehindUnlessFinished) {
   const testing::TemporaryFolder folder;
   const auto samples = Tones(5000, 0);
   {
-    Mp4Writer writer(folder / "song.mp4", ThreeStreams());
+    AudioWriter writer(folder / "song.mp4", kRateHz, 2, ThreeStreams());
     writer.Write(samples.data(), 5000);
   }
   EXPECT_TRUE(fs::is_empty(folder.path()));
-  Mp4Writer empty(folder / "song.mp4", ThreeStreams());
+  AudioWriter empty(folder / "song.mp4", kRateHz, 2, ThreeStreams());
   EXPECT_THROW(empty.Finish(), Error);
 }
 
 TEST_F(Mp4File, RefusesWhatAacCannotHold) {
   const testing::TemporaryFolder folder;
-  const auto with = [&](auto change) {
-    Mp4Options options = ThreeStreams();
-    change(options);
-    EXPECT_THROW(Mp4Writer(folder / "song.mp4", options), Error);
-  };
-  with([](Mp4Options& o) { o.sample_rate_hz = 12345; });
-  with([](Mp4Options& o) { o.channels = 0; });
-  with([](Mp4Options& o) { o.channels = 9; });
-  with([](Mp4Options& o) { o.titles.clear(); });
+  for (const int channels : {0, 9})
+    EXPECT_THROW(AudioWriter(folder / "song.mp4", kRateHz, channels, ThreeStreams()), Error);
+  EncodeOptions nothing = ThreeStreams();
+  nothing.streams.clear();
+  EXPECT_THROW(AudioWriter(folder / "song.mp4", kRateHz, 2, nothing), Error);
   EXPECT_TRUE(fs::is_empty(folder.path()));
-  EXPECT_THROW(Mp4Writer("/proc/song.mp4", ThreeStreams()), Error);
+  EXPECT_THROW(AudioWriter("/proc/song.mp4", kRateHz, 2, ThreeStreams()), Error);
 }
 
 TEST_F(Mp4File, RefusesSamplesThatAreNoNumbers) {
   const testing::TemporaryFolder folder;
-  Mp4Writer writer(folder / "song.mp4", ThreeStreams());
+  AudioWriter writer(folder / "song.mp4", kRateHz, 2, ThreeStreams());
   std::vector<float> bad(6 * 3000, std::nanf(""));
   EXPECT_THROW(
       {

@@ -2,7 +2,7 @@
 // prepared, and nothing that was prepared before is lost.
 #include <functional>
 
-#include "audio/encode_mp4.h"
+#include "audio/encode.h"
 #include "tests/datasets/readers/readers_fixture.h"
 
 namespace stemsmith {
@@ -63,9 +63,9 @@ std::vector<Layout> Layouts() {
           std::uint64_t seed) {
          const fs::path file = root / split / (name + ".stem.mp4");
          fs::create_directories(file.parent_path());
-         Mp4Options options;
-         options.titles = {"mixture", "drums", "bass", "other", "vocals"};
-         Mp4Writer writer(file, options);
+         AudioWriter writer(
+             file, 44100, 2,
+             {.format = "stem.mp4", .streams = {"mixture", "drums", "bass", "other", "vocals"}});
          std::vector<float> audio(kFrames * 10);
          RandomStream random({seed});
          for (float& sample : audio) sample = static_cast<float>(random.Uniform(-0.2, 0.2));

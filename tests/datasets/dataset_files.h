@@ -31,7 +31,7 @@ inline AudioBuffer Noise(std::uint64_t seed, std::size_t frames = kNoiseFrames, 
 inline void WriteStem(const std::filesystem::path& path, const AudioBuffer& audio,
                       int sample_rate_hz = 44100, SampleFormat format = SampleFormat::kInt16) {
   EncodeOptions options;
-  if (path.extension() == ".flac") options.container = AudioContainer::kFlac;
+  if (path.extension() == ".flac") options.format = "flac";
   options.sample_format = format;
   WriteAudio(path, audio, sample_rate_hz, options);
 }

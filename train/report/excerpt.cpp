@@ -12,6 +12,8 @@ namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr int kBitRate = 128'000;  // enough to hear how far the model is
+
 // A stem's name as part of a file's: stems are named by people.
 std::string FilePart(std::string name) {
   for (char& letter : name)
@@ -63,7 +65,7 @@ void SaveExcerpts(const fs::path& folder, const ExcerptSet& set,
   const nlohmann::json before = ReadExcerptIndex(folder);
   const bool same = before.is_object() && Places(before) == Places(index);
   const auto write = [&](const fs::path& file, const AudioBuffer& audio) {
-    WriteAudio(folder / file, audio, set.sample_rate_hz, {.container = AudioContainer::kOgg});
+    WriteAudio(folder / file, audio, set.sample_rate_hz, {.format = "ogg", .bit_rate = kBitRate});
   };
   for (std::size_t i = 0; i < set.songs.size(); ++i) {
     const Excerpt& song = set.songs[i];

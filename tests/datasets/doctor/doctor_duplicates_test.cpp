@@ -102,7 +102,7 @@ TEST_F(DoctorDuplicates, FindsTheSameRecordingAtAnotherLevelAndStart) {
     std::copy_n(mixture.channel(c), mixture.frames(), later.channel(c) + kLater);
   }
   EncodeOptions flac;
-  flac.container = AudioContainer::kFlac;
+  flac.format = "flac";
   WriteAudio(other_ / "later.flac", Scaled(later, 0.25f), 44100, flac);
   const std::vector<SameRecording> found =
       FindSameRecordings({PrintOf(Songs("test")[0] / "mixture.wav"), PrintOf(song / "mixture.wav"),

@@ -1,6 +1,6 @@
 // The doctor's words about a tree of each kind that holds something damaged, something unused and a
 // contradiction. What it should say lies in tests/datasets/doctor/golden/doctor_KIND.txt.
-#include "audio/encode_mp4.h"
+#include "audio/encode.h"
 #include "datasets/doctor/report.h"
 #include "tests/datasets/doctor/doctor_fixture.h"
 
@@ -33,9 +33,7 @@ class DoctorGolden : public DoctorTest {
   void StemFile(const std::string& name, std::uint64_t seed,
                 const std::vector<std::string>& titles) {
     fs::create_directories((root_ / name).parent_path());
-    Mp4Options options;
-    options.titles = titles;
-    Mp4Writer writer(root_ / name, options);
+    AudioWriter writer(root_ / name, 44100, 2, {.format = "stem.mp4", .streams = titles});
     const auto streams = titles.size();
     std::vector<float> block;
     std::vector<AudioBuffer> stems;
@@ -62,8 +60,9 @@ class DoctorGolden : public DoctorTest {
     for (std::size_t at = text.find(root); at != text.npos; at = text.find(root)) {
       text.replace(at, root.size(), "ROOT");
     }
-    const std::string golden = ReadFile(fs::path(STEMSMITH_SOURCE_DIR) / "tests/datasets/doctor/golden" /
-                                        ("doctor_" + kind + ".txt"));
+    const std::string golden =
+        ReadFile(fs::path(STEMSMITH_SOURCE_DIR) / "tests/datasets/doctor/golden" /
+                 ("doctor_" + kind + ".txt"));
     EXPECT_EQ(text, golden) << text;
   }
 };

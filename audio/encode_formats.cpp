@@ -1,0 +1,171 @@
+// The table of formats that are written.
+#include <algorithm>
+#include <functional>
+
+#include "audio/encode_backend.h"
+#include "core/error.h"
+#include "core/text.h"
+
+namespace stemsmith {
+namespace {
+
+using enum SampleFormat;
+
+template <typename Predicate>
+std::string NamesOfThose(Predicate has) {
+  std::vector<std::string> names;
+  for (const FormatRow& row : FormatTable())
+    if (has(row)) names.emplace_back(row.name);
+  return JoinNames(names);
+}
+
+bool Has(const FormatRow& row, SampleFormat format) {
+  const auto& known = row.sample_formats;
+  return std::find(known.begin(), known.end(), format) != known.end();
+}
+
+std::string Kbps(int bit_rate) { return std::to_string(bit_rate / 1000); }
+
+}  // namespace
+
+const std::vector<FormatRow>& FormatTable() {
+  const std::vector<SampleFormat> with_float = {kInt16, kInt24, kFloat32};
+  const std::vector<SampleFormat> integers = {kInt16, kInt24};
+  // ISO/IEC 11172-3 and 13818-3, and MPEG 2.5.
+  const std::vector<int> mp3_rates = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};
+  // ISO/IEC 14496-3, samplingFrequencyIndex.
+  const std::vector<int> aac_rates = {7350,  8000,  11025, 12000, 16000, 22050, 24000,
+                                      32000, 44100, 48000, 64000, 88200, 96000};
+  const FormatRow::BitRates aac_bits = {128000, 32000, 512000};
+  static const std::vector<FormatRow> table = {
+      {.name = "wav",
+       .ending = ".wav",
+       .summary = "uncompressed, RF64 above 4 GiB",
+       .sample_formats = with_float,
+       .open = OpenWav},
+      {.name = "rf64",
+       .ending = ".rf64",
+       .summary = "wav with 64-bit lengths",
+       .sample_formats = with_float,
+       .open = OpenRf64},
+      {.name = "w64",
+       .ending = ".w64",
+       .summary = "Sony Wave64",
+       .sample_formats = with_float,
+       .open = OpenW64},
+      {.name = "flac",
+       .ending = ".flac",
+       .summary = "lossless",
+       .sample_formats = integers,
+       .highest_channels = 8,
+       .highest_rate_hz = 655350,
+       .open = OpenFlac},
+      {.name = "alac",
+       .ending = ".m4a",
+       .summary = "Apple Lossless",
+       .sample_formats = integers,
+       .highest_channels = 8,
+       .highest_rate_hz = 384000,
+       .open = OpenAlac},
+      {.name = "mp3",
+       .ending = ".mp3",
+       .summary = "lossy",
+       // Below 64 kbit/s a frame has no room for what tells delay and length.
+       .bit_rates = {160000, 64000, 320000},
+       .highest_channels = 2,
+       .rates_hz = mp3_rates,
+       .open = OpenMp3},
+      {.name = "ogg",
+       .ending = ".ogg",
+       .summary = "Vorbis, lossy",
+       .bit_rates = {128000, 64000, 500000},
+       .highest_channels = 8,
+       .highest_rate_hz = 192000,
+       .open = OpenOgg},
+      {.name = "opus",
+       .ending = ".opus",
+       .summary = "lossy",
+       .bit_rates = {96000, 12000, 510000},
+       .highest_channels = 8,
+       .rates_hz = {48000},  // what its decoders give, whatever was encoded
+       .open = OpenOpus},
+      {.name = "m4a",
+       .ending = ".m4a",
+       .summary = "AAC, lossy",
+       .bit_rates = aac_bits,
+       .highest_channels = 8,
+       .rates_hz = aac_rates,
+       .open = OpenM4a},
+      {.name = "stem.mp4",
+       .ending = ".stem.mp4",
+       .summary = "one file of mixture and stems, AAC, lossy",
+       .bit_rates = aac_bits,
+       .highest_channels = 8,
+       .rates_hz = aac_rates,
+       .many_streams = true,
+       .open = OpenStemMp4},
+  };
+  return table;
+}
+
+const FormatRow& FindFormat(std::string_view name) {
+  for (const FormatRow& row : FormatTable())
+    if (name == row.name) return row;
+  const std::string names = JoinNames(FormatTable(), &FormatRow::name);
+  std::vector<std::string> known;
+  for (const FormatRow& row : FormatTable()) known.emplace_back(row.name);
+  const std::string nearest = NearestName(std::string(name), known);
+  throw Error::Usage("unknown audio format '" + std::string(name) + "'", "",
+                     (nearest.empty() ? "" : "did you mean '" + nearest + "'? ") +
+                         std::string("The formats are ") + names);
+}
+
+const char* SampleFormatName(SampleFormat format) {
+  switch (format) {
+    case kInt16:
+      return "16";
+    case kInt24:
+      return "24";
+    case kFloat32:
+      return "32f";
+  }
+  return "";
+}
+
+int FormatRow::RateFor(int sample_rate_hz) const {
+  if (rates_hz.empty()) return std::min(sample_rate_hz, highest_rate_hz);
+  const auto next = std::lower_bound(rates_hz.begin(), rates_hz.end(), sample_rate_hz);
+  return next == rates_hz.end() ? rates_hz.back() : *next;
+}
+
+void CheckEncodeOptions(const EncodeOptions& options) {
+  const FormatRow& row = FindFormat(options.format);
+  const std::string name = row.name;
+  if (options.sample_format && !Has(row, *options.sample_format)) {
+    const SampleFormat wanted = *options.sample_format;
+    const std::string kind = wanted == kFloat32 ? " (float)" : " bits";
+    throw Error::Usage(row.lossy()
+                           ? name + " is lossy and has no bits per sample"
+                           : name + " holds no samples of " + SampleFormatName(wanted) + kind,
+                       "", "formats that hold them are " + NamesOfThose([&](const FormatRow& able) {
+                             return Has(able, wanted);
+                           }));
+  }
+  if (options.bit_rate != 0 && !row.lossy()) {
+    throw Error::Usage(name + " is lossless and has no bit rate", "",
+                       "formats that have one are " + NamesOfThose(std::mem_fn(&FormatRow::lossy)));
+  }
+  const FormatRow::BitRates& range = row.bit_rates;
+  const bool in_range = options.bit_rate >= range.lowest && options.bit_rate <= range.highest;
+  if (options.bit_rate != 0 && !in_range) {
+    throw Error::Usage(name + " has no bit rate of " + Kbps(options.bit_rate) + " kbit/s", "",
+                       "choose one from " + Kbps(range.lowest) + " to " + Kbps(range.highest));
+  }
+  if (!options.streams.empty() && !row.many_streams) {
+    throw Error::Usage(
+        name + " holds one stream", "",
+        "formats of several are " + NamesOfThose(std::mem_fn(&FormatRow::many_streams)));
+  }
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,24 @@
+#include "audio/encode_mp3.h"
+
+#include <sndfile.h>
+
+#include <algorithm>
+
+#include "audio/encode_sndfile.h"
+
+namespace stemsmith {
+
+double Mp3CompressionLevel(double kbps, int sample_rate_hz) {
+  const double low = sample_rate_hz >= 32000 ? 32.0 : 8.0;
+  const double high = sample_rate_hz >= 32000 ? 320.0 : sample_rate_hz >= 16000 ? 160.0 : 64.0;
+  return std::clamp((high - kbps) / (high - low), 0.0, 1.0);
+}
+
+std::unique_ptr<Encoder> OpenMp3(const EncodeJob& job) {
+  return OpenSndfile(
+      job, {.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
+            .compression_level = Mp3CompressionLevel(job.bit_rate / 1000.0, job.sample_rate_hz),
+            .constant_bit_rate = true});
+}
+
+}  // namespace stemsmith

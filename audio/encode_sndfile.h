@@ -1,0 +1,21 @@
+// Files that libsndfile writes. Private to audio/.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "audio/encode_backend.h"
+
+namespace stemsmith {
+
+struct SndfileSettings {
+  int format = 0;  // libsndfile's SF_FORMAT_…
+  // 0 (most bits) to 1; how it stands to bit rates is each codec's own business.
+  std::optional<double> compression_level;
+  bool constant_bit_rate = false;
+  bool xiph_order = false;  // channels in the order of Vorbis and Opus
+};
+
+std::unique_ptr<Encoder> OpenSndfile(const EncodeJob& job, const SndfileSettings& settings);
+
+}  // namespace stemsmith

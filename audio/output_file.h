@@ -1,0 +1,33 @@
+// A file that is written in place and remembers its first failure, which libraries that write
+// through it may pass over. Private to audio/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace stemsmith {
+
+class OutputFile {
+ public:
+  // Opens a file that is there; Check() speaks of `shown`. Throws Error.
+  OutputFile(const std::filesystem::path& path, const std::filesystem::path& shown);
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  bool Write(const void* bytes, std::size_t count);
+  std::int64_t Seek(std::int64_t offset, int whence);
+  std::int64_t Read(void* out, std::size_t count);
+  void Close();
+  // Throws Error where anything has failed so far.
+  void Check() const;
+
+ private:
+  std::string shown_;
+  int failure_ = 0;
+  int file_;
+};
+
+}  // namespace stemsmith

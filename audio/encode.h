@@ -9,6 +9,7 @@
 #include <string>
 
 #include "audio/audio.h"
+#include "core/visibility.h"
 
 namespace stemsmith {
 
@@ -23,7 +24,7 @@ struct EncodeOptions {
   std::uint32_t channel_mask = 0;
 };
 
-class AudioWriter {
+class STEMSMITH_PUBLIC AudioWriter {
  public:
   AudioWriter(const std::filesystem::path& path, int sample_rate_hz, int channels,
               const EncodeOptions& options = {});
@@ -39,13 +40,13 @@ class AudioWriter {
   std::int64_t clipped_samples() const;
 
  private:
-  struct Impl;
+  struct STEMSMITH_PRIVATE Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 // Writes a planar buffer [C, T] in one go.
-void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int sample_rate_hz,
-                const EncodeOptions& options = {});
+STEMSMITH_PUBLIC void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio,
+                                 int sample_rate_hz, const EncodeOptions& options = {});
 // The bytes of a wav file of 16 bits.
 std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/checksum.h"
+#include "separate/model_info.h"
 
 namespace stemsmith {
 
@@ -20,15 +21,9 @@ struct LengthRule {
   std::int64_t multiple_frames = 1;
 };
 
-struct Manifest {
+struct Manifest : ModelInfo {
   static constexpr int kVersion = 1;
 
-  std::string model_name;          // row of the model table: "unet", "demucs_v2", …
-  std::vector<std::string> stems;  // in the order of the S dimension
-  int sample_rate_hz = 44100;
-  int channels = 2;
-  std::int64_t segment_frames =
-      0;  // the length separate uses; the graph's length where not dynamic
   LengthRule length;
   // Whole-song normalisation before separation (Python demucs): none, or mean/std of the mono mix.
   std::string song_normalization = "none";

@@ -7,9 +7,12 @@
 #include <memory>
 #include <string>
 
-#include "separate/manifest.h"
+#include "core/visibility.h"
+#include "separate/model_info.h"
 
 namespace stemsmith {
+
+struct Manifest;  // separate/manifest.h
 
 struct RuntimeOptions {
   std::string device = "auto";  // auto, cpu, cuda
@@ -19,12 +22,13 @@ struct RuntimeOptions {
 // The model file meant by a folder that `stemsmith export` wrote: model.onnx, else model.ts; for
 // the device cuda the other way round, as every GPU of LibTorch runs the latter. Files, and folders
 // without any, are given back as they are.
-std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
-                                   const std::string& device = "auto");
+STEMSMITH_PUBLIC std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
+                                                    const std::string& device = "auto");
 
-class Runtime {
+class STEMSMITH_PUBLIC Runtime {
  public:
   virtual ~Runtime() = default;
+  const ModelInfo& info() const;  // what users of the model want to know of its manifest
   virtual const Manifest& manifest() const = 0;
   virtual std::string description() const = 0;  // "ONNX Runtime 1.31.1, cpu"
   // mix planar [B, C, T] → estimates planar [B, S, C, T]; T must fit the manifest's length rule.

@@ -13,15 +13,25 @@ namespace {
 
 constexpr std::size_t kBlockFrames = 16384;
 
+// The lowest folder above `folder` that is there: what grows there leaves nothing where it fails.
+// Empty where `folder` is there itself.
+fs::path FolderAbove(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder, ignored)) return {};
+  fs::path above = fs::absolute(folder).lexically_normal();
+  while (!fs::exists(above, ignored) && above != above.parent_path()) above = above.parent_path();
+  return above;
+}
+
 }  // namespace
 
 Separator::Separator(Runtime& runtime, SeparatorOptions options)
     : runtime_(runtime), options_(std::move(options)) {
-  const Manifest& manifest = runtime_.manifest();
-  if (options_.stream.stems.empty()) options_.stream.stems = manifest.stems;
+  const ModelInfo& model = runtime_.info();
+  if (options_.stream.stems.empty()) options_.stream.stems = model.stems;
   const std::vector<std::string>& stems = options_.stream.stems;
   for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
-    StemStream::FindStem(manifest.stems, *stem);
+    StemStream::FindStem(model.stems, *stem);
     if (std::find(stems.begin(), stem, *stem) != stem)
       throw Error::Usage("the stem '" + *stem + "' is named twice", "--stems", "name each once");
   }
@@ -47,7 +57,8 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
 
   EncodeOptions encoding = options_.encoding;
   encoding.channel_mask = info.channel_mask;
-  PendingFolder pending(folder, options_.growing_in);
+  PendingFolder pending(
+      folder, options_.growing_in.empty() ? FolderAbove(folder) : options_.growing_in);
   std::vector<std::string> names;
   std::vector<std::unique_ptr<AudioWriter>> writers;
   for (const std::string& stem : stems()) {

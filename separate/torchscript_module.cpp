@@ -19,6 +19,7 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/threads.h"
+#include "separate/manifest.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/manifest_for.h"
+#include "separate/manifest.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/temporary_folder.h"

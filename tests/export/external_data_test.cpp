@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "export/export.h"
+#include "separate/manifest.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/flips.h"

@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "core/visibility.h"
+
 namespace stemsmith {
 
 // A block of audio, planar: [C, T], channel after channel. Plain value type.
@@ -37,13 +39,15 @@ class AudioBuffer {
 };
 
 // [T, C] interleaved → [C, T] planar and back; `frames` frames of `channels` channels.
-void Deinterleave(const float* interleaved, int channels, std::size_t frames, float* planar);
-void Interleave(const float* planar, int channels, std::size_t frames, float* interleaved);
+STEMSMITH_PUBLIC void Deinterleave(const float* interleaved, int channels, std::size_t frames,
+                                   float* planar);
+STEMSMITH_PUBLIC void Interleave(const float* planar, int channels, std::size_t frames,
+                                 float* interleaved);
 
 // Mixes interleaved frames from one channel count to another: mono → n copies; n → mono the mean;
 // stereo from more channels the front pair (channels 0 and 1); otherwise channels are copied and
 // the rest is silent.
-void RemixChannels(const float* in, int channels_in, float* out, int channels_out,
-                   std::size_t frames);
+STEMSMITH_PUBLIC void RemixChannels(const float* in, int channels_in, float* out, int channels_out,
+                                    std::size_t frames);
 
 }  // namespace stemsmith

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "audio/audio.h"
+#include "core/visibility.h"
 
 namespace stemsmith {
 
@@ -59,9 +60,10 @@ struct DecodeOptions {
 };
 // "holds 2 audio streams: 0 (eng), 1 (fra, default); stream 1 is taken" for a file with several, of
 // which one is read; else empty.
-std::string StreamChoiceText(const AudioInfo& info);
+STEMSMITH_PUBLIC std::string StreamChoiceText(const AudioInfo& info);
 // Sets stream or language from what a user writes: "1", "eng". Throws Error::Usage at `where`.
-void ChooseStream(const std::string& text, const std::string& where, DecodeOptions& options);
+STEMSMITH_PUBLIC void ChooseStream(const std::string& text, const std::string& where,
+                                   DecodeOptions& options);
 
 // A place where audio was lost and silence stands instead.
 struct Damage {
@@ -72,11 +74,11 @@ struct Damage {
 };
 // "damaged at 5.90 s, 0.05 s are silent instead: Header missing"; where no time was lost, "may
 // sound wrong at 5.90 s: …".
-std::string DamageText(const Damage& place);
+STEMSMITH_PUBLIC std::string DamageText(const Damage& place);
 // The same of all places, at most three of them by name; empty where there are none.
-std::string DamageText(const std::vector<Damage>& places);
+STEMSMITH_PUBLIC std::string DamageText(const std::vector<Damage>& places);
 
-class AudioReader {
+class STEMSMITH_PUBLIC AudioReader {
  public:
   virtual ~AudioReader() = default;
   virtual const AudioInfo& info() const = 0;
@@ -92,19 +94,19 @@ class AudioReader {
 
 // Opens a file. Throws Error (what, path, advice): missing, empty, no audio, unknown format, no
 // channels.
-std::unique_ptr<AudioReader> OpenAudio(const std::filesystem::path& path,
-                                       const DecodeOptions& options = {});
+STEMSMITH_PUBLIC std::unique_ptr<AudioReader> OpenAudio(const std::filesystem::path& path,
+                                                        const DecodeOptions& options = {});
 
 // Wraps a reader: other rate (libsoxr, very high quality) and other channel count (RemixChannels).
 // Gives the reader back unchanged when nothing differs. The length is round(frames · out / in).
-std::unique_ptr<AudioReader> ConvertAudio(std::unique_ptr<AudioReader> reader, int sample_rate_hz,
-                                          int channels);
+STEMSMITH_PUBLIC std::unique_ptr<AudioReader> ConvertAudio(std::unique_ptr<AudioReader> reader,
+                                                           int sample_rate_hz, int channels);
 
 // All of it, planar. For short files and tests; long work uses blocks.
-AudioBuffer ReadAll(AudioReader& reader);
+STEMSMITH_PUBLIC AudioBuffer ReadAll(AudioReader& reader);
 
 // Whether the name's ending is one that OpenAudio is likely to read (used to pick files out of
 // folders).
-bool HasAudioExtension(const std::filesystem::path& path);
+STEMSMITH_PUBLIC bool HasAudioExtension(const std::filesystem::path& path);
 
 }  // namespace stemsmith

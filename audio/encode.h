@@ -16,17 +16,18 @@
 #include <vector>
 
 #include "audio/audio.h"
+#include "core/visibility.h"
 
 namespace stemsmith {
 
 enum class SampleFormat { kInt16, kInt24, kFloat32 };
 // "16", "24", "32f".
-const char* SampleFormatName(SampleFormat format);
+STEMSMITH_PUBLIC const char* SampleFormatName(SampleFormat format);
 
 class Encoder;
 struct EncodeJob;
 
-struct FormatRow {
+struct STEMSMITH_PUBLIC FormatRow {
   struct BitRates {
     int per_channel = 0;          // where nobody asks
     int lowest = 0, highest = 0;  // of a stereo stream
@@ -49,9 +50,9 @@ struct FormatRow {
   int RateFor(int sample_rate_hz) const;
 };
 
-const std::vector<FormatRow>& FormatTable();
+STEMSMITH_PUBLIC const std::vector<FormatRow>& FormatTable();
 // Throws Error::Usage (nearest name, all names) for unknown formats.
-const FormatRow& FindFormat(std::string_view name);
+STEMSMITH_PUBLIC const FormatRow& FindFormat(std::string_view name);
 
 struct EncodeOptions {
   std::string format = "wav";
@@ -67,9 +68,9 @@ struct EncodeOptions {
 
 // What the format has not (sample format, bit rate, streams), whatever the audio is: throws
 // Error::Usage that names the formats which have it.
-void CheckEncodeOptions(const EncodeOptions& options);
+STEMSMITH_PUBLIC void CheckEncodeOptions(const EncodeOptions& options);
 
-class AudioWriter {
+class STEMSMITH_PUBLIC AudioWriter {
  public:
   // `channels` of each stream. Throws Error: CheckEncodeOptions, more channels than the format
   // holds, no libav module for a format that needs it, folder not writable.
@@ -89,13 +90,13 @@ class AudioWriter {
   int written_rate_hz() const;  // differs from the given one where the format lacks that
 
  private:
-  struct Impl;
+  struct STEMSMITH_PRIVATE Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 // Writes a planar buffer [C, T] in one go.
-void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio, int sample_rate_hz,
-                const EncodeOptions& options = {});
+STEMSMITH_PUBLIC void WriteAudio(const std::filesystem::path& path, const AudioBuffer& audio,
+                                 int sample_rate_hz, const EncodeOptions& options = {});
 // The bytes of a wav file of 16 bits.
 std::string WavBytes(const AudioBuffer& audio, int sample_rate_hz);
 

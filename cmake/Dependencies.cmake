@@ -35,8 +35,7 @@ target_include_directories(stemsmith_torch SYSTEM INTERFACE
 target_compile_definitions(stemsmith_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
 target_link_libraries(stemsmith_torch INTERFACE
   ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so Threads::Threads)
-target_link_options(stemsmith_torch INTERFACE
-  -Wl,--unresolved-symbols=ignore-in-shared-libs -Wl,-rpath,${torch_dir}/lib)
+target_link_options(stemsmith_torch INTERFACE -Wl,--unresolved-symbols=ignore-in-shared-libs)
 
 # ONNX Runtime (separation) and the ONNX protobufs (export).
 get_filename_component(ort_root "${ONNXRUNTIME_ROOT}" REALPATH)
@@ -49,7 +48,6 @@ add_library(stemsmith_onnxruntime INTERFACE)
 add_library(onnxruntime::onnxruntime ALIAS stemsmith_onnxruntime)
 target_include_directories(stemsmith_onnxruntime SYSTEM INTERFACE ${ONNXRUNTIME_INCLUDE})
 target_link_libraries(stemsmith_onnxruntime INTERFACE ${ONNXRUNTIME_LIBRARY})
-target_link_options(stemsmith_onnxruntime INTERFACE -Wl,-rpath,${ort_root}/lib)
 
 find_package(Protobuf REQUIRED)
 find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)

@@ -1,7 +1,6 @@
 #include "core/current_error.h"
 
 #include <cxxabi.h>
-#include <yaml-cpp/exceptions.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -84,9 +83,9 @@ Error FromException(const std::exception& error, const std::string& where) {
     return FromSystem(*system, where);
   if (dynamic_cast<const nlohmann::json::exception*>(&error) != nullptr)
     return Error::Input("a description in JSON is damaged", where, "make or copy the file again");
-  if (dynamic_cast<const YAML::Exception*>(&error) != nullptr)
-    return Error::Usage("a configuration is not valid YAML", where, "correct it");
   const std::string type = TypeName(error), message = error.what();
+  if (type.starts_with("YAML::"))
+    return Error::Usage("a configuration is not valid YAML", where, "correct it");
   // Sizes that no memory holds are refused by containers before they ask for it.
   if (dynamic_cast<const std::length_error*>(&error) != nullptr || SaysOutOfMemory(type))
     return OutOfMemory(where);

@@ -4,9 +4,11 @@
 
 #include <string>
 
+#include "core/visibility.h"
+
 namespace stemsmith {
 
-struct Device {
+struct STEMSMITH_PUBLIC Device {
   enum class Kind {
     kAuto,  // a GPU where one can be used, else the CPU
     kCpu,

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/visibility.h"
+
 namespace stemsmith {
 
 enum class ExitCode : int {
@@ -19,7 +21,7 @@ enum class ExitCode : int {
   kTerminated = 143,   // SIGTERM, state saved
 };
 
-class Error : public std::runtime_error {
+class STEMSMITH_PUBLIC Error : public std::runtime_error {
  public:
   // `what` says what is wrong; `where` names the file, line, key or track; `advice` says what to
   // do. The last two may be empty. No trailing full stops.

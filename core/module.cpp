@@ -1,9 +1,9 @@
 #include "core/module.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <mutex>
 
@@ -11,6 +11,44 @@
 #include "core/files.h"
 
 namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+// The file that this code is in; empty where that is the program itself.
+fs::path OwnLibrary() {
+  Dl_info info;
+  link_map* map = nullptr;
+  if (dladdr1(reinterpret_cast<void*>(&OwnLibrary), &info, reinterpret_cast<void**>(&map),
+              RTLD_DL_LINKMAP) == 0 ||
+      map == nullptr)
+    return {};
+  std::error_code ignored;
+  return map->l_name[0] == '\0' ? fs::path() : fs::weakly_canonical(map->l_name, ignored);
+}
+
+// Asked for when the library is loaded: a relative name means nothing after a change of folder.
+const fs::path& LoadedFrom() {
+  static const fs::path* const path = new fs::path(OwnLibrary());
+  return *path;
+}
+[[gnu::constructor]] void RememberLoadedFrom() { LoadedFrom(); }
+
+// Whom to ask for a library that a module does not find.
+const char* AdviceFor(const std::string& module) {
+  if (module == "libav")
+    return "install the system's ffmpeg libraries (Debian: apt install ffmpeg)";
+  if (module == "rubberband")
+    return "install the system's Rubber Band (Debian: apt install librubberband2)";
+  return "are the libraries it was built with still installed?";
+}
+
+}  // namespace
+
+fs::path ModuleFolder() {
+  if (const char* folder = std::getenv("STEMSMITH_MODULE_DIR")) return folder;
+  const fs::path& library = LoadedFrom();
+  return library.empty() ? ProgramFolder().parent_path() / "lib" : library.parent_path();
+}
 
 void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
                        const std::string& purpose) {
@@ -19,13 +57,10 @@ void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
       loaded;  // for the life of the process: modules hold threads and statics
   const std::lock_guard lock(mutex);
   void*& handle = loaded[name];
-  const char* folder_setting = std::getenv("STEMSMITH_MODULE_DIR");
-  const std::filesystem::path folder = folder_setting != nullptr
-                                           ? std::filesystem::path(folder_setting)
-                                           : ProgramFolder().parent_path() / "lib";
-  const std::filesystem::path path = folder / ("libstemsmith_" + name + ".so");
+  const fs::path folder = ModuleFolder();
+  const fs::path path = folder / ("libstemsmith_" + name + ".so");
   if (handle == nullptr) {
-    if (!std::filesystem::exists(path)) {
+    if (!fs::exists(path)) {
       throw Error::Input(purpose + " needs the module " + path.filename().string() +
                              ", which this installation lacks",
                          folder.string(), "build it, or set STEMSMITH_MODULE_DIR to its folder");
@@ -33,7 +68,7 @@ void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
     handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       throw Error::Input(purpose + " needs a module that does not load: " + dlerror(),
-                         path.string(), "are the libraries it was built with still installed?");
+                         path.string(), AdviceFor(name));
     }
   }
   void* address = dlsym(handle, symbol.c_str());

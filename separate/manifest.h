@@ -9,19 +9,14 @@
 #include <vector>
 
 #include "core/checksum.h"
+#include "separate/model_info.h"
 #include "separate/song_rules.h"
 
 namespace stemsmith {
 
-struct Manifest {
+struct Manifest : ModelInfo {
   static constexpr int kVersion = 1;
 
-  std::string model_name;          // row of the model table: "unet", "demucs_v2", …
-  std::vector<std::string> stems;  // in the order of the S dimension
-  int sample_rate_hz = 44100;
-  int channels = 2;
-  std::int64_t segment_frames =
-      0;  // the length separate uses; the graph's length where not dynamic
   LengthRule length;
   SongNormalization song_normalization = SongNormalization::kNone;
   Tail tail = Tail::kZeros;

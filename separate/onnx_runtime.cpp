@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/threads.h"
+#include "separate/manifest.h"
 #include "separate/onnx_error.h"
 
 namespace stemsmith {

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/module.h"
 #include "core/threads.h"
+#include "separate/manifest.h"
 #include "separate/onnx_runtime.h"
 #include "separate/torchscript_module.h"
 
@@ -66,6 +67,8 @@ fs::path ResolveModel(const fs::path& folder_or_file, const Device& device) {
     if (fs::is_regular_file(folder_or_file / name, code)) return folder_or_file / name;
   return folder_or_file;
 }
+
+const ModelInfo& Runtime::info() const { return manifest(); }
 
 std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
   ComputeThreads(options.threads);  // refuses what makes no sense

@@ -8,9 +8,12 @@
 #include <string>
 
 #include "core/device.h"
-#include "separate/manifest.h"
+#include "core/visibility.h"
+#include "separate/model_info.h"
 
 namespace stemsmith {
+
+struct Manifest;  // separate/manifest.h
 
 struct RuntimeOptions {
   Device device;
@@ -20,15 +23,16 @@ struct RuntimeOptions {
 // The model file meant by a folder that `stemsmith export` wrote: model.onnx, else model.ts; for
 // a GPU the other way round, as every GPU of LibTorch runs the latter. Files, and folders
 // without any, are given back as they are.
-std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
-                                   const Device& device = {});
+STEMSMITH_PUBLIC std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
+                                                    const Device& device = {});
 
 // As many keep a GPU busy; on a CPU several at once gain nothing.
 inline constexpr int kSegmentsOnGpu = 4;
 
-class Runtime {
+class STEMSMITH_PUBLIC Runtime {
  public:
   virtual ~Runtime() = default;
+  const ModelInfo& info() const;  // what users of the model want to know of its manifest
   virtual const Manifest& manifest() const = 0;
   virtual std::string description() const = 0;  // "ONNX Runtime 1.31.1, cpu"
   // How many segments it is best given at once, as far as memory allows: as many as keep it busy.

@@ -13,6 +13,16 @@ namespace {
 
 constexpr std::size_t kBlockFrames = 16384;
 
+// The lowest folder above `folder` that is there: what grows there leaves nothing where it fails.
+// Empty where `folder` is there itself.
+fs::path FolderAbove(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder, ignored)) return {};
+  fs::path above = fs::absolute(folder).lexically_normal();
+  while (!fs::exists(above, ignored) && above != above.parent_path()) above = above.parent_path();
+  return above;
+}
+
 // Where the stems of a song go.
 class StemFiles {
  public:
@@ -80,11 +90,11 @@ class FileOfStreams : public StemFiles {
 
 Separator::Separator(Runtime& runtime, SeparatorOptions options)
     : runtime_(runtime), options_(std::move(options)) {
-  const Manifest& manifest = runtime_.manifest();
-  if (options_.stream.stems.empty()) options_.stream.stems = manifest.stems;
+  const ModelInfo& model = runtime_.info();
+  if (options_.stream.stems.empty()) options_.stream.stems = model.stems;
   const std::vector<std::string>& stems = options_.stream.stems;
   for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
-    StemStream::FindStem(manifest.stems, *stem);
+    StemStream::FindStem(model.stems, *stem);
     if (std::find(stems.begin(), stem, *stem) != stem)
       throw Error::Usage("the stem '" + *stem + "' is named twice", "--stems", "name each once");
   }
@@ -126,7 +136,9 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
 
   EncodeOptions encoding = options_.encoding;
   encoding.channel_mask = info.channel_mask;
-  PendingFolder pending(song.files.front().parent_path(), options_.growing_in);
+  const fs::path into = song.files.front().parent_path();
+  PendingFolder pending(into,
+                        options_.growing_in.empty() ? FolderAbove(into) : options_.growing_in);
   std::unique_ptr<StemFiles> files;
   const auto add = [&](const fs::path& target) {
     return std::make_unique<AudioWriter>(pending.Add(target.filename()), info.sample_rate_hz,

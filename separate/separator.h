@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audio/encode.h"
+#include "core/visibility.h"
 #include "separate/runtime.h"
 #include "separate/stem_stream.h"
 
@@ -19,8 +20,9 @@ struct SeparatorOptions {
   DecodeOptions decode;
   StemStreamOptions stream;
   EncodeOptions encoding;
-  // A folder in which stems grow until all of a song are complete; empty: each song's own. With one
-  // for all songs, whatever a killed process left there is found by the next.
+  // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
+  // one above that is there already. With one for all songs, whatever a killed process left there
+  // is found by the next.
   std::filesystem::path growing_in;
 };
 
@@ -35,7 +37,7 @@ struct SeparatedSong {
   std::string stream_choice;         // StreamChoiceText of the input where none was asked for
 };
 
-class Separator {
+class STEMSMITH_PUBLIC Separator {
  public:
   // Called while a song is worked on. `total` is -1 where the length is not known. May throw to
   // stop: then nothing is left of the song.

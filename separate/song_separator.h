@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "audio/decode.h"
+#include "core/visibility.h"
 
 namespace stemsmith {
 
 // One thread at a time; no files, no terminal. Every stem has the input's rate, channels and
 // length, to the frame.
-class SongSeparator {
+class STEMSMITH_PUBLIC SongSeparator {
  public:
   virtual ~SongSeparator() = default;
 
@@ -25,6 +26,6 @@ class SongSeparator {
 };
 
 // All of every stem, planar. For short songs and tests; long work uses blocks.
-std::vector<AudioBuffer> ReadAllStems(SongSeparator& song);
+STEMSMITH_PUBLIC std::vector<AudioBuffer> ReadAllStems(SongSeparator& song);
 
 }  // namespace stemsmith

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "core/text.h"
+#include "separate/manifest.h"
 #include "separate/song_overlap_add.h"
 
 namespace stemsmith {
@@ -359,6 +360,14 @@ std::size_t StemStream::Read(std::size_t frames, std::vector<std::vector<float>>
   impl.given_frames += static_cast<std::int64_t>(count);
   for (std::vector<float>& block : blocks) block.resize(count * channels);
   return count;
+}
+
+void StemStream::CheckLayout(int sample_rate_hz, int channels) {
+  if (sample_rate_hz < 1000 || sample_rate_hz > 768'000)
+    throw Error::Usage("a sample rate of " + std::to_string(sample_rate_hz) + " Hz", "",
+                       "give 1000 to 768000");
+  if (channels < 1 || channels > 64)
+    throw Error::Usage(std::to_string(channels) + " channels", "", "give 1 to 64");
 }
 
 std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "audio/decode.h"
+#include "core/visibility.h"
 #include "separate/runtime.h"
 #include "separate/song_separator.h"
 
@@ -41,7 +42,7 @@ struct StemStreamOptions {
   std::string input_name;  // for messages about the audio itself
 };
 
-class StemStream : public SongSeparator {
+class STEMSMITH_PUBLIC StemStream : public SongSeparator {
  public:
   // `runtime` must outlive the stream. A model with whole-song normalisation reads the input twice,
   // the first time here. Throws Error: unknown stem (names the nearest), overlap or segment out of
@@ -60,9 +61,12 @@ class StemStream : public SongSeparator {
 
   // The stem's index in `names`; throws Error::Usage naming the nearest.
   static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem);
+  // Throws Error::Usage for a rate or a number of channels that makes no sense; for inputs that do
+  // not come from OpenAudio.
+  static void CheckLayout(int sample_rate_hz, int channels);
 
  private:
-  struct Impl;
+  struct STEMSMITH_PRIVATE Impl;
   std::unique_ptr<Impl> impl_;
 };
 

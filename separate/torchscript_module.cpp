@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/flush_denormals.h"
 #include "core/threads.h"
+#include "separate/manifest.h"
 #include "separate/torch_device.h"
 
 namespace stemsmith {

@@ -1,6 +1,7 @@
 // stemsmith inspect: exported models.
 #include "apps/stemsmith/inspect.h"
 #include "core/text.h"
+#include "separate/manifest.h"
 #include "separate/runtime.h"
 
 namespace stemsmith {

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "models/manifest_for.h"
+#include "separate/manifest.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"

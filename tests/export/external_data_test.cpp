@@ -4,6 +4,7 @@
 #include "core/checksum.h"
 #include "core/files.h"
 #include "export/export.h"
+#include "separate/manifest.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"

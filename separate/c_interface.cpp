@@ -1,0 +1,359 @@
+// include/stemsmith/stemsmith.h but for its streams (c_stream.cpp).
+#include <algorithm>
+#include <cassert>
+#include <functional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "separate/c_handles.h"
+#include "separate/stem_stream.h"
+#include "stemsmith_version.h"
+
+namespace stemsmith::c {
+namespace {
+
+// "1.2.3" → 1002003.
+constexpr int VersionNumber(std::string_view text) {
+  int number = 0, part = 0;
+  for (const char letter : text) {
+    if (letter != '.') part = 10 * part + (letter - '0');
+    if (letter == '.') number = 1000 * number + part, part = 0;
+  }
+  return 1000 * number + part;
+}
+static_assert(VersionNumber(STEMSMITH_VERSION) == STEMSMITH_VERSION_NUMBER,
+              "stemsmith.h has another version than the project");
+
+constexpr std::size_t kBlockFrames = 16384;
+
+std::mutex& HandlesMutex() {
+  static std::mutex* const mutex = new std::mutex;
+  return *mutex;
+}
+std::set<const void*>& Handles() {
+  static auto* const handles = new std::set<const void*>;
+  return *handles;
+}
+
+std::string& LastError() {
+  thread_local std::string text;
+  return text;
+}
+
+// A song in memory.
+class PlanarReader : public AudioReader {
+ public:
+  PlanarReader(const float* const* song, int channels, std::size_t frames, int rate)
+      : song_(song), frames_(frames) {
+    info_.channels = channels;
+    info_.sample_rate_hz = rate;
+    info_.frames = static_cast<std::int64_t>(frames);
+  }
+  const AudioInfo& info() const override { return info_; }
+  std::size_t Read(float* out, std::size_t frames) override {
+    const std::size_t count = std::min(frames, frames_ - position_);
+    for (std::size_t t = position_; t < position_ + count; ++t)
+      for (int c = 0; c < info_.channels; ++c) *out++ = song_[c][t];
+    position_ += count;
+    return count;
+  }
+  void Rewind() override { position_ = 0; }
+
+ private:
+  const float* const* song_;
+  std::size_t frames_, position_ = 0;
+  AudioInfo info_;
+};
+
+void CheckVersion(int program) {
+  const auto text = [](int version) {
+    return std::to_string(version / 1000000) + "." + std::to_string(version / 1000 % 1000) + "." +
+           std::to_string(version % 1000);
+  };
+  constexpr int kInterface = STEMSMITH_VERSION_NUMBER / 1000;
+  const int asked = program / 1000;
+  const bool fits = STEMSMITH_VERSION_MAJOR == 0
+                        ? asked == kInterface
+                        : asked / 1000 == STEMSMITH_VERSION_MAJOR && asked <= kInterface;
+  if (!fits || program < 0) {
+    throw Error::Usage("the program was compiled for stemsmith " + text(std::max(program, 0)) +
+                           ", this library is " STEMSMITH_VERSION,
+                       "", "install that version, or compile the program anew");
+  }
+}
+
+const stemsmith_options& OrDefaults(const stemsmith_options* options) {
+  static const auto* const defaults = new stemsmith_options;
+  if (options != nullptr) NeedHandle(options, "options");
+  return options != nullptr ? *options : *defaults;
+}
+
+void Tell(const stemsmith_options& options, std::int64_t done, std::int64_t total, int rate) {
+  if (options.progress != nullptr && options.progress(options.user, done, total, rate) != 0)
+    throw Stopped{};
+}
+
+// Reads all of a song's stems; `take` gets them as planar arrays, block by block.
+void SeparateBlocks(
+    stemsmith_model& model, std::unique_ptr<AudioReader> song, const std::string& name,
+    const stemsmith_options& options,
+    const std::function<void(const float* const* stems, const StemStream&, std::size_t)>& take) {
+  StemStreamOptions stream_options = options.separator.stream;
+  stream_options.input_name = name;
+  StemStream stream(*model.runtime, std::move(song), stream_options);
+  const AudioInfo& info = stream.info();
+  const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
+  const auto channels = static_cast<std::size_t>(info.channels);
+  std::vector<std::vector<float>> blocks;
+  std::vector<float> planar(stream.stems().size() * channels * kBlockFrames);
+  std::vector<const float*> pointers(stream.stems().size() * channels);
+  std::int64_t done = 0;
+  Tell(options, done, total, info.sample_rate_hz);
+  while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
+    for (std::size_t i = 0; i < pointers.size(); ++i) pointers[i] = planar.data() + i * count;
+    for (std::size_t s = 0; s < blocks.size(); ++s)
+      Deinterleave(blocks[s].data(), info.channels, count, planar.data() + s * channels * count);
+    take(pointers.data(), stream, count);
+    done += static_cast<std::int64_t>(count);
+    Tell(options, done, total, info.sample_rate_hz);
+  }
+}
+
+}  // namespace
+
+void Remember(const void* handle) {
+  const std::lock_guard lock(HandlesMutex());
+  Handles().insert(handle);
+}
+
+bool IsOpen(const void* handle) noexcept {
+  const std::lock_guard lock(HandlesMutex());
+  return Handles().contains(handle);
+}
+
+bool Forget(const void* handle) noexcept {
+  const std::lock_guard lock(HandlesMutex());
+  const bool was_open = Handles().erase(handle) > 0;
+  assert(was_open && "a handle of stemsmith is closed twice");
+  return was_open;
+}
+
+stemsmith_code Fail(stemsmith_code code, const char* text) noexcept {
+  try {
+    LastError() = text;
+  } catch (...) {
+    LastError().clear();
+  }
+  return code;
+}
+
+void Need(const void* pointer, const char* name) {
+  if (pointer == nullptr) throw Error::Usage("an argument is NULL that may not be", name);
+}
+
+void NeedHandle(const void* handle, const char* name) {
+  Need(handle, name);
+  if (!IsOpen(handle)) throw Error::Usage("the handle is not open", name, "was it closed?");
+}
+
+}  // namespace stemsmith::c
+
+using namespace stemsmith;     // NOLINT: the functions of C lie outside
+using namespace stemsmith::c;  // NOLINT
+
+int stemsmith_version_number(void) { return STEMSMITH_VERSION_NUMBER; }
+const char* stemsmith_version(void) { return STEMSMITH_VERSION; }
+const char* stemsmith_last_error(void) { return LastError().c_str(); }
+
+stemsmith_options* stemsmith_options_create(void) {
+  return GuardedResult<stemsmith_options*>(nullptr, [] {
+    auto options = std::make_unique<stemsmith_options>();
+    Remember(options.get());
+    return options.release();
+  });
+}
+
+void stemsmith_options_destroy(stemsmith_options* options) { Close(options); }
+
+stemsmith_code stemsmith_options_set_device(stemsmith_options* options, const char* device) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(device, "device");
+    options->runtime.device = device;
+  });
+}
+
+stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int threads) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    options->runtime.threads = threads;
+  });
+}
+
+stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const char* const* stems,
+                                           int count) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    if (count != 0) Need(stems, "stems");
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) {
+      Need(stems[i], "stems");
+      names.push_back(stems[i]);
+    }
+    options->separator.stream.stems = std::move(names);
+  });
+}
+
+stemsmith_code stemsmith_options_set_overlap(stemsmith_options* options, double overlap) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    if (!(overlap < 1)) throw Error::Usage("the overlap must be less than 1", "overlap");
+    options->separator.stream.overlap = overlap;
+  });
+}
+
+stemsmith_code stemsmith_options_set_format(stemsmith_options* options, const char* format,
+                                            int bits) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(format, "format");
+    const std::string name = format;
+    if (name != "wav" && name != "flac")
+      throw Error::Usage("unknown format '" + name + "'", "format", "take wav or flac");
+    if ((bits != 16 && bits != 24 && bits != 32) || (bits == 32 && name == "flac"))
+      throw Error::Usage(name + " of " + std::to_string(bits) + " bits", "bits",
+                         "take 16, 24, or for wav 32 (float)");
+    EncodeOptions& encoding = options->separator.encoding;
+    encoding.container = name == "flac" ? AudioContainer::kFlac : AudioContainer::kWav;
+    encoding.sample_format = bits == 16   ? SampleFormat::kInt16
+                             : bits == 24 ? SampleFormat::kInt24
+                                          : SampleFormat::kFloat32;
+  });
+}
+
+stemsmith_code stemsmith_options_set_progress(stemsmith_options* options,
+                                              stemsmith_progress_fn progress, void* user) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    options->progress = progress;
+    options->user = user;
+  });
+}
+
+stemsmith_code stemsmith_model_open(int version, const char* path, const stemsmith_options* options,
+                                    stemsmith_model** model) {
+  // Before anything is looked at: another version may have other arguments.
+  if (Guarded([&] { CheckVersion(version); }) != STEMSMITH_OK) return STEMSMITH_WRONG_VERSION;
+  return Guarded([&] {
+    Need(path, "path");
+    Need(model, "model");
+    auto opened = std::make_unique<stemsmith_model>();
+    opened->runtime =
+        std::make_shared<SharedRuntime>(Runtime::Open(path, OrDefaults(options).runtime));
+    Remember(opened.get());
+    *model = opened.release();
+  });
+}
+
+void stemsmith_model_close(stemsmith_model* model) { Close(model); }
+
+const char* stemsmith_model_name(const stemsmith_model* model) {
+  return GuardedResult<const char*>(nullptr, [&] {
+    NeedHandle(model, "model");
+    return model->runtime->info().model_name.c_str();
+  });
+}
+
+int stemsmith_model_stem_count(const stemsmith_model* model) {
+  return GuardedResult(0, [&] {
+    NeedHandle(model, "model");
+    return static_cast<int>(model->runtime->info().stems.size());
+  });
+}
+
+const char* stemsmith_model_stem(const stemsmith_model* model, int index) {
+  return GuardedResult<const char*>(nullptr, [&] {
+    NeedHandle(model, "model");
+    const std::vector<std::string>& stems = model->runtime->info().stems;
+    if (index < 0 || static_cast<std::size_t>(index) >= stems.size())
+      throw Error::Usage("the model has no stem number " + std::to_string(index), "index");
+    return stems[static_cast<std::size_t>(index)].c_str();
+  });
+}
+
+int stemsmith_model_sample_rate(const stemsmith_model* model) {
+  return GuardedResult(0, [&] {
+    NeedHandle(model, "model");
+    return model->runtime->info().sample_rate_hz;
+  });
+}
+
+int stemsmith_model_channels(const stemsmith_model* model) {
+  return GuardedResult(0, [&] {
+    NeedHandle(model, "model");
+    return model->runtime->info().channels;
+  });
+}
+
+int64_t stemsmith_model_segment_frames(const stemsmith_model* model) {
+  return GuardedResult<int64_t>(0, [&] {
+    NeedHandle(model, "model");
+    return model->runtime->info().segment_frames;
+  });
+}
+
+stemsmith_code stemsmith_separate_file(stemsmith_model* model, const char* song, const char* folder,
+                                       const stemsmith_options* options) {
+  return Guarded([&] {
+    NeedHandle(model, "model");
+    Need(song, "song");
+    Need(folder, "folder");
+    const stemsmith_options& chosen = OrDefaults(options);
+    Separator separator(*model->runtime, chosen.separator);
+    separator.SeparateFile(song, folder, [&](std::int64_t done, std::int64_t total, int rate) {
+      Tell(chosen, done, total, rate);
+    });
+  });
+}
+
+stemsmith_code stemsmith_separate_blocks(stemsmith_model* model, const char* song,
+                                         const stemsmith_options* options, stemsmith_block_fn block,
+                                         void* user) {
+  return Guarded([&] {
+    NeedHandle(model, "model");
+    Need(song, "song");
+    Need(reinterpret_cast<const void*>(block), "block");
+    SeparateBlocks(*model, OpenAudio(song), song, OrDefaults(options),
+                   [&](const float* const* stems, const StemStream& stream, std::size_t frames) {
+                     if (block(user, stems, static_cast<int>(stream.stems().size()),
+                               stream.info().channels, frames, stream.info().sample_rate_hz) != 0)
+                       throw Stopped{};
+                   });
+  });
+}
+
+stemsmith_code stemsmith_separate_buffers(stemsmith_model* model, const float* const* song,
+                                          int channels, size_t frames, int sample_rate_hz,
+                                          const stemsmith_options* options, float* const* stems) {
+  return Guarded([&] {
+    NeedHandle(model, "model");
+    Need(song, "song");
+    Need(stems, "stems");
+    StemStream::CheckLayout(sample_rate_hz, channels);
+    for (int c = 0; c < channels; ++c) Need(song[c], "song");
+    const stemsmith_options& chosen = OrDefaults(options);
+    const std::vector<std::string>& names = chosen.separator.stream.stems;
+    const std::size_t arrays =
+        (names.empty() ? model->runtime->info().stems : names).size() * channels;
+    for (std::size_t i = 0; i < arrays; ++i) Need(stems[i], "stems");
+    std::size_t done = 0;
+    SeparateBlocks(*model, std::make_unique<PlanarReader>(song, channels, frames, sample_rate_hz),
+                   "song", chosen,
+                   [&](const float* const* from, const StemStream&, std::size_t count) {
+                     for (std::size_t i = 0; i < arrays; ++i)
+                       std::copy_n(from[i], count, stems[i] + done);
+                     done += count;
+                   });
+  });
+}

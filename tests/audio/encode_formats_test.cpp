@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(All, Formats, ::testing::ValuesIn(FormatTable()), [](co
 
 TEST_P(Formats, EveryChannelComesBackInItsPlaceAndTime) {
   constexpr int kRate = 48000;  // all have it
-  constexpr std::size_t kFrames = 30011;
+  constexpr std::size_t kFrames = 16011;
   for (int channels = 1; channels <= std::min(8, row().highest_channels); ++channels) {
     SCOPED_TRACE(channels);
     const AudioBuffer audio = PureTones(channels, kFrames, kRate);
@@ -90,11 +90,16 @@ TEST_P(Formats, EveryChannelComesBackInItsPlaceAndTime) {
     EXPECT_EQ(reader->info().sample_rate_hz, kRate);
     const AudioBuffer back = ReadAll(*reader);
     ExpectFrames(back.frames(), kFrames);
-    for (int c = 0; c < channels && back.frames() >= kFrames; ++c) {
-      // A shift by one sample leaves -25 dB at 440 Hz.
-      EXPECT_LT(ErrorDb(back.channel(c), audio.channel(c), kFrames), row().lossy() ? -28 : -70)
+    ASSERT_GE(back.frames(), kFrames);
+    for (int c = 0; c < channels; ++c) {
+      // Another channel's tone would leave 3 dB.
+      EXPECT_LT(ErrorDb(back.channel(c), audio.channel(c), kFrames), row().lossy() ? -10 : -70)
           << "channel " << c;
     }
+    // Too early or too late by one sample is worse.
+    const double right = ErrorDb(back.channel(0) + 1, audio.channel(0) + 1, kFrames - 2);
+    EXPECT_LT(right, ErrorDb(back.channel(0), audio.channel(0) + 1, kFrames - 2));
+    EXPECT_LT(right, ErrorDb(back.channel(0) + 2, audio.channel(0) + 1, kFrames - 2));
   }
 }
 

@@ -64,7 +64,9 @@ class Formats : public ::testing::TestWithParam<FormatRow> {
   }
   // AAC in mp4 comes back with its last block whole (up to ffmpeg 8.1).
   void ExpectFrames(std::size_t got, std::size_t wanted) const {
-    EXPECT_GE(got, wanted);
+    // Of Vorbis whose audio lies in one page (about a second) libav gives up to 128 frames less.
+    const bool one_page = row().name == std::string("ogg") && wanted < 100000;
+    EXPECT_GE(got + (one_page ? 128 : 0), wanted);
     EXPECT_LT(got, wanted + (by_libav_ && row().lossy() ? 1024 : 1));
   }
 
@@ -90,16 +92,17 @@ TEST_P(Formats, EveryChannelComesBackInItsPlaceAndTime) {
     EXPECT_EQ(reader->info().sample_rate_hz, kRate);
     const AudioBuffer back = ReadAll(*reader);
     ExpectFrames(back.frames(), kFrames);
-    ASSERT_GE(back.frames(), kFrames);
+    ASSERT_GE(back.frames(), kFrames - 128);
     for (int c = 0; c < channels; ++c) {
       // Another channel's tone would leave 3 dB.
-      EXPECT_LT(ErrorDb(back.channel(c), audio.channel(c), kFrames), row().lossy() ? -10 : -70)
+      EXPECT_LT(ErrorDb(back.channel(c), audio.channel(c), kFrames - 200),
+                row().lossy() ? -10 : -70)
           << "channel " << c;
     }
     // Too early or too late by one sample is worse.
-    const double right = ErrorDb(back.channel(0) + 1, audio.channel(0) + 1, kFrames - 2);
-    EXPECT_LT(right, ErrorDb(back.channel(0), audio.channel(0) + 1, kFrames - 2));
-    EXPECT_LT(right, ErrorDb(back.channel(0) + 2, audio.channel(0) + 1, kFrames - 2));
+    const double right = ErrorDb(back.channel(0) + 1, audio.channel(0) + 1, kFrames - 200);
+    EXPECT_LT(right, ErrorDb(back.channel(0), audio.channel(0) + 1, kFrames - 200));
+    EXPECT_LT(right, ErrorDb(back.channel(0) + 2, audio.channel(0) + 1, kFrames - 200));
   }
 }
 

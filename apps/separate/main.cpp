@@ -58,7 +58,7 @@ std::vector<std::string> Names(const Range& items, Name name) {
 
 // "wav (uncompressed, RF64 above 4 GiB), flac (lossless), …"
 std::string FormatsText() {
-  return JoinNames(FormatTable(), [](const FormatRow& row) {
+  return JoinNames(FormatTable(), ", ", [](const FormatRow& row) {
     return std::string(row.name) + " (" + row.summary + ")";
   });
 }

@@ -139,7 +139,8 @@ int64_t stemsmith_model_segment_frames(const stemsmith_model* model);
 /* ---- Songs ---- */
 
 /* Writes FOLDER/STEM.wav (or another format's ending; FOLDER.stem.mp4 for that format) at the song's
-   channels and length, and its rate where the format has it. The stems appear together when all are complete; older files of these names are replaced. */
+   channels and length, and its rate where the format has it. The stems appear together when all
+   are complete; older files of these names are replaced. */
 stemsmith_code stemsmith_separate_file(stemsmith_model* model, const char* song, const char* folder,
                                        const stemsmith_options* options);
 

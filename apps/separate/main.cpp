@@ -66,7 +66,7 @@ std::string FormatsText() {
 // "Bits per sample: 16 (wav, flac), 32f (wav) …".
 std::string BitsText() {
   return "Bits per sample: " +
-         JoinNames(kSampleFormats,
+         JoinNames(kSampleFormats, ", ",
                    [](SampleFormat format) {
                      std::vector<std::string> able;
                      for (const FormatRow& row : FormatTable()) {

@@ -8,6 +8,7 @@
 #include "datasets/cache/builder.h"
 #include "datasets/cache/cache.h"
 #include "datasets/cache/hdf5_file.h"
+#include "datasets/cache/track.h"
 #include "tests/datasets/cache/cache_fixture.h"
 
 namespace stemsmith {

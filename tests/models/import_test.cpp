@@ -173,8 +173,8 @@ TEST(Import, ConfigurationsAreReadByTheDialectTheyAreIn) {
   EXPECT_EQ(plan.setting.sample_rate_hz, 8000);
   EXPECT_EQ(plan.setting.channels, 1);
   EXPECT_EQ(plan.segment_frames, 4 * 2 * 8000);
-  EXPECT_EQ(plan.song_normalization, "mean_std");
-  EXPECT_EQ(plan.tail, "context");
+  EXPECT_EQ(plan.song_normalization, SongNormalization::kMeanStd);
+  EXPECT_EQ(plan.tail, Tail::kContext);
 }
 
 TEST(Import, BagsBecomeOneModel) {

@@ -10,12 +10,12 @@
 #include <sstream>
 
 #include "audio/decode.h"
+#include "audio/loudness_meter.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "synth/composer.h"
 #include "synth/fluid.h"
 #include "synth/general_midi.h"
-#include "synth/loudness.h"
 #include "synth/renderer.h"
 #include "synth/synth.h"
 #include "tests/support/temporary_folder.h"

@@ -240,7 +240,7 @@ TEST(LiveStream, InputWithoutRoomIsCountedAndKeepsItsPlaceAsSilence) {
 
 TEST(LiveStream, SegmentsAreNormalisedByThemselvesWhereTheModelWantsTheSongs) {
   Manifest manifest = ShortSegments(1);
-  manifest.song_normalization = "mean_std";
+  manifest.song_normalization = SongNormalization::kMeanStd;
   manifest.segment_frames = 11025;
   std::vector<double> deviations;
   FunctionRuntime runtime(manifest, [&](const float* mix, std::int64_t frames, float* out) {

@@ -31,14 +31,16 @@ void LimitFiles(rlim_t bytes) {
 class FailingDisk : public testing::TrainingTest {
  protected:
   ~FailingDisk() override { LimitFiles(RLIM_INFINITY); }
-  // The error of a training with the disk full after step `from`, until after step `to`.
-  std::string TrainFull(const std::string& run, int from, int to) {
-    const std::string error = MessageOf([&] {
-      result_ = RunTraining(run, {}, false, [=](std::int64_t step) {
-        if (step == from) LimitFiles(500);
-        if (step == to) LimitFiles(RLIM_INFINITY);
-      });
+  // A training with the disk full after step `from`, until after step `to`.
+  void TrainFull(const std::string& run, int from, int to) {
+    result_ = RunTraining(run, {}, false, [=](std::int64_t step) {
+      if (step == from) LimitFiles(500);
+      if (step == to) LimitFiles(RLIM_INFINITY);
     });
+  }
+  // The error of one whose disk stays full.
+  std::string ErrorOfFull(const std::string& run, int from) {
+    const std::string error = MessageOf([&] { TrainFull(run, from, -1); });
     LimitFiles(RLIM_INFINITY);
     return error;
   }
@@ -49,7 +51,7 @@ class FailingDisk : public testing::TrainingTest {
 };
 
 TEST_F(FailingDisk, ToTheEndIsAnErrorThatNamesWhatIsThere) {
-  const std::string error = TrainFull("run", 5, 100);
+  const std::string error = ErrorOfFull("run", 5);
   EXPECT_THAT(error, HasSubstr("the last checkpoint is not saved"));
   EXPECT_THAT(error, HasSubstr("File too large"));
   EXPECT_THAT(error, HasSubstr("last.safetensors of step 4"));
@@ -64,13 +66,13 @@ TEST_F(FailingDisk, ToTheEndIsAnErrorThatNamesWhatIsThere) {
 }
 
 TEST_F(FailingDisk, ForAWhileCostsNothing) {
-  EXPECT_EQ(TrainFull("run", 5, 9), "");
+  EXPECT_NO_THROW(TrainFull("run", 5, 9));
   EXPECT_EQ(StepIn("run", "last"), 12);
   EXPECT_EQ(result_.best["step"], StepIn("run", "best"));
 }
 
 TEST_F(FailingDisk, FromTheFirstValidationOnNamesNoBest) {
-  const std::string error = TrainFull("run", 1, 100);
+  const std::string error = ErrorOfFull("run", 1);
   EXPECT_THAT(error, HasSubstr("on the disk are last.safetensors of step 0"));
   EXPECT_THAT(error, Not(HasSubstr("best.safetensors of")));
   EXPECT_FALSE(fs::exists(CheckpointPath("run", "best")));

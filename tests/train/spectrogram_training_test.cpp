@@ -126,9 +126,7 @@ TEST_F(SpectrogramTraining, AugmentsOnlyAudio) {
   const std::string message = MessageOf([&] { TrainOn("float32.h5", "run", {gain}); });
   EXPECT_THAT(message, HasSubstr("magnitudes do not add"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
-  EXPECT_EQ(
-      MessageOf([&] { TrainOn("audio.h5", "audio", {"augment=[{name: remix}, {name: gain}]"}); }),
-      "");
+  EXPECT_NO_THROW(TrainOn("audio.h5", "audio", {"augment=[{name: remix}, {name: gain}]"}));
 }
 
 TEST_F(SpectrogramTraining, SaysWhatDoesNotFit) {

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "audio/encode_backend.h"
-#include "core/error.h"
+#include "core/names.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -109,15 +109,7 @@ const std::vector<FormatRow>& FormatTable() {
 }
 
 const FormatRow& FindFormat(std::string_view name) {
-  for (const FormatRow& row : FormatTable())
-    if (name == row.name) return row;
-  const std::string names = JoinNames(FormatTable(), &FormatRow::name);
-  std::vector<std::string> known;
-  for (const FormatRow& row : FormatTable()) known.emplace_back(row.name);
-  const std::string nearest = NearestName(std::string(name), known);
-  throw Error::Usage("unknown audio format '" + std::string(name) + "'", "",
-                     (nearest.empty() ? "" : "did you mean '" + nearest + "'? ") +
-                         std::string("The formats are ") + names);
+  return FindRow(FormatTable(), name, "audio format", "");
 }
 
 const char* SampleFormatName(SampleFormat format) {

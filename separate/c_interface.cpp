@@ -218,17 +218,17 @@ stemsmith_code stemsmith_options_set_format(stemsmith_options* options, const ch
   return Guarded([&] {
     NeedHandle(options, "options");
     Need(format, "format");
-    const std::string name = format;
-    if (name != "wav" && name != "flac")
-      throw Error::Usage("unknown format '" + name + "'", "format", "take wav or flac");
-    if ((bits != 16 && bits != 24 && bits != 32) || (bits == 32 && name == "flac"))
-      throw Error::Usage(name + " of " + std::to_string(bits) + " bits", "bits",
-                         "take 16, 24, or for wav 32 (float)");
-    EncodeOptions& encoding = options->separator.encoding;
-    encoding.container = name == "flac" ? AudioContainer::kFlac : AudioContainer::kWav;
-    encoding.sample_format = bits == 16   ? SampleFormat::kInt16
-                             : bits == 24 ? SampleFormat::kInt24
-                                          : SampleFormat::kFloat32;
+    EncodeOptions encoding = {.format = format};
+    if (bits != 0) {
+      if (bits != 16 && bits != 24 && bits != 32)
+        throw Error::Usage(std::to_string(bits) + " bits", "bits",
+                           "take 16, 24, 32 (float), or 0 for what the format has");
+      encoding.sample_format = bits == 16   ? SampleFormat::kInt16
+                               : bits == 24 ? SampleFormat::kInt24
+                                            : SampleFormat::kFloat32;
+    }
+    CheckEncodeOptions(encoding);
+    options->separator.encoding = encoding;
   });
 }
 

@@ -83,8 +83,8 @@ class RingReader : public AudioReader {
 class SegmentNormalization : public Runtime {
  public:
   explicit SegmentNormalization(Runtime& inner) : inner_(inner), manifest_(inner.manifest()) {
-    normalizes_ = manifest_.song_normalization != "none";
-    manifest_.song_normalization = "none";
+    normalizes_ = manifest_.song_normalization != SongNormalization::kNone;
+    manifest_.song_normalization = SongNormalization::kNone;
   }
   const Manifest& manifest() const override { return manifest_; }
   std::string description() const override { return inner_.description(); }

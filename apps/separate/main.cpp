@@ -58,7 +58,7 @@ std::vector<std::string> Names(const Range& items, Name name) {
 
 // "wav (uncompressed, RF64 above 4 GiB), flac (lossless), …"
 std::string FormatsText() {
-  return JoinNames(FormatTable(), [](const FormatRow& row) {
+  return JoinNames(FormatTable(), ", ", [](const FormatRow& row) {
     return std::string(row.name) + " (" + row.summary + ")";
   });
 }
@@ -66,7 +66,7 @@ std::string FormatsText() {
 // "Bits per sample: 16 (wav, flac), 32f (wav) …".
 std::string BitsText() {
   return "Bits per sample: " +
-         JoinNames(kSampleFormats,
+         JoinNames(kSampleFormats, ", ",
                    [](SampleFormat format) {
                      std::vector<std::string> able;
                      for (const FormatRow& row : FormatTable()) {

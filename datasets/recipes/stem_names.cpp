@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "datasets/readers/readers.h"
+#include "core/text.h"
 
 namespace stemsmith {
 

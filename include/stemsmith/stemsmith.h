@@ -109,7 +109,8 @@ stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const cha
 /* For separating and for streams: the share of a segment that neighbours have in common, in [0, 1);
    more is smoother and slower. Negative (default): what the model advises. */
 stemsmith_code stemsmith_options_set_overlap(stemsmith_options* options, double overlap);
-/* For stemsmith_separate_file: "wav" (default) or "flac"; 16 (default), 24, or 32 for float. */
+/* For stemsmith_separate_file: a format of `separate --help`, "wav" (default), "flac", "opus", …;
+   bits per sample: 16, 24, or 32 for float; 0 (default): what the format has. */
 stemsmith_code stemsmith_options_set_format(stemsmith_options* options, const char* format,
                                             int bits);
 /* For separating: called now and then. `total` is -1 where the length is not known. NULL: none. */
@@ -137,8 +138,9 @@ int64_t stemsmith_model_segment_frames(const stemsmith_model* model);
 
 /* ---- Songs ---- */
 
-/* Writes FOLDER/STEM.wav (or .flac) at the song's rate, channels and length. The stems appear
-   together when all are complete; older files of these names are replaced. */
+/* Writes FOLDER/STEM.wav (or another format's ending; FOLDER.stem.mp4 for that format) at the song's
+   channels and length, and its rate where the format has it. The stems appear together when all
+   are complete; older files of these names are replaced. */
 stemsmith_code stemsmith_separate_file(stemsmith_model* model, const char* song, const char* folder,
                                        const stemsmith_options* options);
 

@@ -102,7 +102,11 @@ fi
 # What apt needs to reach the mirror that this machine uses.
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 apt-config dump --format '%F "%v";%n' | grep -iE '^Acquire::(https?|ftp)::.+ "[^"]' >"$root/etc/apt/apt.conf.d/95machine" || true
-there() { chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c "cd /root/check && $1"; }
+# there COMMAND: in the root, with /proc, by which programs find what lies beside them.
+there() {
+  unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" env -i HOME=/root LANG=C.UTF-8 \
+    PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c "cd /root/check && $2"' sh "$root" "$1"
+}
 rm -rf "$root/root/check"
 mkdir -p "$root/root/check"
 "$build/bin/make_tiny_onnx" "$root/root/check/model.onnx" 44100
@@ -140,4 +144,5 @@ said=$(there "apt-get update -qq 2>&1 && apt-get install -y -qq ./stemsmith-sepa
 there "dpkg -s stemsmith-separate" | grep -E '^(Package|Version|Status)' | sed 's/^/  /'
 try separate
 there "apt-get remove -y -qq stemsmith-separate >/dev/null 2>&1 && ! command -v separate" || fail "the .deb leaves separate behind"
+rm -rf "$root/root/check"
 echo "check_packages: PASSED"

@@ -4,7 +4,7 @@
 # Both lie in BUILD/packages. tools/check_packages.sh makes and tries them.
 set(CPACK_PACKAGE_NAME stemsmith-separate)
 set(CPACK_PACKAGE_VENDOR stemsmith)
-set(CPACK_PACKAGE_CONTACT "the authors of stemsmith <nobody@localhost>")
+set(CPACK_PACKAGE_CONTACT "the authors of stemsmith")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "splits songs into stems with trained models")
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
 set(CPACK_PACKAGE_FILE_NAME stemsmith-separate-${PROJECT_VERSION}-${CMAKE_SYSTEM_PROCESSOR})

@@ -36,13 +36,14 @@ const fs::path& LoadedFrom() {
 
 // What to do where the loader ended with `problem`. A library that lacks has its Debian package
 // named by its own name and number, as Debian does: libavformat.so.59 is in libavformat59.
-std::string AdviceFor(const std::string& problem) {
+std::string AdviceFor(const std::string& module, const std::string& problem) {
   constexpr std::string_view kLacks = ": cannot open shared object file", kEnding = ".so.";
   const std::size_t end = problem.find(kLacks), dot = problem.find(kEnding);
   if (end == std::string::npos || dot == std::string::npos || dot > end)
     return "are the libraries it was built with still installed?";
   const std::size_t number = dot + kEnding.size();
-  return "install that library (on the Debian this was built for: apt install " +
+  return std::string(module == "libav" ? "convert it to wav or flac, or " : "") +
+         "install that library (on the Debian this was built for: apt install " +
          problem.substr(0, dot) + problem.substr(number, end - number) + ")";
 }
 
@@ -81,7 +82,7 @@ void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
     if (handle == nullptr) {
       const std::string problem = dlerror();
       throw Error::Input(purpose + " needs a module that does not load: " + problem, path.string(),
-                         AdviceFor(problem));
+                         AdviceFor(name, problem));
     }
   }
   void* address = dlsym(handle, symbol.c_str());

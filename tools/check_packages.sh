@@ -134,6 +134,7 @@ try() {
   echo "  song.m4a: $(grep -m 1 -E 'libav|1 stems' <<<"$said")"
   rm -rf "$root"/root/check/out_*
 }
+! there "dpkg -s libsndfile1 >/dev/null 2>&1" || fail "$root holds libsndfile already: give a fresh --root"
 echo "$release, nothing installed: the .tar.gz"
 there "mkdir -p else/where && tar -C else/where --strip-components=1 -xzf stemsmith-separate-*.tar.gz && mv else moved"
 try moved/where/bin/separate
@@ -143,6 +144,6 @@ echo "$release: the .deb"
 said=$(there "apt-get update -qq 2>&1 && apt-get install -y -qq ./stemsmith-separate_*.deb 2>&1") || fail "the .deb does not install: $said"
 there "dpkg -s stemsmith-separate" | grep -E '^(Package|Version|Status)' | sed 's/^/  /'
 try separate
-there "apt-get remove -y -qq stemsmith-separate >/dev/null 2>&1 && ! command -v separate" || fail "the .deb leaves separate behind"
+there "apt-get purge --autoremove -y -qq stemsmith-separate >/dev/null 2>&1 && ! command -v separate" || fail "the .deb leaves separate behind"
 rm -rf "$root/root/check"
 echo "check_packages: PASSED"

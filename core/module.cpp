@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -33,13 +34,25 @@ const fs::path& LoadedFrom() {
 }
 [[gnu::constructor]] void RememberLoadedFrom() { LoadedFrom(); }
 
-// Whom to ask for a library that a module does not find.
-const char* AdviceFor(const std::string& module) {
-  if (module == "libav")
-    return "install the system's ffmpeg libraries (Debian: apt install ffmpeg)";
-  if (module == "rubberband")
-    return "install the system's Rubber Band (Debian: apt install librubberband2)";
-  return "are the libraries it was built with still installed?";
+// What to do where the loader ended with `problem`. A library that lacks has its Debian package
+// named by its own name and number, as Debian does: libavformat.so.59 is in libavformat59.
+std::string AdviceFor(const std::string& module, const std::string& problem) {
+  constexpr std::string_view kLacks = ": cannot open shared object file", kEnding = ".so.";
+  const std::size_t end = problem.find(kLacks), dot = problem.find(kEnding);
+  if (end == std::string::npos || dot == std::string::npos || dot > end)
+    return "are the libraries it was built with still installed?";
+  const std::size_t number = dot + kEnding.size();
+  return std::string(module == "libav" ? "convert it to wav or flac, or " : "") +
+         "install that library (on the Debian this was built for: apt install " +
+         problem.substr(0, dot) + problem.substr(number, end - number) + ")";
+}
+
+// What to do where a module is left out.
+std::string AdviceWithout(const std::string& module) {
+  const std::string build = "build it, or set STEMSMITH_MODULE_DIR to its folder";
+  if (module == "libav") return "convert it to wav or flac, " + build;
+  if (module == "torchscript") return "give the .onnx file of the same model, " + build;
+  return build;
 }
 
 }  // namespace
@@ -63,12 +76,13 @@ void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
     if (!fs::exists(path)) {
       throw Error::Input(purpose + " needs the module " + path.filename().string() +
                              ", which this installation lacks",
-                         folder.string(), "build it, or set STEMSMITH_MODULE_DIR to its folder");
+                         folder.string(), AdviceWithout(name));
     }
     handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
-      throw Error::Input(purpose + " needs a module that does not load: " + dlerror(),
-                         path.string(), AdviceFor(name));
+      const std::string problem = dlerror();
+      throw Error::Input(purpose + " needs a module that does not load: " + problem, path.string(),
+                         AdviceFor(name, problem));
     }
   }
   void* address = dlsym(handle, symbol.c_str());

@@ -180,6 +180,7 @@ elif ! have onnxruntime "$(pinned onnxruntime)"; then
   [ -n "$library" ] || fail "the onnxruntime wheel holds no libonnxruntime.so; set ONNXRUNTIME_ROOT to an official release"
   cp "$library" "$deps/onnxruntime/lib/libonnxruntime.so.1"
   ln -sf libonnxruntime.so.1 "$deps/onnxruntime/lib/libonnxruntime.so"
+  cp "$deps"/onnxruntime/wheel/onnxruntime/{LICENSE,ThirdPartyNotices.txt} "$deps/onnxruntime/"  # for packages
   rm -rf "$deps/onnxruntime/wheel"
   say "ONNX Runtime headers (Debian's libonnxruntime-dev)"
   fetch_onnxruntime_headers

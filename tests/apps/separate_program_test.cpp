@@ -405,6 +405,7 @@ TEST_F(SeparateProgram, OnnxRunsWithoutLibTorch) {
       Separate("model.ts good.wav -o out", "STEMSMITH_MODULE_DIR=/nowhere ");
   EXPECT_EQ(lacking.status, 1);
   EXPECT_THAT(lacking.err, HasSubstr("libstemsmith_torchscript.so"));
+  EXPECT_THAT(lacking.err, HasSubstr("give the .onnx file"));
 }
 
 TEST_F(SeparateProgram, ASecondOfAudioTakesLessThanASecond) {

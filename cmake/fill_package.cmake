@@ -1,0 +1,113 @@
+# Makes a package of what cmake --install put into a folder: cpack runs it (Packages.cmake) with
+#   root, prefix   the tree is root/prefix
+#   kind           TGZ (holds the libraries that it needs) or DEB (the system has them)
+#   source         the source tree
+#   onnxruntime    the ONNX Runtime that was linked
+# Programs go to libexec/, and bin/ gets a script for each that says in one line when the machine is too old.
+cmake_minimum_required(VERSION 3.25)
+set(tree ${root}${prefix})
+set(licenses ${tree}/LICENSES)
+
+# Nothing of LibTorch is in here.
+file(REMOVE ${tree}/lib/libstemsmith_torchscript.so)
+file(MAKE_DIRECTORY ${tree}/libexec)
+file(RENAME ${tree}/bin/separate ${tree}/libexec/separate)
+file(GLOB_RECURSE all LIST_DIRECTORIES OFF ${tree}/libexec/* ${tree}/lib/*.so*)
+set(own "")
+foreach(file ${all})
+  if(NOT IS_SYMLINK ${file})
+    list(APPEND own ${file})
+  endif()
+endforeach()
+
+# What a package may hold. A library that is not listed stops this script.
+file(STRINGS ${source}/cmake/package_libraries.txt rows REGEX "^[^#]")
+function(find_row_of name)
+  foreach(row ${rows})
+    if(row MATCHES "^([^ ]+) +([^ ]+) +(.*)" AND CMAKE_MATCH_1 STREQUAL name)
+      set(package ${CMAKE_MATCH_2} PARENT_SCOPE)
+      set(license ${CMAKE_MATCH_3} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "${name} may be in no package: cmake/package_libraries.txt lists what may.")
+endfunction()
+
+# The licence of a package of Debian, with the texts that it refers to.
+function(add_license package)
+  configure_file(/usr/share/doc/${package}/copyright ${licenses}/${package} COPYONLY)
+  file(READ ${licenses}/${package} text)
+  string(REGEX MATCHALL "/usr/share/common-licenses/[A-Z][A-Za-z]+(-[0-9.]*[0-9])?" texts "${text}")
+  foreach(file ${texts})
+    get_filename_component(name ${file} NAME)
+    configure_file(${file} ${licenses}/common-licenses/${name} COPYONLY)
+  endforeach()
+endfunction()
+
+# The module of libav takes the machine's copy, where there is one.
+set(roots ${own})
+list(FILTER roots EXCLUDE REGEX "/libstemsmith_libav\\.so$")
+set(system "^(ld-linux-x86-64|libc|libm|libdl|librt|libpthread|libstdc\\+\\+|libgcc_s)\\.so\\.")
+file(GET_RUNTIME_DEPENDENCIES LIBRARIES ${roots} RESOLVED_DEPENDENCIES_VAR needed UNRESOLVED_DEPENDENCIES_VAR missing
+  PRE_EXCLUDE_REGEXES ${system} POST_EXCLUDE_REGEXES "^${tree}")
+if(missing)
+  message(FATAL_ERROR "these are not found: ${missing}")
+endif()
+if(kind STREQUAL TGZ)
+  set(readme "Libraries of Debian 12 in lib/, changed only in that they find each other there; `apt source` has their sources:\n")
+  foreach(library ${needed})
+    get_filename_component(name ${library} NAME)
+    find_row_of(${name})
+    file(COPY ${library} DESTINATION ${tree}/lib FOLLOW_SYMLINK_CHAIN)
+    get_filename_component(real ${library} REALPATH)
+    get_filename_component(real_name ${real} NAME)
+    if(NOT real_name STREQUAL name)  # one file by the name that is asked for
+      file(REMOVE ${tree}/lib/${name})
+      file(RENAME ${tree}/lib/${real_name} ${tree}/lib/${name})
+    endif()
+    execute_process(COMMAND patchelf --set-rpath "$ORIGIN" ${tree}/lib/${name} COMMAND_ERROR_IS_FATAL ANY)
+    add_license(${package})
+    execute_process(COMMAND dpkg-query -W -f "\${Version}" ${package} OUTPUT_VARIABLE version COMMAND_ERROR_IS_FATAL ANY)
+    string(APPEND readme "${name}: ${package} ${version}, ${license}\n")
+  endforeach()
+  file(WRITE ${licenses}/README "${readme}")
+endif()
+
+configure_file(${source}/LICENSE ${licenses}/stemsmith COPYONLY)
+# Header libraries that are compiled in.
+foreach(package nlohmann-json3-dev libcli11-dev)
+  add_license(${package})
+endforeach()
+if(EXISTS ${tree}/lib/libonnxruntime.so.1)
+  get_filename_component(folder ${onnxruntime} DIRECTORY)
+  file(GLOB wheels ${source}/.deps/venv/lib/*/site-packages/onnxruntime)
+  foreach(name LICENSE ThirdPartyNotices.txt)
+    find_file(file_${name} ${name} NO_DEFAULT_PATH REQUIRED PATHS ${folder}/.. ${wheels})
+    configure_file(${file_${name}} ${licenses}/onnxruntime.${name} COPYONLY)
+  endforeach()
+endif()
+
+# The newest C library that anything in here asks for.
+set(glibc 0)
+file(GLOB files ${tree}/libexec/* ${tree}/lib/*.so*)
+foreach(file ${files})
+  execute_process(COMMAND objdump -T ${file} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "GLIBC_2\\.[0-9]+" versions "${symbols}")
+  list(REMOVE_DUPLICATES versions)
+  foreach(version ${versions})
+    string(REPLACE "GLIBC_" "" version ${version})
+    if(version VERSION_GREATER glibc)
+      set(glibc ${version})
+    endif()
+  endforeach()
+endforeach()
+string(REGEX REPLACE ".*\\." "" glibc_minor ${glibc})
+configure_file(${source}/cmake/launcher.sh.in ${tree}/bin/separate @ONLY
+  FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+
+if(kind STREQUAL DEB)
+  set(documents ${root}/usr/share/doc/stemsmith-separate)
+  file(MAKE_DIRECTORY ${root}/usr/bin ${documents})
+  file(CREATE_LINK ../lib/stemsmith/bin/separate ${root}/usr/bin/separate SYMBOLIC)
+  file(CREATE_LINK ../../../lib/stemsmith/LICENSES/stemsmith ${documents}/copyright SYMBOLIC)
+endif()

@@ -13,6 +13,10 @@
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"
 
+namespace stemsmith {
+void PrintTo(const FormatRow& row, std::ostream* out) { *out << row.name; }
+}  // namespace stemsmith
+
 namespace stemsmith::testing {
 namespace {
 namespace fs = std::filesystem;

@@ -76,7 +76,7 @@ def test_every_format_is_known_here():
     text = run("separate", "--help").stdout
     assert all(f"{name} (" in " ".join(text.split()) for name in FORMATS)
     result = run("separate", "model", "song", "-o", "out", "--format", "none", status=2)
-    assert result.stderr.split("The formats are ")[1].strip() == ", ".join(FORMATS)
+    assert result.stderr.split("known: ")[1].strip() == ", ".join(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds with sanitizers and runs what they are for: tools/sanitize.sh asan-ubsan|tsan
 #   asan-ubsan   the fast tests under AddressSanitizer and UndefinedBehaviorSanitizer
-#   tsan         the tests of cache and loader under ThreadSanitizer
+#   tsan         the tests of cache, loader and streams for plug-ins under ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 case "${1:-}" in
   # LibTorch and ONNX Runtime keep what they allocate for the life of the process.
   asan-ubsan) export ASAN_OPTIONS=detect_leaks=0 targets=() ;;
-  tsan) targets=(datasets_tests) ;;
+  tsan) targets=(datasets_tests separate_tests) ;;
   *) echo "usage: tools/sanitize.sh asan-ubsan|tsan" >&2; exit 2 ;;
 esac
 ./tools/setup.sh

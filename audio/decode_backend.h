@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "audio/decode.h"
@@ -103,6 +104,17 @@ struct MpegFrames {
   bool goes_on_behind_tag = false;     // another file was appended
 };
 MpegFrames WalkMpegFrames(const std::filesystem::path& path);
+
+// What the chunk of a CAF or AIFF file that names its channels says: a layout's tag, the low 16
+// bits of which count its channels, and for the tag kBitmap WAVE's speaker bits. Source: Apple's
+// CoreAudioTypes.h.
+struct CoreAudioLayout {
+  static constexpr std::uint32_t kBitmap = 0x10000;
+  std::uint32_t tag = 0;
+  std::uint32_t bitmap = 0;
+  bool before_channels = false;  // stands before the chunk that counts the channels
+};
+std::optional<CoreAudioLayout> ReadCoreAudioLayout(const std::filesystem::path& path);
 
 // WAVE's speaker bits of a flac file's channels: as its comments say, or else the usual ones of
 // each number (RFC 9639, 9.1.3), the surround channels at the sides, as ffmpeg takes them.

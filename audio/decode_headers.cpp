@@ -209,6 +209,29 @@ std::uint32_t FlacChannelMask(const std::filesystem::path& path, int channels) {
   return usual;
 }
 
+std::optional<CoreAudioLayout> ReadCoreAudioLayout(const std::filesystem::path& path) {
+  HeaderFile file(path);
+  std::array<unsigned char, 12> head{};
+  if (!file.Read(0, head.data(), head.size())) return {};
+  const bool caf = StartsWith(head.data(), "caff"), aiff = StartsWith(head.data(), "FORM");
+  if (!caf && !aiff) return {};
+  const std::uint64_t own = caf ? 12 : 8;
+  bool knows_channels = caf;  // whose first chunk must say how many
+  for (std::uint64_t offset = caf ? 8 : 12; file.Read(offset, head.data(), own);) {
+    const std::uint64_t size = BigEndian(head.data() + 4, caf ? 8 : 4);
+    if (StartsWith(head.data(), caf ? "chan" : "CHAN")) {
+      if (size < 12 || !file.Read(offset + own, head.data(), 12)) return {};
+      return CoreAudioLayout{.tag = static_cast<std::uint32_t>(BigEndian(head.data(), 4)),
+                             .bitmap = static_cast<std::uint32_t>(BigEndian(head.data() + 4, 4)),
+                             .before_channels = !knows_channels};
+    }
+    knows_channels |= StartsWith(head.data(), "COMM");
+    if (size > file.size()) return {};
+    offset += own + size + (aiff ? size & 1 : 0);
+  }
+  return {};
+}
+
 bool LooksLikeText(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::array<char, 4096> bytes{};

@@ -319,6 +319,18 @@ class SndfileReader : public AudioReader {
     if (info_.format == "ogg" || info_.format == "opus") {
       speakers = XiphSpeakers(info_.channels);
     } else {
+      // libsndfile 1.2 makes room for the channels that a layout names and that it knows of by
+      // then, and reads beyond it for the others: all of them in AIFF files of ffmpeg, where the
+      // layout stands first, and where it is a bitmap.
+      const auto layout = ReadCoreAudioLayout(path_);
+      if (layout && layout->tag == CoreAudioLayout::kBitmap) {
+        if (__builtin_popcount(layout->bitmap) == info_.channels)
+          info_.channel_mask = layout->bitmap;
+        return;
+      }
+      if (layout &&
+          (layout->before_channels || static_cast<int>(layout->tag & 0xffff) < info_.channels))
+        return;
       std::vector<int> names(static_cast<std::size_t>(info_.channels));
       if (sf_command(file_.get(), SFC_GET_CHANNEL_MAP_INFO, names.data(),
                      static_cast<int>(names.size() * sizeof(int))) == SF_TRUE) {

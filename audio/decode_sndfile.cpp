@@ -322,7 +322,8 @@ class SndfileReader : public AudioReader {
       // libsndfile 1.2 makes room for the channels that a layout names and that it knows of by
       // then, and reads beyond it for the others: all of them in AIFF files of ffmpeg, where the
       // layout stands first, and where it is a bitmap.
-      const auto layout = ReadCoreAudioLayout(path_);
+      const bool core_audio = info_.format == "aiff" || info_.format == "caf";
+      const auto layout = core_audio ? ReadCoreAudioLayout(path_) : std::nullopt;
       if (layout && layout->tag == CoreAudioLayout::kBitmap) {
         if (__builtin_popcount(layout->bitmap) == info_.channels)
           info_.channel_mask = layout->bitmap;

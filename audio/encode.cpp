@@ -19,13 +19,6 @@
 namespace stemsmith {
 namespace {
 
-std::string FormatsOf(int channels) {
-  std::vector<std::string> names;
-  for (const FormatRow& row : FormatTable())
-    if (row.highest_channels >= channels && !row.many_streams) names.emplace_back(row.name);
-  return JoinNames(names);
-}
-
 EncodeJob JobFor(const std::filesystem::path& path, int sample_rate_hz, int channels,
                  const EncodeOptions& options) {
   if (channels < 1 || sample_rate_hz < 1) {
@@ -38,7 +31,9 @@ EncodeJob JobFor(const std::filesystem::path& path, int sample_rate_hz, int chan
   if (row.many_streams && options.streams.empty())
     throw Error::Usage(options.format + " without streams", path.string(), "name one at least");
   if (channels > row.highest_channels) {
-    const std::string able = FormatsOf(channels);
+    const std::string able = FormatNames([&](const FormatRow& other) {
+      return other.highest_channels >= channels && !other.many_streams;
+    });
     throw Error::Usage(std::string(row.name) + " holds at most " +
                            std::to_string(row.highest_channels) + " channels, not " +
                            std::to_string(channels),

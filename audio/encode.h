@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,11 +47,14 @@ struct STEMSMITH_PUBLIC FormatRow {
   std::unique_ptr<Encoder> (*open)(const EncodeJob& job);
 
   bool lossy() const { return sample_formats.empty(); }
+  bool Holds(SampleFormat format) const;
   // The rate itself where the format has it, else as said above.
   int RateFor(int sample_rate_hz) const;
 };
 
 STEMSMITH_PUBLIC const std::vector<FormatRow>& FormatTable();
+// The names of those rows that `wanted` is true of: "wav, flac".
+STEMSMITH_PUBLIC std::string FormatNames(const std::function<bool(const FormatRow&)>& wanted);
 // Throws Error::Usage (nearest name, all names) for unknown formats.
 STEMSMITH_PUBLIC const FormatRow& FindFormat(std::string_view name);
 

@@ -11,19 +11,6 @@ namespace {
 
 using enum SampleFormat;
 
-template <typename Predicate>
-std::string NamesOfThose(Predicate has) {
-  std::vector<std::string> names;
-  for (const FormatRow& row : FormatTable())
-    if (has(row)) names.emplace_back(row.name);
-  return JoinNames(names);
-}
-
-bool Has(const FormatRow& row, SampleFormat format) {
-  const auto& known = row.sample_formats;
-  return std::find(known.begin(), known.end(), format) != known.end();
-}
-
 std::string Kbps(int bit_rate) { return std::to_string(bit_rate / 1000); }
 
 }  // namespace
@@ -108,6 +95,13 @@ const std::vector<FormatRow>& FormatTable() {
   return table;
 }
 
+std::string FormatNames(const std::function<bool(const FormatRow&)>& wanted) {
+  std::vector<std::string> names;
+  for (const FormatRow& row : FormatTable())
+    if (wanted(row)) names.emplace_back(row.name);
+  return JoinNames(names);
+}
+
 const FormatRow& FindFormat(std::string_view name) {
   return FindRow(FormatTable(), name, "audio format", "");
 }
@@ -124,6 +118,10 @@ const char* SampleFormatName(SampleFormat format) {
   return "";
 }
 
+bool FormatRow::Holds(SampleFormat format) const {
+  return std::find(sample_formats.begin(), sample_formats.end(), format) != sample_formats.end();
+}
+
 int FormatRow::RateFor(int sample_rate_hz) const {
   if (rates_hz.empty()) return std::min(sample_rate_hz, highest_rate_hz);
   const auto next = std::lower_bound(rates_hz.begin(), rates_hz.end(), sample_rate_hz);
@@ -133,19 +131,19 @@ int FormatRow::RateFor(int sample_rate_hz) const {
 void CheckEncodeOptions(const EncodeOptions& options) {
   const FormatRow& row = FindFormat(options.format);
   const std::string name = row.name;
-  if (options.sample_format && !Has(row, *options.sample_format)) {
+  if (options.sample_format && !row.Holds(*options.sample_format)) {
     const SampleFormat wanted = *options.sample_format;
     const std::string kind = wanted == kFloat32 ? " (float)" : " bits";
     throw Error::Usage(row.lossy()
                            ? name + " is lossy and has no bits per sample"
                            : name + " holds no samples of " + SampleFormatName(wanted) + kind,
-                       "", "formats that hold them are " + NamesOfThose([&](const FormatRow& able) {
-                             return Has(able, wanted);
+                       "", "formats that hold them are " + FormatNames([&](const FormatRow& able) {
+                             return able.Holds(wanted);
                            }));
   }
   if (options.bit_rate != 0 && !row.lossy()) {
     throw Error::Usage(name + " is lossless and has no bit rate", "",
-                       "formats that have one are " + NamesOfThose(std::mem_fn(&FormatRow::lossy)));
+                       "formats that have one are " + FormatNames(std::mem_fn(&FormatRow::lossy)));
   }
   const FormatRow::BitRates& range = row.bit_rates;
   const bool in_range = options.bit_rate >= range.lowest && options.bit_rate <= range.highest;
@@ -156,7 +154,7 @@ void CheckEncodeOptions(const EncodeOptions& options) {
   if (!options.streams.empty() && !row.many_streams) {
     throw Error::Usage(
         name + " holds one stream", "",
-        "formats of several are " + NamesOfThose(std::mem_fn(&FormatRow::many_streams)));
+        "formats of several are " + FormatNames(std::mem_fn(&FormatRow::many_streams)));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <numbers>
 #include <utility>
 
+#include "audio/planar_reader.h"
 #include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
@@ -132,30 +133,6 @@ struct Probe {
   std::vector<AudioBuffer> stems;  // by the model itself
 };
 
-// A probe's mixture as a reader.
-class ProbeReader : public AudioReader {
- public:
-  ProbeReader(const AudioBuffer& mix, int sample_rate_hz) : mix_(mix) {
-    info_.sample_rate_hz = sample_rate_hz;
-    info_.channels = mix.channels();
-    info_.frames = info_.expected_frames = static_cast<std::int64_t>(mix.frames());
-  }
-  const AudioInfo& info() const override { return info_; }
-  std::size_t Read(float* out, std::size_t frames) override {
-    const std::size_t count = std::min(frames, mix_.frames() - given_);
-    for (std::size_t t = 0; t < count; ++t)
-      for (int c = 0; c < mix_.channels(); ++c) *out++ = mix_.channel(c)[given_ + t];
-    given_ += count;
-    return count;
-  }
-  void Rewind() override { given_ = 0; }
-
- private:
-  const AudioBuffer& mix_;
-  AudioInfo info_;
-  std::size_t given_ = 0;
-};
-
 // Tones and noise that no trace has seen.
 AudioBuffer ProbeMix(std::int64_t batch, std::int64_t channels, std::int64_t frames) {
   auto generator =
@@ -176,9 +153,13 @@ std::vector<AudioBuffer> SeparateProbe(Runtime& runtime, const Probe& probe) {
   options.segment_frames = probe.frames;
   options.batch = static_cast<int>(probe.batch);
   options.refuse_not_finite = false;  // its errors speak of songs
-  StemStream stream(runtime,
-                    std::make_unique<ProbeReader>(probe.mix, runtime.manifest().sample_rate_hz),
-                    options);
+  std::vector<const float*> channels;
+  for (int c = 0; c < probe.mix.channels(); ++c) channels.push_back(probe.mix.channel(c));
+  StemStream stream(
+      runtime,
+      std::make_unique<PlanarReader>(channels.data(), probe.mix.channels(), probe.mix.frames(),
+                                     runtime.manifest().sample_rate_hz),
+      options);
   return ReadAllStems(stream);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audio/planar_reader.h"
 #include "separate/c_handles.h"
 #include "separate/stem_stream.h"
 #include "stemsmith_version.h"
@@ -40,31 +41,6 @@ std::string& LastError() {
   thread_local std::string text;
   return text;
 }
-
-// A song in memory.
-class PlanarReader : public AudioReader {
- public:
-  PlanarReader(const float* const* song, int channels, std::size_t frames, int rate)
-      : song_(song), frames_(frames) {
-    info_.channels = channels;
-    info_.sample_rate_hz = rate;
-    info_.frames = static_cast<std::int64_t>(frames);
-  }
-  const AudioInfo& info() const override { return info_; }
-  std::size_t Read(float* out, std::size_t frames) override {
-    const std::size_t count = std::min(frames, frames_ - position_);
-    for (std::size_t t = position_; t < position_ + count; ++t)
-      for (int c = 0; c < info_.channels; ++c) *out++ = song_[c][t];
-    position_ += count;
-    return count;
-  }
-  void Rewind() override { position_ = 0; }
-
- private:
-  const float* const* song_;
-  std::size_t frames_, position_ = 0;
-  AudioInfo info_;
-};
 
 void CheckVersion(int program) {
   const auto text = [](int version) {

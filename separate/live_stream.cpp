@@ -105,18 +105,14 @@ class SegmentNormalization : public Runtime {
  private:
   // Of the mono mix of [C, T], as StemStream takes them of the song.
   std::pair<float, float> Measure(const float* mix, std::size_t frames) const {
-    double sum = 0, squares = 0;
+    MonoMoments moments;
     for (std::size_t t = 0; t < frames; ++t) {
       double mono = 0;
       for (int c = 0; c < manifest_.channels; ++c)
         mono += mix[static_cast<std::size_t>(c) * frames + t];
-      mono /= manifest_.channels;
-      sum += mono;
-      squares += mono * mono;
+      moments.Add(mono / manifest_.channels);
     }
-    const double n = static_cast<double>(frames), mean = sum / n;
-    const double variance = std::max(0.0, (squares - n * mean * mean) / std::max(1.0, n - 1));
-    return {static_cast<float>(mean), static_cast<float>(std::sqrt(variance) + 1e-8)};
+    return moments.MeanAndDeviation();
   }
 
   Runtime& inner_;

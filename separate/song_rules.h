@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace stemsmith {
 
@@ -51,6 +53,27 @@ enum class Tail {
 enum class SongNormalization {
   kNone,
   kMeanStd,  // as Python demucs: by mean and deviation of the mono mix
+};
+
+// Mean and deviation of a mono mix, as kMeanStd takes them.
+class MonoMoments {
+ public:
+  void Add(double mono) {
+    sum_ += mono;
+    squares_ += mono * mono;
+    ++count_;
+  }
+  std::int64_t count() const { return count_; }
+  std::pair<float, float> MeanAndDeviation() const {
+    const double n = static_cast<double>(count_), mean = sum_ / n;
+    const double variance = std::max(0.0, (squares_ - n * mean * mean) / std::max(1.0, n - 1));
+    return {static_cast<float>(mean),
+            static_cast<float>(std::sqrt(variance) + 1e-8)};  // silence: no 0 / 0
+  }
+
+ private:
+  double sum_ = 0, squares_ = 0;
+  std::int64_t count_ = 0;
 };
 
 // Their names, in manifests and checkpoints alone.

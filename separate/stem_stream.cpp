@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -175,30 +176,20 @@ struct StemStream::Impl {
 
   // Mean and deviation of each group's mono mix over the whole song, then back to the start.
   void MeasureSong() {
-    struct Sums {
-      double sum = 0, squares = 0;
-    };
-    std::vector<Sums> sums(groups.size());
-    std::int64_t frames = 0;
+    std::vector<MonoMoments> moments(groups.size());
     while (const std::size_t count = ReadInput()) {
       for (std::size_t t = 0; t < count; ++t) {
         const float* frame = interleaved.data() + t * static_cast<std::size_t>(info.channels);
         for (std::size_t g = 0; g < groups.size(); ++g) {
           double mono = 0;
           for (int c = 0; c < groups[g].count; ++c) mono += frame[groups[g].first + c];
-          mono /= groups[g].count;
-          sums[g].sum += mono;
-          sums[g].squares += mono * mono;
+          moments[g].Add(mono / groups[g].count);
         }
       }
-      frames += static_cast<std::int64_t>(count);
     }
-    for (std::size_t g = 0; g < groups.size() && frames > 1; ++g) {
-      const double n = static_cast<double>(frames);
-      const double mean = sums[g].sum / n;
-      const double variance = std::max(0.0, (sums[g].squares - n * mean * mean) / (n - 1));
-      groups[g].mean = static_cast<float>(mean);
-      groups[g].deviation = static_cast<float>(std::sqrt(variance) + 1e-8);  // silence: no 0 / 0
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      if (moments[g].count() > 1)
+        std::tie(groups[g].mean, groups[g].deviation) = moments[g].MeanAndDeviation();
     }
     input->Rewind();
   }

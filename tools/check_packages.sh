@@ -105,17 +105,17 @@ apt-config dump --format '%F "%v";%n' | grep -iE '^Acquire::(https?|ftp)::.+ "[^
 # there COMMAND: in the root, with /proc, by which programs find what lies beside them.
 there() {
   unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$1" env -i HOME=/root LANG=C.UTF-8 \
-    PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c "cd /root/check && $2"' sh "$root" "$1"
+    PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c "cd /srv/check && $2"' sh "$root" "$1"
 }
-rm -rf "$root/root/check"
-mkdir -p "$root/root/check"
-"$build/bin/make_tiny_onnx" "$root/root/check/model.onnx" 44100
+rm -rf "$root/srv/check"
+mkdir -p "$root/srv/check"
+"$build/bin/make_tiny_onnx" "$root/srv/check/model.onnx" 44100
 for format in wav flac ogg opus mp3 m4a; do
   rate=44100
   [ $format != opus ] || rate=48000
-  ffmpeg -nostdin -v error -y -f lavfi -i "sine=440:duration=3:sample_rate=$rate" -ac 2 "$root/root/check/song.$format"
+  ffmpeg -nostdin -v error -y -f lavfi -i "sine=440:duration=3:sample_rate=$rate" -ac 2 "$root/srv/check/song.$format"
 done
-cp "$archive" "$deb" "$root/root/check/"
+cp "$archive" "$deb" "$root/srv/check/"
 release=$(. "$root/etc/os-release"; echo "$PRETTY_NAME")
 
 # try PROGRAM: songs of each format, of which m4a needs libav.
@@ -123,27 +123,27 @@ try() {
   local format said
   for format in wav flac ogg opus mp3; do
     said=$(there "$1 model.onnx song.$format -o out_$format 2>&1") || fail "$1 song.$format: $said"
-    [ -s "$root/root/check/out_$format/song/mixture.wav" ] || fail "$1 song.$format wrote nothing: $said"
+    [ -s "$root/srv/check/out_$format/song/mixture.wav" ] || fail "$1 song.$format wrote nothing: $said"
     echo "  song.$format: $(tail -n 1 <<<"$said")"
   done
   # The stem of this model is the song: sample for sample, where it was never packed.
-  cmp <(ffmpeg -nostdin -v error -i "$root/root/check/song.wav" -f s16le -) \
-    <(ffmpeg -nostdin -v error -i "$root/root/check/out_wav/song/mixture.wav" -f s16le -) || fail "the stem is not the song"
+  cmp <(ffmpeg -nostdin -v error -i "$root/srv/check/song.wav" -f s16le -) \
+    <(ffmpeg -nostdin -v error -i "$root/srv/check/out_wav/song/mixture.wav" -f s16le -) || fail "the stem is not the song"
   said=$(there "$1 model.onnx song.m4a -o out_m4a 2>&1" || true)
   expect 'apt install libav[a-z]+[0-9]+|1 stems' "$said"
   echo "  song.m4a: $(grep -m 1 -E 'libav|1 stems' <<<"$said")"
-  rm -rf "$root"/root/check/out_*
+  rm -rf "$root"/srv/check/out_*
 }
 ! there "dpkg -s libsndfile1 >/dev/null 2>&1" || fail "$root holds libsndfile already: give a fresh --root"
 echo "$release, nothing installed: the .tar.gz"
 there "mkdir -p else/where && tar -C else/where --strip-components=1 -xzf stemsmith-separate-*.tar.gz && mv else moved"
 try moved/where/bin/separate
-there "ln -s /root/check/moved/where/bin/separate /usr/local/bin/linked && linked --version >/dev/null && rm /usr/local/bin/linked" ||
+there "ln -s /srv/check/moved/where/bin/separate /usr/local/bin/linked && linked --version >/dev/null && rm /usr/local/bin/linked" ||
   fail "it does not start by a link"
 echo "$release: the .deb"
 said=$(there "apt-get update -qq 2>&1 && apt-get install -y -qq ./stemsmith-separate_*.deb 2>&1") || fail "the .deb does not install: $said"
 there "dpkg -s stemsmith-separate" | grep -E '^(Package|Version|Status)' | sed 's/^/  /'
 try separate
 there "apt-get purge --autoremove -y -qq stemsmith-separate >/dev/null 2>&1 && ! command -v separate" || fail "the .deb leaves separate behind"
-rm -rf "$root/root/check"
+rm -rf "$root/srv/check"
 echo "check_packages: PASSED"

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <iostream>
 #include <optional>
-#include <sstream>
 
 #include "apps/checked_options.h"
+#include "apps/command_line.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -68,13 +68,9 @@ std::string BitsText() {
   return "Bits per sample: " +
          JoinNames(kSampleFormats, ", ",
                    [](SampleFormat format) {
-                     std::vector<std::string> able;
-                     for (const FormatRow& row : FormatTable()) {
-                       const auto& formats = row.sample_formats;
-                       if (std::find(formats.begin(), formats.end(), format) != formats.end())
-                         able.emplace_back(row.name);
-                     }
-                     return std::string(SampleFormatName(format)) + " (" + JoinNames(able) + ")";
+                     return std::string(SampleFormatName(format)) + " (" +
+                            FormatNames([&](const FormatRow& row) { return row.Holds(format); }) +
+                            ")";
                    }) +
          "; default: the first that the format holds";
 }
@@ -297,23 +293,7 @@ int ParseAndRun(int argc, char** argv) {
   app.set_version_flag("--version", "separate " STEMSMITH_VERSION);
   Arguments arguments;
   AddOptions(app, arguments);
-  try {
-    app.parse(argc, argv);
-    return Run(app, arguments);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help, --version
-      std::ostringstream text;
-      app.exit(error, text);
-      WriteOutput(text.str());
-      return 0;
-    }
-    std::cerr << "error: " << error.what() << "; see separate --help" << std::endl;
-    return static_cast<int>(ExitCode::kWrongUse);
-  } catch (...) {
-    const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << std::endl;
-    return error.exit_status();
-  }
+  return RunCommandLine("separate", app, argc, argv, [&] { return Run(app, arguments); });
 }
 
 }  // namespace

@@ -1,11 +1,7 @@
 #include "apps/stemsmith/program.h"
 
-#include <iostream>
-#include <sstream>
-
+#include "apps/command_line.h"
 #include "apps/stemsmith/commands.h"
-#include "core/current_error.h"
-#include "core/error.h"
 #include "core/program.h"
 #include "stemsmith_version.h"
 
@@ -37,27 +33,7 @@ int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
   app.require_subcommand(1);
   for (const CommandRow& row : commands) row.add(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::RuntimeError& status) {
-    return status.get_exit_code();
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {  // --help, --version
-      std::ostringstream text;
-      app.exit(error, text);
-      WriteOutput(text.str());
-      return 0;
-    }
-    std::cerr << "error: " << error.what() << "; see stemsmith "
-              << (app.get_subcommands().empty() ? "" : app.get_subcommands()[0]->get_name() + " ")
-              << "--help\n";
-    return static_cast<int>(ExitCode::kWrongUse);
-  } catch (...) {
-    const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << '\n';
-    return error.exit_status();
-  }
-  return 0;
+  return RunCommandLine("stemsmith", app, argc, argv, [] { return 0; });
 }
 
 }  // namespace

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <sstream>
 #include <string>
 
+#include "apps/output.h"
 #include "core/current_error.h"
 #include "core/error.h"
-#include "core/program.h"
 
 namespace stemsmith {
 
@@ -28,12 +27,12 @@ int RunCommandLine(const std::string& program, CLI::App& app, int argc, char** a
       return 0;
     }
     const auto commands = app.get_subcommands();
-    std::cerr << "error: " << error.what() << "; see " << program << " "
-              << (commands.empty() ? "" : commands[0]->get_name() + " ") << "--help" << std::endl;
+    WriteError(std::string("error: ") + error.what() + "; see " + program + " " +
+               (commands.empty() ? "" : commands[0]->get_name() + " ") + "--help");
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
     const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) std::cerr << "error: " << error.what() << std::endl;
+    if (error.code() != ExitCode::kPipeClosed) WriteError(std::string("error: ") + error.what());
     return error.exit_status();
   }
 }

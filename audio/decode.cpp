@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/module.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -99,7 +100,7 @@ class CheckedReader : public AudioReader {
       throw Error::Input(
           "truncated: audio ends at " + SecondsText(position_, info_.sample_rate_hz) +
               ", the header promises " + SecondsText(info_.frames, info_.sample_rate_hz),
-          path_.string(), kConcealAdvice);
+          path_.string(), ConcealAdvice());
     }
     ended_ = true;
     damage_.push_back({Seconds(position_), Seconds(info_.frames - position_), why});
@@ -193,7 +194,7 @@ CutOff FindCutOff(const AudioInfo& info, const DataChunk& data, const fs::path& 
     readable =
         "audio can be read up to about " +
         SecondsText(share * static_cast<double>(info.expected_frames) / info.sample_rate_hz) + ", ";
-  throw Error::Input("truncated: " + readable + what, path.string(), kConcealAdvice);
+  throw Error::Input("truncated: " + readable + what, path.string(), ConcealAdvice());
 }
 
 void CheckInfo(const AudioInfo& info, const fs::path& path) {

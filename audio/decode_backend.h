@@ -7,12 +7,15 @@
 #include <string>
 
 #include "audio/decode.h"
+#include "core/option.h"
 
 namespace stemsmith {
 
 // What to do about damage that can be concealed.
-inline constexpr char kConcealAdvice[] =
-    "copy or download the file anew; --on-damage conceal goes on with silence";
+inline std::string ConcealAdvice() {
+  return "copy or download the file anew; " + Option("on-damage", "conceal") +
+         " goes on with silence";
+}
 
 // What a header says about the audio data that follow it.
 struct DataChunk {

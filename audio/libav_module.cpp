@@ -20,6 +20,7 @@ extern "C" {
 #include "audio/libav_log.h"
 #include "audio/libav_stream.h"
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "core/vector_types.h"
 
@@ -306,7 +307,7 @@ class LibavReader : public AudioReader {
                              SecondsText(shortest->decoded_frames(), info_.sample_rate_hz) +
                              ", stream " + std::to_string(longest->index()) + " at " +
                              SecondsText(longest->decoded_frames(), info_.sample_rate_hz);
-    if (options_.on_damage == OnDamage::kFail) Fail(what, kConcealAdvice);
+    if (options_.on_damage == OnDamage::kFail) Fail(what, ConcealAdvice());
     damage_.push_back({static_cast<double>(shortest->decoded_frames()) / info_.sample_rate_hz,
                        static_cast<double>(missing) / info_.sample_rate_hz, what});
   }

@@ -14,6 +14,7 @@ extern "C" {
 
 #include "audio/libav_log.h"
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -309,7 +310,7 @@ void LibavStream::Settle() {
   }
   if (options_.on_damage == OnDamage::kFail) {
     Fail("damaged at " + Now() + ", " + SecondsText(frames, sample_rate_hz_) + " are lost: " + why,
-         kConcealAdvice);
+         ConcealAdvice());
   }
   const double now = static_cast<double>(decoded_frames_) / sample_rate_hz_;
   const double seconds = static_cast<double>(frames) / sample_rate_hz_;
@@ -352,7 +353,7 @@ void LibavStream::Finish() {
   if (-excess <= slack) return;
   const std::string what = "ends at " + Now() + ", the header promises " +
                            SecondsText(options_.promised_frames, sample_rate_hz_);
-  if (options_.on_damage == OnDamage::kFail) Fail("truncated: audio " + what, kConcealAdvice);
+  if (options_.on_damage == OnDamage::kFail) Fail("truncated: audio " + what, ConcealAdvice());
   const double seconds = static_cast<double>(-excess) / sample_rate_hz_;
   const bool fills = seconds <= kLongestRestSeconds;
   damage_.push_back({static_cast<double>(decoded_frames_) / sample_rate_hz_, fills ? seconds : -1,

@@ -24,6 +24,7 @@
 #include "core/random.h"
 #include "datasets/cache/builder.h"
 #include "datasets/cache/cache.h"
+#include "datasets/cache/track.h"
 #include "datasets/loader/loader.h"
 #include "datasets/loader/sampler.h"
 

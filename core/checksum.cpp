@@ -13,7 +13,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -181,7 +180,8 @@ ChecksumState CheckChecksum(const fs::path& path, const ChecksumField& field,
       return ChecksumState::kMatches;
   }
   throw Error::Input(
-      "the file was cut off, damaged or changed after it was written: its content does not match its "
+      "the file was cut off, damaged or changed after it was written: its content does not match "
+      "its "
       "checksum",
       path.string(), advice);
 }
@@ -198,12 +198,11 @@ std::uint64_t HashContent(const fs::path& path) {
   return Hash(file, std::nullopt);
 }
 
-void WarnOfNoChecksum(const fs::path& path, const std::string& advice) {
-  Warn(
-      path.string() +
-      " carries no checksum (an earlier stemsmith or another program wrote it): damage to it would "
-      "not be noticed; " +
-      advice);
+std::string NoteOnNoChecksum(const fs::path& path, const std::string& advice) {
+  return path.string() +
+         " carries no checksum (an earlier stemsmith or another program wrote it): damage to it "
+         "would not be noticed; " +
+         advice;
 }
 
 }  // namespace stemsmith

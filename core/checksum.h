@@ -44,7 +44,7 @@ bool HoldsChecksum(const std::filesystem::path& path, const ChecksumField& field
 // core/files.h, another number, is what caches know their sources by.)
 std::uint64_t HashContent(const std::filesystem::path& path);
 
-// The note on a file of ours without a checksum.
-void WarnOfNoChecksum(const std::filesystem::path& path, const std::string& advice);
+// What to say of a file of ours without a checksum.
+std::string NoteOnNoChecksum(const std::filesystem::path& path, const std::string& advice);
 
 }  // namespace stemsmith

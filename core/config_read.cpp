@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/numbers.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -129,13 +130,13 @@ std::shared_ptr<ConfigNode> ParseConfig(const std::string& text, const std::stri
 
 void OverrideConfig(const NodePtr& root, const std::string& setting) {
   const std::size_t equals = setting.find('=');
-  const std::string place = "--set " + setting;
+  const std::string place = Option("set", setting);
   if (equals == std::string::npos || equals == 0) {
     throw Error::Usage("an override must read key.path=value", place);
   }
   NodePtr node = root;
   std::string path = setting.substr(0, equals);
-  if (std::count(path.begin(), path.end(), '.') > kDeepest) throw TooDeep("--set");
+  if (std::count(path.begin(), path.end(), '.') > kDeepest) throw TooDeep(Option("set"));
   NodePtr value = ParseYaml(setting.substr(equals + 1), place);
   value->place = place;
   for (;;) {

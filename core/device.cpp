@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/numbers.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -46,7 +47,7 @@ Device::Device(const std::string& name) {
                           ? NumberIn<int>(name.substr(prefix.size()), {0, 1023})
                           : std::nullopt;
   if (!number) {
-    throw Error::Usage("unknown device '" + name + "'", "--device",
+    throw Error::Usage("unknown device '" + name + "'", Option("device"),
                        "use auto, cpu, cuda, or cuda:1 for the second GPU");
   }
   index = *number;

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/option.h"
+
 namespace stemsmith {
 namespace {
 
@@ -70,6 +72,8 @@ Error::Error(ExitCode code, std::string what, std::string where, std::string adv
       what_(std::move(what)),
       where_(FinalPath(where)),
       advice_(std::move(advice)) {}
+
+std::string Error::option() const { return OptionIn(where_); }
 
 Error Error::Input(std::string what, std::string where, std::string advice) {
   return {ExitCode::kInputFailed, std::move(what), std::move(where), std::move(advice)};

@@ -1,6 +1,7 @@
 // The one exception of stemsmith: what is wrong, where, and what to do about it.
 //
-// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Thrown for bad
+// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Options that the
+// texts name are marked (core/option.h). Thrown for bad
 // input and bad surroundings only; programmer errors are asserts.
 #pragma once
 
@@ -43,6 +44,8 @@ class STEMSMITH_PUBLIC Error : public std::runtime_error {
   int exit_status() const { return static_cast<int>(code_); }
   const std::string& problem() const { return what_; }
   const std::string& where() const { return where_; }
+  // The name of the option that is wrong ("overlap", core/option.h), where one is.
+  std::string option() const;
   const std::string& advice() const { return advice_; }
 
  private:

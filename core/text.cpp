@@ -31,6 +31,19 @@ bool Holds(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+std::string FormatDuration(double seconds) {
+  const long total = std::lround(std::max(0.0, seconds));
+  if (total < 3600) return Formatted("%ld:%02ld", total / 60, total % 60);
+  return Formatted("%ld:%02ld:%02ld", total / 3600, total / 60 % 60, total % 60);
+}
+
+std::string FormatBytes(double bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int unit = 0;
+  while (bytes >= 1024 && unit < 4) bytes /= 1024, ++unit;
+  return Formatted(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
+}
+
 std::string SecondsText(double seconds) { return Formatted("%.2f s", seconds); }
 
 std::string SecondsText(std::int64_t frames, int sample_rate_hz) {

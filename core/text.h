@@ -35,6 +35,10 @@ std::string_view FirstLine(std::string_view text);
 
 bool Holds(std::string_view text, std::string_view part);
 
+// 75 → "1:15", 3700 → "1:01:40".
+std::string FormatDuration(double seconds);
+// 1536 → "1.5 KiB".
+std::string FormatBytes(double bytes);
 // "2.35 s".
 std::string SecondsText(double seconds);
 std::string SecondsText(std::int64_t frames, int sample_rate_hz);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 
@@ -23,7 +24,7 @@ inline int ComputeThreads(int wanted) {
   if (wanted < 0 || wanted > most) {
     throw Error::Usage(std::to_string(wanted) + " compute threads on " +
                            std::to_string(processors) + " processors",
-                       "--threads",
+                       Option("threads"),
                        "give 1 to " + std::to_string(most) + ", or 0 for one per processor");
   }
   return wanted > 0 ? wanted : processors;
@@ -32,5 +33,11 @@ inline int ComputeThreads(int wanted) {
 // Starts `count` threads of `work`, or as many of them as the system starts. Throws Error where it
 // starts none.
 std::vector<std::thread> StartThreads(int count, const std::function<void()>& work);
+
+// The songs of a dataset, side by side: calls work(i) for 0 … count-1 on so many threads (0: one
+// per processor), each song on the thread that is free next, until `stop` (which may be empty) says
+// so. What is under way then ends. The first exception ends it likewise, and is thrown at the end.
+void ForEachSong(std::size_t count, int threads, const std::function<bool()>& stop,
+                 const std::function<void(std::size_t song)>& work);
 
 }  // namespace stemsmith

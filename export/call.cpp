@@ -1,4 +1,5 @@
 #include "core/error.h"
+#include "core/option.h"
 #include "export/lowering.h"
 
 namespace stemsmith {
@@ -26,7 +27,7 @@ Call::Call(GraphBuilder& builder, const torch::jit::Node* node, const Trace& tra
 void Call::Unsupported(const std::string& why) const {
   throw Error::Input(
       "the operator " + std::string(node_->kind().toQualString()) + " has no ONNX form: " + why,
-      where_, "export with --format torchscript, or change the model");
+      where_, "export with " + Option("format", "torchscript") + ", or change the model");
 }
 
 const LoweredValue* Call::Find(const char* name) const {

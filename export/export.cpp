@@ -16,8 +16,8 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/interrupt.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "export/lowering.h"
 #include "export/onnx/model_writer.h"
@@ -122,8 +122,9 @@ constexpr Format kFormats[] = {
     {"onnx", kOnnxFile, kOnnxTolerance, WriteOnnx},
 };
 
-void StopWhenInterrupted() {
-  StopIfInterrupted("the export was interrupted", "no file was written");
+void StopWhenAsked(const Host& host) {
+  if (const int signal = host.StopSignal(); signal != 0)
+    throw Error::Stopped(signal, "the export was interrupted", "no file was written");
 }
 
 // One song for the check, which goes through a model as so many segments of so many frames at once.
@@ -219,12 +220,13 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
                          const std::string& where, const ExportOptions& options) {
   std::vector<const Format*> formats;
   for (const std::string& name : options.formats) {
-    const Format* format = &FindRow(kFormats, name, "format", "--format");
+    const Format* format = &FindRow(kFormats, name, "format", Option("format"));
     if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
       formats.push_back(format);
     }
   }
-  if (formats.empty()) throw Error::Usage("no format is given", "--format", "use torchscript,onnx");
+  if (formats.empty())
+    throw Error::Usage("no format is given", Option("format"), "use torchscript,onnx");
   for (const Format* format : formats) {
     CheckTarget(options.out / format->file);
     CheckAreNoSources({options.out / format->file, options.out / kOnnxDataFile}, {where});
@@ -237,10 +239,9 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
   for (const torch::Tensor& parameter : model->parameters()) {
     result.parameters += parameter.numel();
   }
-  Progress progress({.label = "export",
-                     .total = static_cast<std::int64_t>(1 + 2 * formats.size()),
-                     .unit = "steps",
-                     .mode = options.output});
+  Progress progress(options.host, {.label = "export",
+                                   .total = static_cast<std::int64_t>(1 + 2 * formats.size()),
+                                   .unit = "steps"});
   std::int64_t done = 0;
   progress.Update(done++, "tracing");
   const Trace trace = TraceForward(
@@ -248,7 +249,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
       GuardExamples(manifest.channels, lengths), where);
 
   for (const Format* format : formats) {
-    StopWhenInterrupted();
+    StopWhenAsked(options.host);
     progress.Update(done++, std::string("writing ") + format->file);
     format->write(trace, manifest, pending, options, where);
   }
@@ -256,7 +257,7 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
   model->to(device);
   const std::vector<Probe> probes = MakeProbes(*model, manifest, result, device, where);
   for (std::size_t i = 0; i < formats.size(); ++i) {
-    StopWhenInterrupted();
+    StopWhenAsked(options.host);
     progress.Update(done++, std::string("checking ") + formats[i]->file);
     const fs::path written = pending.folder() / formats[i]->file;
     ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),
@@ -269,11 +270,12 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
       throw Error::Input(std::string(formats[i]->file) + " differs from the model by " +
                              Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
                              Formatted("%.1e", file.tolerance),
-                         where, "no file was written; export the other format with --format");
+                         where,
+                         "no file was written; export the other format with " + Option("format"));
     }
     result.files.push_back(std::move(file));
   }
-  StopWhenInterrupted();
+  StopWhenAsked(options.host);
   pending.Commit();
   for (const ExportedFile& file : result.files) {
     if (file.format == "onnx" && file.data_path.empty())

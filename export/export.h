@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/device.h"
-#include "core/progress.h"
+#include "core/host.h"
 #include "models/checkpoint.h"
 #include "models/separation_model.h"
 #include "separate/manifest.h"
@@ -27,7 +27,7 @@ struct ExportOptions {
   std::uint64_t onnx_inline_bytes = std::numeric_limits<std::uint64_t>::max();
   // Where the files are checked; one that does not run there is an error.
   Device device = Device::Kind::kCpu;
-  OutputMode output = OutputMode::kAuto;
+  Host host;
 };
 
 // Largest difference from the model's own result allowed, as a share of the peak. ONNX Runtime

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/runtime/operator.h>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -175,8 +176,9 @@ class Lowerer {
     }
     const Rule rule = FindRule(op);
     if (rule == nullptr) {
-      throw Error::Input("the operator " + op + " has no rule for ONNX", where_,
-                         "export with --format torchscript, or change the model");
+      throw Error::Input(
+          "the operator " + op + " has no rule for ONNX", where_,
+          "export with " + Option("format", "torchscript") + ", or change the model");
     }
     Call call(builder_, node, trace_, std::move(inputs), where_);
     rule(call);

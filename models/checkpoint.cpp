@@ -51,18 +51,19 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                    {kEntry, about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
 }
 
-Checkpoint LoadCheckpoint(const std::filesystem::path& path) {
-  return CheckpointOf(LoadSafetensors(path), path);
+Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn) {
+  return CheckpointOf(LoadSafetensors(path), path, warn);
 }
 
 bool IsCheckpoint(const SafetensorsFile& file) { return Description(file) != nullptr; }
 
-Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path) {
+Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
+                        const Listener& warn) {
   const std::string* text = Description(file);
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
                        "use a checkpoint that stemsmith wrote");
-  if (!file.has_checksum) WarnOfNoChecksum(path, "what this stemsmith writes has one");
+  if (!file.has_checksum) Tell(warn, NoteOnNoChecksum(path, "what this stemsmith writes has one"));
   const auto about = ParseJson(*text);
   const JsonFields fields(about, [&](const std::string& problem) {
     return Error::Input("the checkpoint's description is damaged: " + problem, path.string(),

@@ -41,12 +41,14 @@ struct Checkpoint {
                                   // plain weights
 };
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
-// Throws Error for files that are none, are cut off, or come from a newer version.
-Checkpoint LoadCheckpoint(const std::filesystem::path& path);
+// Throws Error for files that are none, are cut off, or come from a newer version. Warns
+// where it has no checksum.
+Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn = {});
 // Whether it holds a checkpoint, not weights alone.
 bool IsCheckpoint(const SafetensorsFile& file);
-// What LoadCheckpoint makes of the file that was read from `path`. Warns where it has no checksum.
-Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path);
+// What LoadCheckpoint makes of the file that was read from `path`.
+Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
+                        const Listener& warn = {});
 // What a run or its checkpoints/ means (best, else last), a folder with one checkpoint, or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
 // Builds the model and loads the weights; in eval mode.

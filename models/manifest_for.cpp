@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -22,7 +23,7 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
                      double segment_seconds, const std::string& where) {
   constexpr double kLongestSegmentSeconds = 3600;
   if (!(segment_seconds >= 0 && segment_seconds <= kLongestSegmentSeconds)) {
-    throw Error::Usage("the segment must be between 0 and 3600 seconds", "--segment-seconds",
+    throw Error::Usage("the segment must be between 0 and 3600 seconds", Option("segment-seconds"),
                        "leave it out to use the length trained with");
   }
   const std::string name = Config::Parse(checkpoint.model_config, where).RequiredString("name");

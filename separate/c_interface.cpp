@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "audio/planar_reader.h"
+#include "core/option.h"
 #include "separate/c_handles.h"
 #include "separate/stem_stream.h"
 #include "stemsmith_version.h"
@@ -117,7 +118,7 @@ bool Forget(const void* handle) noexcept {
 
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept {
   try {
-    LastError() = text;
+    LastError() = ShowOptions(text, OptionStyle::kName);
   } catch (...) {
     LastError().clear();
   }

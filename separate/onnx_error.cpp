@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -36,15 +37,15 @@ std::optional<Error> FromSurroundings(const std::string& message, const std::str
       Holds(message, "out of memory")) {
     const bool device = Holds(message, "CUDA");
     return Error::Input(device ? "the GPU is out of memory" : "out of memory", where,
-                        device ? "use --device cpu, or export with a smaller --segment-seconds"
-                               : "free some, or export with a smaller --segment-seconds");
+                        (device ? "use " + Option("device", "cpu") : "free some") +
+                            ", or export with a smaller " + Option("segment-seconds"));
   }
   if (Holds(message, "pthread_create"))
     return Error::Input("the system starts no more threads", where,
-                        "give fewer --threads, or raise the limit (ulimit -u)");
+                        "give fewer " + Option("threads") + ", or raise the limit (ulimit -u)");
   if (Holds(message, "CUDA failure") || Holds(message, "CUBLAS failure") ||
       Holds(message, "CUDNN failure"))
-    return Error::Input("the GPU fails", where, "use --device cpu");
+    return Error::Input("the GPU fails", where, "use " + Option("device", "cpu"));
   return std::nullopt;
 }
 

@@ -10,6 +10,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "core/threads.h"
 #include "separate/manifest.h"
 #include "separate/onnx_error.h"
@@ -67,14 +68,15 @@ Device ChooseDevice(const Device& wanted, const fs::path& path) {
   const bool must = wanted.kind == Device::Kind::kCuda;
   if (!HasCudaProvider()) {
     if (!must) return "cpu";
-    throw Error::Usage("this ONNX Runtime has no CUDA support", path.string(),
-                       "the .ts file of the same model runs on the GPU; or use --device cpu");
+    throw Error::Usage(
+        "this ONNX Runtime has no CUDA support", path.string(),
+        "the .ts file of the same model runs on the GPU; or use " + Option("device", "cpu"));
   }
   const std::string problem = GpuProblem(wanted);
   if (problem.empty()) return must ? wanted : "cuda";
   if (!must) return "cpu";
   throw Error::Usage(wanted.Name() + " asked for but " + problem, path.string(),
-                     "use --device cpu");
+                     "use " + Option("device", "cpu"));
 }
 
 Error LoadError(const Ort::Exception& error, const fs::path& path) {

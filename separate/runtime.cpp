@@ -8,6 +8,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/host.h"
 #include "core/module.h"
 #include "core/threads.h"
 #include "separate/manifest.h"
@@ -84,7 +85,8 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
   std::unique_ptr<Runtime> runtime =
       archive ? OpenTorchScript(path, options) : OpenOnnxRuntime(path, options);
   // It has a manifest, so it is one of ours.
-  if (checksum == ChecksumState::kNone) WarnOfNoChecksum(path, "export the model again");
+  if (checksum == ChecksumState::kNone)
+    Tell(options.warn, NoteOnNoChecksum(path, "export the model again"));
   return runtime;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,8 @@ struct Manifest;  // separate/manifest.h
 struct RuntimeOptions {
   Device device;
   int threads = 0;  // compute threads; 0: one per core
+  // Hears what is to be known of the file; empty: nobody.
+  std::function<void(const std::string& text)> warn;
 };
 
 // The model file meant by a folder that `stemsmith export` wrote: model.onnx, else model.ts; for

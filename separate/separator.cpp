@@ -5,6 +5,7 @@
 
 #include "audio/decode.h"
 #include "core/error.h"
+#include "core/option.h"
 #include "core/pending_files.h"
 
 namespace stemsmith {
@@ -96,10 +97,11 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
   for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
     StemStream::FindStem(model.stems, *stem);
     if (std::find(stems.begin(), stem, *stem) != stem)
-      throw Error::Usage("the stem '" + *stem + "' is named twice", "--stems", "name each once");
+      throw Error::Usage("the stem '" + *stem + "' is named twice", Option("stems"),
+                         "name each once");
   }
   if (!(options_.stream.overlap < 1)) {
-    throw Error::Usage("the overlap must lie in [0, 1)", "--overlap", "0.25 is usual");
+    throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
   }
   options_.encoding.streams.clear();
   if (FindFormat(options_.encoding.format).many_streams) {

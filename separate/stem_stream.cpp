@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "separate/manifest.h"
 #include "separate/song_overlap_add.h"
@@ -133,7 +134,7 @@ struct StemStream::Impl {
     for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
     const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
     if (!(overlap < 1)) {
-      throw Error::Usage("an overlap of " + std::to_string(overlap), "--overlap",
+      throw Error::Usage("an overlap of " + std::to_string(overlap), Option("overlap"),
                          "give a share of the segment from 0 to below 1");
     }
     for (int c = 0; c < info.channels; c += manifest.channels) {
@@ -362,7 +363,7 @@ void StemStream::CheckLayout(int sample_rate_hz, int channels) {
 }
 
 std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem) {
-  return RequireName(stem, names, "the model has no stem '" + stem + "'", "--stems");
+  return RequireName(stem, names, "the model has no stem '" + stem + "'", Option("stems"));
 }
 
 }  // namespace stemsmith

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -57,9 +58,10 @@ torch::Device TorchDevice(const Device& device) {
                : torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(device.index));
   }
   if (device.kind == Device::Kind::kAuto) return torch::kCPU;
-  throw Error::Usage(device.Name() + " asked for but " + problem, "--device",
-                     "use --device cpu, or run tools/setup.sh with STEMSMITH_CUDA=1 where there is "
-                     "a GPU");
+  throw Error::Usage(device.Name() + " asked for but " + problem, Option("device"),
+                     "use " + Option("device", "cpu") +
+                         ", or run tools/setup.sh with STEMSMITH_CUDA=1 where there is "
+                         "a GPU");
 }
 
 }  // namespace stemsmith

@@ -54,22 +54,49 @@ void CheckEntries(const fs::path& path) {
 }
 
 // The same results on every call: no profiling runs, no fusion; exact float32 on the GPU as on the
-// CPU.
-void SetUpLibTorch(const RuntimeOptions& options) {
-  torch::jit::getProfilingMode() = false;
-  torch::jit::getExecutorMode() = false;
-  torch::jit::overrideCanFuseOnCPU(false);
-  torch::jit::overrideCanFuseOnGPU(false);
-  at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setAllowTF32CuBLAS(false);
-  at::set_num_threads(ComputeThreads(options.threads));
-}
+// CPU. LibTorch has these for the whole process, in which others may use it, too: while it lives
+// alone, and then as it was.
+class LibTorchSettings {
+ public:
+  explicit LibTorchSettings(int threads) {
+    Set({false, false, false, false, false, false, threads});
+  }
+  ~LibTorchSettings() { Set(before_); }
+  LibTorchSettings(const LibTorchSettings&) = delete;
+  LibTorchSettings& operator=(const LibTorchSettings&) = delete;
+
+ private:
+  struct Values {
+    bool profiling, executor, fuse_on_cpu, fuse_on_gpu, tf32_cudnn, tf32_cublas;
+    int threads;
+  };
+  static Values Now() {
+    const at::Context& context = at::globalContext();
+    return {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
+            torch::jit::canFuseOnCPU(),     torch::jit::canFuseOnGPU(),
+            context.allowTF32CuDNN(),       context.allowTF32CuBLAS(),
+            at::get_num_threads()};
+  }
+  static void Set(const Values& values) {
+    torch::jit::getProfilingMode() = values.profiling;
+    torch::jit::getExecutorMode() = values.executor;
+    torch::jit::overrideCanFuseOnCPU(values.fuse_on_cpu);
+    torch::jit::overrideCanFuseOnGPU(values.fuse_on_gpu);
+    at::globalContext().setAllowTF32CuDNN(values.tf32_cudnn);
+    at::globalContext().setAllowTF32CuBLAS(values.tf32_cublas);
+    if (at::get_num_threads() != values.threads) at::set_num_threads(values.threads);
+  }
+
+  const Values before_ = Now();
+};
 
 class TorchScriptRuntime : public Runtime {
  public:
   TorchScriptRuntime(const fs::path& path, const RuntimeOptions& options)
-      : path_(path), device_(TorchDevice(options.device)) {
-    SetUpLibTorch(options);
+      : path_(path),
+        threads_(ComputeThreads(options.threads)),
+        device_(TorchDevice(options.device)) {
+    const LibTorchSettings settings(threads_);
     if (!HoldsChecksum(path, kTorchScriptChecksum)) CheckEntries(path);
     manifest_ = Manifest::FromJson(ReadManifest(), path.string());
     const c10::InferenceMode inference;
@@ -102,6 +129,7 @@ class TorchScriptRuntime : public Runtime {
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
     const std::int64_t channels = manifest_.channels;
+    const LibTorchSettings settings(threads_);
     const c10::InferenceMode inference;
     const FlushDenormals flush;
     try {
@@ -167,6 +195,7 @@ class TorchScriptRuntime : public Runtime {
   }
 
   const fs::path path_;
+  const int threads_;
   const torch::Device device_;
   torch::jit::Module module_;
   Manifest manifest_;

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 
 namespace stemsmith::synth {
 namespace {
@@ -21,12 +22,13 @@ constexpr int kDrumChannel = 9;
 constexpr int kDrumBank = 128;
 constexpr int kVolume = 7, kPan = 10, kReverbSend = 91, kChorusSend = 93;
 
-constexpr char kAdvice[] =
-    "install the Debian package timgm6mb-soundfont, or give a General MIDI .sf2 file with "
-    "--soundfont or STEMSMITH_SOUNDFONT";
+std::string Advice() {
+  return "install the Debian package timgm6mb-soundfont, or give a General MIDI .sf2 file with " +
+         Option("soundfont") + " or STEMSMITH_SOUNDFONT";
+}
 
 Error NoSoundFont(const fs::path& path) {
-  return Error::Input("this is no sound font that FluidSynth can load", path.string(), kAdvice);
+  return Error::Input("this is no sound font that FluidSynth can load", path.string(), Advice());
 }
 
 struct SettingsDeleter {
@@ -165,7 +167,7 @@ fs::path FindSoundFont(const fs::path& given) {
   if (!wanted.empty()) {
     CheckIsFile(wanted);
     if (!fs::is_regular_file(wanted, ignored))
-      throw Error::Input("no sound font here", wanted.string(), kAdvice);
+      throw Error::Input("no sound font here", wanted.string(), Advice());
     return wanted;
   }
   for (const char* path :
@@ -173,7 +175,7 @@ fs::path FindSoundFont(const fs::path& given) {
         "/usr/share/sounds/sf2/default-GM.sf2", "/usr/share/soundfonts/default.sf2"}) {
     if (fs::is_regular_file(path, ignored)) return path;
   }
-  throw Error::Input("no sound font", "/usr/share/sounds/sf2/TimGM6mb.sf2", kAdvice);
+  throw Error::Input("no sound font", "/usr/share/sounds/sf2/TimGM6mb.sf2", Advice());
 }
 
 void CheckSoundFont(const fs::path& sound_font) {
@@ -190,7 +192,7 @@ void CheckSoundFont(const fs::path& sound_font) {
       std::memcmp(header + 8, "sfbk", 4) != 0)
     throw NoSoundFont(sound_font);
   if (claimed > size)
-    throw Error::Input("this sound font is cut short", sound_font.string(), kAdvice);
+    throw Error::Input("this sound font is cut short", sound_font.string(), Advice());
   Synthesizer check(sound_font, StemMix{}, false);
 }
 

@@ -7,6 +7,7 @@
 #include "audio/encode.h"
 #include "core/current_error.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "synth/composer.h"
@@ -151,7 +152,7 @@ const std::vector<LayoutRow>& LayoutTable() {
 }
 
 const LayoutRow& FindLayout(std::string_view name) {
-  return FindRow(LayoutTable(), name, "layout", "--layout");
+  return FindRow(LayoutTable(), name, "layout", Option("layout"));
 }
 
 }  // namespace stemsmith::synth

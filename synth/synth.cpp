@@ -1,22 +1,18 @@
 #include "synth/synth.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
-#include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/interrupt.h"
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "synth/composer.h"
@@ -36,19 +32,20 @@ constexpr int kMostSongs = 100000;
 
 void CheckOptions(const SynthOptions& options) {
   if (options.songs < 1 || options.songs > kMostSongs) {
-    throw Error::Usage("cannot make " + std::to_string(options.songs) + " songs", "--songs",
+    throw Error::Usage("cannot make " + std::to_string(options.songs) + " songs", Option("songs"),
                        "give a number from 1 to " + std::to_string(kMostSongs));
   }
   if (!(options.seconds >= kShortest && options.seconds <= kLongest)) {
-    throw Error::Usage(Formatted("cannot make songs of %g seconds", options.seconds), "--seconds",
-                       "give a length from 5 to 1800 seconds");
+    throw Error::Usage(Formatted("cannot make songs of %g seconds", options.seconds),
+                       Option("seconds"), "give a length from 5 to 1800 seconds");
   }
   if ((options.valid_songs < 0) != (options.test_songs < 0)) {
-    throw Error::Usage("only one of two splits is given", "--valid-songs, --test-songs",
+    throw Error::Usage("only one of two splits is given",
+                       Option("valid-songs") + ", " + Option("test-songs"),
                        "give both, or neither for about 70, 15 and 15 percent");
   }
   if (options.threads < 0)
-    throw Error::Usage("a negative number of threads", "--threads", "0 stands for all cores");
+    throw Error::Usage("a negative number of threads", Option("threads"), "0 stands for all cores");
 }
 
 // What decides the content of the songs; their number does not.
@@ -155,37 +152,12 @@ void MakeSong(const LayoutRow& layout, const std::vector<fs::path>& places,
   }
 }
 
-int ThreadCount(const SynthOptions& options, std::size_t work) {
-  int threads = options.threads;
-  if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
+int ThreadCount(const SynthOptions& options) {
+  const int threads = options.threads > 0 ? options.threads : Processors();
   // A song in the making holds about 64 bytes a frame; long songs take turns.
   constexpr double kMemoryBytes = 2e9;
   const double song_bytes = options.seconds * kSampleRateHz * 64;
-  threads = std::min(threads, std::max(1, static_cast<int>(kMemoryBytes / song_bytes)));
-  return std::min<int>(threads, static_cast<int>(std::max<std::size_t>(1, work)));
-}
-
-// Calls `work` for 0 … count-1 on threads; the first exception ends the others' work and is thrown.
-void InParallel(int threads, std::size_t count, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> stop{false};
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto run = [&] {
-    while (!stop && InterruptSignal() == 0) {
-      const std::size_t i = next++;
-      if (i >= count) return;
-      try {
-        work(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        stop = true;
-      }
-    }
-  };
-  for (std::thread& worker : StartThreads(threads, run)) worker.join();
-  if (failure) std::rethrow_exception(failure);
+  return std::min(threads, std::max(1, static_cast<int>(kMemoryBytes / song_bytes)));
 }
 
 }  // namespace
@@ -225,10 +197,10 @@ SynthResult MakeSongs(const SynthOptions& options) {
 
   const json settings = SettingsOf(options, sound_font);
   json state = ReadState(options.out);
-  const std::string advice = "choose another folder, or replace the songs with --force";
+  const std::string advice = "choose another folder, or replace the songs with " + Option("force");
   if (state.is_null() && HoldsSongs(options.out) && !options.force)
     throw Error::Input("the folder holds songs that are not ours", options.out.string(),
-                       "choose another folder, or add to it with --force");
+                       "choose another folder, or add to it with " + Option("force"));
   if (!state.is_null() && state["settings"] != settings) {
     if (!options.force) {
       throw Error::Input("the folder holds songs made with other settings (" +
@@ -269,15 +241,16 @@ SynthResult MakeSongs(const SynthOptions& options) {
       ++beyond;
     }
   }
-  if (beyond > 0 && options.output != OutputMode::kQuiet)
-    Warn(options.out.string() + " keeps " + std::to_string(beyond) +
-         " more songs of earlier calls");
+  if (beyond > 0)
+    options.host.Warn(options.out.string() + " keeps " + std::to_string(beyond) +
+                      " more songs of earlier calls");
   WriteFileAtomically(options.out / kStateFile,
                       json{{"settings", settings}, {"songs", songs}}.dump(1) + "\n");
 
-  Progress progress({"synth", options.songs, "songs", options.output});
+  Progress progress(options.host, {"synth", options.songs, "songs"});
   std::mutex mutex;
-  InParallel(ThreadCount(options, missing.size()), missing.size(), [&](std::size_t i) {
+  const auto stop = [&] { return options.host.StopSignal() != 0; };
+  ForEachSong(missing.size(), ThreadCount(options), stop, [&](std::size_t i) {
     const Song song = ComposeSong(options.seed, missing[i], options.seconds);
     const std::string split = SplitOf(song.index, options);
     MakeSong(layout, layout.places(options.out, split, song.name),
@@ -296,7 +269,7 @@ SynthResult MakeSongs(const SynthOptions& options) {
     }
     WriteFileAtomically(options.out / layout.list_name, layout.list(finished));
   }
-  if (result.kept + result.rendered < options.songs) result.signal = InterruptSignal();
+  if (result.kept + result.rendered < options.songs) result.signal = options.host.StopSignal();
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/progress.h"
+#include "core/host.h"
 
 namespace stemsmith::synth {
 
@@ -21,7 +21,7 @@ struct SynthOptions {
   int valid_songs = -1, test_songs = -1;
   int threads = 0;     // 0: as many as there are cores; the result is the same for any number
   bool force = false;  // replace songs made with other settings
-  OutputMode output = OutputMode::kAuto;
+  Host host;
 };
 
 struct SynthResult {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
@@ -31,7 +32,7 @@ std::string RankPrefix(int rank) { return rank == 0 ? "" : "rank" + std::to_stri
 void Checkpointer::Resume() {
   const Ranks& ranks = parts_.ranks;
   Checkpoint checkpoint;
-  if (ranks.first()) checkpoint = output_.folder()->LoadNewest();
+  if (ranks.first()) checkpoint = output_.folder()->LoadNewest(output_.host().warn);
   BroadcastCheckpoint(ranks, checkpoint);
   TrainState saved = TrainState::FromJson(checkpoint.training_state, parts_.where());
   if (saved.ranks != ranks.size()) {
@@ -39,7 +40,8 @@ void Checkpointer::Resume() {
                            (saved.ranks == 1 ? " rank" : " ranks") + " and is resumed with " +
                            std::to_string(ranks.size()) +
                            ", which changes the batch of a step and the place in the data",
-                       parts_.where(), "start as many ranks as before, or choose another --run");
+                       parts_.where(),
+                       "start as many ranks as before, or choose another " + Option("run"));
   }
   const RunChanges changes =
       CompareRuns(saved, checkpoint, state_, parts_.config.Dump(/*with_defaults=*/false),
@@ -66,7 +68,8 @@ void Checkpointer::Resume() {
 bool Checkpointer::RollBack() {
   Checkpoint checkpoint;  // without weights where there is none
   if (parts_.ranks.first())
-    checkpoint = output_.folder()->LoadStep(state_.step).value_or(Checkpoint());
+    checkpoint =
+        output_.folder()->LoadStep(state_.step, output_.host().warn).value_or(Checkpoint());
   BroadcastCheckpoint(parts_.ranks, checkpoint);
   if (checkpoint.weights.empty()) return false;
   TrainState saved = TrainState::FromJson(checkpoint.training_state, parts_.where());
@@ -237,7 +240,7 @@ void Checkpointer::SaveAtEnd(bool saved) {
     there +=
         ", best.safetensors of step " + std::to_string(state_.best["step"].get<std::int64_t>());
   throw Error::Input(lost, parts_.where(),
-                     "make room and go on with --resume; on the disk are " + there);
+                     "make room and go on with " + Option("resume") + "; on the disk are " + there);
 }
 
 }  // namespace stemsmith

@@ -9,20 +9,20 @@
 #include <limits>
 
 #include "core/error.h"
-#include "core/progress.h"
+#include "core/option.h"
 #include "core/threads.h"
 #include "separate/torch_device.h"
 
 namespace stemsmith {
 
-torch::Device SelectDevice(const Device& wanted, int ranks) {
+torch::Device SelectDevice(const Device& wanted, int ranks, const Listener& warn) {
   const torch::Device device = TorchDevice(wanted);
   if (device.is_cuda() && ranks > 1) {
-    throw Error::Usage("several ranks train on CPUs only, and this machine has a GPU", "--device",
-                       "use --device cpu, or one rank");
+    throw Error::Usage("several ranks train on CPUs only, and this machine has a GPU",
+                       Option("device"), "use " + Option("device", "cpu") + ", or one rank");
   }
   if (device.is_cpu() && wanted.kind == Device::Kind::kAuto && AskCudaDriver().problem.empty())
-    Warn("training on the CPU: " + TorchCudaProblem());
+    Tell(warn, "training on the CPU: " + TorchCudaProblem());
   return device;
 }
 

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "core/device.h"
+#include "core/host.h"
 
 namespace stemsmith {
 
@@ -11,7 +12,7 @@ namespace stemsmith {
 // back to the CPU, with a warning where a GPU is there but cannot be used. Throws Error where the
 // GPU that is asked for is not to be had; several `ranks` train on CPUs only, and get one where
 // they would take a GPU.
-torch::Device SelectDevice(const Device& wanted, int ranks = 1);
+torch::Device SelectDevice(const Device& wanted, int ranks = 1, const Listener& warn = {});
 
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
 // deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in

@@ -20,6 +20,7 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -164,7 +165,7 @@ struct Ranks::Group {
     }
     if (!reason.empty()) return Error::Input("another rank failed: " + reason, place());
     return Error::Input("another rank is gone or silent: " + FirstSentence(error), place(),
-                        "start all ranks again with --resume");
+                        "start all ranks again with " + Option("resume"));
   }
 
   // Where this rank keeps the store, the others get a moment to read the reason there. They come

@@ -26,8 +26,8 @@ namespace stemsmith {
 struct StepFigures {
   double loss = 0.0;               // of a rank's share; of all: the mean
   std::int64_t skipped_draws = 0;  // of all: the sum
-  int signal = 0;                  // InterruptSignal(); of all: one that some rank has
-  bool time_is_up = false;         // of all: as rank 0 sees it
+  int signal = 0;  // Host::StopSignal(), one of kStopSignals; of all: one that some rank has
+  bool time_is_up = false;  // of all: as rank 0 sees it
 };
 
 class Ranks {

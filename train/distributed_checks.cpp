@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/option.h"
 #include "stemsmith_version.h"
 #include "train/distributed.h"
 #include "train/options.h"
@@ -72,7 +73,7 @@ void CheckRanksAgree(const Ranks& ranks, const std::string& config,
       throw Error::Usage(
           name + " has another configuration than rank 0: " + changes.front().Text() +
               (changes.size() > 1 ? ", and " + std::to_string(changes.size() - 1) + " more" : ""),
-          name, "start all ranks with the same configuration and --set");
+          name, "start all ranks with the same configuration and " + Option("set"));
     }
     if (text(other, "cache") != text(first, "cache")) {
       throw Error::Usage(name + " reads another cache than rank 0", "",

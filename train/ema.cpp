@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -43,8 +44,9 @@ void WeightAverage::Load(const NamedTensors& state, std::int64_t updates,
   for (auto& [name, tensor] : state_) {
     const auto found = given.find(name);
     if (found == given.end() || found->second.sizes() != tensor.sizes()) {
-      throw Error::Input("the averaged weight '" + name + "' is missing or of another shape", where,
-                         "the checkpoint belongs to another configuration; use another --run");
+      throw Error::Input(
+          "the averaged weight '" + name + "' is missing or of another shape", where,
+          "the checkpoint belongs to another configuration; use another " + Option("run"));
     }
     tensor.copy_(found->second);
   }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "models/model_cost.h"
 #include "models/state_fit.h"
@@ -88,7 +89,8 @@ void StartWeights::ReadFile() {
     checkpoint_.setting.stems = options_.stems;
     return;
   }
-  checkpoint_ = CheckpointOf(std::move(file), options_.file);
+  checkpoint_ = CheckpointOf(std::move(file), options_.file,
+                             [this](const std::string& note) { messages_.push_back(note); });
   checkpoint_.training.clear();
   if (!options_.stems.empty() && options_.stems != checkpoint_.setting.stems)
     throw Error::Usage(
@@ -104,12 +106,13 @@ void StartWeights::CheckSetting(const ModelSetting& setting) const {
         "the weights are for " + std::to_string(own.sample_rate_hz) + " Hz, the cache holds " +
             std::to_string(setting.sample_rate_hz) + " Hz",
         options_.file.string(),
-        "prepare the cache with --sample-rate " + std::to_string(own.sample_rate_hz));
+        "prepare the cache with " + Option("sample-rate", std::to_string(own.sample_rate_hz)));
   if (own.channels != setting.channels)
-    throw Error::Input("the weights are for " + std::to_string(own.channels) +
-                           " channels, the cache holds " + std::to_string(setting.channels),
-                       options_.file.string(),
-                       "prepare the cache with --channels " + std::to_string(own.channels));
+    throw Error::Input(
+        "the weights are for " + std::to_string(own.channels) + " channels, the cache holds " +
+            std::to_string(setting.channels),
+        options_.file.string(),
+        "prepare the cache with " + Option("channels", std::to_string(own.channels)));
 }
 
 void StartWeights::ChooseSources(const std::vector<std::string>& stems) {

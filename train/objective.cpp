@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/option.h"
 #include "models/layers/autocast.h"
 
 namespace stemsmith {
@@ -49,7 +50,7 @@ Objective::Objective(const Config& config, const CacheReader& cache,
 
 void Objective::CheckSpectrograms(const Config& config, const CacheReader& cache) const {
   const std::string model = config.Child("model").String("name", "");
-  const std::string prepare_audio = "prepare a cache of audio, without --spectrogram";
+  const std::string prepare_audio = "prepare a cache of audio, without " + Option("spectrogram");
   if (spectrogram_model_ == nullptr) {
     throw Error::Usage(
         "the model '" + model + "' does not look at magnitudes: it cannot be " +
@@ -69,7 +70,7 @@ void Objective::CheckSpectrograms(const Config& config, const CacheReader& cache
     throw Error::Usage("the model takes spectrograms of " + Text(wanted) +
                            " (n_fft, hop), and the cache holds " + Text(*cache.spectrogram()),
                        config.Child("model").Where("n_fft"),
-                       "prepare it with --spectrogram " + Text(wanted) +
+                       "prepare it with " + Option("spectrogram", Text(wanted)) +
                            ", or give the model the cache's n_fft and hop");
   }
   if (!config.List("augment").empty()) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/names.h"
+#include "core/option.h"
 
 namespace stemsmith {
 
@@ -62,15 +63,17 @@ void Optimizer::LoadState(const NamedTensors& state, const std::string& where) {
   for (auto& [name, tensor] : State()) {
     const auto found = given.find(name);
     if (found == given.end() || found->second.sizes() != tensor.sizes()) {
-      throw Error::Input("the optimiser state '" + name + "' is missing or of another shape", where,
-                         "the checkpoint belongs to another configuration; use another --run");
+      throw Error::Input(
+          "the optimiser state '" + name + "' is missing or of another shape", where,
+          "the checkpoint belongs to another configuration; use another " + Option("run"));
     }
     wanted.emplace_back(tensor, found->second);
     given.erase(found);
   }
   if (!given.empty()) {
-    throw Error::Input("unexpected optimiser state '" + given.begin()->first + "'", where,
-                       "the checkpoint belongs to another configuration; use another --run");
+    throw Error::Input(
+        "unexpected optimiser state '" + given.begin()->first + "'", where,
+        "the checkpoint belongs to another configuration; use another " + Option("run"));
   }
   for (auto& [tensor, value] : wanted) tensor.copy_(value);
 }

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/numbers.h"
-#include "core/progress.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "train/train_state.h"
 
@@ -18,8 +18,8 @@ constexpr char kEnding[] = ".safetensors";
 constexpr char kStepPrefix[] = "step_";
 
 // Throws Error for checkpoints that cannot be read, are damaged or hold weights only.
-Checkpoint LoadSound(const fs::path& path) {
-  Checkpoint checkpoint = LoadCheckpoint(path);
+Checkpoint LoadSound(const fs::path& path, const Listener& warn) {
+  Checkpoint checkpoint = LoadCheckpoint(path, warn);
   if (!checkpoint.training_state.is_object()) {
     throw Error::Input("the checkpoint holds weights only, no training state", path.string());
   }
@@ -33,7 +33,7 @@ RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   EnsureWritableFolder(checkpoints());
   for (const fs::path& file : {last(), best(), metrics(), config()}) CheckTarget(file);
   lock_.emplace(root_, "another process is training into this folder",
-                "wait for it or choose another --run");
+                "wait for it or choose another " + Option("run"));
   // What a killed process was writing.
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
@@ -67,35 +67,36 @@ bool RunFolder::HoldsRun() const {
   return fs::exists(last()) || fs::exists(best()) || !StepCheckpoints().empty();
 }
 
-Checkpoint RunFolder::LoadNewest() const {
+Checkpoint RunFolder::LoadNewest(const Listener& warn) const {
   std::vector<fs::path> candidates;
   if (fs::exists(last())) candidates.push_back(last());
   for (const auto& [step, path] : StepCheckpoints()) candidates.push_back(path);
   if (candidates.empty()) {
-    throw Error::Usage("--resume, but there is no checkpoint to go on from", checkpoints().string(),
-                       "leave --resume out to start the run");
+    throw Error::Usage(Option("resume") + ", but there is no checkpoint to go on from",
+                       checkpoints().string(),
+                       "leave " + Option("resume") + " out to start the run");
   }
   std::string first_problem;
   for (const fs::path& path : candidates) {
     try {
-      Checkpoint checkpoint = LoadSound(path);
-      if (!first_problem.empty()) Warn(first_problem + "; going on from " + path.string());
+      Checkpoint checkpoint = LoadSound(path, warn);
+      if (!first_problem.empty()) Tell(warn, first_problem + "; going on from " + path.string());
       return checkpoint;
     } catch (const Error& error) {
       if (first_problem.empty()) first_problem = error.what();
     }
   }
   throw Error::Input("no checkpoint of the run can be read: " + first_problem, root_.string(),
-                     "start anew with another --run");
+                     "start anew with another " + Option("run"));
 }
 
-std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step) const {
+std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step, const Listener& warn) const {
   for (const auto& [number, path] : StepCheckpoints()) {
     if (number > step) continue;
     try {
-      return LoadSound(path);
+      return LoadSound(path, warn);
     } catch (const Error& error) {
-      Warn(error.what());
+      Tell(warn, error.what());
     }
   }
   return std::nullopt;

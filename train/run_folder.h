@@ -35,10 +35,10 @@ class RunFolder {
   // The checkpoint to go on from: last, or the newest step_ one where last is missing or damaged
   // (with a warning); brought to this version (MigrateTraining). Throws Error when none can be
   // read.
-  Checkpoint LoadNewest() const;
+  Checkpoint LoadNewest(const Listener& warn) const;
 
   // The newest sound step_ checkpoint of `step` or before; null when there is none.
-  std::optional<Checkpoint> LoadStep(std::int64_t step) const;
+  std::optional<Checkpoint> LoadStep(std::int64_t step, const Listener& warn) const;
 
   void SaveLast(const Checkpoint& checkpoint) const;
   void SaveBest(const Checkpoint& checkpoint) const;

@@ -4,18 +4,19 @@
 
 namespace stemsmith {
 
+RunOutput::RunOutput(const TrainRequest& request, bool first)
+    : request_(request),
+      first_(first),
+      host_(first ? request.host : Host{.stop = request.host.stop}) {}
+
 void RunOutput::Open(std::int64_t total_steps) {
   if (first_) folder_.emplace(request_.run);
-  ProgressOptions progress;
-  progress.label = "train";
-  progress.total = total_steps;
-  progress.unit = "steps";
-  progress.mode = first_ ? request_.output : OutputMode::kQuiet;
-  progress_ = std::make_unique<Progress>(progress);
+  progress_.emplace(host_, Task{"train", total_steps, "steps"});
 }
 
 void RunOutput::OpenRecords(std::int64_t last_step, bool tensorboard) {
-  if (folder_) records_ = std::make_unique<RunRecorder>(folder_->root(), last_step, tensorboard);
+  if (folder_)
+    records_ = std::make_unique<RunRecorder>(folder_->root(), last_step, tensorboard, host_.warn);
 }
 
 void RunOutput::CheckStillThere() const {
@@ -40,10 +41,6 @@ bool RunOutput::WantsExcerpts(std::int64_t step, bool last) const {
 
 void RunOutput::Show(const ExcerptSet& excerpts) {
   if (records_) records_->Show(excerpts);
-}
-
-void RunOutput::Warn(const std::string& text) const {
-  if (first_) stemsmith::Warn(text);
 }
 
 }  // namespace stemsmith

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "core/progress.h"
+#include "core/host.h"
 #include "train/report/recorder.h"
 #include "train/run_folder.h"
 #include "train/trainer.h"
@@ -19,7 +19,7 @@ namespace stemsmith {
 class RunOutput {
  public:
   // `first`: this is rank 0. `request` must outlive it.
-  RunOutput(const TrainRequest& request, bool first) : request_(request), first_(first) {}
+  RunOutput(const TrainRequest& request, bool first);
   // Makes the folder and takes its lock, before any other call. Throws Error as RunFolder does.
   void Open(std::int64_t total_steps);
   // The records, for a run that goes on after `last_step`; -1: for a new one. Also within a run,
@@ -38,15 +38,18 @@ class RunOutput {
   void Show(const ExcerptSet& excerpts);
 
   void Message(const std::string& text) { progress_->Message(text); }
-  void Warn(const std::string& text) const;
+  // Those of the request on rank 0, else silence; they ask to stop on every rank.
+  const Host& host() const { return host_; }
+  void Warn(const std::string& text) const { host_.Warn(text); }
   Progress& progress() { return *progress_; }
 
  private:
   const TrainRequest& request_;
   const bool first_;
+  const Host host_;
   std::optional<RunFolder> folder_;
   std::unique_ptr<RunRecorder> records_;
-  std::unique_ptr<Progress> progress_;  // quiet but on rank 0
+  std::optional<Progress> progress_;  // quiet but on rank 0
 };
 
 }  // namespace stemsmith

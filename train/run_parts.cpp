@@ -29,13 +29,14 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
       ranks(the_ranks),
       config(given),
       options(ReadTrainOptions(config)),
-      device(SelectDevice(request.device, ranks.size())),
+      device(
+          SelectDevice(request.device, ranks.size(), ranks.first() ? request.host.warn : nullptr)),
       threads(PrepareTorch(device, request.threads > 0 || !ranks.several()
                                        ? request.threads
                                        : ThreadsForRank(request.launch))),
       augment(config.List("augment")) {
   if (device.has_index()) on_device.reset_device(device);
-  cache = std::make_unique<CacheReader>(options.cache);
+  cache = std::make_unique<CacheReader>(options.cache, ranks.first() ? request.host.warn : nullptr);
   BuildModel();
   objective = std::make_unique<Objective>(config, *cache, model, device);
   ChooseArithmetic();
@@ -104,6 +105,7 @@ LoaderOptions RunParts::OptionsOfLoader() const {
   loading.memory_mb = options.memory_mb;
   loading.min_rms_db = options.min_rms_db;
   loading.balance_stems = options.balance_stems;
+  loading.warn = request.host.warn;
   loading.on_bad_draw = options.on_error == "skip" ? OnBadDraw::kSkip : OnBadDraw::kFail;
   return loading;
 }

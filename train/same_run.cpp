@@ -1,6 +1,7 @@
 #include "train/same_run.h"
 
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "train/options.h"
 
@@ -22,7 +23,7 @@ RunChanges CompareRuns(const TrainState& saved, const Checkpoint& checkpoint, co
     if (change.key == "model.name") {
       throw Error::Usage("the run folder holds a run of the model '" + change.before +
                              "', not of '" + change.after + "'",
-                         where, "choose another --run");
+                         where, "choose another " + Option("run"));
     }
     changes.texts.push_back(change.Text());
     if (change.key.starts_with("dataset.") || change.key == "train.batch_size" ||
@@ -35,7 +36,7 @@ RunChanges CompareRuns(const TrainState& saved, const Checkpoint& checkpoint, co
       old.channels != setting.channels) {
     throw Error::Usage(
         "the cache holds " + Text(setting) + ", and the run was started with " + Text(old), where,
-        "use the old cache, or choose another --run");
+        "use the old cache, or choose another " + Option("run"));
   }
   if (saved.cache_fingerprint != now.cache_fingerprint) {
     changes.texts.push_back("the cache: its songs are not those of before");
@@ -44,7 +45,9 @@ RunChanges CompareRuns(const TrainState& saved, const Checkpoint& checkpoint, co
   if (changes.empty() || accept) return changes;
   throw Error::Usage(
       "the configuration is not the one this run was started with: " + JoinNames(changes.texts),
-      where, "take the change back, go on with it by --override, or choose another --run");
+      where,
+      "take the change back, go on with it by " + Option("override") + ", or choose another " +
+          Option("run"));
 }
 
 }  // namespace stemsmith

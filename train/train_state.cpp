@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "train/ema.h"
 
 namespace stemsmith {
@@ -13,7 +14,7 @@ constexpr std::int64_t kMany = std::int64_t{1} << 50;
 
 Error Damaged(const std::string& problem, const std::string& where) {
   return Error::Input("the checkpoint's training state is damaged: " + problem, where,
-                      "start anew with another --run");
+                      "start anew with another " + Option("run"));
 }
 
 void MigrateFrom1(Checkpoint& checkpoint) {
@@ -130,7 +131,7 @@ void MigrateTraining(Checkpoint& checkpoint, const std::string& where) {
   if (version < 1) {
     throw Error::Input("the run's training state has version " + std::to_string(version) +
                            ": too old to go on from",
-                       where, "start anew with another --run");
+                       where, "start anew with another " + Option("run"));
   }
   try {
     if (version == 1) MigrateFrom1(checkpoint);

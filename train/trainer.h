@@ -14,7 +14,7 @@
 #include "core/config.h"
 #include "core/device.h"
 #include "core/error.h"
-#include "core/progress.h"
+#include "core/host.h"
 #include "train/launcher.h"
 
 namespace stemsmith {
@@ -24,9 +24,9 @@ struct TrainRequest {
   bool resume = false;
   bool accept_changes = false;  // resumes with a configuration or a cache that is not the run's
   Device device;
-  int threads = 0;  // compute threads; 0: one per core, shared with ranks beside it
-  Launch launch;    // who trains together; the same request on all ranks but for this
-  OutputMode output = OutputMode::kAuto;
+  int threads = 0;             // compute threads; 0: one per core, shared with ranks beside it
+  Launch launch;               // who trains together; the same request on all ranks but for this
+  Host host;                   // of all ranks; that of the first alone hears anything
   bool any_precision = false;  // takes train.precision where it does not pay, too; for tests
   // Called after every step with the number of steps done; may throw, which stops the run as a
   // crash would.

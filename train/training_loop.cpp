@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/interrupt.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/recipes/advice.h"
 #include "models/layers/convolution_trial.h"
@@ -42,8 +42,9 @@ void TrainingLoop::Start() {
   const TrainOptions& options = parts_.options;
   const CacheReader& cache = *parts_.cache;
   if (output_.folder() != nullptr && output_.folder()->HoldsRun()) {
-    throw Error::Usage("this folder already holds a run", parts_.where(),
-                       "continue it with --resume, or choose another --run");
+    throw Error::Usage(
+        "this folder already holds a run", parts_.where(),
+        "continue it with " + Option("resume") + ", or choose another " + Option("run"));
   }
   output_.Message(Formatted("%.2f M parameters", static_cast<double>(parts_.Parameters()) / 1e6) +
                   "; " + JoinNames(cache.stems()) + "; " + state_.device + ", " +
@@ -121,7 +122,8 @@ void TrainingLoop::AddGradients(const std::shared_ptr<const Batch>& batch, doubl
   const int batches = parts_.options.accumulate;
   sum += loss.item<double>() / batches;
   if (last) {
-    parts_.ranks.Exchange({sum, parts_.loader->skipped_draws(), InterruptSignal(), TimeIsUp()});
+    parts_.ranks.Exchange(
+        {sum, parts_.loader->skipped_draws(), parts_.request.host.StopSignal(), TimeIsUp()});
   }
   // The losses are means over their batch, and the step's the mean over the batches. Also where one
   // is not finite: another rank's may be, and its backward needs this one's.
@@ -208,7 +210,7 @@ int TrainingLoop::RunSteps(std::int64_t& saved_at) {
     }
     // Several ranks stop together, by what they told each other in the step.
     const bool several = parts_.ranks.several();
-    signal = several ? figures_.signal : InterruptSignal();
+    signal = several ? figures_.signal : parts_.request.host.StopSignal();
     if (signal != 0 || (several ? figures_.time_is_up : TimeIsUp())) break;
   }
   return signal;
@@ -216,7 +218,7 @@ int TrainingLoop::RunSteps(std::int64_t& saved_at) {
 
 TrainResult TrainingLoop::Run() {
   const Ranks& ranks = parts_.ranks;
-  if (ranks.first()) WarnOfDoubts(DoubtsAboutTraining(parts_.cache->stems()));
+  if (ranks.first()) WarnOfDoubts(DoubtsAboutTraining(parts_.cache->stems()), output_.host().warn);
   if (parts_.options.validate_every > 0 && !validator_.active()) {
     output_.Warn("the cache holds no songs of the split '" + parts_.options.validate_split +
                  "': nothing is validated");

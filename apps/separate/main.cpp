@@ -2,17 +2,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <optional>
 
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
+#include "apps/output.h"
+#include "apps/terminal.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
-#include "core/program.h"
-#include "core/progress.h"
 #include "core/text.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
@@ -33,7 +32,7 @@ struct Arguments {
   std::optional<int> bitrate_kbps;
   std::optional<double> overlap;
   std::string audio_stream, on_damage = "fail";
-  RuntimeOptions runtime;
+  RuntimeOptions runtime = {.warn = Warn};
   OutputMode mode = OutputMode::kAuto;
 };
 
@@ -175,19 +174,18 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
     return std::max(
         1e-9, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   };
-  std::unique_ptr<Progress> progress;
+  std::optional<Progress> progress;
   const auto observe = [&](std::int64_t done, std::int64_t total, int rate) {
     StopWhenInterrupted();
-    if (progress == nullptr) {
-      progress = std::make_unique<Progress>(ProgressOptions{
-          .label = label, .total = total > 0 ? total / rate : 0, .unit = "s", .mode = mode});
+    if (!progress) {
+      progress.emplace(TerminalHost(mode), Task{label, total > 0 ? total / rate : 0, "s"});
     }
     const double speed = static_cast<double>(done) / rate / seconds_so_far();
     progress->Update(done / rate, Formatted("%.1f", speed) + " × real time",
                      {{"input", song.file.string()}, {"realtime_factor", speed}});
   };
   const SeparatedSong result = separator.SeparateFile(song.file, song.folder, observe);
-  if (progress != nullptr) progress->Finish();
+  if (progress) progress->Finish();
 
   const double seconds = static_cast<double>(result.frames) / result.sample_rate_hz;
   const double speed = seconds / seconds_so_far();
@@ -233,7 +231,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
 }
 
 void ReportFailure(const Error& error, const std::string& input, OutputMode mode) {
-  std::cerr << "error: " << error.what() << std::endl;
+  WriteError(std::string("error: ") + error.what());
   if (mode == OutputMode::kJson) {
     PrintResult(mode, "", {{"event", "error"}, {"input", input}, {"message", error.what()}});
   }
@@ -276,7 +274,8 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   }
   const std::size_t all = count + list.problems.size();
   if (failed > 0)
-    std::cerr << "error: " << failed << " of " << all << " inputs failed" << std::endl;
+    WriteError("error: " + std::to_string(failed) + " of " + std::to_string(all) +
+               " inputs failed");
   PrintResult(arguments.mode,
               all > 1 ? std::to_string(all - failed) + " of " + std::to_string(all) +
                             " songs separated with " + runtime->description()

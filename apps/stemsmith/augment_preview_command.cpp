@@ -106,6 +106,7 @@ class Preview {
  private:
   static LoaderOptions OptionsOf(const Arguments& arguments, const CacheReader& cache) {
     LoaderOptions options = arguments.loader;
+    options.warn = Warn;
     options.segment_frames =
         std::max<std::int64_t>(1, std::llround(arguments.seconds * cache.sample_rate_hz()));
     options.batch_size = 1;

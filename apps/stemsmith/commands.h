@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/progress.h"
+#include "apps/terminal.h"
 
 namespace stemsmith {
 

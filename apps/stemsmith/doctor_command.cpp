@@ -12,13 +12,15 @@ namespace {
 struct Arguments {
   DoctorOptions options;
   bool all = false;
+  OutputMode mode = OutputMode::kAuto;
 };
 
 int Run(const Arguments& arguments) {
-  const DoctorOptions& options = arguments.options;
+  DoctorOptions options = arguments.options;
+  options.host = TerminalHost(arguments.mode);
   CatchInterrupts();
   const DoctorResult result = ExamineDataset(options);
-  PrintResult(options.mode, DoctorText(options, result, arguments.all),
+  PrintResult(arguments.mode, DoctorText(options, result, arguments.all),
               DoctorJson(options, result));
   if (result.interrupted != 0) return 128 + result.interrupted;
   return static_cast<int>(result.errors() == 0 ? ExitCode::kOk : ExitCode::kInputFailed);
@@ -36,7 +38,7 @@ void AddDoctorCommand(CLI::App& app) {
             "Songs examined side by side; 0: one per core")
       ->capture_default_str();
   command->add_flag("--all", arguments->all, "Show every remark, not only the first of each kind");
-  AddOutputFlags(*command, options.mode);
+  AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
   });

@@ -19,6 +19,7 @@ struct ExportArguments {
   ExportOptions options;
   std::string name;  // of packages; empty: from the source
   std::optional<std::uint64_t> onnx_inline_mib;
+  OutputMode mode = OutputMode::kAuto;
 };
 
 std::string Summary(const ExportResult& result) {
@@ -80,8 +81,9 @@ void RunExport(const ExportArguments& arguments) {
   CatchInterrupts();
   TorchDevice(arguments.options.device);  // before any other use of LibTorch
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  const Checkpoint checkpoint = LoadCheckpoint(path);
   ExportOptions options = arguments.options;
+  options.host = TerminalHost(arguments.mode);
+  const Checkpoint checkpoint = LoadCheckpoint(path, options.host.warn);
   if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
   std::vector<std::string> packages;
   for (const char* format : kPackageFormats)
@@ -97,11 +99,11 @@ void RunExport(const ExportArguments& arguments) {
       text += file.string();
       list.push_back({{"format", format}, {"path", file.string()}});
     }
-    PrintResult(options.output, text, {{"name", name}, {"files", list}});
+    PrintResult(arguments.mode, text, {{"name", name}, {"files", list}});
   }
   if (options.formats.empty() && !packages.empty()) return;
   const ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
-  PrintResult(options.output, Summary(result), Fields(result));
+  PrintResult(arguments.mode, Summary(result), Fields(result));
 }
 
 }  // namespace
@@ -129,7 +131,7 @@ void AddExportCommand(CLI::App& app) {
             "More weights than this (MiB) lie in model.onnx.data beside model.onnx "
             "(default: as much as an .onnx file can hold, 2032)");
   AddDevice(*command, options.device, "Where the files are checked");
-  AddOutputFlags(*command, options.output);
+  AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { RunExport(*arguments); });
 }
 

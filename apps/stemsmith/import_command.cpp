@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -109,7 +110,7 @@ void RunImport(const ImportArguments& arguments) {
       ImportOne(arguments, file, written);
     } catch (const Error& error) {
       if (error.stopped_by_signal()) throw;
-      std::cerr << "error: " << error.what() << '\n';
+      WriteError(std::string("error: ") + error.what());
       ++failed;
     }
   }

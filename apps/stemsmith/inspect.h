@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "core/progress.h"
+#include "apps/terminal.h"
 
 namespace stemsmith {
 

@@ -39,7 +39,7 @@ LoudnessSummary LoudnessOf(const CacheIndex& index, std::size_t stem) {
 }  // namespace
 
 void InspectCache(const InspectArguments& arguments) {
-  const CacheIndex index = ReadCacheIndex(arguments.file);
+  const CacheIndex index = ReadCacheIndex(arguments.file, Warn);
   std::map<std::string, SplitSummary> splits;
   std::vector<double> power(index.stems.size());  // summed over frames
   std::map<std::string, std::size_t> sample_types;

@@ -7,7 +7,7 @@ namespace stemsmith {
 
 void InspectCheckpoint(const InspectArguments& arguments) {
   const std::filesystem::path file = ResolveCheckpoint(arguments.file);
-  const Checkpoint checkpoint = LoadCheckpoint(file);
+  const Checkpoint checkpoint = LoadCheckpoint(file, Warn);
   const ModelSetting& setting = checkpoint.setting;
   std::int64_t values = 0;
   for (const auto& [name, tensor] : checkpoint.weights) values += tensor.numel();

@@ -7,7 +7,7 @@
 namespace stemsmith {
 
 void InspectModel(const InspectArguments& arguments) {
-  RuntimeOptions options;
+  RuntimeOptions options = {.warn = Warn};
   options.device = "cpu";
   const std::filesystem::path file = ResolveModel(arguments.file);
   const auto runtime = Runtime::Open(file, options);

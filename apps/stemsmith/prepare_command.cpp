@@ -16,6 +16,7 @@ struct Arguments {
   std::string shard = "1/1";
   std::string on_damage = "fail";
   std::vector<std::string> spectrogram;  // n_fft, hop
+  OutputMode mode = OutputMode::kAuto;
 };
 
 constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, CacheFormat::kFloat16,
@@ -43,6 +44,7 @@ int SizeOf(const std::string& text) {
 
 int Run(Arguments& arguments) {
   PrepareOptions& options = arguments.options;
+  options.host = TerminalHost(arguments.mode);
   for (const CacheFormat format : kFormats)
     if (arguments.format == CacheFormatName(format)) options.format = format;
   options.shard = PrepareShard::Parse(arguments.shard);
@@ -78,16 +80,16 @@ int Run(Arguments& arguments) {
                                  {"index_written", result.wrote_index},
                                  {"complete", finished && failed.empty()}};
   if (result.interrupted != 0) {
-    PrintResult(options.mode,
+    PrintResult(arguments.mode,
                 "stopped: " + std::to_string(result.made) +
                     " songs were prepared and are kept; run the command again to go on",
                 fields);
     return 128 + result.interrupted;
   }
   if (finished) {
-    PrintResult(options.mode, Summary(options, result), fields);
+    PrintResult(arguments.mode, Summary(options, result), fields);
   } else {
-    PrintResult(options.mode, "", fields);
+    PrintResult(arguments.mode, "", fields);
   }
   if (result.failures.empty()) return 0;
   const std::string count = std::to_string(result.failures.size()) + " of " +
@@ -155,7 +157,7 @@ void AddPrepareCommand(CLI::App& app) {
   AddNumber(*command, "--threads", options.threads, {0, 1024},
             "Songs decoded side by side; 0: one per core")
       ->capture_default_str();
-  AddOutputFlags(*command, options.mode);
+  AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);
   });

@@ -1,8 +1,8 @@
 #include "apps/stemsmith/program.h"
 
 #include "apps/command_line.h"
+#include "apps/output.h"
 #include "apps/stemsmith/commands.h"
-#include "core/program.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith {

@@ -19,6 +19,7 @@ struct TrainArguments {
   std::string config;
   std::vector<std::string> settings;
   TrainRequest request;
+  OutputMode mode = OutputMode::kAuto;
 };
 
 std::string Decibel(const nlohmann::json& value) {
@@ -65,6 +66,7 @@ void RunTrain(const TrainArguments& arguments) {
     CheckAreNoSources({arguments.request.run / "config.yaml"}, {arguments.config});
   CatchInterrupts();
   TrainRequest request = arguments.request;
+  request.host = TerminalHost(arguments.mode);
   request.launch = ReadLaunch();
   const TrainResult result = Train(config, request);
   if (request.launch.rank > 0) {  // rank 0 says how it went
@@ -79,11 +81,11 @@ void RunTrain(const TrainArguments& arguments) {
                                  {"best", result.best},
                                  {"checkpoint", result.checkpoint.string()}};
   if (result.signal != 0) {
-    PrintResult(arguments.request.output,
+    PrintResult(arguments.mode,
                 "stopped at step " + std::to_string(result.step) + "; go on with --resume", fields);
     throw CLI::RuntimeError(128 + result.signal);
   }
-  PrintResult(arguments.request.output, Summary(result), fields);
+  PrintResult(arguments.mode, Summary(result), fields);
 }
 
 }  // namespace
@@ -108,7 +110,7 @@ void AddTrainCommand(CLI::App& app) {
             "Compute threads; 0: one per core, shared with other ranks. The results' last bits "
             "depend on it")
       ->capture_default_str();
-  AddOutputFlags(*command, arguments->request.output);
+  AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { RunTrain(*arguments); });
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "apps/output.h"
 #include "apps/stemsmith/commands.h"
-#include "core/program.h"
 #include "train/report/metrics_log.h"
 #include "train/report/recorder.h"
 #include "train/report/report.h"

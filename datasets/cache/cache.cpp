@@ -7,7 +7,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
+#include "core/host.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/cache/chunk_codec.h"
 #include "datasets/cache/deinterleave.h"
@@ -63,8 +64,8 @@ struct CacheReader::Impl {
   std::mutex opening;  // held while one is opened: HDF5 lets in one at a time anyway
   OpenFiles files;
 
-  explicit Impl(const std::filesystem::path& given)
-      : path(given), index(ReadCacheIndex(given)), open_tracks(index.tracks.size()) {}
+  Impl(const std::filesystem::path& given, const Listener& warn)
+      : path(given), index(ReadCacheIndex(given, warn)), open_tracks(index.tracks.size()) {}
   ~Impl() {
     for (const std::atomic<OpenTrack*>& open : open_tracks) delete open.load();
   }
@@ -85,7 +86,7 @@ struct CacheReader::Impl {
     return index.command.empty() ? "build the cache again" : "run again: " + index.command;
   }
   void CheckTrackFiles() const;
-  void CheckSources() const;
+  void CheckSources(const Listener& warn) const;
   void CheckHoldsAudio() const;
   OpenTrack& Open(std::size_t track);
   // Calls use(bytes, at, count) for rows [start, start + rows) of a group of the track, in order:
@@ -115,7 +116,7 @@ void CacheReader::Impl::CheckTrackFiles() const {
   }
 }
 
-void CacheReader::Impl::CheckSources() const {
+void CacheReader::Impl::CheckSources(const Listener& warn) const {
   std::error_code ignored;
   if (index.root.empty() || !std::filesystem::is_directory(index.root, ignored)) return;
   std::size_t touched = 0;
@@ -131,16 +132,16 @@ void CacheReader::Impl::CheckSources() const {
     }
   }
   if (touched > 0) {
-    Warn(std::to_string(touched) + " source files of " + path.string() +
-         " have new times but the same content; " + PrepareAdvice() +
-         " (it only updates the times, and opening the cache is fast again)");
+    Tell(warn, std::to_string(touched) + " source files of " + path.string() +
+                   " have new times but the same content; " + PrepareAdvice() +
+                   " (it only updates the times, and opening the cache is fast again)");
   }
 }
 
 void CacheReader::Impl::CheckHoldsAudio() const {
   if (!index.spectrogram) return;
   throw Error::Usage("the cache holds spectrograms, not audio", path.string(),
-                     "prepare one of audio, without --spectrogram");
+                     "prepare one of audio, without " + Option("spectrogram"));
 }
 
 OpenTrack& CacheReader::Impl::Open(std::size_t track) {
@@ -261,14 +262,15 @@ void CacheReader::Impl::ReadGroup(std::size_t track, std::int64_t group, std::in
               });
 }
 
-CacheReader::CacheReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>(path)) {
+CacheReader::CacheReader(const std::filesystem::path& path, const Listener& warn)
+    : impl_(std::make_unique<Impl>(path, warn)) {
   const CacheIndex& index = impl_->index;
   impl_->fingerprint = index.Fingerprint();
   for (const TrackRecord& record : index.tracks) {
     impl_->tracks.push_back({record.name, record.split, record.frames, record.rms_db});
   }
   impl_->CheckTrackFiles();
-  impl_->CheckSources();
+  impl_->CheckSources(warn);
 }
 
 CacheReader::~CacheReader() = default;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/host.h"
 #include "datasets/cache/spectrogram_format.h"
 
 namespace stemsmith {
@@ -46,8 +47,8 @@ struct StemRead {
 class CacheReader {
  public:
   // Throws Error for files that are no cache, of a newer version, cut off, or whose track files are
-  // missing or stale, saying how to prepare again.
-  explicit CacheReader(const std::filesystem::path& path);
+  // missing or stale, saying how to prepare again. Warns of sources that were touched.
+  explicit CacheReader(const std::filesystem::path& path, const Listener& warn = {});
   ~CacheReader();
 
   const std::vector<std::string>& stems() const;

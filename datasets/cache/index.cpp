@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "datasets/cache/hdf5_file.h"
 
 namespace stemsmith {
@@ -138,12 +139,13 @@ CacheIndex ReadIndex(const std::filesystem::path& path) {
 
 }  // namespace
 
-CacheIndex ReadCacheIndex(const std::filesystem::path& path) {
+CacheIndex ReadCacheIndex(const std::filesystem::path& path, const Listener& warn) {
   const ChecksumState checksum = CheckChecksum(path, kChecksum, kPrepareAgain);
   CacheIndex index = ReadIndex(path);
   if (checksum == ChecksumState::kNone)
-    WarnOfNoChecksum(path, index.command.empty() ? "preparing it again adds one"
-                                                 : "to add one, run again: " + index.command);
+    Tell(warn,
+         NoteOnNoChecksum(path, index.command.empty() ? "preparing it again adds one"
+                                                      : "to add one, run again: " + index.command));
   return index;
 }
 
@@ -151,7 +153,8 @@ std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path
   std::error_code error;
   if (!std::filesystem::exists(path, error) || std::filesystem::is_empty(path, error)) {
     if (std::filesystem::is_directory(path, error)) {
-      throw Error::Usage("the output is a folder", path.string(), "name a file: --out cache.h5");
+      throw Error::Usage("the output is a folder", path.string(),
+                         "name a file: " + Option("out", "cache.h5"));
     }
     return std::nullopt;
   }

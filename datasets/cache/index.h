@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/host.h"
 #include "datasets/cache/track_format.h"
 
 namespace stemsmith {
@@ -37,7 +38,7 @@ std::string CacheTrackFileName(const std::string& track_name);
 void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index);
 // Throws Error: missing, no cache, cut off or damaged, another version. Warns of an index without a
 // checksum.
-CacheIndex ReadCacheIndex(const std::filesystem::path& path);
+CacheIndex ReadCacheIndex(const std::filesystem::path& path, const Listener& warn = {});
 // The index that is about to be written anew: none where the file is missing, a damaged cache or
 // one of an older version.
 // Throws Error for what must not be overwritten: other files, and caches of a newer version.

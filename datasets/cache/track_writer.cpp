@@ -8,6 +8,7 @@
 #include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "datasets/cache/chunk_writer.h"
 #include "datasets/cache/sample_encoding.h"
 #include "datasets/cache/spectrogram_stream.h"
@@ -162,7 +163,7 @@ void TrackWriter::Write(const float* interleaved, std::size_t frames) {
   impl_->spectrogram->Write(interleaved, frames);
   if (impl_->Clipped()) {
     throw Error::Input("the spectrogram is too loud for float16", impl_->output.target().string(),
-                       "store it with --format float32");
+                       "store it with " + Option("format", "float32"));
   }
 }
 

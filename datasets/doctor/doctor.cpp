@@ -2,17 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 #include <tuple>
 #include <utility>
 
 #include "core/error.h"
-#include "core/interrupt.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "datasets/doctor/recording.h"
@@ -44,7 +41,7 @@ class Doctor {
   void Plan();
   void LeaveOutKnownTakes(Song& song);
   void ExamineSongs();
-  void Work();
+  bool ShouldStop() const { return failed_ || options_.host.StopSignal() != 0; }
   void Examine(Song& song);
   void ShowProgress(double megabytes);
   void Collect();
@@ -60,13 +57,11 @@ class Doctor {
   DoctorResult result_;
 
   std::mutex mutex_;  // guards what follows
-  std::unique_ptr<Progress> progress_;
-  std::exception_ptr unexpected_;
+  std::optional<Progress> progress_;
   double megabytes_done_ = 0;
   std::size_t songs_done_ = 0;
 
-  std::atomic<std::size_t> next_song_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};  // what ends all songs under way
 };
 
 void Doctor::FindInTrack(const Track& track, const char* kind, const Error& error) {
@@ -161,7 +156,7 @@ void Doctor::Examine(Song& song) {
     told += share;
     const std::lock_guard guard(mutex_);
     ShowProgress(share * song.megabytes);
-    return stop_.load() || InterruptSignal() != 0;
+    return ShouldStop();
   };
   try {
     SongReport report =
@@ -171,33 +166,20 @@ void Doctor::Examine(Song& song) {
     ++songs_done_;
     ShowProgress((1 - told) * song.megabytes);
   } catch (const DoctorStopped&) {
-    stop_ = true;
   } catch (...) {
-    stop_ = true;
-    const std::lock_guard guard(mutex_);
-    if (!unexpected_) unexpected_ = std::current_exception();
-  }
-}
-
-void Doctor::Work() {
-  while (!stop_ && InterruptSignal() == 0) {
-    const std::size_t song = next_song_++;
-    if (song >= songs_.size()) return;
-    Examine(songs_[song]);
+    failed_ = true;
+    throw;
   }
 }
 
 void Doctor::ExamineSongs() {
   double megabytes = 0;
   for (const Song& song : songs_) megabytes += song.megabytes;
-  progress_ = std::make_unique<Progress>(
-      ProgressOptions{"doctor", static_cast<std::int64_t>(megabytes), "MB", options_.mode});
-  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t wanted = options_.threads > 0 ? options_.threads : cores;
-  const int count = static_cast<int>(std::min(wanted, songs_.size()));
-  for (std::thread& thread : StartThreads(count, [this] { Work(); })) thread.join();
+  progress_.emplace(options_.host, Task{"doctor", static_cast<std::int64_t>(megabytes), "MB"});
+  ForEachSong(
+      songs_.size(), options_.threads, [this] { return ShouldStop(); },
+      [this](std::size_t song) { Examine(songs_[song]); });
   progress_->Finish();
-  if (unexpected_) std::rethrow_exception(unexpected_);
 }
 
 void Doctor::Collect() {
@@ -262,7 +244,7 @@ void Doctor::JudgeTargets() {
       result_.findings.push_back({asked ? Severity::kError : Severity::kRemark, "target", kTrain,
                                   "", target.name, "never sounds in the songs for training",
                                   asked ? "look at the recipe, or leave this stem out of it"
-                                        : "write a recipe and give it with --recipe"});
+                                        : "write a recipe and give it with " + Option("recipe")});
     } else if (share.sounding_hours < options_.limits.rare_target_share * hours) {
       result_.findings.push_back(
           {Severity::kRemark, "target", kTrain, "", target.name,
@@ -276,7 +258,7 @@ void Doctor::JudgeTargets() {
 DoctorResult Doctor::Run() {
   Plan();
   ExamineSongs();
-  result_.interrupted = InterruptSignal();
+  result_.interrupted = options_.host.StopSignal();
   Collect();
   CompareRecordings();
   // Half a dataset says nothing about what is rare.

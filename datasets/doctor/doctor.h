@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/progress.h"
+#include "core/host.h"
 #include "datasets/doctor/finding.h"
 #include "datasets/readers/track.h"
 
@@ -20,7 +20,7 @@ struct DoctorOptions {
   std::filesystem::path recipe;  // empty: every source stem is a target
   DoctorLimits limits;
   int threads = 0;  // songs examined side by side; 0: one per core
-  OutputMode mode = OutputMode::kAuto;
+  Host host;
 };
 
 struct TargetAudio {

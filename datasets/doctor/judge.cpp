@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "core/progress.h"
 #include "core/text.h"
 #include "datasets/recipes/song_mixer.h"
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -67,7 +68,8 @@ std::string FindingTable(const DoctorResult& result, bool all) {
   }
   std::string text = Table(rows);
   for (const auto& [kind, count] : hidden) {
-    text += "… and " + std::to_string(count) + " more remarks about " + kind + " (--all)\n";
+    text += "… and " + std::to_string(count) + " more remarks about " + kind + " (" +
+            Option("all") + ")\n";
   }
   return text;
 }

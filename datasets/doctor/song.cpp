@@ -6,6 +6,7 @@
 
 #include "audio/decode.h"
 #include "core/error.h"
+#include "core/option.h"
 #include "datasets/doctor/judge.h"
 #include "datasets/doctor/meter.h"
 #include "datasets/recipes/song_mixer.h"
@@ -191,8 +192,9 @@ class Examination {
       report_.findings.push_back(
           {lost ? Severity::kError : Severity::kRemark, "damage", track_.split, track_.name,
            StemOf(file.group), DamageText(place) + where,
-           lost ? "copy or download the file anew, or prepare with --on-damage conceal"
-                : "listen to it"});
+           lost
+               ? "copy or download the file anew, or prepare with " + Option("on-damage", "conceal")
+               : "listen to it"});
     }
     const std::string choice = StreamChoiceText(file.reader->info());
     if (file.group.streams != std::vector<int>{kDefaultStream} || choice.empty()) return;

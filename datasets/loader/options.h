@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/host.h"
+
 namespace stemsmith {
 
 // What becomes of a sample whose audio is damaged in the cache.
@@ -43,6 +45,7 @@ struct LoaderOptions {
   // often.
   bool balance_stems = false;
   OnBadDraw on_bad_draw = OnBadDraw::kFail;
+  Listener warn;  // of samples that were skipped
 };
 
 }  // namespace stemsmith

@@ -6,7 +6,6 @@
 
 #include "augment/stem_change.h"
 #include "core/error.h"
-#include "core/progress.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -247,7 +246,7 @@ void SampleMaker::ReportDamage(const DamagedAudio& damage) const {
   ++skipped_draws_;
   const std::lock_guard lock(reported_mutex_);
   if (reported_.insert(damage.where()).second)
-    Warn(std::string(damage.what()) + " (passed over in training)");
+    Tell(options_.warn, std::string(damage.what()) + " (passed over in training)");
 }
 
 }  // namespace stemsmith

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 
@@ -29,7 +30,7 @@ PrepareShard PrepareShard::Parse(const std::string& text) {
     count = std::from_chars(number.ptr + 1, end, shard.count);
   if (count.ec != std::errc() || count.ptr != end || count.ptr == number.ptr || shard.number < 1 ||
       shard.count < shard.number) {
-    throw Error::Usage("\"" + text + "\" is no shard", "--shard",
+    throw Error::Usage("\"" + text + "\" is no shard", Option("shard"),
                        "give K/N: which of how many runs, as 1/3, 2/3 and 3/3");
   }
   return shard;

@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <exception>
-#include <iostream>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/interrupt.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "datasets/cache/index.h"
@@ -60,10 +57,9 @@ class Preparation {
   int ChannelsOfCache() const;
   void CheckSpectrogram() const;
   void Fail(const std::string& song, const Error& error);
-  void Say(const std::string& line);
   void FindFreshSongs();
   void MakeSongs();
-  void Work();
+  bool ShouldStop() const { return failed_ || options_.host.StopSignal() != 0; }
   void MakeSong(Song& song);
   void ShowProgress();
   void Account();
@@ -83,34 +79,25 @@ class Preparation {
 
   std::mutex mutex_;  // guards what follows
   PrepareResult result_;
-  std::unique_ptr<Progress> progress_;  // once the amount of work is known
+  std::optional<Progress> progress_;  // once the amount of work is known
   std::optional<Error> fatal_;
-  std::exception_ptr unexpected_;
   double megabytes_done_ = 0, megabytes_total_ = 0, seconds_done_ = 0;
   std::chrono::steady_clock::time_point start_;
 
-  std::atomic<std::size_t> next_job_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};  // what ends all songs under way
 };
 
 void Preparation::Fail(const std::string& song, const Error& error) {
   result_.failures.push_back({song, error});
   const std::string what = error.what(), name = "song \"" + song + "\"";
-  const std::string line = "error: " + (what.find(name) == what.npos ? name + ": " + what : what);
-  Say(line);
-}
-
-// --quiet and --json silence the progress, not errors and warnings.
-void Preparation::Say(const std::string& line) {
-  if (options_.mode == OutputMode::kAuto && progress_) {
-    progress_->Message(line);
-  } else {
-    std::cerr << line << '\n';
-  }
+  Tell(options_.host.error, what.find(name) == what.npos ? name + ": " + what : what);
 }
 
 void Preparation::Plan() {
-  tracks_ = ScanDataset(options_.kind, options_.reader);
+  std::vector<UnusedThings> unused;
+  tracks_ = ScanDataset(options_.kind, options_.reader, &unused);
+  for (const UnusedThings& things : unused)
+    options_.host.Warn(options_.reader.root.string() + ": " + things.what + "; " + things.advice);
   recipe_ = options_.recipe.empty() ? DefaultRecipe(tracks_) : LoadRecipe(options_.recipe);
   if (recipe_.targets.empty() &&
       std::any_of(tracks_.begin(), tracks_.end(), [](const Track& t) { return !t.problem; })) {
@@ -118,7 +105,7 @@ void Preparation::Plan() {
                        AdviceWithoutCommonStem(tracks_));
   }
   FitTracks(recipe_, tracks_);
-  WarnOfDoubts(DoubtsAboutTraining(recipe_, tracks_));
+  WarnOfDoubts(DoubtsAboutTraining(recipe_, tracks_), options_.host.warn);
   track_options_ = {DatasetFolder(options_.reader),
                     recipe_.stems(),
                     options_.sample_rate_hz,
@@ -152,7 +139,7 @@ void Preparation::Plan() {
 
 void Preparation::CheckSpectrogram() const {
   if (!options_.spectrogram) return;
-  const std::string where = "--spectrogram";
+  const std::string where = Option("spectrogram");
   if (!SpectrogramFormatFrom(ToJson(*options_.spectrogram))) {
     throw Error::Usage("no STFT of n_fft " + std::to_string(options_.spectrogram->n_fft) +
                            ", hop " + std::to_string(options_.spectrogram->hop),
@@ -162,8 +149,8 @@ void Preparation::CheckSpectrogram() const {
                            " and a hop up to half of it, such as 4096,1024");
   }
   if (options_.format == CacheFormat::kInt16) {
-    throw Error::Usage("magnitudes do not fit into int16", "--format",
-                       "give float16 or float32 with --spectrogram");
+    throw Error::Usage("magnitudes do not fit into int16", Option("format"),
+                       "give float16 or float32 with " + Option("spectrogram"));
   }
   TrackFormat format;
   format.stems = track_options_.stems;
@@ -219,12 +206,12 @@ void Preparation::MakeSong(Song& song) {
       const std::lock_guard guard(mutex_);
       megabytes_done_ += share * song.megabytes;
       ShowProgress();
-      return stop_.load() || InterruptSignal() != 0;
+      return ShouldStop();
     };
     auto [record, notes] = PrepareTrack(*song.track, song.mix, track_options_, song.file, progress);
     const std::lock_guard guard(mutex_);
     for (const std::string& note : notes)
-      Say("warning: song \"" + song.track->name + "\": " + note);
+      options_.host.Warn("song \"" + song.track->name + "\": " + note);
     result_.notes.insert(result_.notes.end(), notes.begin(), notes.end());
     megabytes_done_ += song.megabytes - told;
     seconds_done_ += static_cast<double>(record.frames) / options_.sample_rate_hz;
@@ -232,9 +219,8 @@ void Preparation::MakeSong(Song& song) {
     song.record = std::move(record);
     ShowProgress();
   } catch (const PrepareStopped&) {
-    stop_ = true;
   } catch (const CacheWriteFailed& failure) {
-    stop_ = true;
+    failed_ = true;
     const std::lock_guard guard(mutex_);
     if (!fatal_) fatal_ = failure.error;
   } catch (const Error& error) {
@@ -242,30 +228,19 @@ void Preparation::MakeSong(Song& song) {
     megabytes_done_ += song.megabytes - told;
     Fail(song.track->name, error);
   } catch (...) {
-    stop_ = true;
-    const std::lock_guard guard(mutex_);
-    if (!unexpected_) unexpected_ = std::current_exception();
-  }
-}
-
-void Preparation::Work() {
-  while (!stop_ && InterruptSignal() == 0) {
-    const std::size_t job = next_job_++;
-    if (job >= jobs_.size()) return;
-    MakeSong(*jobs_[job]);
+    failed_ = true;
+    throw;
   }
 }
 
 void Preparation::MakeSongs() {
-  progress_ = std::make_unique<Progress>(
-      ProgressOptions{"prepare", static_cast<std::int64_t>(megabytes_total_), "MB", options_.mode});
+  progress_.emplace(options_.host,
+                    Task{"prepare", static_cast<std::int64_t>(megabytes_total_), "MB"});
   start_ = std::chrono::steady_clock::now();
-  const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t wanted = options_.threads > 0 ? options_.threads : cores;
-  const int count = static_cast<int>(std::min(wanted, jobs_.size()));
-  for (std::thread& thread : StartThreads(count, [this] { Work(); })) thread.join();
+  ForEachSong(
+      jobs_.size(), options_.threads, [this] { return ShouldStop(); },
+      [this](std::size_t job) { MakeSong(*jobs_[job]); });
   progress_->Finish();
-  if (unexpected_) std::rethrow_exception(unexpected_);
   if (fatal_) {
     throw Error(fatal_->code(), fatal_->problem(), fatal_->where(),
                 (fatal_->advice().empty() ? "" : fatal_->advice() + "; ") +
@@ -352,7 +327,7 @@ PrepareResult Preparation::Run() {
       FindFreshSongs();
       MakeSongs();
       Account();
-      result_.interrupted = InterruptSignal();
+      result_.interrupted = options_.host.StopSignal();
       if (result_.interrupted == 0 && options_.shard.all()) WriteIndex();
     } catch (...) {
       RemoveFolderIfUnused();

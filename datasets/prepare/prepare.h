@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/progress.h"
+#include "core/host.h"
 #include "datasets/prepare/options.h"
 #include "datasets/readers/track.h"
 
@@ -27,7 +27,7 @@ struct PrepareOptions {
   OnDamage on_damage = OnDamage::kFail;
   PrepareShard shard;
   int threads = 0;  // songs decoded side by side; 0: one per core
-  OutputMode mode = OutputMode::kAuto;
+  Host host;
 };
 
 struct SongFailure {
@@ -47,7 +47,7 @@ struct PrepareResult {
   int interrupted = 0;  // the signal that stopped it: finished songs are kept, no new index
 };
 
-// Songs that fail are reported (as `error: …` on stderr) and left out of the index. Throws Error
+// Songs that fail are told to the host and left out of the index. Throws Error
 // when nothing can be done at all: no songs, recipe wrong, disk full, another prepare at work,
 // `out` is something else.
 PrepareResult PrepareCache(const PrepareOptions& options);

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "datasets/cache/track.h"
 #include "datasets/prepare/song_stream.h"
 #include "datasets/recipes/song_mixer.h"
@@ -139,7 +140,7 @@ PreparedTrack PrepareTrack(const Track& track, const TrackMix& mix,
     }
     if (empty) {
       throw Error::Input("silent throughout: nothing is left of it", "song \"" + track.name + "\"",
-                         "remove the song, or give --trim-silence a lower level");
+                         "remove the song, or give " + Option("trim-silence") + " a lower level");
     }
     if (writer) {
       return {

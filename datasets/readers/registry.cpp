@@ -4,7 +4,6 @@
 
 #include "core/error.h"
 #include "core/names.h"
-#include "core/progress.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 
@@ -29,13 +28,7 @@ std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& opt
   ScanNotes unused(DatasetFolder(options));
   std::vector<Track> tracks =
       FindRow(ReaderTable(), kind, "kind of dataset", "").scan(options, unused);
-  if (notes != nullptr) {
-    *notes = unused.List();
-  } else {
-    for (const UnusedThings& things : unused.List()) {
-      Warn(options.root.string() + ": " + things.what + "; " + things.advice);
-    }
-  }
+  if (notes != nullptr) *notes = unused.List();
   return tracks;
 }
 

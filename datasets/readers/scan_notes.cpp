@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/utf8.h"
 
@@ -12,38 +13,42 @@ namespace {
 constexpr std::size_t kNamesShown = 3;
 
 struct Wording {
-  const char *one, *many, *advice;
+  std::string one, many, advice;
 };
 
 // In the order of Unused.
-constexpr std::array kWordings = {
-    Wording{"folder with audio lies beside the splits and is",
-            "folders with audio lie beside the splits and are",
-            "move the songs into train, valid or test"},
-    Wording{"folder with audio lies where no song is looked for and is",
-            "folders with audio lie where no song is looked for and are",
-            "move or link them to where the layout has its songs, or name their files in a table "
-            "(kind csv)"},
-    Wording{"folder with audio lies inside of a song or pool and is",
-            "folders with audio lie inside of songs or pools and are",
-            "move files that are stems up to the others"},
-    Wording{"audio file lies in no song and is", "audio files lie in no song and are",
-            "put the stems of each song into a folder of its own; .stem.mp4 files are read by the "
-            "kind musdb18"},
-    Wording{"audio file is no stem of this layout and is",
-            "audio files are no stems of this layout and are",
-            "the kind folders reads stems of any name"},
-    Wording{"file is neither audio nor a usual companion and is",
-            "files are neither audio nor usual companions and are",
-            "give audio the ending of its format; remove what is not needed"},
-    Wording{"song in the folder omitted is", "songs in the folder omitted are",
-            "they are read with --splits alone"},
-    Wording{"song that the list of splits does not name is",
-            "songs that the list of splits does not name are",
-            "add them to the list if they are wanted"},
-    Wording{"column names no files and is", "columns name no files and are",
-            "a stem's column names audio files"},
-};
+const std::array<Wording, 9>& Wordings() {
+  static const std::array<Wording, 9> wordings = {
+      Wording{"folder with audio lies beside the splits and is",
+              "folders with audio lie beside the splits and are",
+              "move the songs into train, valid or test"},
+      Wording{"folder with audio lies where no song is looked for and is",
+              "folders with audio lie where no song is looked for and are",
+              "move or link them to where the layout has its songs, or name their files in a table "
+              "(kind csv)"},
+      Wording{"folder with audio lies inside of a song or pool and is",
+              "folders with audio lie inside of songs or pools and are",
+              "move files that are stems up to the others"},
+      Wording{
+          "audio file lies in no song and is", "audio files lie in no song and are",
+          "put the stems of each song into a folder of its own; .stem.mp4 files are read by the "
+          "kind musdb18"},
+      Wording{"audio file is no stem of this layout and is",
+              "audio files are no stems of this layout and are",
+              "the kind folders reads stems of any name"},
+      Wording{"file is neither audio nor a usual companion and is",
+              "files are neither audio nor usual companions and are",
+              "give audio the ending of its format; remove what is not needed"},
+      Wording{"song in the folder omitted is", "songs in the folder omitted are",
+              "they are read with " + Option("splits") + " alone"},
+      Wording{"song that the list of splits does not name is",
+              "songs that the list of splits does not name are",
+              "add them to the list if they are wanted"},
+      Wording{"column names no files and is", "columns name no files and are",
+              "a stem's column names audio files"},
+  };
+  return wordings;
+}
 
 }  // namespace
 
@@ -62,7 +67,7 @@ std::vector<UnusedThings> ScanNotes::List() const {
     UnusedThings things{kind, unsorted, "", ""};
     std::vector<std::string>& names = things.names;
     std::sort(names.begin(), names.end());
-    const Wording& wording = kWordings[static_cast<std::size_t>(kind)];
+    const Wording& wording = Wordings()[static_cast<std::size_t>(kind)];
     std::vector<std::string> shown(
         names.begin(),
         names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kNamesShown)));

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "datasets/readers/readers.h"
 
 namespace stemsmith {
@@ -181,7 +182,7 @@ void AssignSlakhSplits(const ReaderOptions& options, std::vector<Track>& tracks,
   }
   if (options.valid_fraction > 0) {
     throw Error::Usage("a share for validation contradicts the list of splits",
-                       options.splits.string(), "leave out --valid-fraction");
+                       options.splits.string(), "leave out " + Option("valid-fraction"));
   }
 }
 

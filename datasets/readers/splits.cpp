@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -86,7 +87,7 @@ void AssignSplits(const ReaderOptions& options, std::vector<Track>& tracks, Scan
     throw Error::Usage(has_valid
                            ? "a share for validation contradicts the dataset's own songs for it"
                            : "a share for validation contradicts the list of splits",
-                       options.root.string(), "leave out --valid-fraction");
+                       options.root.string(), "leave out " + Option("valid-fraction"));
   }
   if (!options.splits.empty()) {
     ApplyList(options.splits, tracks, notes);

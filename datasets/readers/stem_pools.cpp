@@ -11,6 +11,7 @@
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -83,8 +84,9 @@ Pools SplitOffTakes(Pools& pools, double fraction) {
                              "\" has too few takes for both training and "
                              "validation",
                          takes.front().file.parent_path().string(),
-                         "add takes, lower --valid-fraction, or sort them into ROOT/train and "
-                         "ROOT/valid");
+                         "add takes, lower " + Option("valid-fraction") +
+                             ", or sort them into ROOT/train and "
+                             "ROOT/valid");
     }
     // In the order of the hash those below the share come first.
     valid[stem].assign(takes.begin(), takes.begin() + static_cast<std::ptrdiff_t>(count));
@@ -118,7 +120,7 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
 std::vector<Track> ScanStemPools(const ReaderOptions& options, ScanNotes& notes) {
   RequireFolder(options.root);
   if (!options.splits.empty()) {
-    throw Error::Usage("takes of stem pools have no songs to list", "--splits",
+    throw Error::Usage("takes of stem pools have no songs to list", Option("splits"),
                        "sort them into ROOT/train, ROOT/valid and ROOT/test");
   }
   std::vector<Track> tracks;
@@ -144,7 +146,7 @@ std::vector<Track> ScanStemPools(const ReaderOptions& options, ScanNotes& notes)
   if (options.valid_fraction > 0) {
     if (!valid_folder.empty()) {
       throw Error::Usage("a share for validation contradicts the folder for it",
-                         valid_folder.string(), "leave out --valid-fraction");
+                         valid_folder.string(), "leave out " + Option("valid-fraction"));
     }
     if (!train.empty()) LineUp(SplitOffTakes(train, options.valid_fraction), "valid", tracks);
   }

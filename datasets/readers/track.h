@@ -69,8 +69,7 @@ struct ReaderRow {
 const std::vector<ReaderRow>& ReaderTable();
 // The folder that the paths of a dataset are remembered relative to.
 std::filesystem::path DatasetFolder(const ReaderOptions& options);
-// Throws Error (nearest name) for unknown kinds. What is not used goes into `notes`, or is warned
-// of, a line per kind, where there are none.
+// Throws Error (nearest name) for unknown kinds. What is not used goes into `notes`.
 std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options,
                                std::vector<UnusedThings>* notes = nullptr);
 

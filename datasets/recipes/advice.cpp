@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/progress.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/recipe.h"
@@ -103,8 +103,8 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& s
            "`mixture: recorded` with a `residual`"}};
 }
 
-void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts) {
-  for (const TrainingDoubt& doubt : doubts) Warn(doubt.what + "; " + doubt.advice);
+void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts, const Listener& warn) {
+  for (const TrainingDoubt& doubt : doubts) Tell(warn, doubt.what + "; " + doubt.advice);
 }
 
 std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks) {
@@ -121,12 +121,14 @@ std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks) {
       }
     }
   }
-  if (patterns.empty()) return "write a recipe and give it with --recipe";
+  if (patterns.empty()) return "write a recipe and give it with " + Option("recipe");
   std::string stems;
   for (const auto& [stem, pattern] : patterns) {
     stems += (stems.empty() ? "" : ", ") + stem + ": " + Quoted(pattern);
   }
-  return "the files carry the song's name: write a recipe with patterns and give it with --recipe: "
+  return "the files carry the song's name: write a recipe with patterns and give it with " +
+         Option("recipe") +
+         ": "
          "`stems: {" +
          stems + "}`" + (mixture.empty() ? "" : ", `mixture_file: " + Quoted(mixture) + "`") +
          "; `ignore` leaves files out";

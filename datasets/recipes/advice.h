@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/host.h"
+
 namespace stemsmith {
 
 struct Recipe;
@@ -22,7 +24,7 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
 // The same of a cache: by its stems.
 std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& stems);
 // A line of warning each.
-void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts);
+void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts, const Listener& warn);
 
 // What to do where no stem is common to half of the songs: the recipe that reads their names.
 std::string AdviceWithoutCommonStem(const std::vector<Track>& tracks);

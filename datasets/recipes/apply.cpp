@@ -5,6 +5,7 @@
 
 #include "core/decibel.h"
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/recipe.h"
@@ -37,7 +38,7 @@ Error Missing(const Recipe& recipe, const Track& track, const std::string& what)
   const std::string where = "song \"" + track.name + "\" has " + NamesOf(track);
   return Error::Input(what, where,
                       recipe.where.empty()
-                          ? "add the file, or write a recipe and give it with --recipe"
+                          ? "add the file, or write a recipe and give it with " + Option("recipe")
                           : "add the file, or write `optional: silence` in " + recipe.where);
 }
 

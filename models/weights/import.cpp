@@ -1,6 +1,7 @@
 #include "models/weights/import.h"
 
 #include "core/error.h"
+#include "core/option.h"
 #include "models/model_for_weights.h"
 #include "models/state_fit.h"
 #include "models/weights/state_prefix.h"
@@ -31,7 +32,7 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
     if (!chosen.Note().empty()) notes.push_back(chosen.Note());
     if (!chosen.Sight().empty()) about = chosen.Sight();
   }
-  const StateFit fit = FillState(state, own, partial, "--partial", where, about);
+  const StateFit fit = FillState(state, own, partial, Option("partial"), where, about);
   ImportedModel imported;
   imported.kept = fit.fitting;
   imported.wanted = fit.wanted;

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
 #include "models/weights/dialects/demucs_classes.h"
@@ -137,7 +138,8 @@ fs::path WriteTorchPackage(const PythonModel& model, const PackageOptions& optio
     if (entry.path() != path && entry.path().extension() == ".th" &&
         (stem == options.name || stem.rfind(options.name + "-", 0) == 0))
       throw Error::Input("Python refuses folders with two packages of one name",
-                         entry.path().string(), "delete this one or choose another --name");
+                         entry.path().string(),
+                         "delete this one or choose another " + Option("name"));
   }
   errno = 0;
   std::ofstream out(files.Add(file), std::ios::binary | std::ios::trunc);
@@ -170,7 +172,7 @@ fs::path WriteOne(const PythonModel& model, const PackageOptions& options, Pendi
 std::vector<fs::path> WritePackage(const Checkpoint& checkpoint, const std::string& where,
                                    const PackageOptions& options) {
   if (options.name.empty() || options.name.find_first_of("-/.\\ ") != std::string::npos)
-    throw Error::Usage("a package cannot be named '" + options.name + "'", "--name",
+    throw Error::Usage("a package cannot be named '" + options.name + "'", Option("name"),
                        "use letters, digits and underscores");
   const fs::path list = options.out / (options.name + ".yaml");
   CheckAreNoSources({list, options.out / (options.name + ".safetensors")}, {where});

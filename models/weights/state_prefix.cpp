@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "core/option.h"
 #include "core/text.h"
 #include "models/weights/pickle_value.h"
 
@@ -73,8 +74,8 @@ std::string Counted(const std::vector<std::string>& names) {
 std::string ChosenState::Note() const {
   std::string text;
   if (!others.empty())
-    text = "of several sets of weights that fit, that under " + QuotedText(prefix) +
-           " is taken; --prefix chooses another: " + Counted(others);
+    text = "of several sets of weights that fit, that under " + QuotedText(prefix) + " is taken; " +
+           Option("prefix") + " chooses another: " + Counted(others);
   if (!aside.empty())
     text += (text.empty() ? "" : "; ") + std::string("not the model's, left out: ") +
             std::to_string(aside.size()) + " (" + Counted(aside) + ")";

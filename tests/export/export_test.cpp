@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -33,7 +34,6 @@ Checkpoint TinyCheckpoint(const std::string& name, std::int64_t segment_frames =
 ExportOptions Quiet(const TemporaryFolder& folder) {
   ExportOptions options;
   options.out = folder / "out";
-  options.output = OutputMode::kQuiet;
   return options;
 }
 
@@ -66,6 +66,27 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
               1e-5 * expected.abs().max().item<double>())
         << file.path;
   }
+}
+
+// Its settings belong to the process, in which others may compute, too.
+TEST(TorchScriptModel, LeavesLibTorchAsItWas) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.formats = {"torchscript"};
+  const ExportResult result = ExportCheckpoint(TinyCheckpoint("unet"), "tiny", options);
+  const auto settings = [] {
+    const at::Context& context = at::globalContext();
+    return std::vector<int>{torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
+                            context.allowTF32CuDNN(), context.allowTF32CuBLAS(),
+                            at::get_num_threads()};
+  };
+  const std::vector<int> before = settings();
+  const auto runtime = Runtime::Open(result.files[0].path, {.device = "cpu", .threads = 3});
+  const std::int64_t frames = runtime->manifest().segment_frames;
+  std::vector<float> mix(static_cast<std::size_t>(2 * frames), 0.1f);
+  std::vector<float> out(mix.size() * runtime->manifest().stems.size());
+  runtime->Run(mix.data(), 1, frames, out.data());
+  EXPECT_EQ(settings(), before);
 }
 
 TEST_P(ModelTableTest, TheManifestTellsTheCheckpointsStory) {

@@ -27,7 +27,6 @@ ExportResult ExportTiny(const fs::path& out, bool external, int seed = 1) {
   checkpoint.weights = model->StateDict();
   ExportOptions options;
   options.out = out;
-  options.output = OutputMode::kQuiet;
   if (external) options.onnx_inline_bytes = 0;
   return ExportCheckpoint(checkpoint, "tiny", options);
 }

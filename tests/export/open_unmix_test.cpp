@@ -45,7 +45,6 @@ TEST_P(OpenUnmixExport, BothFilesGiveTheModelsResultAtOtherSizes) {
   TemporaryFolder folder;
   ExportOptions quiet;
   quiet.out = folder / "out";
-  quiet.output = OutputMode::kQuiet;
   const ExportResult result = ExportCheckpoint(checkpoint, test.name, quiet);
   EXPECT_EQ(result.manifest.segment_frames, 4001);
   const torch::NoGradGuard no_grad;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/option.h"
+
 namespace stemsmith::testing {
 
 Error ErrorOf(const std::function<void()>& action) {
@@ -19,7 +21,7 @@ std::string MessageOf(const std::function<void()>& action, std::optional<ExitCod
   if (code) {
     EXPECT_EQ(error.code(), *code) << error.what();
   }
-  return error.what();
+  return ShowOptions(error.what(), OptionStyle::kFlag);
 }
 
 }  // namespace stemsmith::testing

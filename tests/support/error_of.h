@@ -13,7 +13,7 @@ namespace stemsmith::testing {
 // empty texts; other exceptions pass through.
 Error ErrorOf(const std::function<void()>& action);
 
-// The text of that Error, which must have the exit code where one is given.
+// The text of that Error as programs show it, which must have the exit code where one is given.
 std::string MessageOf(const std::function<void()>& action, std::optional<ExitCode> code = {});
 
 }  // namespace stemsmith::testing

@@ -32,7 +32,6 @@ SynthOptions Small(const fs::path& out, const std::string& layout, int songs) {
   options.songs = songs;
   options.seconds = 5;
   options.seed = 11;
-  options.output = OutputMode::kQuiet;
   return options;
 }
 

@@ -25,7 +25,6 @@ SynthOptions Small(const fs::path& out, int songs) {
   options.songs = songs;
   options.seconds = 5;
   options.seed = 3;
-  options.output = OutputMode::kQuiet;
   return options;
 }
 

@@ -72,7 +72,6 @@ TEST_F(Configs, EachTrainsAtASmallSize) {
     request.run = folder_ / name;
     request.device = "cpu";
     request.threads = 1;
-    request.output = OutputMode::kQuiet;
     EXPECT_EQ(Train(config, request).step, 2);
     for (const double loss : Losses(name, "train")) EXPECT_TRUE(std::isfinite(loss));
     EXPECT_EQ(Losses(name, "validation").size(), 1u);

@@ -36,7 +36,7 @@ class Interrupt : public testing::TrainingTest {
     request.resume = resume;
     request.device = "cpu";
     request.threads = 1;
-    request.output = OutputMode::kQuiet;
+    request.host.stop = InterruptSignal;
     request.after_step = [=](std::int64_t step) {
       if (signal_after_6 != 0 && step == 6) raise(signal_after_6);
     };

@@ -101,10 +101,9 @@ class PrecisionTraining : public TrainingTest {
     WriteFile(folder_ / "half.yaml", ConfigText(folder_ / "cache.h5"));
     any_precision_ = true;
     TrainRequest request = Request("half");
-    request.output = OutputMode::kAuto;
-    ::testing::internal::CaptureStderr();
+    heard_.Take();
     Train(Config::Load(folder_ / "half.yaml", {"train.precision=bfloat16"}), request);
-    return ::testing::internal::GetCapturedStderr();
+    return heard_.Take();
   }
 };
 

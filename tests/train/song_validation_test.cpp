@@ -107,7 +107,6 @@ TEST_F(Songs, EqualSeparateOnTheExportedModel) {
 
   ExportOptions options;
   options.out = folder_ / "exported";
-  options.output = OutputMode::kQuiet;
   const Checkpoint checkpoint = LoadCheckpoint(result.checkpoint);
   const ExportResult exported = ExportCheckpoint(checkpoint, "checkpoint", options);
   // The files differ from the model by up to 1e-6 (TorchScript) and 1e-5 (ONNX Runtime) of the

@@ -154,9 +154,9 @@ TEST_F(SpectrogramTraining, RecordsDrawsOfDamagedAudio) {
   for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 4096; ++i) bytes[i] ^= 4;
   WriteFile(track, bytes);
   EXPECT_THAT(MessageOf([&] { TrainOn("float32.h5", "fails"); }), HasSubstr("damaged"));
-  ::testing::internal::CaptureStderr();
+  heard_.Take();
   const TrainResult result = TrainOn("float32.h5", "skips", {"dataset.on_error=skip"});
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("train1"));
+  EXPECT_THAT(heard_.Take(), HasSubstr("train1"));
   EXPECT_GT(result.skipped_draws, 0);
   std::int64_t recorded = 0;
   for (const auto& record : MetricsLog::Read(folder_ / "skips/metrics.jsonl"))

@@ -136,9 +136,9 @@ TEST_F(Trainer, FallsBackWhenTheLastCheckpointIsDamaged) {
       bytes[bytes.size() - 100] ^= 4;  // in the tensors
     }
     WriteFile(CheckpointPath(run, "last"), bytes);
-    ::testing::internal::CaptureStderr();
+    heard_.Take();
     RunTraining(run, {}, true);
-    EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("step_000008"));
+    EXPECT_THAT(heard_.Take(), HasSubstr("step_000008"));
     ExpectSameCheckpoint(CheckpointPath("whole", "last"), CheckpointPath(run, "last"));
   }
 }
@@ -147,7 +147,7 @@ TEST_F(Trainer, GoesOnWhenACheckpointCannotBeWritten) {
   RunTraining("whole");
   // From step 2 to 6 the folder cannot be written, as on a full disk.
   const fs::path checkpoints = folder_ / "run/checkpoints", aside = folder_ / "aside";
-  ::testing::internal::CaptureStderr();
+  heard_.Take();
   RunTraining("run", {}, false, [&](std::int64_t step) {
     if (step == 2) {
       fs::rename(checkpoints, aside);
@@ -158,7 +158,7 @@ TEST_F(Trainer, GoesOnWhenACheckpointCannotBeWritten) {
       fs::rename(aside, checkpoints);
     }
   });
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("training goes on"));
+  EXPECT_THAT(heard_.Take(), HasSubstr("training goes on"));
   ExpectSameCheckpoint(CheckpointPath("whole", "last"), CheckpointPath("run", "last"));
 }
 

@@ -15,6 +15,7 @@
 #include "datasets/cache/builder.h"
 #include "models/checkpoint.h"
 #include "tests/support/error_of.h"
+#include "tests/support/heard.h"
 #include "tests/support/temporary_folder.h"
 #include "train/report/metrics_log.h"
 #include "train/trainer.h"
@@ -98,7 +99,7 @@ class TrainingTest : public ::testing::Test {
     request.accept_changes = accept_changes_;
     request.device = "cpu";
     request.threads = 1;
-    request.output = OutputMode::kQuiet;
+    request.host = heard_.host();
     request.any_precision = any_precision_;
     return request;
   }
@@ -134,6 +135,7 @@ class TrainingTest : public ::testing::Test {
   }
 
   bool accept_changes_ = false;  // --override
+  mutable Heard heard_;
   TemporaryFolder folder_;
   bool any_precision_ = false;  // also what does not pay here
 };

@@ -11,7 +11,6 @@
 #include "audio/encode.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
 #include "core/text.h"
 
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie");
@@ -170,7 +169,8 @@ std::uint32_t Crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-EventFile::EventFile(const fs::path& folder, std::int64_t last_step) {
+EventFile::EventFile(const fs::path& folder, std::int64_t last_step, Listener warn)
+    : warn_(std::move(warn)) {
   EnsureWritableFolder(folder);
   for (const fs::path& path : EventFiles(folder)) {
     if (last_step >= 0) {
@@ -208,8 +208,8 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
   if (!warned_) {
     warned_ = true;
     errno = reason;
-    Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
-         "; training goes on without it");
+    Tell(warn_, std::string(Error::Write("cannot write", path_.string()).what()) +
+                    "; training goes on without it");
   }
 }
 

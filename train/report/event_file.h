@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "audio/audio.h"
+#include "core/host.h"
 
 namespace stemsmith {
 
@@ -21,7 +22,7 @@ class EventFile {
  public:
   // Writes a new file in `folder`. Of those that are there, events after `last_step` are dropped (a
   // resumed run says them again), and so is what a crash cut off; with -1 the files are removed.
-  EventFile(const std::filesystem::path& folder, std::int64_t last_step);
+  EventFile(const std::filesystem::path& folder, std::int64_t last_step, Listener warn = {});
 
   void AddScalars(std::int64_t step, const std::vector<std::pair<std::string, double>>& values);
   // 16 bits; what goes beyond full scale is clipped.
@@ -35,6 +36,7 @@ class EventFile {
 
   std::filesystem::path path_;
   std::ofstream out_;
+  const Listener warn_;
   bool warned_ = false;
 };
 

@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
-#include "core/progress.h"
 
 namespace stemsmith {
 
@@ -37,8 +36,8 @@ std::vector<nlohmann::json> MetricsLog::Read(const std::filesystem::path& path) 
   return records;
 }
 
-MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t last_step)
-    : path_(std::move(path)) {
+MetricsLog::MetricsLog(std::filesystem::path path, std::int64_t last_step, Listener warn)
+    : path_(std::move(path)), warn_(std::move(warn)) {
   std::string kept;
   if (last_step >= 0) {
     for (const nlohmann::json& record : Read(path_)) {
@@ -65,8 +64,8 @@ void MetricsLog::Append(const nlohmann::json& record) {
   if (!warned_) {
     warned_ = true;
     errno = reason;
-    Warn(std::string(Error::Write("cannot write", path_.string()).what()) +
-         "; training goes on without it");
+    Tell(warn_, std::string(Error::Write("cannot write", path_.string()).what()) +
+                    "; training goes on without it");
   }
 }
 

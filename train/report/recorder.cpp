@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/progress.h"
 #include "picture/picture.h"
 #include "train/report/report.h"
 
@@ -30,13 +29,14 @@ std::string TagPart(std::string name) {
 
 }  // namespace
 
-RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_step, bool tensorboard)
-    : run_(run), files_(run), metrics_(files_.metrics, last_step) {
+RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_step, bool tensorboard,
+                         Listener warn)
+    : run_(run), warn_(std::move(warn)), files_(run), metrics_(files_.metrics, last_step, warn_) {
   if (tensorboard) {
     try {
-      events_ = std::make_unique<EventFile>(files_.tensorboard, last_step);
+      events_ = std::make_unique<EventFile>(files_.tensorboard, last_step, warn_);
     } catch (const std::exception& error) {
-      Warn(std::string(error.what()) + "; training goes on without TensorBoard's files");
+      Tell(warn_, std::string(error.what()) + "; training goes on without TensorBoard's files");
     }
   }
   std::error_code none;
@@ -88,7 +88,7 @@ void RunRecorder::Show(const ExcerptSet& set) {
       }
     }
   } catch (const Error& error) {
-    Warn(std::string(error.what()) + "; training goes on");
+    Tell(warn_, std::string(error.what()) + "; training goes on");
   }
 }
 
@@ -98,7 +98,7 @@ void RunRecorder::End(std::int64_t step, int signal, double seconds) {
   try {
     WriteReport(run_);
   } catch (const Error& error) {
-    Warn(error.what());
+    Tell(warn_, error.what());
   }
 }
 

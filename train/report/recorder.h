@@ -21,7 +21,8 @@ class RunRecorder {
  public:
   // A resumed run states the step it goes on from: what was recorded after it is dropped. A new one
   // says -1, and starts with nothing.
-  RunRecorder(const std::filesystem::path& run, std::int64_t last_step, bool tensorboard);
+  RunRecorder(const std::filesystem::path& run, std::int64_t last_step, bool tensorboard,
+              Listener warn = {});
 
   // A line of metrics.jsonl, {"event", "step", …}, and its numbers as scalars "EVENT/KEY" or
   // "EVENT/KEY/NAME". All but the events "start" and "end", which are lines only.
@@ -38,6 +39,7 @@ class RunRecorder {
 
  private:
   std::filesystem::path run_;
+  const Listener warn_;
   RunRecords files_;
   MetricsLog metrics_;
   std::unique_ptr<EventFile> events_;  // null without TensorBoard

@@ -7,7 +7,6 @@
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
 #include "picture/picture.h"
 #include "stemsmith_version.h"
 #include "train/report/excerpt.h"

@@ -10,7 +10,6 @@
 #include <set>
 
 #include "core/config.h"
-#include "core/progress.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/numbers.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "models/weights/dialects/demucs_classes.h"
 #include "models/weights/dialects/training_config.h"
@@ -205,7 +206,7 @@ double WeightOf(const Config& item) {
 
 PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
   if (!options.config.empty())
-    throw Error::Usage("--config does not go with a bag", path.string(),
+    throw Error::Usage(Option("config") + " does not go with a bag", path.string(),
                        "import its models one by one");
   const std::string where = path.string();
   const Config bag = Config::Load(path);

@@ -1,5 +1,6 @@
 // The table of dialects: a declaration and a row for each, nothing else to touch.
 #include "core/error.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "models/weights/dialects/demucs_classes.h"
 #include "models/weights/dialects/dialect.h"
@@ -75,7 +76,7 @@ ModelPlan PlanFor(const ForeignModel& foreign, const std::filesystem::path& path
   const std::filesystem::path beside = ConfigBeside(path);
   if (beside.empty())
     throw Error::Input("the file holds weights alone, not which model they belong to",
-                       path.string(), "give the model with --config FILE.yaml");
+                       path.string(), "give the model with " + Option("config", "FILE.yaml"));
   plan = PlanFromConfig(beside, plan);
   plan.notes.push_back("model taken from " + beside.string());
   return plan;

@@ -31,7 +31,6 @@ class DoctorDuplicates : public DoctorTest {
     options.out = *demo_ / "songs";
     options.songs = 10;
     options.seconds = 6;
-    options.output = OutputMode::kQuiet;
     synth::MakeSongs(options);
   }
   static void TearDownTestSuite() {

@@ -74,7 +74,6 @@ class DoctorTest : public ::testing::Test {
     options.kind = kind;
     options.reader.root = root_.path();
     options.threads = 2;
-    options.mode = OutputMode::kQuiet;
     return options;
   }
   DoctorResult Examine() { return ExamineDataset(Options()); }

@@ -52,13 +52,13 @@ TEST_F(PrepareTest, ANewTimeAloneRedoesNothingAndIsRemembered) {
   Prepare();
   const fs::path source = root_ / "a/drums.wav";
   fs::last_write_time(source, fs::last_write_time(source) - std::chrono::hours(1));
-  ::testing::internal::CaptureStderr();
-  EXPECT_NO_THROW(CacheReader(out_ / "cache.h5"));
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("new times"));
+  const Listener warn = heard_.host().warn;
+  EXPECT_NO_THROW(CacheReader(out_ / "cache.h5", warn));
+  EXPECT_THAT(heard_.Take(), HasSubstr("new times"));
   EXPECT_EQ(Prepare().kept, 1u);
-  ::testing::internal::CaptureStderr();
-  EXPECT_NO_THROW(CacheReader(out_ / "cache.h5"));
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  heard_.Take();
+  EXPECT_NO_THROW(CacheReader(out_ / "cache.h5", warn));
+  EXPECT_EQ(heard_.Take(), "");
   EXPECT_EQ(Prepare().kept, 1u);
 }
 

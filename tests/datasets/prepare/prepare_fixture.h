@@ -18,6 +18,7 @@
 #include "datasets/prepare/prepare.h"
 #include "tests/datasets/dataset_files.h"
 #include "tests/support/error_of.h"
+#include "tests/support/heard.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::prepare_fixture {
@@ -45,7 +46,7 @@ class PrepareTest : public ::testing::Test {
     options.reader.root = root_.path();
     options.out = out_ / "cache.h5";
     options.threads = 2;
-    options.mode = OutputMode::kQuiet;
+    options.host = heard_.host();
     return options;
   }
   PrepareResult Prepare() { return PrepareCache(Options()); }
@@ -77,6 +78,7 @@ class PrepareTest : public ::testing::Test {
     std::sort(names.begin(), names.end());
     return names;
   }
+  testing::Heard heard_;
   TemporaryFolder root_, out_;
 };
 

@@ -41,7 +41,6 @@ class PrepareSpectrogram : public ::testing::Test {
     options.out = out_ / "cache.h5";
     options.spectrogram = spectrogram;
     options.format = format;
-    options.mode = OutputMode::kQuiet;
     return options;
   }
   TemporaryFolder root_, out_;

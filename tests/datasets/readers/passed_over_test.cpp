@@ -217,13 +217,13 @@ TEST_F(PassedOver, SongsThatAListDoesNotNameAreNamed) {
   EXPECT_THAT(Unused_(Unused::kUnlistedSongs), ElementsAre("a", "c"));
 }
 
-TEST_F(PassedOver, IsWarnedOfWhereNobodyAsksForIt) {
-  Touch("train/a/drums.wav");
+TEST_F(PassedOver, IsWarnedOfByPrepare) {
+  Audio("train/a/drums.wav", Noise(1, 5000, 2));
+  Audio("train/a/bass.wav", Noise(2, 5000, 2));
   Touch("train/a/one.xyz");
   Touch("b/drums.wav");
-  ::testing::internal::CaptureStderr();
-  Scan();
-  const std::string warned = ::testing::internal::GetCapturedStderr();
+  Prepare();
+  const std::string warned = heard_.Take();
   EXPECT_THAT(warned, AllOf(HasSubstr("warning: " + root_.path().string() +
                                       ": 1 folder with "
                                       "audio lies beside the splits and is passed over: \"b\"; "),

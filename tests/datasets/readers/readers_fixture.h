@@ -16,6 +16,7 @@
 #include "datasets/readers/track.h"
 #include "tests/datasets/dataset_files.h"
 #include "tests/support/error_of.h"
+#include "tests/support/heard.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -65,7 +66,7 @@ class DatasetFixture : public ::testing::Test {
     options.reader = options_;
     options.out = out_ / "cache.h5";
     options.threads = 2;
-    options.mode = OutputMode::kQuiet;
+    options.host = heard_.host();
     if (!recipe.empty()) {
       WriteFileAtomically(out_ / "recipe.yaml", recipe);
       options.recipe = out_ / "recipe.yaml";
@@ -76,6 +77,7 @@ class DatasetFixture : public ::testing::Test {
     return StemInCache(out_ / "cache.h5", song, stem);
   }
 
+  Heard heard_;
   TemporaryFolder root_, out_;
   std::string kind_;
   ReaderOptions options_;

@@ -21,14 +21,12 @@ TEST_P(DemoSongs, ArePreparedWithSoundInEveryStem) {
   songs.test_songs = 0;
   songs.valid_songs = 0;
   songs.layout = GetParam();
-  songs.output = OutputMode::kQuiet;
   synth::MakeSongs(songs);
 
   PrepareOptions options;
   options.kind = GetParam();
   options.reader.root = songs.out;
   options.out = folder / "cache.h5";
-  options.mode = OutputMode::kQuiet;
   const PrepareResult result = PrepareCache(options);
   for (const SongFailure& failure : result.failures) ADD_FAILURE() << failure.error.what();
   const CacheReader cache(options.out);

@@ -216,14 +216,14 @@ TEST_F(RecipeFiles, AStemThatIsTheMixtureIsDoubted) {
 TEST_F(RecipeFiles, PrepareWarnsOfDoubts) {
   Audio("a/vocals.wav", Noise(1, 5000, 2));
   Audio("a/mixture.wav", Noise(2, 5000, 2));
-  ::testing::internal::CaptureStderr();
+  heard_.Take();
   Prepare();
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+  EXPECT_THAT(heard_.Take(),
               HasSubstr("warning: the song has one stem only: the mixture that the model sees is "
                         "the stem \"vocals\" itself"));
-  ::testing::internal::CaptureStderr();
+  heard_.Take();
   Prepare("stems: {vocals: vocals}\nmixture: recorded\nresidual: accompaniment\n");
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(heard_.Take(), "");
 }
 
 }  // namespace

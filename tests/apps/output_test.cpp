@@ -1,8 +1,9 @@
 // The start and the end of a program: its standard output, its signals. Each case is a process of
 // its own.
-#include "core/program.h"
+#include "apps/output.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,10 +12,11 @@
 
 #include <fstream>
 
+#include "apps/terminal.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
-#include "core/progress.h"
+#include "core/option.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -59,10 +61,24 @@ TEST(Output, ThatIsLostIsAnErrorAtTheEnd) {
               }),
               ExitedWithCode(1), kMessage);
   EXPECT_EXIT(print([] {
-                Progress progress({.label = "x", .mode = OutputMode::kJson});
+                Progress progress(TerminalHost(OutputMode::kJson), {.label = "x"});
                 progress.Message("text");
               }),
               ExitedWithCode(1), kMessage);
+}
+
+TEST(Output, ShowsOptionsAsFlagsAndLinesAroundTheBar) {
+  EXPECT_EXIT(
+      {
+        DrawBar("bar");
+        WriteError("give fewer " + Option("threads"));
+        DrawBar("");
+        DrawBar("");
+        WriteError("end");
+        _exit(0);
+      },
+      ExitedWithCode(0),
+      ::testing::Eq("\r\033[Kbar\r\033[Kgive fewer --threads\nbar\r\033[Kend\n"));
 }
 
 TEST(Output, KeepsTheExitStatusOfWhatFailedBefore) {

@@ -1,4 +1,4 @@
-#include "core/program.h"
+#include "apps/output.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -8,14 +8,19 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <mutex>
 
 #include "core/error.h"
+#include "core/option.h"
 
 namespace stemsmith {
 namespace {
 
 // The first reason why output was lost.
 std::atomic<int> output_failure{0};
+
+std::mutex errors;  // guards the line below, and what is written to stderr
+std::string bar_shown;
 
 }  // namespace
 
@@ -28,12 +33,27 @@ void StartProgram() {
 
 void WriteOutput(const std::string& text) {
   if (!OutputWorks()) return;
+  const std::string shown = ShowOptions(text, OptionStyle::kFlag);
   errno = 0;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+  if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() ||
+      std::fflush(stdout) != 0)
     output_failure = errno != 0 ? errno : EIO;
 }
 
 bool OutputWorks() { return output_failure == 0; }
+
+void WriteError(const std::string& line) {
+  const std::lock_guard guard(errors);
+  const char* clear = bar_shown.empty() ? "" : "\r\033[K";
+  std::cerr << clear + ShowOptions(line, OptionStyle::kFlag) + '\n' + bar_shown << std::flush;
+}
+
+void DrawBar(const std::string& bar) {
+  const std::lock_guard guard(errors);
+  if (bar.empty() && bar_shown.empty()) return;
+  bar_shown = bar;
+  std::cerr << "\r\033[K" + bar << std::flush;
+}
 
 int FinishProgram(int status) {
   // Some file systems tell no earlier than at the end.
@@ -42,7 +62,7 @@ int FinishProgram(int status) {
   if (output_failure == EPIPE)
     return status == 0 ? static_cast<int>(ExitCode::kPipeClosed) : status;
   errno = output_failure;
-  std::cerr << "error: " << Error::Write("cannot write to standard output", "").what() << '\n';
+  WriteError(std::string("error: ") + Error::Write("cannot write to standard output", "").what());
   return status == 0 ? static_cast<int>(ExitCode::kInputFailed) : status;
 }
 

@@ -1,5 +1,5 @@
-// What every program does at its start and end, and its standard output: results are announced only
-// when they arrive.
+// What every program does at its start and end, and its standard streams: results are announced
+// only when they arrive, and options are shown as flags (core/option.h).
 #pragma once
 
 #include <string>
@@ -15,6 +15,12 @@ void StartProgram();
 void WriteOutput(const std::string& text);
 // False once something could not be written.
 bool OutputWorks();
+
+// A line on stderr, without its line feed. Any thread.
+void WriteError(const std::string& line);
+// The line that WriteError goes around: a bar of progress, drawn in place of the one before; ""
+// takes it away.
+void DrawBar(const std::string& bar);
 
 // The exit status for `status`: where some of the output was lost, an error on stderr and 1 for 0.
 // A pipe that nobody reads any more (`| head`) is nothing to tell: 141, as from other programs.

@@ -1,0 +1,149 @@
+#include "apps/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "apps/output.h"
+#include "core/interrupt.h"
+#include "core/text.h"
+
+namespace stemsmith {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void WriteLine(const nlohmann::json& line) {
+  WriteOutput(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
+}
+
+int TerminalColumns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+class TerminalView : public ProgressView {
+ public:
+  TerminalView(const Task& task, OutputMode mode) : task_(task) {
+    style_ = mode == OutputMode::kJson    ? Style::kJson
+             : mode == OutputMode::kQuiet ? Style::kQuiet
+             : isatty(STDERR_FILENO) != 0 ? Style::kBar
+                                          : Style::kLines;
+  }
+  ~TerminalView() override { DrawBar(""); }
+
+  void Update(std::int64_t done, const std::string& detail, const nlohmann::json& fields) override {
+    if (first_done_ < 0) first_done_ = done > 0 ? done - 1 : 0;
+    if (style_ == Style::kQuiet) return;
+    // Lines wait for their first interval too: short work prints its result only.
+    const double interval_seconds = style_ == Style::kBar ? 0.1 : 5.0;
+    if (SecondsSince(last_print_) < interval_seconds) return;
+    Print(done, detail, fields);
+    last_print_ = Clock::now();
+  }
+
+  void Message(const std::string& text) override {
+    if (style_ == Style::kQuiet) return;
+    if (style_ == Style::kJson) {
+      WriteLine({{"event", "message"}, {"task", task_.label}, {"text", text}});
+    } else {
+      WriteError(text);
+    }
+  }
+
+  void Finish() override { DrawBar(""); }
+
+ private:
+  enum class Style { kBar, kLines, kJson, kQuiet };
+
+  std::string Status(std::int64_t done, const std::string& detail) const {
+    std::string text = task_.label + " ";
+    text += std::to_string(done);
+    if (task_.total > 0) text += "/" + std::to_string(task_.total);
+    if (!task_.unit.empty()) text += " " + task_.unit;
+    // Before what a narrow terminal cuts off.
+    if (const double left = SecondsLeft(done); left >= 0)
+      text += "  " + FormatDuration(left) + " left";
+    if (!detail.empty()) text += "  " + detail;
+    return text;
+  }
+
+  double SecondsLeft(std::int64_t done) const {
+    if (task_.total <= 0 || done <= first_done_ || done >= task_.total) return -1;
+    return SecondsSince(start_) / static_cast<double>(done - first_done_) *
+           static_cast<double>(task_.total - done);
+  }
+
+  std::string Bar(std::int64_t done, const std::string& detail) const {
+    std::string line;
+    if (task_.total > 0) {
+      constexpr int kWidth = 16;
+      const double share =
+          std::clamp(static_cast<double>(done) / static_cast<double>(task_.total), 0.0, 1.0);
+      const int filled = static_cast<int>(std::lround(share * kWidth));
+      line = Formatted("%3.0f%% [", 100 * share) + std::string(filled, '=') +
+             std::string(kWidth - filled, ' ') + "] ";
+    }
+    line += Status(done, detail);
+    const std::size_t columns = static_cast<std::size_t>(TerminalColumns() - 1);
+    if (line.size() > columns) line.resize(columns);
+    return line;
+  }
+
+  nlohmann::json Line(std::int64_t done, const nlohmann::json& fields) const {
+    nlohmann::json line = {{"event", "progress"},
+                           {"task", task_.label},
+                           {"done", done},
+                           {"unit", task_.unit},
+                           {"seconds", SecondsSince(start_)}};
+    if (task_.total > 0) line["total"] = task_.total;
+    if (const double left = SecondsLeft(done); left >= 0) line["seconds_left"] = left;
+    if (fields.is_object()) line.update(fields);
+    return line;
+  }
+
+  void Print(std::int64_t done, const std::string& detail, const nlohmann::json& fields) const {
+    if (style_ == Style::kBar) DrawBar(Bar(done, detail));
+    if (style_ == Style::kLines) WriteError(Status(done, detail));
+    if (style_ == Style::kJson) WriteLine(Line(done, fields));
+  }
+
+  const Task task_;
+  Style style_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point last_print_ = start_;
+  std::int64_t first_done_ = -1;  // of the first update: a resumed run starts in the middle
+};
+
+}  // namespace
+
+Host TerminalHost(OutputMode mode) {
+  return {
+      .warn = Warn,
+      .error = [](const std::string& text) { WriteError("error: " + text); },
+      .stop = InterruptSignal,
+      .progress = [mode](const Task& task) { return std::make_unique<TerminalView>(task, mode); }};
+}
+
+void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json& fields) {
+  if (mode == OutputMode::kQuiet) return;
+  if (mode == OutputMode::kJson) {
+    nlohmann::json line = {{"event", "result"}};
+    if (fields.is_object()) line.update(fields);
+    WriteLine(line);
+  } else if (!text.empty()) {
+    WriteOutput(text.back() == '\n' ? text : text + '\n');
+  }
+}
+
+void Warn(const std::string& text) { WriteError("warning: " + text); }
+
+}  // namespace stemsmith

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "audio/decode.h"
+#include "audio/audio_reader.h"
 #include "core/option.h"
 
 namespace stemsmith {

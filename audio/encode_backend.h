@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "audio/encode.h"
+#include "audio/encode_options.h"
 
 namespace stemsmith {
 

@@ -1,4 +1,5 @@
-// The table of formats that are written.
+#include "audio/encode_formats.h"
+
 #include <algorithm>
 #include <functional>
 

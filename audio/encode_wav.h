@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "audio/encode.h"
+#include "audio/encode_options.h"
 
 namespace stemsmith {
 

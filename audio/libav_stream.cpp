@@ -5,14 +5,12 @@ extern "C" {
 }
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <utility>
 
 #include "audio/libav_log.h"
+#include "audio/libav_packets.h"
 #include "core/error.h"
 #include "core/option.h"
 #include "core/text.h"
@@ -30,42 +28,6 @@ constexpr double kLongestRestSeconds = 3600;
 constexpr std::int64_t kSilenceAtOnce = 65'536;  // frames
 // Complaints of a decoder that lie closer are one place.
 constexpr double kOnePlaceSeconds = 0.5;
-
-// Decoders whose packets carry a checksum that valid files keep: one that does not fit is damage.
-bool HasChecksum(AVCodecID codec) {
-  return codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_EAC3 || codec == AV_CODEC_ID_FLAC ||
-         codec == AV_CODEC_ID_TTA || codec == AV_CODEC_ID_WAVPACK;
-}
-
-// Tags and headers between the frames of files that were joined; libav hands them to the decoder.
-bool IsTag(const AVPacket& packet) {
-  constexpr std::array<const char*, 9> kTags = {"ID3",         "TAG",        "APETAGEX",
-                                                "LYRICSBEGIN", "OpusHead",   "OpusTags",
-                                                "\x01vorbis",  "\x03vorbis", "\x05vorbis"};
-  return std::any_of(kTags.begin(), kTags.end(), [&](const char* tag) {
-    const std::size_t length = std::strlen(tag);
-    return static_cast<std::size_t>(packet.size) >= length &&
-           std::memcmp(packet.data, tag, length) == 0;
-  });
-}
-
-// The first sample's number in the header of a FLAC frame (RFC 9639, 9.1), -1 where there is none.
-std::int64_t FlacPosition(const AVPacket& packet) {
-  const auto byte = [&](int i) { return static_cast<std::uint32_t>(packet.data[i]); };
-  if (packet.size < 16 || byte(0) != 0xff || (byte(1) & 0xfe) != 0xf8) return -1;
-  const bool counts_samples = (byte(1) & 1) != 0;  // else frames of one size
-  const int more = byte(4) < 0x80 ? 0 : std::countl_one(static_cast<std::uint8_t>(byte(4))) - 1;
-  if (more < 0 || more > 6 || (byte(4) >= 0x80 && more == 0)) return -1;
-  std::int64_t number = more == 0 ? byte(4) : byte(4) & (0x3fU >> more);
-  for (int i = 0; i < more; ++i) number = number << 6 | (byte(5 + i) & 0x3f);
-  if (counts_samples) return number;
-  const std::uint32_t code = byte(2) >> 4;
-  std::int64_t block = 0;
-  if (code == 1) block = 192;
-  if (code >= 2 && code <= 5) block = 576LL << (code - 2);
-  if (code >= 8) block = 256LL << (code - 8);
-  return block == 0 ? -1 : number * block;
-}
 
 }  // namespace
 
@@ -143,7 +105,8 @@ void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) 
     if (skipped.frame == packets_) Lose(skipped.bytes, "no frame where one should be");
   }
   ++packets_;
-  if (!options_.counts_bytes || FrameBytes(packet.data, packet.size) == packet.size ||
+  const FrameRow row{codec_->codec_id, sample_rate_hz_, channels_};
+  if (!options_.counts_bytes || row.FrameBytes(packet.data, packet.size) == packet.size ||
       IsTag(packet)) {
     DecodePiece(packet, time);
     return;
@@ -152,8 +115,8 @@ void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) 
   AVPacket piece = packet;
   for (std::int64_t at = 0; at < packet.size; at += piece.size) {
     const std::int64_t left = packet.size - at;
-    const std::int64_t bytes = FrameBytes(packet.data + at, left);
-    const std::int64_t skip = bytes > 0 ? 0 : BytesToNextFrame(packet.data + at, left);
+    const std::int64_t bytes = row.FrameBytes(packet.data + at, left);
+    const std::int64_t skip = bytes > 0 ? 0 : row.BytesToNextFrame(packet.data + at, left);
     piece.data = packet.data + at;
     piece.size = static_cast<int>(bytes > 0 ? std::min(bytes, left) : skip);
     if (bytes > 0 || piece.size == packet.size) {  // a frame, or of a codec not looked into
@@ -162,35 +125,6 @@ void LibavStream::Decode(const AVPacket& packet, const std::string& suspicious) 
       Lose(skip, "no frame where one should be");
     }
   }
-}
-
-// Of the frame that starts here, as its header says; 0 where there is none, or where the codec is
-// another.
-std::int64_t LibavStream::FrameBytes(const std::uint8_t* data, std::int64_t left) const {
-  const AVCodecID codec = codec_->codec_id;
-  if (left < 7) return 0;
-  if (codec == AV_CODEC_ID_AAC) return AdtsFrameBytes(data);
-  if (codec != AV_CODEC_ID_MP1 && codec != AV_CODEC_ID_MP2 && codec != AV_CODEC_ID_MP3) return 0;
-  const MpegHeader header = ParseMpegHeader(data);
-  const int channels = (data[3] & 0xc0) == 0xc0 ? 1 : 2;
-  const int layer = codec == AV_CODEC_ID_MP3 ? 3 : codec == AV_CODEC_ID_MP2 ? 2 : 1;
-  const bool same =
-      header.sample_rate_hz == sample_rate_hz_ && header.layer == layer && channels == channels_;
-  return same ? header.bytes : 0;
-}
-
-// To a place from which frames go on to the end; all that is left where there is none.
-std::int64_t LibavStream::BytesToNextFrame(const std::uint8_t* data, std::int64_t left) const {
-  for (std::int64_t begin = 1; begin < left; ++begin) {
-    std::int64_t at = begin;
-    while (at < left) {
-      const std::int64_t size = FrameBytes(data + at, left - at);
-      if (size == 0 || size > left - at) break;
-      at += size;
-    }
-    if (at == left) return begin;
-  }
-  return left;
 }
 
 void LibavStream::Lose(std::int64_t bytes, const std::string& why) {

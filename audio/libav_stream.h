@@ -76,8 +76,6 @@ class LibavStream {
   [[noreturn]] void Fail(const std::string& what, const std::string& advice = "") const;
   void ReadLayout(const AVChannelLayout& layout);
   std::int64_t TimeOf(const AVPacket& packet) const;
-  std::int64_t FrameBytes(const std::uint8_t* data, std::int64_t left) const;
-  std::int64_t BytesToNextFrame(const std::uint8_t* data, std::int64_t left) const;
   void OpenDecoder();
   void BeginNext(const AVPacket& packet);
   void DecodePiece(const AVPacket& packet, std::int64_t time);

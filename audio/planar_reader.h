@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "audio/decode.h"
+#include "audio/audio_reader.h"
 
 namespace stemsmith {
 

@@ -1,7 +1,5 @@
 #include "core/files.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -13,30 +11,6 @@
 
 namespace stemsmith {
 namespace fs = std::filesystem;
-
-std::string KindOfFile(const fs::path& path) {
-  std::error_code ignored;
-  switch (fs::status(path, ignored).type()) {
-    case fs::file_type::fifo:
-      return "pipe";
-    case fs::file_type::socket:
-      return "socket";
-    case fs::file_type::character:
-    case fs::file_type::block:
-      return "device";
-    case fs::file_type::directory:
-      return "folder";
-    default:
-      return "";
-  }
-}
-
-void CheckIsFile(const fs::path& path) {
-  const std::string kind = KindOfFile(path);
-  if (kind.empty()) return;
-  throw Error::Input("this is a " + kind + ", not a file", path.string(),
-                     kind == "folder" ? "" : "save what comes from it as a file first");
-}
 
 void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
   PendingFile pending(path);
@@ -58,20 +32,6 @@ std::string ReadFile(const fs::path& path) {
   std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (in.bad()) throw Error::System("cannot read the file", path.string());
   return bytes;
-}
-
-void EnsureWritableFolder(const fs::path& folder) {
-#ifdef O_TMPFILE
-  // A file without a name, where the file system knows such: nothing stays even of a killed run.
-  std::error_code ignored;
-  fs::create_directories(folder, ignored);
-  const int file = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-  if (file >= 0) {
-    close(file);
-    return;
-  }
-#endif
-  PendingFile probe(folder / "write-test");  // created, then removed uncommitted
 }
 
 std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed) {

@@ -6,22 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "core/file_kind.h"
 #include "core/pending_files.h"
 
 namespace stemsmith {
-
-// "pipe", "socket", "device" or "folder"; "" of files, and where there is nothing.
-std::string KindOfFile(const std::filesystem::path& path);
-// Throws Error for what is there and is no file: pipes, sockets, devices, which would be waited for
-// without end when opened, and folders. What is not there is left to who opens it.
-void CheckIsFile(const std::filesystem::path& path);
 
 // Writes the bytes to a PendingFile and commits.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
 // The whole file. Throws Error when it is missing or unreadable.
 std::string ReadFile(const std::filesystem::path& path);
-// Makes the folder (and parents) and tries that a file can be created in it. Throws Error.
-void EnsureWritableFolder(const std::filesystem::path& folder);
 
 // XXH3 of 64 bits (xxhash.com, 0.8); for fingerprints, not for security.
 std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed = 0);

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/file_kind.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -137,6 +137,20 @@ void PendingFile::Commit() {
   committed_ = true;
   // So that the new name survives a power cut too.
   Flush(ParentOf(target_));
+}
+
+void EnsureWritableFolder(const fs::path& folder) {
+#ifdef O_TMPFILE
+  // A file without a name, where the file system knows such: nothing stays even of a killed run.
+  std::error_code ignored;
+  fs::create_directories(folder, ignored);
+  const int file = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (file >= 0) {
+    close(file);
+    return;
+  }
+#endif
+  PendingFile probe(folder / "write-test");  // created, then removed uncommitted
 }
 
 PendingFolder::PendingFolder(fs::path target, const fs::path& beside) : target_(std::move(target)) {

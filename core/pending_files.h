@@ -50,6 +50,9 @@ class PendingFile {
   bool committed_ = false;
 };
 
+// Makes the folder (and parents) and tries that a file can be created in it. Throws Error.
+void EnsureWritableFolder(const std::filesystem::path& folder);
+
 // Files that belong together and are written under their final names, so that they find each other,
 // in a hidden folder. Commit() flushes all to disk and puts all or none in their place: older files
 // of the same names are replaced, others stay. A scope left without Commit() removes the folder.

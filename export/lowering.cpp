@@ -12,8 +12,9 @@ using torch::jit::Node;
 using torch::jit::Value;
 
 Rule FindRule(const std::string& op) {
-  for (const RuleTable* table : {&ElementwiseRules(), &ReductionRules(), &ShapeRules(),
-                                 &LayerRules(), &RecurrentRules(), &SpectralRules()}) {
+  for (const RuleTable* table :
+       {&ElementwiseRules(), &ReductionRules(), &ShapeRules(), &FillRules(), &LayerRules(),
+        &RecurrentRules(), &SpectralRules()}) {
     if (const auto row = table->find(op); row != table->end()) return row->second;
   }
   return nullptr;

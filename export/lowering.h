@@ -203,7 +203,8 @@ using RuleTable = std::map<std::string, Rule>;  // by the operator's name, "aten
 
 const RuleTable& ElementwiseRules();  // lower_elementwise.cpp
 const RuleTable& ReductionRules();    // lower_reduction.cpp
-const RuleTable& ShapeRules();        // lower_shape.cpp
+const RuleTable& ShapeRules();        // lower_shape.cpp: views, slices, joins
+const RuleTable& FillRules();         // lower_fill.cpp: filled tensors, padding
 const RuleTable& LayerRules();      // lower_layers.cpp: convolution, normalisation, matrix products
 const RuleTable& RecurrentRules();  // lower_recurrent.cpp
 const RuleTable& SpectralRules();   // lower_spectral.cpp: STFT, ISTFT, complex numbers

@@ -11,7 +11,7 @@
 #include "core/host.h"
 #include "train/report/recorder.h"
 #include "train/run_folder.h"
-#include "train/trainer.h"
+#include "train/train_request.h"
 
 namespace stemsmith {
 

@@ -23,8 +23,8 @@
 #include "train/optimizer.h"
 #include "train/options.h"
 #include "train/schedule.h"
+#include "train/train_request.h"
 #include "train/train_state.h"
-#include "train/trainer.h"
 
 namespace stemsmith {
 

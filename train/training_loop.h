@@ -11,7 +11,7 @@
 #include "train/run_output.h"
 #include "train/run_parts.h"
 #include "train/step_report.h"
-#include "train/trainer.h"
+#include "train/train_request.h"
 #include "train/validator.h"
 
 namespace stemsmith {

@@ -1,5 +1,4 @@
-#include "separate/runtime.h"
-
+// Runtime::Open, which stands above the runtimes that it chooses from.
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "core/threads.h"
 #include "separate/manifest.h"
 #include "separate/onnx_runtime.h"
+#include "separate/runtime.h"
 #include "separate/torchscript_module.h"
 
 namespace stemsmith {

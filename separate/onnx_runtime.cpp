@@ -10,6 +10,7 @@
 #include "core/checksum.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/flush_denormals.h"
 #include "core/option.h"
 #include "core/threads.h"
 #include "separate/manifest.h"
@@ -129,6 +130,7 @@ class OnnxRuntime : public Runtime {
     const std::size_t in_count = static_cast<std::size_t>(batch * manifest_.channels * frames);
     const char* in_name = input_name_.c_str();
     const char* out_name = output_name_.c_str();
+    const FlushDenormals flush;
     try {
       const Ort::MemoryInfo memory =
           Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
@@ -147,6 +149,8 @@ class OnnxRuntime : public Runtime {
 
  private:
   void Open(const RuntimeOptions& options) {
+    // The session sets the calling thread to this, too, and leaves it so: it is put back.
+    const FlushDenormals flush;
     session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, device_));
   }
 

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
+#include "core/text.h"
 #include "core/random.h"
 #include "tests/support/temporary_folder.h"
 

@@ -53,6 +53,16 @@ void ExpectGains(Runtime& runtime) {
   }
 }
 
+TEST(Runtime, LeavesTheArithmeticOfItsCallersThread) {
+  TemporaryFolder folder;
+  testing::WriteGainOnnx(folder / "model.onnx", TinyManifest(), {0.25f, -2.0f});
+  const auto runtime = Runtime::Open(folder / "model.onnx", {.device = "cpu", .threads = 2});
+  volatile float tiny = 1e-39f;  // a denormal, which runtimes take for zero
+  EXPECT_NE(tiny * 0.5f, 0.0f);
+  ExpectGains(*runtime);
+  EXPECT_NE(tiny * 0.5f, 0.0f);
+}
+
 TEST(Runtime, RunsOnnxWithDynamicBatchAndLength) {
   TemporaryFolder folder;
   testing::WriteGainOnnx(folder / "model.onnx", TinyManifest(), {0.25f, -2.0f});

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/host.h"
 #include "models/separation_model.h"
 #include "models/state_fit.h"
 

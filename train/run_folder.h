@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/host.h"
 #include "core/pending_files.h"
 #include "models/checkpoint.h"
 

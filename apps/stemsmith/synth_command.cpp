@@ -6,6 +6,7 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/interrupt.h"
+#include "core/text.h"
 #include "synth/layouts.h"
 #include "synth/synth.h"
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/host.h"
 #include "train/report/event_file.h"
 #include "train/report/excerpt.h"
 #include "train/report/metrics_log.h"

@@ -7,6 +7,7 @@
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "picture/picture.h"
 #include "stemsmith_version.h"
 #include "train/report/excerpt.h"

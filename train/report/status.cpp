@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/config.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;

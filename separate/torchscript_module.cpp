@@ -53,15 +53,12 @@ void CheckEntries(const fs::path& path) {
   }
 }
 
-// The same results on every call: no profiling runs, no fusion; exact float32 on the GPU as on the
-// CPU.
+// The same results on every call: no profiling runs, no fusion.
 void SetUpLibTorch(const RuntimeOptions& options) {
   torch::jit::getProfilingMode() = false;
   torch::jit::getExecutorMode() = false;
   torch::jit::overrideCanFuseOnCPU(false);
   torch::jit::overrideCanFuseOnGPU(false);
-  at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setAllowTF32CuBLAS(false);
   at::set_num_threads(ComputeThreads(options.threads));
 }
 
@@ -103,6 +100,7 @@ class TorchScriptRuntime : public Runtime {
     const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
     const std::int64_t channels = manifest_.channels;
     const c10::InferenceMode inference;
+    const ExactFloat32 exact;
     const FlushDenormals flush;
     try {
       // The graph may not write to its input, so a view of the caller's memory is safe.

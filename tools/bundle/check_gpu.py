@@ -32,11 +32,12 @@ RESUMED = {"cpu": 0.0, "cuda": 2e-2}
 SEPARATED = 1e-4  # of the peak: the .ts file on the GPU to the CPU
 MODELS = {
     "unet": ("configs/demo_unet.yaml", ["schedule.warmup_steps=0"]),
-    "htdemucs": ("configs/htdemucs.yaml", ["augment=[]", "dataset.samples_per_epoch=0", "ema={}", "train.epochs=0",
+    "htdemucs": ("configs/htdemucs.yaml", ["augment=[]", "ema={}", "train.epochs=0",
                                            "model.channels=16", "model.bottom_channels=128", "model.t_layers=3",
                                            "dataset.segment_seconds=2.97"]),
 }
-SIZES = {"steps": 100, "batch": 8, "models": list(MODELS), "settings": {"unet": [], "htdemucs": []}, "too_many": 256}
+SIZES = {"steps": 100, "batch": 8, "models": list(MODELS), "too_many": 256,
+         "settings": {model: ["dataset.samples_per_epoch=1024"] for model in MODELS}}
 DRY_SIZES = {"steps": 24, "batch": 2, "models": ["unet"], "too_many": 60_000,
              "settings": {"unet": ["augment=[]", "report.songs=0", "model.channels=4", "dataset.segment_seconds=0.74"]}}
 # Too little memory, without filling the whole GPU: a share of it, and on a CPU address space.

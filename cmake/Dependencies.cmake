@@ -37,6 +37,16 @@ target_link_libraries(stemsmith_torch INTERFACE
   ${torch_dir}/lib/libtorch_cpu.so ${torch_dir}/lib/libc10.so Threads::Threads)
 target_link_options(stemsmith_torch INTERFACE -Wl,--unresolved-symbols=ignore-in-shared-libs)
 
+# The headers of CUDA and NCCL, where tools/setup.sh put those of LibTorch's CUDA build beside it.
+set(nvidia_dir ${torch_dir}/../nvidia)
+find_path(NCCL_INCLUDE nccl.h PATHS ${nvidia_dir}/nccl/include NO_DEFAULT_PATH)
+find_path(CUDA_INCLUDE cublas_v2.h PATHS ${nvidia_dir}/cu13/include NO_DEFAULT_PATH)
+if(NCCL_INCLUDE AND CUDA_INCLUDE AND EXISTS ${CUDA_INCLUDE}/crt/host_config.h AND EXISTS ${CUDA_INCLUDE}/nv/target AND EXISTS ${torch_dir}/lib/libtorch_cuda.so)
+  add_library(stemsmith_cuda_nccl INTERFACE)
+  add_library(cuda::nccl ALIAS stemsmith_cuda_nccl)
+  target_include_directories(stemsmith_cuda_nccl SYSTEM INTERFACE ${NCCL_INCLUDE} ${CUDA_INCLUDE})
+endif()
+
 # ONNX Runtime (separation) and the ONNX protobufs (export).
 get_filename_component(ort_root "${ONNXRUNTIME_ROOT}" REALPATH)
 find_path(ONNXRUNTIME_INCLUDE onnxruntime_cxx_api.h PATHS ${ort_root}/include PATH_SUFFIXES onnxruntime onnxruntime/core/session NO_DEFAULT_PATH)

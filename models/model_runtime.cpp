@@ -1,10 +1,13 @@
 #include "models/model_runtime.h"
 
+#include "separate/torch_device.h"
+
 namespace stemsmith {
 
 void ModelRuntime::Run(const float* mix, std::int64_t batch, std::int64_t frames,
                        float* estimates) {
   const torch::NoGradGuard no_grad;
+  const ExactFloat32 exact;
   const EvalMode eval(model_);
   const std::int64_t channels = manifest_.channels;
   const auto stems = static_cast<std::int64_t>(manifest_.stems.size());

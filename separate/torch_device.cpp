@@ -64,4 +64,16 @@ torch::Device TorchDevice(const Device& device) {
                          "a GPU");
 }
 
+ExactFloat32::ExactFloat32()
+    : convolutions_(at::globalContext().allowTF32CuDNN()),
+      products_(at::globalContext().allowTF32CuBLAS()) {
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+}
+
+ExactFloat32::~ExactFloat32() {
+  at::globalContext().setAllowTF32CuDNN(convolutions_);
+  at::globalContext().setAllowTF32CuBLAS(products_);
+}
+
 }  // namespace stemsmith

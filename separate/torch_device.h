@@ -19,4 +19,17 @@ const std::string& TorchCudaProblem();
 // asked for that is not to be had, with the number of those that are.
 torch::Device TorchDevice(const Device& device);
 
+// While one lives, GPUs compute float32 in full, as CPUs do: tensor cores else round what goes into
+// convolutions to 11 binary places. For the whole process, put back at the end.
+class ExactFloat32 {
+ public:
+  ExactFloat32();
+  ~ExactFloat32();
+  ExactFloat32(const ExactFloat32&) = delete;
+  ExactFloat32& operator=(const ExactFloat32&) = delete;
+
+ private:
+  const bool convolutions_, products_;
+};
+
 }  // namespace stemsmith

@@ -53,37 +53,29 @@ void CheckEntries(const fs::path& path) {
   }
 }
 
-// The same results on every call: no profiling runs, no fusion; exact float32 on the GPU as on the
-// CPU. LibTorch has these for the whole process, in which others may use it, too: while it lives
-// alone, and then as it was.
+// The same results on every call: no profiling runs, no fusion. LibTorch has these for the whole
+// process, in which others may use it, too: while it lives alone, and then as it was.
 class LibTorchSettings {
  public:
-  explicit LibTorchSettings(int threads) {
-    Set({false, false, false, false, false, false, threads});
-  }
+  explicit LibTorchSettings(int threads) { Set({false, false, false, false, threads}); }
   ~LibTorchSettings() { Set(before_); }
   LibTorchSettings(const LibTorchSettings&) = delete;
   LibTorchSettings& operator=(const LibTorchSettings&) = delete;
 
  private:
   struct Values {
-    bool profiling, executor, fuse_on_cpu, fuse_on_gpu, tf32_cudnn, tf32_cublas;
+    bool profiling, executor, fuse_on_cpu, fuse_on_gpu;
     int threads;
   };
   static Values Now() {
-    const at::Context& context = at::globalContext();
     return {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
-            torch::jit::canFuseOnCPU(),     torch::jit::canFuseOnGPU(),
-            context.allowTF32CuDNN(),       context.allowTF32CuBLAS(),
-            at::get_num_threads()};
+            torch::jit::canFuseOnCPU(), torch::jit::canFuseOnGPU(), at::get_num_threads()};
   }
   static void Set(const Values& values) {
     torch::jit::getProfilingMode() = values.profiling;
     torch::jit::getExecutorMode() = values.executor;
     torch::jit::overrideCanFuseOnCPU(values.fuse_on_cpu);
     torch::jit::overrideCanFuseOnGPU(values.fuse_on_gpu);
-    at::globalContext().setAllowTF32CuDNN(values.tf32_cudnn);
-    at::globalContext().setAllowTF32CuBLAS(values.tf32_cublas);
     if (at::get_num_threads() != values.threads) at::set_num_threads(values.threads);
   }
 
@@ -131,6 +123,7 @@ class TorchScriptRuntime : public Runtime {
     const std::int64_t channels = manifest_.channels;
     const LibTorchSettings settings(threads_);
     const c10::InferenceMode inference;
+    const ExactFloat32 exact;
     const FlushDenormals flush;
     try {
       // The graph may not write to its input, so a view of the caller's memory is safe.

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Checks on a machine with a GPU, and torch 2.11 in its Python, what a bundle of tools/bundle.sh does there: the programs
-# load; a training step in float32, bfloat16 and float16; a resume; an export; its .ts file on the GPU against the CPU.
-# Takes at most 8 minutes and writes one JSON with figures, versions, durations and a verdict for each check.
+# load; training in float32, bfloat16 and float16; a resume; NCCL with one rank; too little memory; an export; its .ts
+# file on the GPU against the CPU, and beside Python's HTDemucs; several segments at once. Measures training steps and
+# separation, and those of eager and compiled Python. Takes at most 8 minutes and writes one JSON with figures, versions,
+# durations and a verdict for each check.
 #
-#   tools/check_gpu.sh BUNDLE.tar.gz [--json FILE] [--dry-run]     unpacks into a temporary folder
-#   ./check_gpu.sh [--json FILE] [--dry-run]                       from within an unpacked bundle
+#   tools/check_gpu.sh BUNDLE.tar.gz [--json FILE] [--dry-run] [--only TEXT]     unpacks into a temporary folder
+#   ./check_gpu.sh [--json FILE] [--dry-run] [--only TEXT]                       from within an unpacked bundle
 #
-# FILE is check_gpu.json by default. --dry-run does all of it in small on the CPU. Ends with 1 where a check failed.
+# FILE is check_gpu.json by default. --dry-run does all of it in small on the CPU. --only: checks with TEXT in their names,
+# which may need others before them. Ends with 1 where a check failed.
 # PYTHON and STEMSMITH_TORCH_DIR: see with_torch.sh.
 set -euo pipefail
 bundle=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 arguments=()
 while [ $# -gt 0 ]; do
   case "$1" in
-    -h|--help) sed -n '2,11p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
-    --json) [ $# -gt 1 ] || { echo "check_gpu: --json needs a file" >&2; exit 2; }; arguments+=(--json "$2"); shift ;;
+    -h|--help) sed -n '2,15p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    --json|--only) [ $# -gt 1 ] || { echo "check_gpu: $1 needs a value" >&2; exit 2; }; arguments+=("$1" "$2"); shift ;;
     --dry-run) arguments+=("$1") ;;
     -*) echo "check_gpu: unknown option '$1'; see --help" >&2; exit 2 ;;
     *) bundle=$1 ;;

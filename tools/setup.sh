@@ -66,7 +66,7 @@ venv_is_whole() {
 }
 if ! venv_is_whole; then
   [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made anew, with what lies in it"
-  rm -rf "$venv" "$deps"/{torch,cuda,tests,demucs4,without_requirements}.stamp
+  rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,without_requirements}.stamp
 fi
 ensure_venv() {
   venv_is_whole && return
@@ -136,6 +136,12 @@ else
   if { [ "$cuda" = 1 ] || [ "$want_tests" = 1 ]; } && ! have cuda "$(pinned torch)"; then
     pip_install "the CUDA libraries of $(pinned torch) (about 3 GB)" "$(pinned torch)"
     done_with cuda "$(pinned torch)"
+  fi
+  # What those lack to compile with CUDA's headers (NCCL's module).
+  headers=$(pinned nvidia-cuda-crt; pinned nvidia-cuda-cccl)
+  if { [ "$cuda" = 1 ] || [ "$want_tests" = 1 ]; } && ! have cuda_headers "$headers"; then
+    pip_install "headers of CUDA (3 MB)" --no-deps "$(pinned nvidia-cuda-crt)" "$(pinned nvidia-cuda-cccl)"
+    done_with cuda_headers "$headers"
   fi
 fi
 

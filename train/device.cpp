@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 
@@ -15,11 +16,29 @@
 
 namespace stemsmith {
 
-torch::Device SelectDevice(const Device& wanted, int ranks, const Listener& warn) {
-  const torch::Device device = TorchDevice(wanted);
-  if (device.is_cuda() && ranks > 1) {
-    throw Error::Usage("several ranks train on CPUs only, and this machine has a GPU",
-                       Option("device"), "use " + Option("device", "cpu") + ", or one rank");
+int GpuOfRank(const Device& wanted, const Launch& launch, int gpus, bool own) {
+  if (launch.local_size == 1 || (own && gpus == 1 && wanted.index == 0)) return wanted.index;
+  const std::string ranks = std::to_string(launch.local_size) + " ranks on this machine";
+  if (wanted.index != 0) {
+    throw Error::Usage(
+        ranks + " cannot share " + wanted.Name(), Option("device"),
+        "use " + Option("device", "cuda") + ", by which each takes the GPU of its number");
+  }
+  if (launch.local_size > gpus) {
+    throw Error::Usage(ranks + ", and " + std::to_string(gpus) + (gpus == 1 ? " GPU" : " GPUs"),
+                       Option("device"),
+                       "start one rank for each GPU, or use " + Option("device", "cpu"));
+  }
+  return launch.local_rank;
+}
+
+torch::Device SelectDevice(const Device& wanted, const Launch& launch, const Listener& warn) {
+  torch::Device device = TorchDevice(wanted);
+  if (device.is_cuda()) {
+    const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    Device own = Device::Kind::kCuda;
+    own.index = GpuOfRank(wanted, launch, AskCudaDriver().devices, visible != nullptr);
+    device = TorchDevice(own);
   }
   if (device.is_cpu() && wanted.kind == Device::Kind::kAuto && AskCudaDriver().problem.empty())
     Tell(warn, "training on the CPU: " + TorchCudaProblem());

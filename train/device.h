@@ -5,14 +5,20 @@
 
 #include "core/device.h"
 #include "core/host.h"
+#include "train/launcher.h"
 
 namespace stemsmith {
 
 // Where to train; call it before any other use of LibTorch (separate/torch_device.h). "auto" falls
-// back to the CPU, with a warning where a GPU is there but cannot be used. Throws Error where the
-// GPU that is asked for is not to be had; several `ranks` train on CPUs only, and get one where
-// they would take a GPU.
-torch::Device SelectDevice(const Device& wanted, int ranks = 1, const Listener& warn = {});
+// back to the CPU, with a warning where a GPU is there but cannot be used. Of several ranks on this
+// machine each gets the GPU of its number. Throws Error where the GPU that is asked for is not to
+// be had, and where ranks would share one.
+torch::Device SelectDevice(const Device& wanted, const Launch& launch = {},
+                           const Listener& warn = {});
+
+// The number of this rank's GPU, of `gpus` that it sees, where `wanted` is asked for and GPUs are
+// there to use. `own`: a launcher shows each rank one GPU, its own. Throws Error::Usage.
+int GpuOfRank(const Device& wanted, const Launch& launch, int gpus, bool own);
 
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
 // deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in

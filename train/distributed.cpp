@@ -22,6 +22,7 @@
 #include "core/interrupt.h"
 #include "core/option.h"
 #include "core/text.h"
+#include "train/nccl.h"
 
 namespace stemsmith {
 namespace {
@@ -78,6 +79,7 @@ struct Ranks::Group {
     Meet();
     Connect();
   }
+  ~Group() { CloseNccl(nccl, /*wait=*/!lost); }
 
   std::string place() const {
     return "rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.world_size);
@@ -152,6 +154,19 @@ struct Ranks::Group {
     }
   }
 
+  void AddNccl() {
+    try {
+      nccl = OpenNccl({c10::make_intrusive<c10d::PrefixStore>("nccl/", store), launch.rank,
+                       launch.world_size, timeout});
+      group->setBackend(torch::kCUDA, c10d::ProcessGroup::NCCL, nccl);
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error::Input("NCCL does not start: " + FirstSentence(error), place(),
+                         "use --device cpu, or one rank");
+    }
+  }
+
   // What to say when a collective call fails: the reason that another rank left, or that it left.
   Error Lost(const std::exception& error) {
     lost = true;
@@ -171,6 +186,7 @@ struct Ranks::Group {
   // Where this rank keeps the store, the others get a moment to read the reason there. They come
   // when their collective calls fail, which they do as soon as the connections are closed.
   void AwaitReaders() {
+    CloseNccl(nccl, /*wait=*/false);
     logger.reset();
     reducer.reset();
     group.reset();
@@ -240,6 +256,7 @@ struct Ranks::Group {
   const Milliseconds timeout;
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
+  NcclBackend nccl;  // in `group`, for tensors on GPUs; null on CPUs
   std::shared_ptr<c10d::Reducer> reducer;
   std::shared_ptr<c10d::Logger> logger;
   torch::Tensor figures;
@@ -248,12 +265,17 @@ struct Ranks::Group {
 };
 
 Ranks::Ranks() = default;
+Ranks::~Ranks() = default;
 
 Ranks::Ranks(const Launch& launch, double timeout_seconds) : launch_(launch) {
-  if (launch.world_size > 1) group_ = std::make_unique<Group>(launch, timeout_seconds);
+  if (!launch.launcher.empty()) group_ = std::make_unique<Group>(launch, timeout_seconds);
 }
 
-Ranks::~Ranks() = default;
+void Ranks::UseGpus() {
+  if (group_) group_->AddNccl();
+}
+
+std::string Ranks::backend() const { return !group_ ? "" : group_->nccl ? "nccl" : "gloo"; }
 
 std::vector<std::string> Ranks::Gather(const std::string& text) const {
   if (!group_) return {text};
@@ -280,7 +302,7 @@ void Ranks::Broadcast(const NamedTensors& tensors) const {
 
 void Ranks::Sum(torch::Tensor& tensor) const {
   if (!group_ || tensor.numel() == 0) return;
-  const bool direct = size() <= kDirectRanks && tensor.nbytes() <= kDirectBytes;
+  const bool direct = tensor.is_cpu() && size() <= kDirectRanks && tensor.nbytes() <= kDirectBytes;
   group_->Guard([&] {
     if (direct) {
       group_->SumDirectly(tensor);

@@ -1,8 +1,8 @@
 // Training by several processes, the ranks: each takes its share of every batch, and all end each
-// step with the same weights. LibTorch's c10d does the talking: Gloo on CPUs.
+// step with the same weights. LibTorch's c10d does the talking: Gloo on CPUs, NCCL on GPUs.
 //
-// A Ranks object of one rank needs no other process, and its calls do nothing, so that callers need
-// not ask. With several, every rank must make the same calls in the same order: but for the
+// A Ranks object of one process alone does nothing in its calls, so that callers need not ask. With
+// several ranks, every rank must make the same calls in the same order: but for the
 // accessors, and where said otherwise, all are collective. One thread at a time.
 //
 // When another rank is gone, silent for longer than the timeout, or has failed, a collective call
@@ -32,9 +32,10 @@ struct StepFigures {
 
 class Ranks {
  public:
-  // One rank.
+  // One process alone.
   Ranks();
-  // Meets the others; throws Error when they are not there within the timeout.
+  // Meets the others; throws Error when they are not there within the timeout. One rank that a
+  // launcher started is a group, too: it goes the same ways.
   Ranks(const Launch& launch, double timeout_seconds);
   ~Ranks();
   Ranks(const Ranks&) = delete;
@@ -45,6 +46,12 @@ class Ranks {
   bool several() const { return size() > 1; }
   // The one that writes files and says how it goes.
   bool first() const { return rank() == 0; }
+
+  // From now on tensors on the GPU, each rank's own, may be handed over as well. Throws Error where
+  // NCCL is not to be had. LibTorch's CUDA part is loaded (separate/torch_device.h).
+  void UseGpus();
+  // "gloo", "nccl"; empty for a process alone.
+  std::string backend() const;
 
   // Each rank's text, by rank.
   std::vector<std::string> Gather(const std::string& text) const;

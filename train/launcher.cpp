@@ -152,7 +152,8 @@ Launch ReadLaunch(const Environment& environment) {
                            std::to_string(launch.local_size) + ") cannot be",
                        "environment", "start the ranks with torchrun, mpirun or srun");
   }
-  if (launch.world_size == 1) return Launch();
+  // Jobs of one process are often no launch at all; torchrun's variables are set for nothing else.
+  if (launch.world_size == 1 && launch.launcher != kTorchrun.launcher) return Launch();
   launch.address = AddressOfJob(environment, launch);
   const auto port = Number(environment, "MASTER_PORT", 1, 65535);
   launch.port = port ? *port : PortOfJob(environment);

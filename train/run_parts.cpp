@@ -29,13 +29,14 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
       ranks(the_ranks),
       config(given),
       options(ReadTrainOptions(config)),
-      device(
-          SelectDevice(request.device, ranks.size(), ranks.first() ? request.host.warn : nullptr)),
+      device(SelectDevice(request.device, request.launch,
+                          ranks.first() ? request.host.warn : nullptr)),
       threads(PrepareTorch(device, request.threads > 0 || !ranks.several()
                                        ? request.threads
                                        : ThreadsForRank(request.launch))),
       augment(config.List("augment")) {
   if (device.has_index()) on_device.reset_device(device);
+  if (device.is_cuda()) ranks.UseGpus();
   cache = std::make_unique<CacheReader>(options.cache, ranks.first() ? request.host.warn : nullptr);
   BuildModel();
   objective = std::make_unique<Objective>(config, *cache, model, device);

@@ -8,18 +8,21 @@ namespace stemsmith {
 
 void StepReport::RecordStart() {
   const CacheReader& cache = *parts_.cache;
-  output_.Append(
-      {{"event", "start"},
-       {"step", state_.step},
-       {"total_steps", parts_.total_steps},
-       {"steps_per_epoch", parts_.loader->batches_per_epoch()},
-       {"parameters", parts_.Parameters()},
-       {"stems", cache.stems()},
-       {"sample_rate_hz", cache.sample_rate_hz()},
-       {"segment_seconds", static_cast<double>(parts_.segment_frames) / cache.sample_rate_hz()},
-       {"device", parts_.device.str()},
-       {"threads", parts_.threads},
-       {"ranks", parts_.ranks.size()}});
+  nlohmann::json record = {
+      {"event", "start"},
+      {"step", state_.step},
+      {"total_steps", parts_.total_steps},
+      {"steps_per_epoch", parts_.loader->batches_per_epoch()},
+      {"parameters", parts_.Parameters()},
+      {"stems", cache.stems()},
+      {"sample_rate_hz", cache.sample_rate_hz()},
+      {"segment_seconds", static_cast<double>(parts_.segment_frames) / cache.sample_rate_hz()},
+      {"device", parts_.device.str()},
+      {"threads", parts_.threads},
+      {"ranks", parts_.ranks.size()}};
+  if (const std::string backend = parts_.ranks.backend(); !backend.empty())
+    record["backend"] = backend;
+  output_.Append(record);
 }
 
 void StepReport::Begin() {
@@ -50,6 +53,7 @@ void StepReport::Record(double gradient_norm, std::int64_t skipped_draws) {
                            {"overhead", record_.other_share(waited, computed_seconds_)},
                            {"skipped_draws", skipped_draws},
                            {"seconds", Elapsed()}};
+  if (parts_.device.is_cuda()) record["gpu_memory_bytes"] = UsedMemory(parts_.device).device;
   if (parts_.scaler) {
     record["loss_scale"] = parts_.scaler->scale();
     record["steps_left_out"] = parts_.scaler->left_out();

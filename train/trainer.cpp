@@ -4,6 +4,7 @@
 
 #include "core/current_error.h"
 #include "core/error.h"
+#include "separate/torch_device.h"
 #include "train/options.h"
 #include "train/training_loop.h"
 
@@ -36,6 +37,8 @@ TrainResult TrainOnRank(const Config& config, const TrainRequest& request, Ranks
 }  // namespace
 
 TrainResult Train(const Config& config, const TrainRequest& request) {
+  if (request.device.kind != Device::Kind::kCpu)
+    TorchCudaProblem();  // before the ranks use LibTorch
   Ranks ranks(request.launch, RankTimeoutSeconds(config));
   try {
     return TrainOnRank(config, request, ranks);

@@ -31,6 +31,7 @@ struct Arguments {
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
   std::optional<double> overlap;
+  std::optional<int> batch;
   std::string audio_stream, on_damage = "fail";
   RuntimeOptions runtime = {.warn = Warn};
   OutputMode mode = OutputMode::kAuto;
@@ -107,6 +108,9 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
             "Share of a segment that neighbours have in common: more is smoother and slower "
             "(default: as the model advises)");
+  AddNumber(app, "--batch", arguments.batch, {1, 256},
+            "Segments that the model gets at once: more take more memory, and are faster on a GPU "
+            "only (default: 4 on a GPU, else 1)");
   app.add_option(
          "--audio-stream", arguments.audio_stream,
          "Of files with several audio streams, this one: its number from 0, or its language "
@@ -134,6 +138,7 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options;
   options.stream.stems = arguments.stems;
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
+  if (arguments.batch) options.stream.batch = *arguments.batch;
   options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);

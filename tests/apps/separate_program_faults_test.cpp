@@ -96,6 +96,7 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"model.onnx good.wav -o out --overlap nan", "from 0 to 0.999, not 'nan'"},
       {"model.onnx good.wav -o out --overlap ''", "not ''"},
       {"model.onnx good.wav -o out --overlap 0,5", "not '0,5'"},
+      {"model.onnx good.wav -o out --batch 0", "from 1 to 256, not '0'"},
       {"model.onnx good.wav -o out --threads 2.5", "a whole number from 1 to 1024, not '2.5'"},
       {"model.onnx good.wav -o out --threads -1", "not '-1'"},
       {"model.onnx good.wav -o out --threads 1e30", "not '1e30'"},

@@ -28,5 +28,35 @@ TEST(ModelRuntime, GivesWhatTheModelGivesInEvalModeAndLeavesItAsItWas) {
     EXPECT_FALSE(parameter.grad().defined());
 }
 
+// Notes how exactly GPUs were to compute while it ran.
+class NotesPrecision : public SeparationModel {
+ public:
+  NotesPrecision() : SeparationModel({{"a"}, 44100, 1}) {}
+  LengthRule length_rule() const override { return {}; }
+  bool rounds() const { return rounds_; }
+  torch::Tensor Separate(const torch::Tensor& mix) override {
+    rounds_ = at::globalContext().allowTF32CuDNN() || at::globalContext().allowTF32CuBLAS();
+    return mix.unsqueeze(1);
+  }
+
+ private:
+  bool rounds_ = true;
+};
+
+TEST(ModelRuntime, ComputesFloat32InFullOnGpusAndLeavesTheSettingAsItWas) {
+  NotesPrecision model;
+  Manifest manifest;
+  manifest.stems = {"a"};
+  manifest.channels = 1;
+  ASSERT_TRUE(at::globalContext().allowTF32CuDNN()) << "LibTorch's own, with which models train";
+  ModelRuntime runtime(model, manifest, torch::kCPU);
+  const std::vector<float> mix(8, 1.0f);
+  std::vector<float> estimates(8);
+  runtime.Run(mix.data(), 1, 8, estimates.data());
+  EXPECT_EQ(estimates, mix);
+  EXPECT_FALSE(model.rounds());
+  EXPECT_TRUE(at::globalContext().allowTF32CuDNN());
+}
+
 }  // namespace
 }  // namespace stemsmith::testing

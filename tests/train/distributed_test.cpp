@@ -1,12 +1,16 @@
 #include "train/distributed.h"
 
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <limits>
 
+#include "separate/torch_device.h"
 #include "tests/support/error_of.h"
 #include "tests/train/rank_threads.h"
 #include "tests/train/training_fixture.h"
@@ -37,6 +41,45 @@ TEST(Ranks, OneRankNeedsNobody) {
   ranks.Backward(weight.sum());
   EXPECT_TRUE(torch::equal(weight.grad(), torch::ones({2})));
 }
+
+TEST(Ranks, OneThatALauncherStartedGoesTheWaysOfSeveral) {
+  const auto errors = RunRanks(1, [](Ranks& ranks) {
+    EXPECT_FALSE(ranks.several());
+    EXPECT_EQ(ranks.backend(), "gloo");
+    EXPECT_THAT(ranks.Gather("a"), ElementsAre("a"));
+    ranks.Exchange({0.5, 3, SIGINT, true});
+    EXPECT_EQ(ranks.Exchanged().loss, 0.5);
+    torch::Tensor weight = torch::full({2}, 3.0, torch::requires_grad());
+    ranks.ReduceGradients({{"weight", weight}});
+    ranks.Backward((weight * weight).sum());
+    EXPECT_TRUE(torch::equal(weight.grad(), torch::full({2}, 6.0)));
+  });
+  EXPECT_THAT(errors, ElementsAre(""));
+}
+
+#ifdef STEMSMITH_HAS_NCCL
+// The module finds all that it needs of LibTorch's CUDA part, and without a GPU it says so.
+TEST(Ranks, OnAGpuTalkByNccl) {
+  const bool gpu = TorchCudaProblem().empty();
+  if (!gpu) {
+    Dl_info info{};
+    ASSERT_NE(dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info), 0);
+    const auto library = std::filesystem::path(info.dli_fname).replace_filename("libtorch_cuda.so");
+    ASSERT_NE(dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
+  }
+  const auto errors = RunRanks(1, [](Ranks& ranks) {
+    ranks.UseGpus();
+    EXPECT_EQ(ranks.backend(), "nccl");
+    torch::Tensor sum = torch::ones({3}, torch::kCUDA);
+    ranks.Sum(sum);
+    EXPECT_EQ(sum.sum().item<float>(), 3.0f);
+  });
+  EXPECT_THAT(
+      errors[0],
+      HasSubstr(gpu ? "" : "NCCL does not start: ProcessGroupNCCL is only supported with GPUs"));
+  EXPECT_EQ(errors[0].empty(), gpu);
+}
+#endif
 
 TEST(Ranks, HandEachOtherTextsTensorsAndFigures) {
   const auto errors = RunRanks(3, [](Ranks& ranks) {

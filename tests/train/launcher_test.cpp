@@ -37,6 +37,15 @@ TEST(Launcher, NothingSetIsOneRankAlone) {
   EXPECT_TRUE(launch.launcher.empty());
 }
 
+TEST(Launcher, OneRankOfTorchrunIsAGroupAndAJobOfOneIsNot) {
+  const Launch one = Read({{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"MASTER_PORT", "4711"}});
+  EXPECT_EQ(one.launcher, "torchrun");
+  EXPECT_EQ(one.world_size, 1);
+  EXPECT_EQ(one.port, 4711);
+  EXPECT_TRUE(
+      Read({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "1"}}).launcher.empty());
+}
+
 TEST(Launcher, ReadsTorchrun) {
   const Launch launch = Read({{"RANK", "3"},
                               {"WORLD_SIZE", "4"},

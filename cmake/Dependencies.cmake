@@ -23,7 +23,7 @@ if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
 
-# HDF5's static library: Debian's shared one also reads files in the cloud, and brings libcurl for that with forty more (TLS, Kerberos,
+# HDF5's static library: Debian's shared one also reads files in the cloud, and brings libcurl for that with 26 more (TLS, Kerberos,
 # LDAP). Of the static one this part stays outside, but in HDF5 1.14, which refers to it.
 pkg_check_modules(HDF5 REQUIRED hdf5)
 find_library(HDF5_STATIC_LIBRARY libhdf5.a HINTS ${HDF5_LIBRARY_DIRS} REQUIRED)

@@ -9,8 +9,6 @@ find_package(ZLIB REQUIRED)
 pkg_check_modules(SNDFILE REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
-pkg_check_modules(FLUIDSYNTH REQUIRED IMPORTED_TARGET fluidsynth)
-pkg_check_modules(HDF5 REQUIRED IMPORTED_TARGET hdf5)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 if(STEMSMITH_LIBAV)
   pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswresample)
@@ -18,9 +16,23 @@ endif()
 if(STEMSMITH_RUBBERBAND)
   pkg_check_modules(RUBBERBAND REQUIRED IMPORTED_TARGET rubberband)
 endif()
+if(STEMSMITH_FLUIDSYNTH)
+  pkg_check_modules(FLUIDSYNTH REQUIRED IMPORTED_TARGET fluidsynth)
+endif()
 if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
+
+# HDF5's static library: Debian's shared one also reads files in the cloud, and brings libcurl for that with 26 more (TLS, Kerberos,
+# LDAP). Of the static one this part stays outside, but in HDF5 1.14, which refers to it.
+pkg_check_modules(HDF5 REQUIRED hdf5)
+find_library(HDF5_STATIC_LIBRARY libhdf5.a HINTS ${HDF5_LIBRARY_DIRS} REQUIRED)
+find_library(SZIP_LIBRARY sz REQUIRED)
+add_library(stemsmith_hdf5 INTERFACE)
+add_library(hdf5::hdf5 ALIAS stemsmith_hdf5)
+target_include_directories(stemsmith_hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
+target_link_libraries(stemsmith_hdf5 INTERFACE ${HDF5_STATIC_LIBRARY} ${SZIP_LIBRARY} ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS} m
+  -Wl,--push-state,--as-needed,-lcurl,-lcrypto,--pop-state)
 
 # LibTorch by hand: find_package(Torch) of a CUDA build asks for nvcc, which nothing here needs.
 # libtorch_cuda.so is loaded at run time where a GPU driver is present.

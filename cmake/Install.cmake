@@ -1,7 +1,11 @@
-# cmake --install: what other programs need to separate songs. Everything belongs to the component `separate`:
+# cmake --install. The component `separate` is what other programs need to separate songs:
 #   bin/separate
 #   lib/libstemsmith.so, its modules, ONNX Runtime where it is not the system's, cmake/stemsmith, pkgconfig
 #   include/stemsmith: stemsmith.h (C) and the public headers of the folders (C++)
+# The component `stemsmith` is what training takes besides:
+#   bin/stemsmith, stemsmith-torch
+#   lib/ its modules
+#   share/stemsmith/configs
 # The tree can be moved: libraries find each other by $ORIGIN.
 set(CMAKE_INSTALL_LIBDIR lib CACHE PATH "Libraries; programs look for modules in ../lib")
 include(GNUInstallDirs)
@@ -45,6 +49,15 @@ install(TARGETS stemsmith_torchscript COMPONENT separate LIBRARY DESTINATION ${C
 if(TARGET stemsmith_libav)
   install(TARGETS stemsmith_libav COMPONENT separate LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
+set_target_properties(stemsmith PROPERTIES BUILD_RPATH "$ORIGIN/../lib" INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+set_target_properties(stemsmith-torch PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR};${torch_dir}/lib")
+install(TARGETS stemsmith stemsmith-torch COMPONENT stemsmith RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+foreach(module stemsmith_rubberband stemsmith_fluidsynth)
+  if(TARGET ${module})
+    install(TARGETS ${module} COMPONENT stemsmith LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
+endforeach()
+install(DIRECTORY configs COMPONENT stemsmith DESTINATION ${CMAKE_INSTALL_DATADIR}/stemsmith)
 if(NOT ONNXRUNTIME_LIBRARY MATCHES "^/usr/lib")
   get_filename_component(file ${ONNXRUNTIME_LIBRARY} REALPATH)
   install(FILES ${file} COMPONENT separate DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)

@@ -1,6 +1,7 @@
 // FluidSynth behind a narrow door: parts in, stereo audio out. A new synthesizer per call, fixed
-// settings and no threads of its own, so the same parts give the same bytes. The only file that
-// includes FluidSynth is fluid.cpp.
+// settings and no threads of its own, so the same parts give the same bytes. FluidSynth is in the
+// module libstemsmith_fluidsynth.so; where that does not load, all but FindSoundFont throw Error
+// naming what to install.
 #pragma once
 
 #include <filesystem>

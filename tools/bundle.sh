@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs the programs for a machine that has torch 2.11 in its Python, where tools/check_gpu.sh checks them: bin/, lib/ (the
-# module for .ts files and the shared libraries that they need, but LibTorch's own and the C library; libav and Rubber Band
-# stay here; NCCL's module where it was built), configs/, a cache and a song made here, and the HTDemucs of PyPI's demucs
+# module for .ts files and the shared libraries that they need, but LibTorch's own and the C library; libav, Rubber Band and
+# FluidSynth stay here; NCCL's module where it was built), configs/, a cache and a song made here, and the HTDemucs of PyPI's demucs
 # (MIT), where set-up installed it, to compare with. docs/gpu.md says more.
 #
 #   tools/bundle.sh --torch-from DIR [--out FILE]       FILE: out/stemsmith-gpu.tar.gz

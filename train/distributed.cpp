@@ -163,7 +163,7 @@ struct Ranks::Group {
       throw;
     } catch (const std::exception& error) {
       throw Error::Input("NCCL does not start: " + FirstSentence(error), place(),
-                         "use --device cpu, or one rank");
+                         "use " + Option("device", "cpu") + ", or one rank");
     }
   }
 

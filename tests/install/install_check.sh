@@ -57,6 +57,18 @@ PYTHON
 "${alone[@]}" "$prefix/bin/separate" model.onnx song.wav -o program >/dev/null 2>&1
 same program/song/mixture.wav
 
+# Training, beside it: its programs find each other, LibTorch and their modules.
+cmake --install "$build" --component stemsmith --prefix "$prefix" >/dev/null
+refuse '\[(/|:|\])|::|:\]' "$(readelf -d "$prefix/bin/stemsmith" | grep -E 'R(UN)?PATH')" "this path does not move with the tree"
+expect "htdemucs" "$("${alone[@]}" "$prefix/bin/stemsmith" models)"
+[ -s "$prefix/share/stemsmith/configs/models/unet.yaml" ] || fail "the configurations are not installed"
+if [ -e "$prefix/lib/libstemsmith_fluidsynth.so" ]; then
+  expect "made 1 songs" "$("${alone[@]}" "$prefix/bin/stemsmith" synth songs --songs 1 --seconds 5 2>&1)"
+  mv "$prefix/lib/libstemsmith_fluidsynth.so" fluidsynth.so
+  expect "libstemsmith_fluidsynth.so, which this installation lacks ($prefix/lib)" \
+    "$("${alone[@]}" "$prefix/bin/stemsmith" synth more --songs 1 --seconds 5 2>&1 || true)"
+fi
+
 # C++ by CMake.
 cmake -S examples/cpp -B cpp -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build cpp >/dev/null

@@ -18,9 +18,9 @@ endif()
 # What every target of ours is compiled with; nothing is set globally but -fPIC.
 add_library(stemsmith_flags INTERFACE)
 add_library(stemsmith::flags ALIAS stemsmith_flags)
-# GCC 12 sees overlapping copies inside std::string that there are not (its bug 105651).
+# Paths in messages of ours and of LibTorch begin in this folder. GCC 12 sees overlapping copies inside std::string that there are not (its bug 105651).
 target_compile_options(stemsmith_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_include_directories(stemsmith_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 if(STEMSMITH_SANITIZER)
   target_compile_options(stemsmith_flags INTERFACE -fsanitize=${STEMSMITH_SANITIZER} -fno-omit-frame-pointer -g1)

@@ -22,6 +22,7 @@
 #include "core/interrupt.h"
 #include "core/option.h"
 #include "core/text.h"
+#include "train/c10d_message.h"
 #include "train/nccl.h"
 
 namespace stemsmith {
@@ -43,17 +44,6 @@ std::string HereKey(int rank) { return "stemsmith/here/" + std::to_string(rank);
 
 std::vector<std::uint8_t> Bytes(const std::string& text) { return {text.begin(), text.end()}; }
 std::string Text(const std::vector<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
-
-// Messages of c10d and Gloo go on with stack traces and hints for Python.
-std::string FirstSentence(const std::exception& error) {
-  std::string text(FirstLine(error.what()));
-  if (text.starts_with('[')) {  // "[file:line] "
-    if (const auto end = text.find("] "); end != std::string::npos) text = text.substr(end + 2);
-  }
-  text = text.substr(0, text.find(". "));
-  if (text.ends_with('.')) text.pop_back();
-  return text;
-}
 
 // Its own warnings about a connection that is tried again would only hide the error that follows.
 void QuietLog() {

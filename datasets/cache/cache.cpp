@@ -104,9 +104,8 @@ void CacheReader::Impl::CheckTrackFiles() const {
   for (std::size_t i = 0; i < index.tracks.size(); ++i) {
     std::error_code error;
     const std::uintmax_t bytes = std::filesystem::file_size(FileOf(i), error);
-    if (error) {
+    if (error)
       throw Error::Input("a track of the cache is missing", FileOf(i).string(), PrepareAdvice());
-    }
     if (bytes != index.tracks[i].bytes) {
       throw Error::Input("a track of the cache is cut off or was replaced (" +
                              std::to_string(bytes) + " bytes instead of " +
@@ -266,9 +265,8 @@ CacheReader::CacheReader(const std::filesystem::path& path, const Listener& warn
     : impl_(std::make_unique<Impl>(path, warn)) {
   const CacheIndex& index = impl_->index;
   impl_->fingerprint = index.Fingerprint();
-  for (const TrackRecord& record : index.tracks) {
+  for (const TrackRecord& record : index.tracks)
     impl_->tracks.push_back({record.name, record.split, record.frames, record.rms_db});
-  }
   impl_->CheckTrackFiles();
   impl_->CheckSources(warn);
 }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <sstream>
 #include <string>
@@ -24,6 +26,29 @@ struct Case {
   const char* symbols;
   int threads;
 };
+
+std::vector<double> NumbersOf(const std::string& line) {
+  std::istringstream text(line);
+  std::string word;
+  text >> word;
+  std::vector<double> numbers;
+  while (text >> word) numbers.push_back(std::strtod(word.c_str(), nullptr));
+  return numbers;
+}
+
+// Bit for bit, but where all see each other's symbols: there the BLAS of the first serves them all,
+// and rounds in its own way. Numbers too small for a mode that flushes them stay what they are.
+void ExpectEqual(const std::vector<double>& actual, const std::vector<double>& expected,
+                 bool one_blas, const std::string& what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    if (one_blas) {
+      ASSERT_NEAR(actual[i], expected[i], 1e-4 * std::abs(expected[i])) << what << ", " << i;
+    } else {
+      ASSERT_EQ(actual[i], expected[i]) << what << ", " << i;
+    }
+  }
+}
 
 class OneProcess : public ::testing::TestWithParam<Case> {
  protected:
@@ -66,8 +91,11 @@ TEST_P(OneProcess, GivesWhatEachGivesAlone) {
   // All are used before, between and after each other, and then at once.
   const std::vector<std::string> lines = Lines(c, order + " " + order);
   ASSERT_EQ(lines.size(), 6u + 9u);
-  for (const std::string& line : lines)
-    EXPECT_EQ(line, Alone(c, line.substr(0, line.find(' ')))) << order;
+  for (const std::string& line : lines) {
+    const std::string name = line.substr(0, line.find(' '));
+    ExpectEqual(NumbersOf(line), NumbersOf(Alone(c, name)), c.symbols == std::string("global"),
+                order + ": " + name);
+  }
 }
 
 constexpr Case kCases[] = {{"torch onnx opencv", "local", 4},  {"torch opencv onnx", "local", 1},

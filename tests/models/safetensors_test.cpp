@@ -207,9 +207,9 @@ class SafetensorsChecksum : public ::testing::Test {
     return MessageOf([&] { LoadCheckpoint(path_); });
   }
   std::string Told() {
-    TerminalCapture terminal;
-    EXPECT_NO_THROW(LoadCheckpoint(path_));
-    return terminal.Text();
+    Heard heard;
+    EXPECT_NO_THROW(LoadCheckpoint(path_, heard.host().warn));
+    return heard.Take();
   }
   TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "c.safetensors";

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "core/option.h"
 #include "models/weights/import.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"
@@ -89,7 +90,7 @@ TEST(StatePrefix, OfSeveralSetsTheWeightsComeBeforeTheirAverages) {
         ChooseState(Joined({Under(average, kModel), Under("generator.", kModel)}), kModel);
     EXPECT_EQ(chosen.prefix, "generator.");
     EXPECT_EQ(chosen.others, std::vector<std::string>{average});
-    EXPECT_NE(chosen.Note().find("--prefix"), std::string::npos);
+    EXPECT_NE(chosen.Note().find(Option("prefix")), std::string::npos);
   }
   const ChosenState plain = ChooseState(Joined({Under("old.", kModel), kModel}), kModel);
   EXPECT_EQ(Names(plain.state), Names(kModel));

@@ -12,6 +12,7 @@
 #include "separate/runtime.h"
 #include "tests/support/error_of.h"
 #include "tests/support/flips.h"
+#include "tests/support/heard.h"
 #include "tests/support/made_files.h"
 #include "tests/support/models/tiny_onnx.h"
 #include "tests/support/temporary_folder.h"
@@ -24,11 +25,12 @@ using testing::AllDamage;
 using testing::Damage;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
-using testing::TerminalCapture;
 using testing::WithFlips;
 using testing::WriteQuickly;
 
-void Open(const fs::path& path) { Runtime::Open(path, {.device = "cpu"}); }
+void Open(const fs::path& path, const Listener& warn = {}) {
+  Runtime::Open(path, {.device = "cpu", .warn = warn});
+}
 std::string OpenError(const fs::path& path) {
   return testing::MessageOf([&] { Open(path); }, ExitCode::kInputFailed);
 }
@@ -52,9 +54,9 @@ class RuntimeDamage : public ::testing::Test {
   }
   // What is told while it opens.
   std::string Told(const fs::path& path) {
-    TerminalCapture terminal;
-    EXPECT_NO_THROW(Open(path));
-    return terminal.Text();
+    testing::Heard heard;
+    EXPECT_NO_THROW(Open(path, heard.host().warn));
+    return heard.Take();
   }
   TemporaryFolder folder_;
   fs::path onnx_ = folder_ / "model.onnx", torchscript_ = folder_ / "model.ts";

@@ -15,6 +15,7 @@
 #include "datasets/cache/track.h"
 #include "tests/support/error_of.h"
 #include "tests/support/flips.h"
+#include "tests/support/heard.h"
 #include "tests/support/made_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -27,7 +28,6 @@ using ::testing::HasSubstr;
 using testing::MessageOf;
 using testing::Overwrite;
 using testing::TemporaryFolder;
-using testing::TerminalCapture;
 using testing::WithFlips;
 using testing::WriteQuickly;
 
@@ -101,9 +101,9 @@ TEST_F(CacheDamage, AnIndexOfAnEarlierVersionOpensWithANote) {
   const std::string sound = ReadFile(path_);
   const Content whole = ReadAll(CacheReader(path_));
   const auto told = [&] {
-    TerminalCapture terminal;
-    EXPECT_EQ(ReadAll(CacheReader(path_)), whole);
-    return terminal.Text();
+    testing::Heard heard;
+    EXPECT_EQ(ReadAll(CacheReader(path_, heard.host().warn)), whole);
+    return heard.Take();
   };
   EXPECT_EQ(told(), "");
   WriteQuickly(path_, sound.substr(0, sound.size() - kFieldBytes));

@@ -1,6 +1,7 @@
 // The doctor's words about a tree of each kind that holds something damaged, something unused and a
 // contradiction. What it should say lies in tests/datasets/doctor/golden/doctor_KIND.txt.
 #include "audio/encode.h"
+#include "core/option.h"
 #include "datasets/doctor/report.h"
 #include "tests/datasets/doctor/doctor_fixture.h"
 
@@ -55,7 +56,8 @@ class DoctorGolden : public DoctorTest {
   }
   void Expect(const std::string& kind) {
     const DoctorOptions options = Options(kind);
-    std::string text = DoctorText(options, ExamineDataset(options), false);
+    std::string text =
+        ShowOptions(DoctorText(options, ExamineDataset(options), false), OptionStyle::kFlag);
     const std::string root = root_.path().string();
     for (std::size_t at = text.find(root); at != text.npos; at = text.find(root)) {
       text.replace(at, root.size(), "ROOT");

@@ -6,6 +6,7 @@
 #include <limits>
 #include <sstream>
 
+#include "core/option.h"
 #include "datasets/doctor/report.h"
 #include "datasets/doctor/song.h"
 #include "tests/datasets/doctor/doctor_fixture.h"
@@ -288,7 +289,7 @@ TEST_F(DoctorTest, TheReportShowsAllErrorsAndTheFirstRemarksOfAKind) {
   };
   EXPECT_EQ(lines_with(false, "error   train/song?"), 8u);
   EXPECT_EQ(lines_with(false, "remark  train/song?"), kRemarksShown);
-  EXPECT_EQ(lines_with(false, "and 3 more remarks about silence (--all)"), 1u);
+  EXPECT_EQ(lines_with(false, "and 3 more remarks about silence (" + Option("all") + ")"), 1u);
   EXPECT_EQ(lines_with(true, "remark  train/song?"), 8u);
   EXPECT_EQ(lines_with(false, "8 errors to mend, 8 remarks"), 1u);
   const nlohmann::json json = DoctorJson(Options(), result);

@@ -14,6 +14,7 @@
 #include "datasets/loader/loader.h"
 #include "tests/datasets/loader/loader_fixture.h"
 #include "tests/support/flips.h"
+#include "tests/support/heard.h"
 
 namespace stemsmith {
 namespace {
@@ -156,22 +157,21 @@ TEST_F(LoaderTest, PassesOverDamageAndSaysSoOnce) {
   LoaderOptions options = Options();
   options.on_bad_draw = OnBadDraw::kSkip;
   std::vector<Content> taken[2];
-  std::ostringstream warnings;
-  std::streambuf* const before = std::cerr.rdbuf(warnings.rdbuf());
+  testing::Heard heard;
+  options.warn = heard.host().warn;
   for (int i = 0; i < 2; ++i) {
     options.threads = i == 0 ? 1 : 4;
     Loader loader = Make(options);
     taken[i] = Take(loader, 6);
     EXPECT_GE(loader.skipped_draws(), 20);  // five sixths of the audio are damaged
   }
-  std::cerr.rdbuf(before);
   EXPECT_EQ(taken[0], taken[1]);
   for (const Content& batch : taken[0]) {
     for (const float sample : batch.second) {
       ASSERT_TRUE(sample == 0 || Decoded(sample).track == 1 || Decoded(sample).track == 2);
     }
   }
-  const std::string text = warnings.str();
+  const std::string text = heard.Take();
   EXPECT_THAT(text, HasSubstr("song \"a\" at 0.0 s"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;  // once a loader
 }
@@ -182,13 +182,12 @@ TEST_F(LoaderTest, GivesUpWhereEverythingIsDamaged) {
                                  50);
   LoaderOptions options = Options();
   options.on_bad_draw = OnBadDraw::kSkip;
-  std::ostringstream warnings;
-  std::streambuf* const before = std::cerr.rdbuf(warnings.rdbuf());
+  testing::Heard heard;
+  options.warn = heard.host().warn;
   {
     Loader loader = Make(options);
     EXPECT_THROW(loader.Next(), DamagedAudio);
   }
-  std::cerr.rdbuf(before);
 }
 
 TEST_F(LoaderTest, ReadsPlansThatMixStemsOfOneTrack) {

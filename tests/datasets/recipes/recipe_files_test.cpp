@@ -1,5 +1,6 @@
 // What recipes say of files: the mixture's name, what is left out, which audio stream. And what is
 // said where a recipe, or the lack of one, makes a training meaningless.
+#include "core/option.h"
 #include "datasets/recipes/advice.h"
 #include "datasets/recipes/recipe.h"
 #include "tests/datasets/readers/readers_fixture.h"
@@ -157,7 +158,7 @@ TEST_F(RecipeFiles, OfFilesThatCarryTheSongsNameTheAdviceIsTheRecipe) {
   Touch("plain/a/x.wav");
   Touch("plain/b/y.wav");
   Touch("plain/c/z.wav");
-  EXPECT_EQ(advice("plain"), "write a recipe and give it with --recipe");
+  EXPECT_EQ(advice("plain"), "write a recipe and give it with " + Option("recipe"));
 }
 
 TEST_F(RecipeFiles, OneStemOnlyIsDoubted) {

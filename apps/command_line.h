@@ -32,7 +32,7 @@ int RunCommandLine(const std::string& program, CLI::App& app, int argc, char** a
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
     const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) WriteError(std::string("error: ") + error.what());
+    if (error.code() != ExitCode::kPipeClosed) WriteError("error: " + error.text());
     return error.exit_status();
   }
 }

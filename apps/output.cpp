@@ -62,7 +62,7 @@ int FinishProgram(int status) {
   if (output_failure == EPIPE)
     return status == 0 ? static_cast<int>(ExitCode::kPipeClosed) : status;
   errno = output_failure;
-  WriteError(std::string("error: ") + Error::Write("cannot write to standard output", "").what());
+  WriteError("error: " + Error::Write("cannot write to standard output", "").text());
   return status == 0 ? static_cast<int>(ExitCode::kInputFailed) : status;
 }
 

@@ -67,11 +67,12 @@ std::string AdviceFor(int reason, std::string otherwise) {
 }  // namespace
 
 Error::Error(ExitCode code, std::string what, std::string where, std::string advice)
-    : std::runtime_error(OneLine(what, FinalPath(where), advice)),
+    : std::runtime_error(ShowOptions(OneLine(what, FinalPath(where), advice), OptionStyle::kName)),
       code_(code),
       what_(std::move(what)),
       where_(FinalPath(where)),
-      advice_(std::move(advice)) {}
+      advice_(std::move(advice)),
+      text_(OneLine(what_, where_, advice_)) {}
 
 std::string Error::option() const { return OptionIn(where_); }
 

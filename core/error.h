@@ -1,8 +1,8 @@
 // The one exception of stemsmith: what is wrong, where, and what to do about it.
 //
-// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. Options that the
-// texts name are marked (core/option.h). Thrown for bad
-// input and bad surroundings only; programmer errors are asserts.
+// Programs print `error: WHAT (WHERE); ADVICE` on one line and exit with the code. what() is that
+// line without `error: `, with options by their names: "overlap". Thrown for bad input and bad
+// surroundings only; programmer errors are asserts.
 #pragma once
 
 #include <stdexcept>
@@ -42,6 +42,9 @@ class STEMSMITH_PUBLIC Error : public std::runtime_error {
   ExitCode code() const { return code_; }
   bool stopped_by_signal() const { return exit_status() > 128; }
   int exit_status() const { return static_cast<int>(code_); }
+  // The line of what(), in which options are marked: programs show them as flags (core/option.h).
+  const std::string& text() const { return text_; }
+  // Its parts, marked too.
   const std::string& problem() const { return what_; }
   const std::string& where() const { return where_; }
   // The name of the option that is wrong ("overlap", core/option.h), where one is.
@@ -50,7 +53,7 @@ class STEMSMITH_PUBLIC Error : public std::runtime_error {
 
  private:
   ExitCode code_;
-  std::string what_, where_, advice_;
+  std::string what_, where_, advice_, text_;
 };
 
 }  // namespace stemsmith

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "audio/planar_reader.h"
-#include "core/option.h"
 #include "separate/c_handles.h"
 #include "separate/stem_stream.h"
 #include "stemsmith_version.h"
@@ -118,7 +117,7 @@ bool Forget(const void* handle) noexcept {
 
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept {
   try {
-    LastError() = ShowOptions(text, OptionStyle::kName);
+    LastError() = text;
   } catch (...) {
     LastError().clear();
   }

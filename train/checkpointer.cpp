@@ -188,7 +188,7 @@ bool Checkpointer::SaveBest(const nlohmann::json& figures) {
       folder->SaveBest(MakeCheckpoint(false));
       best_not_saved_.reset();
     } catch (const Error& error) {
-      best_not_saved_ = error.what();
+      best_not_saved_ = error.text();
       output_.Warn(*best_not_saved_ + "; training goes on");
     }
   }
@@ -215,7 +215,7 @@ bool Checkpointer::SavePeriodic() {
       saved_step_ = state_.step;
       folder->KeepStep(state_.step, parts_.options.keep);
     } catch (const Error& error) {
-      output_.Warn(std::string(error.what()) + "; training goes on, the checkpoint before is kept");
+      output_.Warn(error.text() + "; training goes on, the checkpoint before is kept");
     }
   }
   return parts_.ranks.Broadcast(saved_step_ == state_.step ? "saved" : "lost") == "saved";
@@ -231,7 +231,7 @@ void Checkpointer::SaveAtEnd(bool saved) {
   try {
     if (!saved) folder->SaveLast(MakeCheckpoint(true));
   } catch (const Error& error) {
-    lost = "the last checkpoint is not saved: " + std::string(error.what());
+    lost = "the last checkpoint is not saved: " + error.text();
   }
   if (lost.empty()) return;
   std::string there =

@@ -83,7 +83,7 @@ Checkpoint RunFolder::LoadNewest(const Listener& warn) const {
       if (!first_problem.empty()) Tell(warn, first_problem + "; going on from " + path.string());
       return checkpoint;
     } catch (const Error& error) {
-      if (first_problem.empty()) first_problem = error.what();
+      if (first_problem.empty()) first_problem = error.text();
     }
   }
   throw Error::Input("no checkpoint of the run can be read: " + first_problem, root_.string(),
@@ -96,7 +96,7 @@ std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step, const Listener&
     try {
       return LoadSound(path, warn);
     } catch (const Error& error) {
-      Tell(warn, error.what());
+      Tell(warn, error.text());
     }
   }
   return std::nullopt;

@@ -236,9 +236,9 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
 }
 
 void ReportFailure(const Error& error, const std::string& input, OutputMode mode) {
-  WriteError(std::string("error: ") + error.what());
+  WriteError("error: " + error.text());
   if (mode == OutputMode::kJson) {
-    PrintResult(mode, "", {{"event", "error"}, {"input", input}, {"message", error.what()}});
+    PrintResult(mode, "", {{"event", "error"}, {"input", input}, {"message", error.text()}});
   }
 }
 

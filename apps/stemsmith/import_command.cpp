@@ -110,7 +110,7 @@ void RunImport(const ImportArguments& arguments) {
       ImportOne(arguments, file, written);
     } catch (const Error& error) {
       if (error.stopped_by_signal()) throw;
-      WriteError(std::string("error: ") + error.what());
+      WriteError("error: " + error.text());
       ++failed;
     }
   }

@@ -246,7 +246,7 @@ void SampleMaker::ReportDamage(const DamagedAudio& damage) const {
   ++skipped_draws_;
   const std::lock_guard lock(reported_mutex_);
   if (reported_.insert(damage.where()).second)
-    Tell(options_.warn, std::string(damage.what()) + " (passed over in training)");
+    Tell(options_.warn, damage.text() + " (passed over in training)");
 }
 
 }  // namespace stemsmith

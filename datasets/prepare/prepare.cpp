@@ -89,7 +89,7 @@ class Preparation {
 
 void Preparation::Fail(const std::string& song, const Error& error) {
   result_.failures.push_back({song, error});
-  const std::string what = error.what(), name = "song \"" + song + "\"";
+  const std::string what = error.text(), name = "song \"" + song + "\"";
   Tell(options_.host.error, what.find(name) == what.npos ? name + ": " + what : what);
 }
 

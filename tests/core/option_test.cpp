@@ -25,6 +25,11 @@ TEST(Option, LeavesTextsAloneThatOnlyLookLikeOne) {
 TEST(Option, IsAFieldOfTheErrorThatIsAboutIt) {
   EXPECT_EQ(Error::Usage("an overlap of 2", Option("overlap"), "").option(), "overlap");
   EXPECT_EQ(Error::Usage("an override", Option("set", "a.b=1"), "").option(), "set");
+  const Error error =
+      Error::Usage("a share of 2", Option("overlap"), "give " + Option("overlap", "0.5"));
+  EXPECT_STREQ(error.what(), "a share of 2 (overlap); give overlap=0.5");
+  EXPECT_EQ(ShowOptions(error.text(), OptionStyle::kFlag),
+            "a share of 2 (--overlap); give --overlap 0.5");
   EXPECT_EQ(Error::Input("cannot read", "song.wav", "use " + Option("device", "cpu")).option(), "");
 }
 

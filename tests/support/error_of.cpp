@@ -21,7 +21,7 @@ std::string MessageOf(const std::function<void()>& action, std::optional<ExitCod
   if (code) {
     EXPECT_EQ(error.code(), *code) << error.what();
   }
-  return ShowOptions(error.what(), OptionStyle::kFlag);
+  return ShowOptions(error.text(), OptionStyle::kFlag);
 }
 
 }  // namespace stemsmith::testing

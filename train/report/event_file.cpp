@@ -208,8 +208,8 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
   if (!warned_) {
     warned_ = true;
     errno = reason;
-    Tell(warn_, std::string(Error::Write("cannot write", path_.string()).what()) +
-                    "; training goes on without it");
+    Tell(warn_,
+         Error::Write("cannot write", path_.string()).text() + "; training goes on without it");
   }
 }
 

@@ -64,8 +64,8 @@ void MetricsLog::Append(const nlohmann::json& record) {
   if (!warned_) {
     warned_ = true;
     errno = reason;
-    Tell(warn_, std::string(Error::Write("cannot write", path_.string()).what()) +
-                    "; training goes on without it");
+    Tell(warn_,
+         Error::Write("cannot write", path_.string()).text() + "; training goes on without it");
   }
 }
 

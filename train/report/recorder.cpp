@@ -88,7 +88,7 @@ void RunRecorder::Show(const ExcerptSet& set) {
       }
     }
   } catch (const Error& error) {
-    Tell(warn_, std::string(error.what()) + "; training goes on");
+    Tell(warn_, error.text() + "; training goes on");
   }
 }
 
@@ -98,7 +98,7 @@ void RunRecorder::End(std::int64_t step, int signal, double seconds) {
   try {
     WriteReport(run_);
   } catch (const Error& error) {
-    Tell(warn_, error.what());
+    Tell(warn_, error.text());
   }
 }
 

@@ -37,7 +37,8 @@ class ProgressView {
 struct Host {
   Listener warn;   // something to know, the work goes on
   Listener error;  // a part of the work failed (a song), the rest goes on
-  // Whether to stop: 0, or a signal. Asked between steps, and within long ones.
+  // Whether to stop: 0, or one of kStopSignals (core/interrupt.h). Asked between steps, and within
+  // long ones, by any thread that works.
   std::function<int()> stop;
   std::function<std::unique_ptr<ProgressView>(const Task&)> progress;
 

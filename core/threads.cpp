@@ -27,10 +27,11 @@ void ForEachSong(std::size_t count, int threads, const std::function<bool()>& st
   std::exception_ptr failure;
   std::mutex mutex;
   const auto run = [&] {
-    while (!failed && !(stop && stop())) {
-      const std::size_t song = next++;
-      if (song >= count) return;
+    while (!failed) {
       try {
+        if (stop && stop()) return;
+        const std::size_t song = next++;
+        if (song >= count) return;
         work(song);
       } catch (...) {
         const std::lock_guard guard(mutex);

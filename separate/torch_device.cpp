@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <filesystem>
+#include <mutex>
 
 #include "core/error.h"
 #include "core/option.h"
@@ -64,16 +65,26 @@ torch::Device TorchDevice(const Device& device) {
                          "a GPU");
 }
 
-ExactFloat32::ExactFloat32()
-    : convolutions_(at::globalContext().allowTF32CuDNN()),
-      products_(at::globalContext().allowTF32CuBLAS()) {
+namespace {
+std::mutex exact_mutex;  // guards the next three, and the settings
+int exact_users = 0;
+bool tf32_in_convolutions = false, tf32_in_products = false;  // as they were
+}  // namespace
+
+ExactFloat32::ExactFloat32() {
+  const std::lock_guard guard(exact_mutex);
+  if (exact_users++ > 0) return;
+  tf32_in_convolutions = at::globalContext().allowTF32CuDNN();
+  tf32_in_products = at::globalContext().allowTF32CuBLAS();
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
 }
 
 ExactFloat32::~ExactFloat32() {
-  at::globalContext().setAllowTF32CuDNN(convolutions_);
-  at::globalContext().setAllowTF32CuBLAS(products_);
+  const std::lock_guard guard(exact_mutex);
+  if (--exact_users > 0) return;
+  at::globalContext().setAllowTF32CuDNN(tf32_in_convolutions);
+  at::globalContext().setAllowTF32CuBLAS(tf32_in_products);
 }
 
 }  // namespace stemsmith

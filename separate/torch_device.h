@@ -20,16 +20,14 @@ const std::string& TorchCudaProblem();
 torch::Device TorchDevice(const Device& device);
 
 // While one lives, GPUs compute float32 in full, as CPUs do: tensor cores else round what goes into
-// convolutions to 11 binary places. For the whole process, put back at the end.
+// convolutions to 11 binary places. For the whole process: of several at once the first sets it and
+// the last puts it back.
 class ExactFloat32 {
  public:
   ExactFloat32();
   ~ExactFloat32();
   ExactFloat32(const ExactFloat32&) = delete;
   ExactFloat32& operator=(const ExactFloat32&) = delete;
-
- private:
-  const bool convolutions_, products_;
 };
 
 }  // namespace stemsmith

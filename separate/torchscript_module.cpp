@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "core/checksum.h"
 #include "core/current_error.h"
@@ -55,31 +56,40 @@ void CheckEntries(const fs::path& path) {
 
 // The same results on every call: no profiling runs, no fusion. LibTorch has these for the whole
 // process, in which others may use it, too: while it lives alone, and then as it was.
+// Of several at once the first sets and the last puts back.
 class LibTorchSettings {
  public:
-  explicit LibTorchSettings(int threads) { Set({false, false, false, false, threads}); }
-  ~LibTorchSettings() { Set(before_); }
+  explicit LibTorchSettings(int threads) : threads_before_(at::get_num_threads()) {
+    if (threads_before_ != threads) at::set_num_threads(threads);
+    const std::lock_guard guard(mutex);
+    if (users++ > 0) return;
+    before = {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
+              torch::jit::canFuseOnCPU(), torch::jit::canFuseOnGPU()};
+    Set({});
+  }
+  ~LibTorchSettings() {
+    if (at::get_num_threads() != threads_before_) at::set_num_threads(threads_before_);
+    const std::lock_guard guard(mutex);
+    if (--users == 0) Set(before);
+  }
   LibTorchSettings(const LibTorchSettings&) = delete;
   LibTorchSettings& operator=(const LibTorchSettings&) = delete;
 
  private:
   struct Values {
     bool profiling, executor, fuse_on_cpu, fuse_on_gpu;
-    int threads;
   };
-  static Values Now() {
-    return {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
-            torch::jit::canFuseOnCPU(), torch::jit::canFuseOnGPU(), at::get_num_threads()};
-  }
   static void Set(const Values& values) {
     torch::jit::getProfilingMode() = values.profiling;
     torch::jit::getExecutorMode() = values.executor;
     torch::jit::overrideCanFuseOnCPU(values.fuse_on_cpu);
     torch::jit::overrideCanFuseOnGPU(values.fuse_on_gpu);
-    if (at::get_num_threads() != values.threads) at::set_num_threads(values.threads);
   }
 
-  const Values before_ = Now();
+  static inline std::mutex mutex;  // guards the next two, and the settings
+  static inline int users = 0;
+  static inline Values before = {};
+  const int threads_before_;  // of the calling thread alone
 };
 
 class TorchScriptRuntime : public Runtime {

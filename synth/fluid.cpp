@@ -59,6 +59,8 @@ void CheckSoundFont(const fs::path& sound_font) {
   if (!in || error || std::memcmp(header, "RIFF", 4) != 0 ||
       std::memcmp(header + 8, "sfbk", 4) != 0)
     throw NoSoundFont(sound_font);
+  constexpr std::uintmax_t kNoChunk = sizeof header + 8;  // smaller: nothing but the header
+  if (claimed < kNoChunk) throw NoSoundFont(sound_font);
   if (claimed > size)
     throw Error::Input("this sound font is cut short", sound_font.string(), SoundFontAdvice());
   Load<LoadSoundFontFunction>("stemsmith_load_sound_font")(sound_font);

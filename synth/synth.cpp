@@ -1,6 +1,7 @@
 #include "synth/synth.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -249,7 +250,12 @@ SynthResult MakeSongs(const SynthOptions& options) {
 
   Progress progress(options.host, {"synth", options.songs, "songs"});
   std::mutex mutex;
-  const auto stop = [&] { return options.host.StopSignal() != 0; };
+  std::atomic<int> stopped{0};
+  const auto stop = [&] {
+    if (int none = 0; stopped == 0)
+      stopped.compare_exchange_strong(none, options.host.StopSignal());
+    return stopped != 0;
+  };
   ForEachSong(missing.size(), ThreadCount(options), stop, [&](std::size_t i) {
     const Song song = ComposeSong(options.seed, missing[i], options.seconds);
     const std::string split = SplitOf(song.index, options);
@@ -269,7 +275,7 @@ SynthResult MakeSongs(const SynthOptions& options) {
     }
     WriteFileAtomically(options.out / layout.list_name, layout.list(finished));
   }
-  if (result.kept + result.rendered < options.songs) result.signal = options.host.StopSignal();
+  if (result.kept + result.rendered < options.songs) result.signal = stopped;
   return result;
 }
 

@@ -19,7 +19,7 @@ struct TrainRequest {
   Device device;
   int threads = 0;             // compute threads; 0: one per core, shared with ranks beside it
   Launch launch;               // who trains together; the same request on all ranks but for this
-  Host host;                   // of all ranks; that of the first alone hears anything
+  Host host;                   // of all ranks; of the others only damaged samples are told
   bool any_precision = false;  // takes train.precision where it does not pay, too; for tests
   // Called after every step with the number of steps done; may throw, which stops the run as a
   // crash would.

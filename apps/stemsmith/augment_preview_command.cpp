@@ -76,7 +76,7 @@ class Preview {
   explicit Preview(const Arguments& arguments)
       : arguments_(arguments),
         chain_(ReadChain(arguments)),
-        cache_(arguments.cache),
+        cache_(arguments.cache, Warn),
         before_(cache_, {}, OptionsOf(arguments, cache_)),
         after_(cache_, chain_, OptionsOf(arguments, cache_)) {
     EnsureWritableFolder(arguments.out);

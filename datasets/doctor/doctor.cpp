@@ -41,7 +41,12 @@ class Doctor {
   void Plan();
   void LeaveOutKnownTakes(Song& song);
   void ExamineSongs();
-  bool ShouldStop() const { return failed_ || options_.host.StopSignal() != 0; }
+  // The first signal counts: what was given up for it is not there at the end.
+  bool ShouldStop() {
+    if (int none = 0; stopped_ == 0)
+      stopped_.compare_exchange_strong(none, options_.host.StopSignal());
+    return failed_ || stopped_ != 0;
+  }
   void Examine(Song& song);
   void ShowProgress(double megabytes);
   void Collect();
@@ -62,6 +67,7 @@ class Doctor {
   std::size_t songs_done_ = 0;
 
   std::atomic<bool> failed_{false};  // what ends all songs under way
+  std::atomic<int> stopped_{0};
 };
 
 void Doctor::FindInTrack(const Track& track, const char* kind, const Error& error) {
@@ -258,7 +264,7 @@ void Doctor::JudgeTargets() {
 DoctorResult Doctor::Run() {
   Plan();
   ExamineSongs();
-  result_.interrupted = options_.host.StopSignal();
+  result_.interrupted = stopped_;
   Collect();
   CompareRecordings();
   // Half a dataset says nothing about what is rare.

@@ -59,7 +59,12 @@ class Preparation {
   void Fail(const std::string& song, const Error& error);
   void FindFreshSongs();
   void MakeSongs();
-  bool ShouldStop() const { return failed_ || options_.host.StopSignal() != 0; }
+  // The first signal counts: what was given up for it is not there at the end.
+  bool ShouldStop() {
+    if (int none = 0; stopped_ == 0)
+      stopped_.compare_exchange_strong(none, options_.host.StopSignal());
+    return failed_ || stopped_ != 0;
+  }
   void MakeSong(Song& song);
   void ShowProgress();
   void Account();
@@ -85,6 +90,7 @@ class Preparation {
   std::chrono::steady_clock::time_point start_;
 
   std::atomic<bool> failed_{false};  // what ends all songs under way
+  std::atomic<int> stopped_{0};
 };
 
 void Preparation::Fail(const std::string& song, const Error& error) {
@@ -327,7 +333,7 @@ PrepareResult Preparation::Run() {
       FindFreshSongs();
       MakeSongs();
       Account();
-      result_.interrupted = options_.host.StopSignal();
+      result_.interrupted = stopped_;
       if (result_.interrupted == 0 && options_.shard.all()) WriteIndex();
     } catch (...) {
       RemoveFolderIfUnused();

@@ -35,6 +35,8 @@ RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_ste
   if (tensorboard) {
     try {
       events_ = std::make_unique<EventFile>(files_.tensorboard, last_step, warn_);
+    } catch (const Error& error) {
+      Tell(warn_, error.text() + "; training goes on without TensorBoard's files");
     } catch (const std::exception& error) {
       Tell(warn_, std::string(error.what()) + "; training goes on without TensorBoard's files");
     }

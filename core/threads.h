@@ -34,10 +34,4 @@ inline int ComputeThreads(int wanted) {
 // starts none.
 std::vector<std::thread> StartThreads(int count, const std::function<void()>& work);
 
-// The songs of a dataset, side by side: calls work(i) for 0 … count-1 on so many threads (0: one
-// per processor), each song on the thread that is free next, until `stop` (which may be empty) says
-// so. What is under way then ends. The first exception ends it likewise, and is thrown at the end.
-void ForEachSong(std::size_t count, int threads, const std::function<bool()>& stop,
-                 const std::function<void(std::size_t song)>& work);
-
 }  // namespace stemsmith

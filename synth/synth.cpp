@@ -1,7 +1,6 @@
 #include "synth/synth.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/for_each_song.h"
 #include "core/json_fields.h"
 #include "core/option.h"
 #include "core/text.h"
@@ -250,13 +250,7 @@ SynthResult MakeSongs(const SynthOptions& options) {
 
   Progress progress(options.host, {"synth", options.songs, "songs"});
   std::mutex mutex;
-  std::atomic<int> stopped{0};
-  const auto stop = [&] {
-    if (int none = 0; stopped == 0)
-      stopped.compare_exchange_strong(none, options.host.StopSignal());
-    return stopped != 0;
-  };
-  ForEachSong(missing.size(), ThreadCount(options), stop, [&](std::size_t i) {
+  const auto make = [&](std::size_t i, const StopQuestion&) {
     const Song song = ComposeSong(options.seed, missing[i], options.seconds);
     const std::string split = SplitOf(song.index, options);
     MakeSong(layout, layout.places(options.out, split, song.name),
@@ -265,7 +259,8 @@ SynthResult MakeSongs(const SynthOptions& options) {
     ++result.rendered;
     progress.Update(result.kept + result.rendered, song.name,
                     {{"song", song.name}, {"split", split}});
-  });
+  };
+  const int signal = ForEachSong(missing.size(), ThreadCount(options), options.host, make);
   progress.Finish();
   if (layout.list != nullptr) {
     std::vector<ListedSong> finished;
@@ -275,7 +270,7 @@ SynthResult MakeSongs(const SynthOptions& options) {
     }
     WriteFileAtomically(options.out / layout.list_name, layout.list(finished));
   }
-  if (result.kept + result.rendered < options.songs) result.signal = stopped;
+  if (result.kept + result.rendered < options.songs) result.signal = signal;
   return result;
 }
 

@@ -1,7 +1,6 @@
 #include "datasets/doctor/doctor.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -9,9 +8,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/for_each_song.h"
 #include "core/option.h"
 #include "core/text.h"
-#include "core/threads.h"
 #include "datasets/doctor/recording.h"
 #include "datasets/doctor/song.h"
 #include "datasets/recipes/advice.h"
@@ -41,13 +40,7 @@ class Doctor {
   void Plan();
   void LeaveOutKnownTakes(Song& song);
   void ExamineSongs();
-  // The first signal counts: what was given up for it is not there at the end.
-  bool ShouldStop() {
-    if (int none = 0; stopped_ == 0)
-      stopped_.compare_exchange_strong(none, options_.host.StopSignal());
-    return failed_ || stopped_ != 0;
-  }
-  void Examine(Song& song);
+  void Examine(Song& song, const StopQuestion& stop);
   void ShowProgress(double megabytes);
   void Collect();
   void CompareRecordings();
@@ -65,9 +58,6 @@ class Doctor {
   std::optional<Progress> progress_;
   double megabytes_done_ = 0;
   std::size_t songs_done_ = 0;
-
-  std::atomic<bool> failed_{false};  // what ends all songs under way
-  std::atomic<int> stopped_{0};
 };
 
 void Doctor::FindInTrack(const Track& track, const char* kind, const Error& error) {
@@ -156,13 +146,13 @@ void Doctor::ShowProgress(double megabytes) {
                     {{"songs", songs_done_}, {"songs_total", songs_.size()}});
 }
 
-void Doctor::Examine(Song& song) {
+void Doctor::Examine(Song& song, const StopQuestion& stop) {
   double told = 0;
   const auto progress = [&](double share) {
     told += share;
     const std::lock_guard guard(mutex_);
     ShowProgress(share * song.megabytes);
-    return ShouldStop();
+    return stop();
   };
   try {
     SongReport report =
@@ -172,9 +162,6 @@ void Doctor::Examine(Song& song) {
     ++songs_done_;
     ShowProgress((1 - told) * song.megabytes);
   } catch (const DoctorStopped&) {
-  } catch (...) {
-    failed_ = true;
-    throw;
   }
 }
 
@@ -182,9 +169,9 @@ void Doctor::ExamineSongs() {
   double megabytes = 0;
   for (const Song& song : songs_) megabytes += song.megabytes;
   progress_.emplace(options_.host, Task{"doctor", static_cast<std::int64_t>(megabytes), "MB"});
-  ForEachSong(
-      songs_.size(), options_.threads, [this] { return ShouldStop(); },
-      [this](std::size_t song) { Examine(songs_[song]); });
+  result_.interrupted = ForEachSong(
+      songs_.size(), options_.threads, options_.host,
+      [this](std::size_t song, const StopQuestion& stop) { Examine(songs_[song], stop); });
   progress_->Finish();
 }
 
@@ -264,7 +251,6 @@ void Doctor::JudgeTargets() {
 DoctorResult Doctor::Run() {
   Plan();
   ExamineSongs();
-  result_.interrupted = stopped_;
   Collect();
   CompareRecordings();
   // Half a dataset says nothing about what is rare.

@@ -1,7 +1,6 @@
 #include "datasets/prepare/prepare.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -10,9 +9,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/for_each_song.h"
 #include "core/option.h"
 #include "core/text.h"
-#include "core/threads.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/lock.h"
 #include "datasets/prepare/track.h"
@@ -59,13 +58,7 @@ class Preparation {
   void Fail(const std::string& song, const Error& error);
   void FindFreshSongs();
   void MakeSongs();
-  // The first signal counts: what was given up for it is not there at the end.
-  bool ShouldStop() {
-    if (int none = 0; stopped_ == 0)
-      stopped_.compare_exchange_strong(none, options_.host.StopSignal());
-    return failed_ || stopped_ != 0;
-  }
-  void MakeSong(Song& song);
+  void MakeSong(Song& song, const StopQuestion& stop);
   void ShowProgress();
   void Account();
   void WriteIndex();
@@ -85,12 +78,8 @@ class Preparation {
   std::mutex mutex_;  // guards what follows
   PrepareResult result_;
   std::optional<Progress> progress_;  // once the amount of work is known
-  std::optional<Error> fatal_;
   double megabytes_done_ = 0, megabytes_total_ = 0, seconds_done_ = 0;
   std::chrono::steady_clock::time_point start_;
-
-  std::atomic<bool> failed_{false};  // what ends all songs under way
-  std::atomic<int> stopped_{0};
 };
 
 void Preparation::Fail(const std::string& song, const Error& error) {
@@ -204,7 +193,7 @@ void Preparation::ShowProgress() {
                      {"megabytes_per_second", rate}});
 }
 
-void Preparation::MakeSong(Song& song) {
+void Preparation::MakeSong(Song& song, const StopQuestion& stop) {
   double told = 0;
   try {
     const auto progress = [&](double share) {
@@ -212,7 +201,7 @@ void Preparation::MakeSong(Song& song) {
       const std::lock_guard guard(mutex_);
       megabytes_done_ += share * song.megabytes;
       ShowProgress();
-      return ShouldStop();
+      return stop();
     };
     auto [record, notes] = PrepareTrack(*song.track, song.mix, track_options_, song.file, progress);
     const std::lock_guard guard(mutex_);
@@ -226,16 +215,14 @@ void Preparation::MakeSong(Song& song) {
     ShowProgress();
   } catch (const PrepareStopped&) {
   } catch (const CacheWriteFailed& failure) {
-    failed_ = true;
-    const std::lock_guard guard(mutex_);
-    if (!fatal_) fatal_ = failure.error;
+    const Error& error = failure.error;
+    throw Error(error.code(), error.problem(), error.where(),
+                (error.advice().empty() ? "" : error.advice() + "; ") +
+                    std::string("songs that are finished are kept"));
   } catch (const Error& error) {
     const std::lock_guard guard(mutex_);
     megabytes_done_ += song.megabytes - told;
     Fail(song.track->name, error);
-  } catch (...) {
-    failed_ = true;
-    throw;
   }
 }
 
@@ -243,15 +230,10 @@ void Preparation::MakeSongs() {
   progress_.emplace(options_.host,
                     Task{"prepare", static_cast<std::int64_t>(megabytes_total_), "MB"});
   start_ = std::chrono::steady_clock::now();
-  ForEachSong(
-      jobs_.size(), options_.threads, [this] { return ShouldStop(); },
-      [this](std::size_t job) { MakeSong(*jobs_[job]); });
+  result_.interrupted = ForEachSong(
+      jobs_.size(), options_.threads, options_.host,
+      [this](std::size_t job, const StopQuestion& stop) { MakeSong(*jobs_[job], stop); });
   progress_->Finish();
-  if (fatal_) {
-    throw Error(fatal_->code(), fatal_->problem(), fatal_->where(),
-                (fatal_->advice().empty() ? "" : fatal_->advice() + "; ") +
-                    std::string("songs that are finished are kept"));
-  }
 }
 
 void Preparation::Account() {
@@ -333,7 +315,6 @@ PrepareResult Preparation::Run() {
       FindFreshSongs();
       MakeSongs();
       Account();
-      result_.interrupted = stopped_;
       if (result_.interrupted == 0 && options_.shard.all()) WriteIndex();
     } catch (...) {
       RemoveFolderIfUnused();

@@ -31,7 +31,8 @@ refuse 'not found|yaml|png|torch|avcodec|rubberband' "$needed" "the library need
 expect "$prefix/lib/libonnxruntime.so.1" "$needed"
 paths=$(readelf -d "$library" "$prefix"/bin/separate "$prefix"/lib/libstemsmith_libav.so 2>/dev/null | grep -E 'R(UN)?PATH' || true)
 refuse '\[/|:/' "$paths" "these paths do not move with the tree"
-refuse "$build|$source" "$(cat "$prefix"/lib/cmake/stemsmith/* "$prefix"/lib/pkgconfig/*)" "the packages name the machine that made them"
+# As whole paths: a clone in /stemsmith has a name that relative ones contain.
+refuse "(^|[^A-Za-z0-9_}.])($build|$source)(/|[^A-Za-z0-9_.-]|\$)" "$(cat "$prefix"/lib/cmake/stemsmith/* "$prefix"/lib/pkgconfig/*)" "the packages name the machine that made them"
 refuse 'nlohmann|yaml|torch/' "$(grep -rn '#include' "$prefix/include")" "public headers include these"
 
 "$build/bin/make_tiny_onnx" model.onnx 44100

@@ -58,19 +58,19 @@ InitOptions ReadInitOptions(const Config& config) {
   return options;
 }
 
-std::unique_ptr<StartWeights> StartWeights::Read(const Config& config,
-                                                 const ModelSetting& setting) {
+std::unique_ptr<StartWeights> StartWeights::Read(const Config& config, const ModelSetting& setting,
+                                                 const Listener& warn) {
   InitOptions options = ReadInitOptions(config);
   if (options.file.empty()) return nullptr;
   std::unique_ptr<StartWeights> start(new StartWeights(std::move(options)));
-  start->ReadFile();
+  start->ReadFile(warn);
   start->CheckSetting(setting);
   start->ChooseSources(setting.stems);
   start->ChooseModel(config, setting);
   return start;
 }
 
-void StartWeights::ReadFile() {
+void StartWeights::ReadFile(const Listener& warn) {
   options_.file = ResolveCheckpoint(options_.file);
   const std::string where = options_.file.string();
   const std::string import =
@@ -89,8 +89,7 @@ void StartWeights::ReadFile() {
     checkpoint_.setting.stems = options_.stems;
     return;
   }
-  checkpoint_ = CheckpointOf(std::move(file), options_.file,
-                             [this](const std::string& note) { messages_.push_back(note); });
+  checkpoint_ = CheckpointOf(std::move(file), options_.file, warn);
   checkpoint_.training.clear();
   if (!options_.stems.empty() && options_.stems != checkpoint_.setting.stems)
     throw Error::Usage(

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/host.h"
 #include "models/checkpoint.h"
 #include "models/stem_transfer.h"
 
@@ -34,8 +35,9 @@ class StartWeights {
   // Null where `config`, a training configuration, has no `init`. Otherwise reads the file; a model
   // that is named has to be the file's but for what init.partial passes over. Throws Error: files
   // that are no weights, another sample rate or number of channels than `setting` has, stems that
-  // `copy` does not find, other models.
-  static std::unique_ptr<StartWeights> Read(const Config& config, const ModelSetting& setting);
+  // `copy` does not find, other models. Warns of files without a checksum.
+  static std::unique_ptr<StartWeights> Read(const Config& config, const ModelSetting& setting,
+                                            const Listener& warn);
 
   // `config` with the file's model where `model:` is left out.
   Config WithModel(const Config& config) const;
@@ -47,7 +49,7 @@ class StartWeights {
 
  private:
   explicit StartWeights(InitOptions options) : options_(std::move(options)) {}
-  void ReadFile();
+  void ReadFile(const Listener& warn);
   void CheckSetting(const ModelSetting& setting) const;
   void ChooseSources(const std::vector<std::string>& stems);
   void ChooseModel(const Config& config, const ModelSetting& setting);

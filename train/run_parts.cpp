@@ -60,7 +60,7 @@ void RunParts::BuildModel() {
   std::unique_ptr<StartWeights> start;
   if (request.resume) {
     config = WithModelOfRun(config, request.run);
-  } else if ((start = StartWeights::Read(config, setting))) {
+  } else if ((start = StartWeights::Read(config, setting, request.host.warn))) {
     config = start->WithModel(config);
   }
   torch::manual_seed(options.seed);

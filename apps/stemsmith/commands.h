@@ -22,6 +22,8 @@ void AddImportCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
+void AddDownloadCommand(CLI::App& app);
+void AddRegisterCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
 

@@ -12,6 +12,8 @@ int main(int argc, char** argv) {
                          {"import", AddImportCommand},
                          {"export", AddExportCommand},
                          {"inspect", AddInspectCommand},
-                         {"models", AddModelsCommand}});
+                         {"models", AddModelsCommand},
+                         {"download", AddDownloadCommand},
+                         {"register", AddRegisterCommand}});
   return RunProgram(argc, argv, all);
 }

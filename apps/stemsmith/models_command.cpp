@@ -1,8 +1,11 @@
 // `stemsmith models`: the table of models with what their default configurations cost.
+#include <algorithm>
 #include <cmath>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/store_model.h"
+#include "catalogue/model_store.h"
 #include "core/text.h"
 #include "models/model_cost.h"
 
@@ -12,6 +15,8 @@ namespace {
 struct ModelsArguments {
   double segment_seconds = 6;
   std::int64_t batch_size = 4;
+  bool catalogue = false;
+  std::filesystem::path catalogue_file;
   OutputMode mode = OutputMode::kAuto;
 };
 
@@ -62,10 +67,47 @@ void ListModels(const ModelsArguments& arguments) {
   PrintResult(arguments.mode, text, {{"models", models}});
 }
 
+// Published models, and the user's own.
+void ListCatalogue(const ModelsArguments& arguments) {
+  const Catalogue catalogue = ChooseCatalogue(arguments.catalogue_file);
+  const std::vector<StoredModel> stored = StoredModels(Warn);
+  const auto is_stored = [&](const std::string& name) {
+    return std::any_of(stored.begin(), stored.end(),
+                       [&](const StoredModel& model) { return model.name == name; });
+  };
+  std::string text = "Published models (* is here; stemsmith download NAME brings one)\n";
+  nlohmann::json rows = CatalogueToJson(catalogue);
+  for (std::size_t i = 0; i < catalogue.size(); ++i) {
+    const CatalogueRow& row = catalogue[i];
+    rows[i]["installed"] = is_stored(row.name);
+    text += Formatted("%c %-12s %s\n", is_stored(row.name) ? '*' : ' ', row.name.c_str(),
+                      row.summary.c_str());
+    if (!row.unsupported.empty()) {
+      text += "               not supported: " + row.unsupported +
+              (row.instead.empty() ? "" : "; take " + row.instead) + "\n";
+      continue;
+    }
+    text += "               " + JoinNames(row.stems) + "; licence: " + row.licence + "\n";
+    if (row.sdr_db)
+      text += Formatted("               SDR %.2f dB (%s)\n", *row.sdr_db, row.sdr_metric.c_str());
+  }
+  nlohmann::json own = nlohmann::json::array();
+  for (const StoredModel& model : stored) {
+    if (FindInCatalogue(catalogue, model.name) != nullptr) continue;
+    own.push_back({{"name", model.name}, {"model", model.file.string()}, {"entry", model.entry}});
+    text += (own.size() == 1 ? "Your own\n" : "") +
+            Formatted("* %-12s %s\n", model.name.c_str(), model.file.c_str());
+  }
+  text += "They lie in " + ModelsFolder().string();
+  PrintResult(arguments.mode, text, {{"catalogue", rows}, {"registered", own}});
+}
+
 }  // namespace
 
 void AddModelsCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("models", "List the models and what they cost");
+  CLI::App* command = app.add_subcommand(
+      "models",
+      "List the models that can be trained and what they cost, or those that can be downloaded");
   auto arguments = std::make_shared<ModelsArguments>();
   AddNumber(*command, "--segment-seconds", arguments->segment_seconds, {0.01, 600},
             "Length that memory is estimated for")
@@ -73,8 +115,15 @@ void AddModelsCommand(CLI::App& app) {
   AddNumber(*command, "--batch-size", arguments->batch_size, {1, 4096},
             "Training batch, the same way")
       ->capture_default_str();
+  command->add_flag("--catalogue", arguments->catalogue,
+                    "List published models, which `stemsmith download` brings, and your own");
+  command->add_option("--catalogue-file", arguments->catalogue_file,
+                      "A catalogue of your own (YAML) instead of the shipped one");
   AddOutputFlags(*command, arguments->mode);
-  command->callback([arguments] { ListModels(*arguments); });
+  command->callback([arguments] {
+    arguments->catalogue || !arguments->catalogue_file.empty() ? ListCatalogue(*arguments)
+                                                               : ListModels(*arguments);
+  });
 }
 
 }  // namespace stemsmith

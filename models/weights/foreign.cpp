@@ -3,8 +3,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "models/weights/pickle.h"
-#include "models/weights/sha256.h"
 #include "models/weights/state_prefix.h"
 #include "models/weights/torch_file.h"
 

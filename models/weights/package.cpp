@@ -10,12 +10,12 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/option.h"
+#include "core/sha256.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
 #include "models/weights/dialects/demucs_classes.h"
 #include "models/weights/dialects/json_options.h"
 #include "models/weights/pickle_writer.h"
-#include "models/weights/sha256.h"
 
 namespace stemsmith {
 namespace {

@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "models/weights/package.h"
 #include "models/weights/pickle_writer.h"
-#include "models/weights/sha256.h"
+#include "core/sha256.h"
 #include "models/weights/torch_file.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"

@@ -1,0 +1,80 @@
+// stemsmith register: a model of one's own by a name.
+#include <memory>
+
+#include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/store_model.h"
+#include "catalogue/model_store.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/text.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct RegisterArguments {
+  fs::path source;
+  std::string name, licence;
+  bool replace = false;
+  OutputMode mode = OutputMode::kAuto;
+};
+
+bool IsExported(const fs::path& source) {
+  const std::string ending = ResolveModel(source).extension().string();
+  return ending == ".onnx" || ending == ".ts";
+}
+
+void RunRegister(const RegisterArguments& arguments) {
+  CatchInterrupts();
+  const Host host = TerminalHost(arguments.mode);
+  CheckModelName(arguments.name, "--name");
+  const CatalogueRow* published = FindInCatalogue(ShippedCatalogue(), arguments.name);
+  if (published != nullptr)
+    throw Error::Usage("'" + arguments.name + "' is the name of a published model", "--name",
+                       "choose another one");
+  ModelWork work(arguments.name);
+  if (const auto stored = FindStoredModel(arguments.name); stored && !arguments.replace)
+    throw Error::Usage("there is a model called '" + arguments.name + "'", stored->file.string(),
+                       "choose another name, or pass --replace");
+  const json entry = {{"name", arguments.name},
+                      {"summary", "registered from " + fs::absolute(arguments.source).string()},
+                      {"origin", "registered"},
+                      {"licence", arguments.licence}};
+  json stored;
+  if (IsExported(arguments.source)) {
+    stored = StoreModelFile(arguments.name, arguments.source, entry, host);
+  } else {
+    const fs::path checkpoint = ResolveCheckpoint(arguments.source);
+    stored = StoreCheckpoint(arguments.name, LoadCheckpoint(checkpoint, host.warn),
+                             checkpoint.string(), entry, false, host);
+  }
+  work.Done();
+  const fs::path model = FindStoredModel(arguments.name)->file;
+  PrintResult(arguments.mode,
+              model.string() + ": " + JoinNames(stored["stems"].get<std::vector<std::string>>()) +
+                  "\nseparate " + arguments.name + " SONG",
+              {{"name", arguments.name}, {"model", model.string()}, {"entry", stored}});
+}
+
+}  // namespace
+
+void AddRegisterCommand(CLI::App& app) {
+  auto arguments = std::make_shared<RegisterArguments>();
+  CLI::App* command =
+      app.add_subcommand("register", "Give a model of your own a name, for `separate NAME`");
+  command
+      ->add_option("source", arguments->source,
+                   "An exported model, the folder of one, a run, or a checkpoint")
+      ->required()
+      ->type_name("FILE|RUN");
+  command->add_option("--name", arguments->name, "Letters, digits, hyphens and underscores")
+      ->required();
+  command->add_option("--licence", arguments->licence, "What is said of its licence");
+  command->add_flag("--replace", arguments->replace, "Replace the model that has this name");
+  AddOutputFlags(*command, arguments->mode);
+  command->callback([arguments] { RunRegister(*arguments); });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,118 @@
+#include "apps/stemsmith/store_model.h"
+
+#include <cstdlib>
+
+#include "catalogue/catalogue_file.h"
+#include "catalogue/model_store.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "export/export.h"
+#include "separate/manifest.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+void AddModelInfo(const ModelInfo& info, json& entry) {
+  entry["architecture"] = info.model_name;
+  entry["stems"] = info.stems;
+  entry["sample_rate_hz"] = info.sample_rate_hz;
+  entry["channels"] = info.channels;
+}
+
+// Appears with all its files at once, or takes the place of an older one.
+class NewModel {
+ public:
+  explicit NewModel(const std::string& name)
+      : folder_((fs::create_directories(ModelsFolder()), ModelsFolder() / name), ModelsFolder()) {}
+  fs::path Add(const std::string& file) { return folder_.Add(file); }
+  const fs::path& folder() const { return folder_.folder(); }
+  void Commit(const json& entry) {
+    WriteEntry(folder_.Add("entry.json"), entry);
+    folder_.Commit();
+  }
+
+ private:
+  PendingFolder folder_;
+};
+
+// Of an older model of this name, in another format: it would be taken instead.
+void RemoveOthers(const std::string& name, const std::vector<std::string>& kept) {
+  std::error_code code;
+  for (const char* file : {"model.onnx", "model.onnx.data", "model.ts", "checkpoint.safetensors"})
+    if (std::find(kept.begin(), kept.end(), file) == kept.end())
+      fs::remove(ModelsFolder() / name / file, code);
+}
+
+}  // namespace
+
+Catalogue ChooseCatalogue(const fs::path& file) {
+  if (!file.empty()) return ReadCatalogue(file);
+  const char* named = std::getenv("STEMSMITH_CATALOGUE");
+  if (named != nullptr && *named != '\0') return ReadCatalogue(named);
+  return ShippedCatalogue();
+}
+
+ModelWork::ModelWork(const std::string& name) : folder_(ModelWorkFolder(name)) {
+  CheckModelName(name, "");
+  do {  // the process before may remove the folder as it ends
+    lock_.reset();
+    EnsureWritableFolder(folder_);
+    lock_ = std::make_unique<FolderLock>(
+        folder_, "another process works on the model '" + name + "'", "wait until it has ended");
+  } while (!lock_->StillThere());
+}
+
+ModelWork::~ModelWork() {
+  std::error_code code;
+  if (done_) fs::remove_all(folder_, code);
+}
+
+json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
+                     const std::string& where, json entry, bool keep, const Host& host) {
+  NewModel made(name);
+  ExportOptions options;
+  options.out = made.folder();
+  options.formats = {"onnx"};
+  options.host = host;
+  std::vector<std::string> kept = {"model.onnx"};
+  made.Add("model.onnx");
+  const ExportResult result = ExportCheckpoint(checkpoint, where, options);
+  AddModelInfo(result.manifest, entry);
+  entry["largest_error"] = result.files.front().largest_error;
+  if (!result.files.front().data_path.empty()) {
+    kept.push_back("model.onnx.data");
+    made.Add(kept.back());
+  }
+  if (keep) {
+    kept.push_back("checkpoint.safetensors");
+    SaveCheckpoint(made.Add(kept.back()), checkpoint);
+  }
+  made.Commit(entry);
+  RemoveOthers(name, kept);
+  return entry;
+}
+
+json StoreModelFile(const std::string& name, const fs::path& model, json entry, const Host& host) {
+  const fs::path file = ResolveModel(model);
+  const auto runtime = Runtime::Open(file, {.device = Device::Kind::kCpu, .warn = host.warn});
+  AddModelInfo(runtime->info(), entry);
+  NewModel made(name);
+  const bool onnx = runtime->description().starts_with("ONNX");
+  std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
+  std::error_code code;
+  fs::copy_file(file, made.Add(kept.front()), code);
+  const fs::path data = file.parent_path() / "model.onnx.data";
+  if (!code && onnx && fs::is_regular_file(data)) {
+    kept.push_back("model.onnx.data");
+    fs::copy_file(data, made.Add(kept.back()), code);
+  }
+  if (code) throw Error::Input("cannot copy the model: " + code.message(), file.string(), "");
+  made.Commit(entry);
+  RemoveOthers(name, kept);
+  return entry;
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,13 @@
+#include "catalogue/http.h"
+
+#include "core/module.h"
+
+namespace stemsmith {
+
+HttpResult HttpGet(const HttpRequest& request) {
+  static const auto get = reinterpret_cast<HttpGetFunction>(
+      LoadModuleSymbol("curl", "stemsmith_http_get", "downloads"));
+  return get(request);
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,257 @@
+#include "core/file_content.h"
+
+#include <algorithm>
+#include <fstream>
+#include <initializer_list>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/file_kind.h"
+
+namespace stemsmith {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr unsigned Bit(FileUse use) { return 1u << static_cast<unsigned>(use); }
+
+template <typename... Uses>
+constexpr unsigned Bits(Uses... uses) {
+  return (0u | ... | Bit(uses));
+}
+
+struct ContentRow {
+  FileContent content;
+  const char* name;
+  unsigned uses;       // that take it
+  const char* advice;  // @ stands for the path, % for the path without its last ending
+};
+
+using enum FileContent;
+using enum FileUse;
+
+constexpr ContentRow kContents[] = {
+    {kMissing, "nothing", ~0u, ""},
+    {kUnknown, "a file of an unknown kind", ~0u, ""},
+    {kSong, "a song", Bit(kSeparateSong), "split it into stems: separate MODEL @ -o DIR"},
+    {kOnnx, "a model (ONNX)", Bits(kSeparateModel, kInspectFile), "use it: separate @ SONG -o DIR"},
+    {kTorchScript, "a model (TorchScript)", Bits(kSeparateModel, kInspectFile),
+     "use it: separate @ SONG -o DIR"},
+    {kExportFolder, "a folder that `stemsmith export` wrote", Bits(kSeparateModel, kInspectFile),
+     "use it: separate @ SONG -o DIR"},
+    {kCheckpoint, "a checkpoint", Bits(kStartWeights, kImportFile, kInspectFile),
+     "make a model of it: stemsmith export @ --out DIR"},
+    {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile, kDatasetRoot),
+     "make a model of it: stemsmith export @ --out DIR"},
+    {kRun, "a training run", Bits(kStartWeights, kInspectFile, kWatchRun),
+     "look at it: stemsmith watch @; go on with it: stemsmith train @/config.yaml --run @ "
+     "--resume; make a model of it: stemsmith export @ --out DIR"},
+    {kWeights, "a file of another program's weights", Bit(kImportFile),
+     "turn it into a checkpoint: stemsmith import @ --out DIR"},
+    {kBag, "a list of another program's models", Bit(kImportFile),
+     "turn it into a checkpoint: stemsmith import @ --out DIR"},
+    {kUnmixFolder, "a folder of Open-Unmix", Bit(kImportFile),
+     "turn it into a checkpoint: stemsmith import @ --out DIR"},
+    {kCache, "a cache (HDF5)", Bits(kCacheFile, kInspectFile),
+     "look at it: stemsmith inspect @; train on it: stemsmith train CONFIG --run DIR --set "
+     "dataset.cache=@"},
+    {kTrackFolder, "the folder of a cache's songs", 0,
+     "name the file beside it: stemsmith inspect %"},
+    {kConfig, "a training configuration", Bit(kTrainConfig),
+     "train with it: stemsmith train @ --run DIR"},
+    {kRecipe, "a recipe", Bit(kRecipeFile),
+     "prepare songs with it: stemsmith prepare LAYOUT ROOT --out CACHE --recipe @"},
+    // Datasets are tables, too; configurations and recipes with nothing of their own are texts; and
+    // what decodes songs says best what is wrong with one.
+    {kText, "a text file",
+     Bits(kSeparateSong, kTrainConfig, kRecipeFile, kDatasetRoot, kImportFile), ""},
+    // Said by who looks into it: no songs, no checkpoints, several of them.
+    {kFolder, "a folder", ~0u, ""},
+};
+
+struct UseRow {
+  FileUse use;
+  const char* wanted;
+  const char* advice;  // where that of the content says nothing
+};
+
+constexpr UseRow kUses[] = {
+    {kSeparateModel, "a model", "give a model.ts or model.onnx written by `stemsmith export`"},
+    {kSeparateSong, "an audio file", "give a song"},
+    {kTrainConfig, "a training configuration", "give a YAML file (docs/training.md)"},
+    {kDatasetRoot, "a dataset", "give the folder of the songs"},
+    {kRecipeFile, "a recipe", "give a YAML file (docs/datasets.md)"},
+    {kCacheFile, "a cache", "make one: stemsmith prepare"},
+    {kStartWeights, "a run or a checkpoint", "give a run folder or a .safetensors file"},
+    {kImportFile, "weights of another program", "give a .th, .pt, .ckpt or .safetensors file"},
+    {kInspectFile, "a file of stemsmith", "it shows caches, runs, checkpoints and exported models"},
+    {kWatchRun, "a training run", "give the folder named by stemsmith train --run"},
+};
+
+template <typename Rows, typename Member, typename Value>
+const auto& RowOf(const Rows& rows, Member member, Value value) {
+  return *std::find_if(std::begin(rows), std::end(rows),
+                       [&](const auto& row) { return row.*member == value; });
+}
+
+constexpr std::size_t kHeadBytes = std::size_t{64} << 10;
+constexpr std::size_t kTailBytes = std::size_t{1}
+                                   << 20;  // the names in a zip archive lie at its end
+
+std::string ReadPart(const fs::path& path, std::size_t count, bool at_end) {
+  std::ifstream in(path, std::ios::binary);
+  if (at_end) {
+    in.seekg(0, std::ios::end);
+    const std::streamoff size = in.tellg();
+    in.seekg(std::max<std::streamoff>(0, size - static_cast<std::streamoff>(count)));
+  }
+  std::string bytes(count, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, in.gcount())));
+  return bytes;
+}
+
+bool Has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+bool IsSong(std::string_view head) {
+  for (const char* begin :
+       {"RIFF", "RF64", "BW64", "riff", "fLaC", "OggS", "ID3", "FORM", "caff", ".snd", "wvpk",
+        "MAC ", "TTA1", "#!AMR", "\x1a\x45\xdf\xa3", "\x30\x26\xb2\x75\x8e\x66\xcf\x11"})
+    if (head.starts_with(begin)) return true;
+  if (head.size() > 8 && head.substr(4, 4) == "ftyp") return true;
+  // A frame of MPEG audio; in the second byte all bits of the layer and the version are a byte
+  // order mark.
+  return head.size() > 4 && head[0] == '\xff' && (head[1] & 0xe0) == 0xe0 && head[1] != '\xfe' &&
+         head[1] != '\xff';
+}
+
+FileContent ContentOfArchive(const fs::path& path) {
+  const std::string names = ReadPart(path, kTailBytes, true);
+  if (Has(names, "/constants.pkl")) return kTorchScript;
+  return Has(names, "/data.pkl") ? kWeights : kUnknown;
+}
+
+// A little-endian length, then JSON.
+bool IsSafetensors(std::string_view head) {
+  return head.size() > 9 && head[8] == '{' && head.substr(5, 3) == std::string_view("\0\0\0", 3);
+}
+
+// Keys at the left margin.
+std::set<std::string> TopKeys(std::string_view text) {
+  std::set<std::string> keys;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    const std::size_t colon = line.find(':');
+    if (colon != std::string_view::npos && colon > 0 && (std::isalpha(line[0]) != 0) &&
+        line.find(' ') > colon)
+      keys.emplace(line.substr(0, colon));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return keys;
+}
+
+bool IsText(std::string_view head) {
+  return std::none_of(head.begin(), head.end(), [](unsigned char c) {
+    return (c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f') || c == 0x7f;
+  });
+}
+
+FileContent ContentOfText(std::string_view head, const fs::path& path) {
+  if (path.extension() != ".yaml" && path.extension() != ".yml") return kText;
+  const std::set<std::string> keys = TopKeys(head);
+  for (const char* key : {"dataset", "model", "loss", "train", "init", "optimizer", "extends"})
+    if (keys.contains(key)) return kConfig;
+  if (keys.contains("models")) return kBag;
+  return keys.contains("stems") ? kRecipe : kText;
+}
+
+FileContent ContentOfFile(const fs::path& path) {
+  const std::string head = ReadPart(path, kHeadBytes, false);
+  if (head.empty()) return kUnknown;
+  if (head.starts_with("\x89HDF\r\n\x1a\n")) return kCache;
+  if (head.starts_with("PK\x03\x04")) return ContentOfArchive(path);
+  if (IsSafetensors(head)) return Has(head, "\"stemsmith.") ? kCheckpoint : kWeights;
+  if (IsText(head)) return ContentOfText(head, path);
+  // A pickle of protocol 2 to 5, as older torch.save wrote it.
+  if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return kWeights;
+  if (IsSong(head)) return kSong;
+  // A protobuf whose first field is a small number, ir_version, and whose next is a text or a
+  // number.
+  if (head.size() > 4 && head[0] == '\x08' && head[1] > 2 && head[1] < 32 &&
+      (head[2] == '\x12' || head[2] == '\x1a' || head[2] == '\x3a' || head[2] == '\x42' ||
+       head[2] == '\x72'))
+    return kOnnx;
+  return kUnknown;
+}
+
+FileContent ContentOfFolder(const fs::path& path) {
+  std::error_code code;
+  if (fs::is_directory(path / "checkpoints", code) ||
+      (fs::exists(path / "config.yaml", code) && fs::exists(path / "metrics.jsonl", code)))
+    return kRun;
+  bool model = false, checkpoint = false, folder = false, other_weights = false, unmix = false;
+  for (auto entry = fs::directory_iterator(path, code); !code && entry != fs::directory_iterator();
+       entry.increment(code)) {
+    const fs::path file = entry->path();
+    std::error_code ignored;
+    folder = folder || entry->is_directory(ignored);
+    model = model || file.filename() == "model.onnx" || file.filename() == "model.ts";
+    checkpoint = checkpoint || file.extension() == ".safetensors";
+    other_weights = other_weights || file.extension() == ".pth";
+    unmix = unmix || file.filename() == "separator.json";
+  }
+  fs::path index = path;
+  if (!index.has_filename()) index = index.parent_path();
+  if (index.extension() == ".d" && ContentOf(index.replace_extension()) == kCache)
+    return kTrackFolder;
+  // Songs may lie in folders beside any of these.
+  if (folder) return kFolder;
+  if (unmix && other_weights) return kUnmixFolder;
+  if (model) return kExportFolder;
+  return checkpoint ? kCheckpoints : kFolder;
+}
+
+std::string Filled(std::string_view advice, const fs::path& path) {
+  fs::path shorter = path;
+  if (!shorter.has_filename()) shorter = shorter.parent_path();
+  const std::string whole = shorter.string(), part = shorter.replace_extension().string();
+  std::string text;
+  for (const char c : advice) {
+    if (c == '@') {
+      text += whole;
+    } else if (c == '%') {
+      text += part;
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+FileContent ContentOf(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (!fs::exists(status)) return kMissing;
+  if (fs::is_directory(status)) return ContentOfFolder(path);
+  return fs::is_regular_file(status) ? ContentOfFile(path) : kUnknown;
+}
+
+std::string NameOf(FileContent content) {
+  return RowOf(kContents, &ContentRow::content, content).name;
+}
+
+void CheckContent(const fs::path& path, FileUse use) {
+  const ContentRow& row = RowOf(kContents, &ContentRow::content, ContentOf(path));
+  if ((row.uses & Bit(use)) != 0) return;
+  const UseRow& wanted = RowOf(kUses, &UseRow::use, use);
+  throw Error::Input(std::string("this is ") + row.name + ", not " + wanted.wanted, path.string(),
+                     row.advice[0] != '\0' ? Filled(row.advice, path) : wanted.advice);
+}
+
+}  // namespace stemsmith

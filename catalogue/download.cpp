@@ -178,7 +178,8 @@ class Downloader {
         result = Request(address);
       } catch (const Refusal& refusal) {
         part_.Clear();
-        return refusal.why;
+        if (before == 0 || !std::exchange(again, false)) return refusal.why;
+        continue;
       }
       part_.Close();
       offline_ |= result.offline;

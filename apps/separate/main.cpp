@@ -7,7 +7,10 @@
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
 #include "apps/output.h"
+#include "apps/separate/download_model.h"
+#include "apps/separate/model_choice.h"
 #include "apps/terminal.h"
+#include "catalogue/local_copies.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -24,9 +27,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct Arguments {
-  std::string model;
-  std::vector<std::string> inputs;
-  std::string output;
+  std::vector<std::string> words;  // the model and the songs
+  std::string model, default_model;
+  bool download = false;
+  std::string output = "stems";
   std::vector<std::string> stems;
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
@@ -40,6 +44,12 @@ struct Arguments {
 constexpr double kHighestOverlap = 0.999;
 
 constexpr char kFooter[] =
+    "MODEL is a name of `stemsmith models --catalogue`, or a model.ts or model.onnx from "
+    "`stemsmith "
+    "export`, or the folder of both. It may be left out where a single model is installed, or "
+    "where "
+    "the settings file has default-model = \"NAME\". Every other option may stand in that file, "
+    "too: format = \"flac\".\n"
     "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song; with --format "
     "stem.mp4 to DIR/TRACK.stem.mp4.\n"
     "A track is named as its file; `mixture` and `mix` as the folder they lie in.\n"
@@ -87,15 +97,19 @@ std::string BitratesText() {
 }
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("model", arguments.model,
-                 "A model.ts or model.onnx from `stemsmith export`, or the folder of both")
+  app.add_option("words", arguments.words, "The model, songs, and folders with songs")
       ->required()
-      ->type_name("MODEL");
-  app.add_option("inputs", arguments.inputs, "Songs, and folders with songs")
-      ->required()
-      ->type_name("INPUT");
+      ->configurable(false)
+      ->type_name("[MODEL] SONG…");
+  app.add_option("-m,--model", arguments.model,
+                 "The model, where it is not one of the words before")
+      ->configurable(false);
+  app.add_option("--default-model", arguments.default_model,
+                 "The model where none is named; for the settings file");
+  app.add_flag("--download", arguments.download,
+               "Download a published model that is not here yet: runs `stemsmith download`");
   app.add_option("-o,--out", arguments.output, "The folder for the stems")
-      ->required()
+      ->capture_default_str()
       ->type_name("DIR");
   AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
       ->allow_extra_args(false);  // the words behind it are the model and the songs
@@ -131,6 +145,11 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
          "--quiet", [&arguments] { arguments.mode = OutputMode::kQuiet; },
          "Only errors and warnings")
       ->excludes(json_flag);
+  const fs::path settings = UserFolder("XDG_CONFIG_HOME", ".config");
+  app.set_config("--settings", settings.empty() ? "" : settings / "stemsmith/separate.toml",
+                 "Options as NAME = VALUE; those of the command line count for more")
+      ->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer(kFooter);
 }
 
@@ -162,8 +181,8 @@ void CheckOutputFolder(const std::string& output) {
 
 void StopWhenInterrupted() { StopIfInterrupted("interrupted, the song in work was left out"); }
 
-void CheckTargets(const InputSongs& list, const Separator& separator, const Arguments& arguments) {
-  std::vector<fs::path> targets, sources = {arguments.model};
+void CheckTargets(const InputSongs& list, const Separator& separator, const fs::path& model) {
+  std::vector<fs::path> targets, sources = {model};
   for (const InputSong& song : list.songs) {
     sources.push_back(song.file);
     for (fs::path& target : separator.Targets(song.folder)) targets.push_back(std::move(target));
@@ -242,14 +261,24 @@ void ReportFailure(const Error& error, const std::string& input, OutputMode mode
   }
 }
 
+fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
+  if (choice.missing.empty()) return choice.file;
+  if (arguments.download) return DownloadModel(choice.missing, arguments.mode);
+  throw Error::Input("the model '" + choice.missing + "' is not here yet", "",
+                     "download it: stemsmith download " + choice.missing + "; or pass --download");
+}
+
 int Run(const CLI::App& app, const Arguments& arguments) {
   CatchInterrupts();
   const SeparatorOptions options = OptionsOf(app, arguments);
-  const std::vector<fs::path> inputs(arguments.inputs.begin(), arguments.inputs.end());
+  const ModelChoice choice =
+      ChooseModelAndInputs(arguments.model, arguments.default_model, arguments.words);
+  const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.output);
-  std::unique_ptr<Runtime> runtime = Runtime::Open(arguments.model, arguments.runtime);
+  const fs::path model = ModelOf(choice, arguments);
+  std::unique_ptr<Runtime> runtime = Runtime::Open(model, arguments.runtime);
   Separator separator(*runtime, options);
-  CheckTargets(list, separator, arguments);
+  CheckTargets(list, separator, model);
   CheckOutputFolder(arguments.output);
 
   if (arguments.mode == OutputMode::kAuto) {

@@ -13,11 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool IsModelContent(FileContent content) {
-  return content == FileContent::kOnnx || content == FileContent::kTorchScript ||
-         content == FileContent::kExportFolder;
-}
-
 // Of a file that is damaged or not there: Runtime::Open says so.
 bool IsCalledModel(const std::string& word) {
   const std::string ending = fs::path(word).extension().string();
@@ -78,6 +73,35 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
   choice.missing = word;
 }
 
+// The places of the words that are meant as models: none or one.
+std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, const Names& names) {
+  std::vector<std::size_t> models, folders;
+  std::error_code code;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const FileContent content = ContentOf(words[i]);
+    const bool is_name = names.Knows(words[i]);
+    // Behind a model, a file is to be separated, whatever it is.
+    if (!models.empty() && models[0] == 0 && !(is_name && !fs::exists(words[i], code))) continue;
+    if (is_name || IsCalledModel(words[i]) || content == FileContent::kOnnx ||
+        content == FileContent::kTorchScript) {
+      models.push_back(i);
+    } else if (content == FileContent::kExportFolder) {
+      folders.push_back(i);
+    }
+  }
+  if (models.empty() && !folders.empty()) models.push_back(folders[0]);
+  if (models.size() > 1)
+    throw Error::Usage(
+        "two of the words are models: '" + words[models[0]] + "' and '" + words[models[1]] + "'",
+        "", "give one, or name it with --model");
+  // The first of several words was meant as one, where it is no song.
+  if (models.empty() && words.size() > 1) {
+    const FileContent content = ContentOf(words[0]);
+    if (content != FileContent::kSong && content != FileContent::kFolder) models.push_back(0);
+  }
+  return models;
+}
+
 std::string HowToGetOne(const Names& names) {
   if (names.stored().empty())
     return "download one: stemsmith download htdemucs (stemsmith models --catalogue lists all), or "
@@ -96,19 +120,7 @@ ModelChoice ChooseModelAndInputs(const std::string& model, const std::string& de
     choice.inputs = words;
     FillModel(model, true, names, choice);
   } else {
-    std::vector<std::size_t> models;
-    for (std::size_t i = 0; i < words.size(); ++i)
-      if (names.Knows(words[i]) || IsCalledModel(words[i]) || IsModelContent(ContentOf(words[i])))
-        models.push_back(i);
-    if (models.size() > 1)
-      throw Error::Usage(
-          "two of the words are models: '" + words[models[0]] + "' and '" + words[models[1]] + "'",
-          "", "give one, or name it with --model");
-    // The first of several words was meant as one, where it is no song.
-    if (models.empty() && words.size() > 1) {
-      const FileContent content = ContentOf(words[0]);
-      if (content != FileContent::kSong && content != FileContent::kFolder) models.push_back(0);
-    }
+    const std::vector<std::size_t> models = ModelsAmong(words, names);
     choice.inputs = words;
     if (!models.empty()) {
       choice.inputs.erase(choice.inputs.begin() + static_cast<std::ptrdiff_t>(models[0]));

@@ -71,7 +71,7 @@ TEST_F(SeparateProgram, BadModelsEndWithOneLine) {
   const std::string whole = ReadFile(folder_ / "model.onnx");
   WriteFileAtomically(folder_ / "cut.onnx", whole.substr(0, whole.size() / 2));
   WriteFileAtomically(folder_ / "text.onnx", "not a model\n");
-  for (const char* name : {"cut.onnx", "text.onnx", "missing.onnx", "good.wav"}) {
+  for (const char* name : {"cut.onnx", "text.onnx", "missing.onnx", "missing.wav"}) {
     const ProgramResult result = Separate(std::string(name) + " good.wav -o out");
     EXPECT_EQ(result.status, 1) << name;
     EXPECT_THAT(result.err, AllOf(HasSubstr("error: "), HasSubstr(name)));
@@ -112,8 +112,13 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"model.onnx good.wav -o file/below", "file"},
       {"model.onnx good.wav -o /proc/nowhere", "/proc/nowhere"},
       {"model.onnx . -o .", "output folder"},
-      {"model.onnx -o out", "inputs"},
-      {"model.onnx good.wav", "--out"},
+      {"model.onnx -o out", "no songs"},
+      {"-o out", "words"},
+      {"good.wav -o out", "stemsmith download htdemucs"},
+      {"htdemux good.wav -o out", "did you mean 'htdemucs'?"},
+      {"htdemucs umxl good.wav -o out", "two of the words are models"},
+      {"mdx_q good.wav -o out", "take 'mdx'"},
+      {"good.wav model.onnx text.onnx -o out", "two of the words are models"},
   };
   for (const auto& c : cases) {
     const ProgramResult result = Separate(c.arguments);

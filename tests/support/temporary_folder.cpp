@@ -30,6 +30,10 @@ TemporaryFolder::~TemporaryFolder() {
 
 ProgramResult RunProgram(const std::string& command) {
   TemporaryFolder folder;
+  // The models and settings of who runs the tests are none of theirs.
+  static const int kNobody =
+      setenv("XDG_DATA_HOME", "/nonexistent", 0) | setenv("XDG_CONFIG_HOME", "/nonexistent", 0);
+  (void)kNobody;
   const std::string line = "( " + command + " ) >" + (folder / "out").string() + " 2>" +
                            (folder / "err").string() + " </dev/null";
   const int status = std::system(line.c_str());

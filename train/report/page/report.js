@@ -89,8 +89,8 @@
     ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
     const left = x > bbox.left + bbox.width / 2;
     ctx.textAlign = left ? "right" : "left";
-    ctx.textBaseline = "bottom";
-    ctx.fillText("kept", x + (left ? -5 : 5) * devicePixelRatio, bbox.top + bbox.height - 3 * devicePixelRatio);
+    ctx.textBaseline = "top";
+    ctx.fillText("kept", x + (left ? -5 : 5) * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
     ctx.restore();
   };
 

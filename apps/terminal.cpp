@@ -30,6 +30,23 @@ int TerminalColumns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+// Letters, not bytes: names of songs hold any.
+std::size_t Width(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
+}
+
+// The word as a shell takes it.
+std::string ShellWord(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char letter : word) letter == '\'' ? quoted += "'\\''" : quoted += letter;
+  return quoted + "'";
+}
+
 class TerminalView : public ProgressView {
  public:
   TerminalView(const Task& task, OutputMode mode) : task_(task) {
@@ -64,15 +81,13 @@ class TerminalView : public ProgressView {
  private:
   enum class Style { kBar, kLines, kJson, kQuiet };
 
-  std::string Status(std::int64_t done, const std::string& detail) const {
+  std::string Status(std::int64_t done) const {
     std::string text = task_.label + " ";
     text += std::to_string(done);
     if (task_.total > 0) text += "/" + std::to_string(task_.total);
     if (!task_.unit.empty()) text += " " + task_.unit;
-    // Before what a narrow terminal cuts off.
     if (const double left = SecondsLeft(done); left >= 0)
       text += "  " + FormatDuration(left) + " left";
-    if (!detail.empty()) text += "  " + detail;
     return text;
   }
 
@@ -83,19 +98,9 @@ class TerminalView : public ProgressView {
   }
 
   std::string Bar(std::int64_t done, const std::string& detail) const {
-    std::string line;
-    if (task_.total > 0) {
-      constexpr int kWidth = 16;
-      const double share =
-          std::clamp(static_cast<double>(done) / static_cast<double>(task_.total), 0.0, 1.0);
-      const int filled = static_cast<int>(std::lround(share * kWidth));
-      line = Formatted("%3.0f%% [", 100 * share) + std::string(filled, '=') +
-             std::string(kWidth - filled, ' ') + "] ";
-    }
-    line += Status(done, detail);
-    const std::size_t columns = static_cast<std::size_t>(TerminalColumns() - 1);
-    if (line.size() > columns) line.resize(columns);
-    return line;
+    const double share =
+        task_.total > 0 ? static_cast<double>(done) / static_cast<double>(task_.total) : -1.0;
+    return BarLine(share, Status(done), detail, static_cast<std::size_t>(TerminalColumns() - 1));
   }
 
   nlohmann::json Line(std::int64_t done, const nlohmann::json& fields) const {
@@ -112,7 +117,7 @@ class TerminalView : public ProgressView {
 
   void Print(std::int64_t done, const std::string& detail, const nlohmann::json& fields) const {
     if (style_ == Style::kBar) DrawBar(Bar(done, detail));
-    if (style_ == Style::kLines) WriteError(Status(done, detail));
+    if (style_ == Style::kLines) WriteError(Status(done) + (detail.empty() ? "" : "  " + detail));
     if (style_ == Style::kJson) WriteLine(Line(done, fields));
   }
 
@@ -142,6 +147,39 @@ void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json&
   } else if (!text.empty()) {
     WriteOutput(text.back() == '\n' ? text : text + '\n');
   }
+}
+
+void PrintNext(OutputMode mode, const std::vector<std::string>& words) {
+  if (mode != OutputMode::kAuto) return;
+  WriteOutput("next: " + JoinNames(words, " ", ShellWord) + '\n');
+}
+
+std::string BarLine(double share, const std::string& status, const std::string& detail,
+                    std::size_t columns) {
+  const auto bar = [share](int width) -> std::string {
+    if (share < 0) return "";
+    const double shown = std::clamp(share, 0.0, 1.0);
+    const std::string percent = Formatted("%3.0f%% ", 100 * shown);
+    if (width == 0) return percent;
+    const int filled = static_cast<int>(std::lround(shown * width));
+    return percent + "[" + std::string(static_cast<std::size_t>(filled), '=') +
+           std::string(static_cast<std::size_t>(width - filled), ' ') + "] ";
+  };
+  // The first two parts of the detail, and all of them.
+  std::string parts = detail;
+  const std::size_t comma = detail.find(", ");
+  const std::size_t second = comma == std::string::npos ? comma : detail.find(", ", comma + 2);
+  const std::string important = detail.substr(0, second);
+  const auto line = [&](const std::string& head) {
+    return head + status + (parts.empty() ? "" : "  " + parts);
+  };
+  while (Width(line(bar(16))) > columns && parts.size() > important.size())
+    parts.resize(parts.rfind(", "));
+  for (const int width : {16, 8, 4, 0})
+    if (std::string text = line(bar(width)); Width(text) <= columns) return text;
+  std::string text = line("");
+  while (Width(text) > columns) text.pop_back();
+  return text;
 }
 
 void Warn(const std::string& text) { WriteError("warning: " + text); }

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/host.h"
 
@@ -22,6 +23,14 @@ Host TerminalHost(OutputMode mode);
 // The result of a command: as JSON line on stdout under --json, else `text` on stdout (not under
 // --quiet).
 void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json& fields);
+// The command that usually comes next, for people: "next: …" on stdout, not under --json and
+// --quiet.
+void PrintNext(OutputMode mode, const std::vector<std::string>& words);
+// A bar with its text in at most `columns` letters. `status` is what is done and the time left,
+// `detail` parts between commas, the most important first; two of them at least stay. `share` in
+// [0, 1], or below 0 where nobody knows.
+std::string BarLine(double share, const std::string& status, const std::string& detail,
+                    std::size_t columns);
 // A warning on stderr: "warning: …".
 void Warn(const std::string& text);
 

@@ -12,6 +12,7 @@ namespace stemsmith {
 struct SpectrogramRow {
   std::string title;
   AudioBuffer audio;  // its channels are averaged
+  std::string stem;   // its colour stands before the title; empty: none
 };
 // Spectrograms one above another, log frequency, 80 dB below the loudest point of all rows, each
 // under its title (printable ASCII). Throws Error where the file cannot be written.

@@ -11,6 +11,7 @@
 #include "picture/picture.h"
 #include "picture/picture_axis.h"
 #include "picture/picture_font.h"
+#include "picture/stem_colours.h"
 
 namespace stemsmith {
 namespace {
@@ -101,7 +102,7 @@ void DrawFrequencyAxis(Bitmap& bitmap, int top, const FrequencyAxis& axis) {
                   std::min(kPlotHeight - 1, static_cast<int>(std::lround(axis.Height(hertz))));
     bitmap.FillRectangle(kLeft - 5, y, 5, 1, kTick);
     const std::string label =
-        hertz < 1000 ? Formatted("%.0f", hertz) : Formatted("%.0fk", hertz / 1000);
+        hertz < 1000 ? Formatted("%.0f Hz", hertz) : Formatted("%.0f kHz", hertz / 1000);
     DrawText(bitmap, kLeft - 10 - TextWidth(label, 8), y + 4.5, label, 8, kMuted);
   }
 }
@@ -183,7 +184,13 @@ void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<Sp
   for (int r = 0; r < count; ++r) {
     const auto index = static_cast<std::size_t>(r);
     const int top = kTop + r * row_height + kTitleHeight;
-    DrawText(bitmap, kLeft, top - 10, rows[index].title, 11, kInk);
+    int left = kLeft;
+    if (const std::string& stem = rows[index].stem; !stem.empty()) {
+      bitmap.FillRectangle(kLeft, top - 21, 11, 11,
+                           StemColour(StemColourIndices({stem}).front(), /*on_dark=*/false));
+      left += 20;
+    }
+    DrawText(bitmap, left, top - 10, rows[index].title, 11, kInk);
     for (int x = 0; x < kPlotWidth; ++x) {
       for (int y = 0; y < kPlotHeight; ++y) {
         const double power =

@@ -39,6 +39,12 @@ bool RunOutput::WantsExcerpts(std::int64_t step, bool last) const {
   return records_ && records_->WantsExcerpts(step, last);
 }
 
+bool RunOutput::Shows(std::int64_t step) const { return !records_ || records_->Shows(step); }
+
+void RunOutput::ShowKept(const ExcerptSet& excerpts) {
+  if (records_) records_->ShowKept(excerpts);
+}
+
 void RunOutput::Show(const ExcerptSet& excerpts) {
   if (records_) records_->Show(excerpts);
 }

@@ -36,6 +36,9 @@ class RunOutput {
   // Excerpts of validation songs: whether they are wanted now, and to show.
   bool WantsExcerpts(std::int64_t step, bool last) const;
   void Show(const ExcerptSet& excerpts);
+  // Whether excerpts of this step lie in the folder; puts those of the kept checkpoint there.
+  bool Shows(std::int64_t step) const;
+  void ShowKept(const ExcerptSet& excerpts);
 
   void Message(const std::string& text) { progress_->Message(text); }
   // Those of the request on rank 0, else silence; they ask to stop on every rank.

@@ -19,7 +19,10 @@ void StepReport::RecordStart() {
       {"segment_seconds", static_cast<double>(parts_.segment_frames) / cache.sample_rate_hz()},
       {"device", parts_.device.str()},
       {"threads", parts_.threads},
-      {"ranks", parts_.ranks.size()}};
+      {"ranks", parts_.ranks.size()},
+      {"audio", !cache.spectrogram()}};
+  if (parts_.options.validate_every > 0)
+    record["validation_songs"] = cache.TracksOf(parts_.options.validate_split).size();
   if (const std::string backend = parts_.ranks.backend(); !backend.empty())
     record["backend"] = backend;
   output_.Append(record);
@@ -64,11 +67,20 @@ void StepReport::Record(double gradient_norm, std::int64_t skipped_draws) {
   record_.Reset(parts_.loader->seconds_waited(), computed_seconds_);
 }
 
+void StepReport::RecordRest(double gradient_norm, std::int64_t skipped_draws) {
+  if (state_.loss_count == 0) return;
+  const double sum = state_.loss_sum;
+  const std::int64_t count = state_.loss_count;
+  Record(gradient_norm, skipped_draws);
+  state_.loss_sum = sum;
+  state_.loss_count = count;
+}
+
 void StepReport::Show(double loss) {
-  if (rate_text_.empty() || shown_.seconds() >= 1.0) {
+  if (speed_text_.empty() || shown_.seconds() >= 1.0) {
     const double waited = parts_.loader->seconds_waited();
-    rate_text_ = Formatted("%.1f samples/s", shown_.samples_per_second()) +
-                 Formatted(", data wait %.0f %%", 100.0 * shown_.wait_share(waited));
+    speed_text_ = Formatted("%.1f samples/s", shown_.samples_per_second());
+    rate_text_ = Formatted("data wait %.0f %%", 100.0 * shown_.wait_share(waited));
     rate_fields_ = {{"samples_per_second", shown_.samples_per_second()},
                     {"data_wait", shown_.wait_share(waited)}};
     const MemoryUse memory = UsedMemory(parts_.device);
@@ -85,7 +97,8 @@ void StepReport::Show(double loss) {
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
   output_.progress().Update(
-      state_.step, Formatted("loss %.5f", loss) + Formatted(", lr %.2e, ", rate) + rate_text_,
+      state_.step,
+      Formatted("loss %.5f, ", loss) + speed_text_ + Formatted(", lr %.2e, ", rate) + rate_text_,
       fields);
 }
 

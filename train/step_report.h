@@ -30,6 +30,10 @@ class StepReport {
   // Records the steps since the last record.
   void Record(double gradient_norm, std::int64_t skipped_draws);
 
+  // The same of a run that ends between two records. The sum of the losses stays: a longer run
+  // records these steps with those that follow, as if it had not ended here.
+  void RecordRest(double gradient_norm, std::int64_t skipped_draws);
+
   // Of the run, over all its resumptions.
   double Elapsed() const { return state_.seconds + session_.seconds(); }
   // To be added to: the time in forward, backward and optimiser.
@@ -41,7 +45,7 @@ class StepReport {
   TrainState& state_;
   Meter session_, record_, shown_;
   double computed_seconds_ = 0.0;
-  std::string rate_text_;
+  std::string speed_text_, rate_text_;
   nlohmann::json rate_fields_;
 };
 

@@ -94,6 +94,11 @@ bool TrainingLoop::TimeIsUp() const {
   return most > 0 && report_.Elapsed() >= most;
 }
 
+bool TrainingLoop::IsDone() const {
+  const double most = parts_.options.max_seconds;
+  return state_.step >= parts_.total_steps || (most > 0 && state_.seconds >= most);
+}
+
 std::int64_t TrainingLoop::SkippedDraws() const {
   return parts_.ranks.several() ? figures_.skipped_draws : parts_.loader->skipped_draws();
 }
@@ -221,7 +226,10 @@ TrainResult TrainingLoop::Run() {
   if (ranks.first()) WarnOfDoubts(DoubtsAboutTraining(parts_.cache->stems()), output_.host().warn);
   if (parts_.options.validate_every > 0 && !validator_.active()) {
     output_.Warn("the cache holds no songs of the split '" + parts_.options.validate_split +
-                 "': nothing is validated");
+                 "': nothing is validated, there is no SDR, and the last checkpoint is the one to "
+                 "export; " +
+                 Option("valid-fraction") + " or " + Option("splits") +
+                 " of stemsmith prepare chooses songs for validation");
   }
   ShouldResume() ? Resume() : Start();
   ranks.Broadcast(parts_.model->StateDict());
@@ -231,18 +239,21 @@ TrainResult TrainingLoop::Run() {
   report_.Begin();
 
   // A finished run that is resumed stays as it is.
-  const bool went_on = state_.step < parts_.total_steps;
+  const bool went_on = !IsDone();
+  const std::int64_t first_step = state_.step;
   std::int64_t saved_at = state_.step;
-  const int signal = RunSteps(saved_at);
+  const int signal = went_on ? RunSteps(saved_at) : 0;
   if (validator_.OutOfPatience()) {
     output_.Message("stopped early: " + std::to_string(state_.validations_since_best) +
                     " validations without a better " + parts_.best_metric->name());
   }
+  if (signal == 0 && state_.step > first_step) report_.RecordRest(gradient_norm_, SkippedDraws());
   if (signal == 0 && validator_.active() && !validator_.WasRunNow()) {
     validator_.Run(/*last=*/true);
     saved_at = -1;
   }
   checkpointer_.SaveAtEnd(saved_at == state_.step);
+  if (signal == 0 && went_on) validator_.ShowKept();
   if (went_on) output_.End(state_.step, signal, report_.Elapsed());
   output_.progress().Finish();
 

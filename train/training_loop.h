@@ -41,6 +41,8 @@ class TrainingLoop {
   // Those that were found wrong in 16 bits since it was called last.
   void NameWrongConvolutions();
   bool TimeIsUp() const;
+  // Whether a run has no steps left when it is started or resumed. The same on all ranks.
+  bool IsDone() const;
   std::int64_t SkippedDraws() const;  // of all ranks
 
   RunParts parts_;

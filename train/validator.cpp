@@ -154,6 +154,23 @@ void Validator::TakeExcerpts(bool last) const {
   output_.Show(excerpts_->Separate(runtime, state_.step));
 }
 
+void Validator::ShowKept() const {
+  if (!parts_.ranks.first() || !excerpts_ || excerpts_->empty() || !state_.best.is_object()) return;
+  const auto step = state_.best["step"].get<std::int64_t>();
+  if (output_.Shows(step)) return;
+  try {
+    SeparationModel& model = *parts_.model;
+    const Checkpoint best = LoadCheckpoint(output_.folder()->best());
+    const NamedTensors weights = CloneTensors(model.StateDict());
+    model.LoadStateDict(best.weights, "the best checkpoint");
+    ModelRuntime runtime = Runtime();
+    output_.ShowKept(excerpts_->Separate(runtime, step));
+    model.LoadStateDict(weights, "the weights");
+  } catch (const Error& error) {
+    output_.Warn(error.text() + "; the excerpts are not those of the best checkpoint");
+  }
+}
+
 nlohmann::json Validator::JudgeSongs() const {
   ModelRuntime runtime = Runtime();
   const SongFigures figures = songs_->Run(runtime);

@@ -31,6 +31,8 @@ class Validator {
   // `last`: of the run, which is on whole songs where any is. Leaves the model as it is.
   void Run(bool last);
   bool OutOfPatience() const;
+  // Leaves excerpts of the best checkpoint, the one to export, where those of another step lie.
+  void ShowKept() const;
 
  private:
   // The best of the weights of the step and their averages, which stay in the model.

@@ -1,9 +1,9 @@
-// Compares separated demo songs with their references: the table, summary.json and the picture of
+// Compares separated demo songs with their targets: the table, summary.json and the picture of
 // tools/demo.sh.
 //
 //   demo_summary SONGS OUT MODEL…
 //
-// SONGS/<song>/{<stem>,mixture}.wav are the references. For each model
+// SONGS/<song>/{<stem>,mixture}.wav are the targets. For each model
 // OUT/stems/<model>/<song>/<stem>.wav is the separation with ONNX Runtime,
 // OUT/stems_torchscript/<model>/… the one with LibTorch, and OUT/run/<model>/ train_seconds holds
 // how long it trained.
@@ -31,7 +31,7 @@ AudioBuffer Load(const fs::path& path) { return ReadAll(*OpenAudio(path)); }
 
 void RequireSameShape(const AudioBuffer& a, const AudioBuffer& b, const fs::path& path) {
   if (a.channels() != b.channels() || a.frames() != b.frames()) {
-    throw Error::Input("the stem's length or channels differ from the reference's", path.string());
+    throw Error::Input("the stem's length or channels differ from the target's", path.string());
   }
 }
 
@@ -56,23 +56,24 @@ int Run(const fs::path& songs, const fs::path& out, const std::vector<std::strin
     for (const auto& song : fs::directory_iterator(out / "stems" / model)) {
       const std::string name = song.path().filename().string();
       const AudioBuffer mixture = Load(songs / name / "mixture.wav");
-      std::vector<SpectrogramRow> rows = {{name + ": mixture", mixture}};
-      for (const auto& stem : fs::directory_iterator(song)) {
-        const AudioBuffer estimate = Load(stem.path());
-        const AudioBuffer reference = Load(songs / name / stem.path().filename());
-        const AudioBuffer other =
-            Load(out / "stems_torchscript" / model / name / stem.path().filename());
-        RequireSameShape(estimate, reference, stem.path());
-        RequireSameShape(estimate, other, stem.path());
-        const std::string stem_name = stem.path().stem().string();
+      std::vector<SpectrogramRow> rows = {{name + ": mixture", mixture, ""}};
+      std::vector<fs::path> files;  // in one order on every machine
+      for (const auto& stem : fs::directory_iterator(song)) files.push_back(stem.path());
+      std::sort(files.begin(), files.end());
+      for (const fs::path& file : files) {
+        const AudioBuffer estimate = Load(file);
+        const AudioBuffer target = Load(songs / name / file.filename());
+        const AudioBuffer other = Load(out / "stems_torchscript" / model / name / file.filename());
+        RequireSameShape(estimate, target, file);
+        RequireSameShape(estimate, other, file);
+        const std::string stem_name = file.stem().string();
         StemFigures& figures = stems[stem_name];
-        figures.mixture_sdr_db.push_back(
-            SignalToDistortionDb(reference.samples(), mixture.samples()));
-        figures.sdr_db.push_back(SignalToDistortionDb(reference.samples(), estimate.samples()));
+        figures.mixture_sdr_db.push_back(SignalToDistortionDb(target.samples(), mixture.samples()));
+        figures.sdr_db.push_back(SignalToDistortionDb(target.samples(), estimate.samples()));
         difference = std::max(difference, LargestDifference(estimate, other));
         if (stem_name == "drums" || stem_name == "vocals") {
-          rows.push_back({stem_name + ": separated", estimate});
-          rows.push_back({stem_name + ": reference", reference});
+          rows.push_back({stem_name + ": target", target, stem_name});
+          rows.push_back({stem_name + ": estimate of " + model, estimate, stem_name});
         }
       }
       if (!pictured) {
@@ -86,7 +87,7 @@ int Run(const fs::path& songs, const fs::path& out, const std::vector<std::strin
     const double train_seconds = std::stod(ReadFile(out / "run" / model / "train_seconds"));
     nlohmann::json& entry = summary["models"][model];
     std::printf("\n%s (trained for %.0f s)\n", model.c_str(), train_seconds);
-    std::printf("  %-14s %14s %14s %10s\n", "stem", "mixture SDR dB", "separated SDR", "gain");
+    std::printf("  %-14s %14s %14s %10s\n", "stem", "mixture SDR dB", "estimate SDR", "gain");
     double total_gain = 0;
     for (const auto& [stem, figures] : stems) {
       const double before = Median(figures.mixture_sdr_db), after = Median(figures.sdr_db);

@@ -104,6 +104,11 @@ void RunExport(const ExportArguments& arguments) {
   if (options.formats.empty() && !packages.empty()) return;
   const ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
   PrintResult(arguments.mode, Summary(result), Fields(result));
+  // ONNX Runtime starts faster than LibTorch.
+  std::filesystem::path model;
+  for (const ExportedFile& file : result.files)
+    if (model.empty() || file.format == "onnx") model = file.path;
+  PrintNext(arguments.mode, {"separate", model.string(), "song.mp3", "-o", "stems"});
 }
 
 }  // namespace

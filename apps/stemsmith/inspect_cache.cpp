@@ -5,6 +5,7 @@
 
 #include "apps/stemsmith/inspect.h"
 #include "core/decibel.h"
+#include "core/length_text.h"
 #include "core/text.h"
 #include "datasets/cache/index.h"
 
@@ -78,9 +79,10 @@ void InspectCache(const InspectArguments& arguments) {
                            {"sample_types", nlohmann::json::object()},
                            {"stems", nlohmann::json::array()},
                            {"splits", nlohmann::json::object()}};
-  std::string text = Formatted("cache %s\n  %zu songs, %.2f h, %s, %d Hz, %d channels\n",
-                               arguments.file.c_str(), index.tracks.size(), hours,
-                               FormatBytes(bytes).c_str(), index.sample_rate_hz, index.channels);
+  std::string text =
+      Formatted("cache %s\n  %zu songs, %s, %s, %d Hz, %d channels\n", arguments.file.c_str(),
+                index.tracks.size(), LengthText(3600 * hours).c_str(), FormatBytes(bytes).c_str(),
+                index.sample_rate_hz, index.channels);
   if (index.spectrogram) {
     fields["spectrogram"] = ToJson(*index.spectrogram);
     text += Formatted("  spectrogram  magnitudes of n_fft %d, hop %d, instead of audio\n",

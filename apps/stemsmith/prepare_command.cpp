@@ -4,6 +4,7 @@
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "core/length_text.h"
 #include "core/text.h"
 #include "datasets/prepare/prepare.h"
 
@@ -25,9 +26,9 @@ constexpr CacheFormat kFormats[] = {CacheFormat::kAuto, CacheFormat::kInt16, Cac
 std::string Summary(const PrepareOptions& options, const PrepareResult& result) {
   std::string summary = options.out.string();
   if (!options.shard.all()) summary += ", shard " + options.shard.Text();
-  summary += Formatted(": %zu songs, %.2f h, %s (%zu prepared, %zu kept, %zu removed)",
-                       result.made + result.kept, result.hours, FormatBytes(result.bytes).c_str(),
-                       result.made, result.kept, result.removed);
+  summary += Formatted(": %zu songs, %s, %s (%zu prepared, %zu kept, %zu removed)",
+                       result.made + result.kept, LengthText(3600 * result.hours).c_str(),
+                       FormatBytes(result.bytes).c_str(), result.made, result.kept, result.removed);
   if (result.shorter > 0)
     summary += Formatted("\n%zu songs are shorter than %g s and kept whole", result.shorter,
                          options.trim.excerpt_seconds);
@@ -88,6 +89,12 @@ int Run(Arguments& arguments) {
   }
   if (finished) {
     PrintResult(arguments.mode, Summary(options, result), fields);
+    if (result.failures.empty() && options.shard.all()) {
+      PrintNext(arguments.mode,
+                {"stemsmith", "train", options.spectrogram ? "unet_spectrogram" : "demo_unet",
+                 "--set", "dataset.cache=" + options.out.string(), "--run",
+                 "runs/" + options.out.stem().string()});
+    }
   } else {
     PrintResult(arguments.mode, "", fields);
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "apps/checked_options.h"
+#include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config.h"
 #include "core/interrupt.h"
@@ -86,6 +87,11 @@ void RunTrain(const TrainArguments& arguments) {
     throw CLI::RuntimeError(128 + result.signal);
   }
   PrintResult(arguments.mode, Summary(result), fields);
+  const std::filesystem::path &run = request.run, report = run / "report.html";
+  if (arguments.mode == OutputMode::kAuto && std::filesystem::exists(report))
+    WriteOutput("report: " + report.string() + '\n');
+  PrintNext(arguments.mode,
+            {"stemsmith", "export", run.string(), "--out", (run / "export").string()});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,6 +29,12 @@ struct Arguments {
   OutputMode mode = OutputMode::kAuto;
 };
 
+// NO_COLOR: the usual way to ask programs for none.
+bool Colours() {
+  const char* none = std::getenv("NO_COLOR");
+  return isatty(STDOUT_FILENO) != 0 && (none == nullptr || *none == '\0');
+}
+
 int Columns() {
   winsize size{};
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
@@ -38,7 +45,7 @@ void FollowOnTerminal(const Arguments& arguments) {
   std::ptrdiff_t lines = 0;
   while (true) {
     const RunStatus status = ReadStatus(arguments.run);
-    const std::string text = StatusText(status, Columns());
+    const std::string text = StatusText(status, Columns(), Colours());
     WriteOutput((lines > 0 ? "\033[" + std::to_string(lines) + "A\033[J" : "") + text);
     lines = std::count(text.begin(), text.end(), '\n');
     if (status.state != RunState::kRunning || !OutputWorks()) return;
@@ -84,11 +91,12 @@ void RunWatch(const Arguments& arguments) {
     return;
   }
   if (follow) {
-    if (arguments.mode == OutputMode::kAuto) WriteOutput(StatusText(status, Columns()) + '\n');
+    if (arguments.mode == OutputMode::kAuto)
+      WriteOutput(StatusText(status, Columns(), Colours()) + '\n');
     FollowAsLines(arguments);
     status = ReadStatus(arguments.run);
   }
-  PrintResult(arguments.mode, StatusText(status, Columns()), StatusJson(status));
+  PrintResult(arguments.mode, StatusText(status, Columns(), Colours()), StatusJson(status));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "core/for_each_song.h"
 #include "core/option.h"
+#include "core/length_text.h"
 #include "core/text.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/lock.h"
@@ -184,8 +185,8 @@ void Preparation::ShowProgress() {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   const double rate = megabytes_done_ / std::max(seconds, 1e-3);
-  const std::string detail = Formatted("%zu/%zu songs, %.2f h, %.1f MB/s", result_.made,
-                                       jobs_.size(), seconds_done_ / 3600, rate);
+  const std::string detail = Formatted("%zu/%zu songs, ", result_.made, jobs_.size()) +
+                             LengthText(seconds_done_) + Formatted(", %.1f MB/s", rate);
   progress_->Update(static_cast<std::int64_t>(megabytes_done_), detail,
                     {{"songs", result_.made},
                      {"songs_total", jobs_.size()},

@@ -7,8 +7,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/text.h"
+#include "core/length_text.h"
 #include "core/random.h"
+#include "core/text.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -93,6 +94,10 @@ TEST(Random, DrawsAreUniformAndNormal) {
 TEST(Progress, FormatsForPeople) {
   EXPECT_EQ(FormatDuration(75), "1:15");
   EXPECT_EQ(FormatDuration(3700), "1:01:40");
+  EXPECT_EQ(LengthText(45), "45 s");
+  EXPECT_EQ(LengthText(108), "1 min 48 s");
+  EXPECT_EQ(LengthText(7500), "2 h 05 min");
+  EXPECT_EQ(LengthText(7199), "2 h 00 min");
   EXPECT_EQ(FormatBytes(1536), "1.5 KiB");
 }
 

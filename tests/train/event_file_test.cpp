@@ -115,5 +115,16 @@ TEST(RunRecorder, ExcerptsLieInFilesToHear) {
   EXPECT_GT(fs::last_write_time(listen / "song_1/c.estimate.ogg"), estimated);
 }
 
+TEST(EventFile, HoldsTheConfiguration) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "config.yaml", "optimizer: {lr: 0.01}\naugment: [{name: gain}]\n");
+  RunRecorder recorder(folder.path(), -1, true);
+  const std::string bytes = ReadFile(Files(folder / "tensorboard")[0]);
+  for (const char* part : {"    optimizer: {lr: 0.01}\n", "_hparams_/session_start_info",
+                           "optimizer.lr", "augment.0.name"}) {
+    EXPECT_THAT(bytes, HasSubstr(part));
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith::event_file_test

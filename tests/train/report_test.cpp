@@ -76,6 +76,82 @@ TEST(Report, ARunWithoutSongsOrEndHasOneToo) {
   EXPECT_THAT(page, HasSubstr("\"step\":[1.0]"));
 }
 
+// What no reader may confuse: the checkpoint that is exported and the newest.
+TEST(Report, MarksTheKeptCheckpoint) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), -1, false);
+  recorder.Append({{"event", "start"},
+                   {"step", 0},
+                   {"total_steps", 25},
+                   {"device", "cpu"},
+                   {"stems", {"vocals", "bass"}}});
+  const auto validation = [&](int step, double vocals, double bass, bool best) {
+    recorder.Append({{"event", "validation"},
+                     {"step", step},
+                     {"loss", 1.0 / step},
+                     {"mean_sdr_db", (vocals + bass) / 2},
+                     {"sdr_db", {{"vocals", vocals}, {"bass", bass}}},
+                     {"mixture_sdr_db", {{"vocals", -1.0}, {"bass", -2.0}}},
+                     {"best", best}});
+  };
+  validation(10, 9.0, 1.0, false);  // the highest of one stem is no checkpoint's row
+  validation(20, 5.0, 6.0, true);
+  validation(25, 3.0, 7.5, false);
+  ExcerptSet set = OneSong();
+  set.step = 20;
+  EXPECT_FALSE(recorder.Shows(20));
+  recorder.ShowKept(set);
+  EXPECT_TRUE(recorder.Shows(20));
+  recorder.End(25, 0, 3.0);
+  const std::string page = ReadFile(folder / "report.html");
+  for (const char* part :
+       {"<dt>Kept checkpoint</dt><dd>step 20</dd>", "<dt>Its mean SDR</dt><dd>5.50 dB</dd>",
+        "Kept, step 20", "Newest, step 25", "<td>-1.00</td><td>5.00</td><td>+6.00</td><td>3.00",
+        "\"kept\":20", "Estimates of the kept checkpoint, step 20.",
+        "\"stems\":[\"vocals\",\"bass\"]", "\"colours\":[6,2]", "Mixture: the SDR of"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  EXPECT_LT(page.find("vocals</th>"), page.find("bass</th>"));
+  EXPECT_THAT(page, Not(HasSubstr("9.00")));
+  EXPECT_THAT(page, Not(HasSubstr("Highest")));
+}
+
+TEST(Report, SpectrogramsHaveAxes) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), -1, false);
+  recorder.Show(OneSong());  // 1 s at 8000 Hz: up to 4 kHz
+  const std::string page = ReadFile(WriteReport(folder.path()));
+  EXPECT_THAT(page, HasSubstr(">100 Hz</span>"));
+  EXPECT_THAT(page, HasSubstr("left:100.0%\">1.0 s</span>"));
+  EXPECT_THAT(page, Not(HasSubstr(">10 kHz</span>")));
+}
+
+TEST(Report, SaysWhyThereIsNoSdr) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  const auto page = [&](const nlohmann::json& more) {
+    nlohmann::json start = {{"event", "start"}, {"step", 0}};
+    start.update(more);
+    WriteFileAtomically(folder / "metrics.jsonl", start.dump() + "\n");
+    return ReadFile(WriteReport(folder.path()));
+  };
+  EXPECT_THAT(page({{"audio", true}, {"validation_songs", 0}}), HasSubstr("--valid-fraction"));
+  EXPECT_THAT(page({{"audio", true}}), HasSubstr("validate.every_steps</code> is 0"));
+  EXPECT_THAT(page({{"audio", false}, {"validation_songs", 2}}), HasSubstr("spectrograms"));
+  EXPECT_THAT(page({{"audio", true}, {"validation_songs", 2}}), HasSubstr("validated yet"));
+}
+
+TEST(Report, AShortRunCountsItsSteps) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  RunRecorder recorder(folder.path(), -1, false);
+  recorder.Append({{"event", "start"}, {"step", 0}, {"total_steps", 3}});
+  recorder.End(3, 0, 1.0);
+  EXPECT_THAT(ReadFile(folder / "report.html"), HasSubstr("<dd>3 of 3</dd>"));
+}
+
 TEST(Report, ADamagedExcerptIsSaidInItsPlace) {
   if (!HasReport()) GTEST_SKIP() << "built without the report";
   const testing::TemporaryFolder folder;

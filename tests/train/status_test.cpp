@@ -41,7 +41,8 @@ TEST(RunStatus, ARunWithoutItsEndIsBrokenOff) {
   EXPECT_THAT(text, HasSubstr("run: broken off, step 20 of 100 (20 %), 0:20\n"));
   EXPECT_THAT(text, HasSubstr("train loss"));
   EXPECT_THAT(text, HasSubstr("█▁"));
-  EXPECT_THAT(text, HasSubstr("drums       5.50     5.50    -1.50  +7.00"));
+  EXPECT_THAT(text, HasSubstr("drums       -1.50  5.50  +7.00    5.50"));
+  EXPECT_THAT(text, HasSubstr("kept: the checkpoint of step 20"));
   EXPECT_THAT(text, Not(HasSubstr("vocals")));  // no figure yet
   EXPECT_THAT(text, Not(HasSubstr("epoch")));
   const nlohmann::json json = StatusJson(status);
@@ -112,6 +113,35 @@ TEST(Thinned, DrawsNeighboursTogether) {
   const EventTable thin = Thinned(table, 3);
   EXPECT_EQ(thin.step, (std::vector<double>{2, 4, 5}));
   EXPECT_EQ(thin.columns.at("y"), (std::vector<double>{2, 4, 9}));
+}
+
+// Of other stems and steps than the newest: the columns are those of single checkpoints.
+TEST(RunStatus, ShowsTheKeptCheckpointAndTheModelsOrder) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "metrics.jsonl",
+                      R"({"event":"start","step":0,"total_steps":25,"stems":["vocals","bass"]}
+{"event":"validation","step":10,"loss":0.1,"sdr_db":{"vocals":9.0,"bass":1.0},"best":false}
+{"event":"validation","step":20,"loss":0.1,"sdr_db":{"vocals":5.0,"bass":6.0},"best":true}
+{"event":"validation","step":25,"loss":0.1,"sdr_db":{"vocals":3.0,"bass":7.0},"best":false}
+)");
+  const RunStatus status = ReadStatus(folder.path());
+  EXPECT_EQ(KeptFigure(status.history, "sdr_db/bass"), 6.0);
+  EXPECT_TRUE(std::isnan(KeptFigure(status.history, "sdr_db/drums")));
+  EXPECT_EQ(StemsOf(status.history, status.history.events.at("validation"), "sdr_db"),
+            (std::vector<std::string>{"vocals", "bass"}));
+  const std::string text = StatusText(status, 100);
+  EXPECT_THAT(text, HasSubstr("SDR (dB)  mixture  kept  gain  newest\n"
+                              "vocals          –  5.00     –    3.00"));
+  EXPECT_LT(text.find("vocals"), text.find("bass"));
+  EXPECT_THAT(text, Not(HasSubstr("9.00")));
+  EXPECT_THAT(text, Not(HasSubstr("\033")));
+  EXPECT_THAT(StatusText(status, 100, /*colours=*/true), HasSubstr("\033[38;2;244;143;182m"));
+}
+
+TEST(RunHistory, TheLastStepIsThatOfWhateverCameLast) {
+  EXPECT_EQ(
+      MakeHistory({{{"event", "start"}, {"step", 0}}, {{"event", "end"}, {"step", 3}}}).LastStep(),
+      3.0);
 }
 
 }  // namespace

@@ -230,6 +230,32 @@ void EventFile::AddAudio(std::int64_t step, const std::string& tag, const AudioB
   Write(step, kSummary, Bytes(1, Bytes(1, tag) + Bytes(6, sound)));
 }
 
+void EventFile::AddText(std::int64_t step, const std::string& tag, const std::string& markdown) {
+  constexpr int kString = 7;                                    // of TensorFlow's types
+  const std::string shape = Bytes(2, Bytes(2, Integer(1, 1)));  // one element
+  const std::string tensor = Integer(1, kString) + shape + Bytes(8, markdown);
+  const std::string metadata = Bytes(1, Bytes(1, "text"));
+  Write(step, kSummary, Bytes(1, Bytes(1, tag) + Bytes(8, tensor) + Bytes(9, metadata)));
+}
+
+void EventFile::AddHyperparameters(const Settings& settings) {
+  std::string session;  // SessionStartInfo: a map of google.protobuf.Value
+  for (const auto& [name, setting] : settings) {
+    std::string value;
+    if (const auto* flag = std::get_if<bool>(&setting)) value = Integer(4, *flag ? 1 : 0);
+    if (const auto* number = std::get_if<double>(&setting)) value = Fixed(2, *number);
+    if (const auto* text = std::get_if<std::string>(&setting)) value = Bytes(3, *text);
+    session += Bytes(1, Bytes(1, name) + Bytes(2, value));
+  }
+  session += Fixed(5, WallTime());
+  constexpr int kFloat = 1;
+  const std::string tensor =
+      Integer(1, kFloat) + Bytes(2, Bytes(2, Integer(1, 1))) + Fixed(5, 0.0f);  // nobody reads it
+  const std::string metadata = Bytes(1, Bytes(1, "hparams") + Bytes(2, Bytes(3, session)));
+  Write(0, kSummary,
+        Bytes(1, Bytes(1, "_hparams_/session_start_info") + Bytes(8, tensor) + Bytes(9, metadata)));
+}
+
 void EventFile::AddPicture(std::int64_t step, const std::string& tag, const std::string& png,
                            int width, int height) {
   constexpr int kRgb = 3;

@@ -11,12 +11,16 @@
 #include <fstream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "audio/audio.h"
 #include "core/host.h"
 
 namespace stemsmith {
+
+// A configuration's values by their paths.
+using Settings = std::vector<std::pair<std::string, std::variant<bool, double, std::string>>>;
 
 class EventFile {
  public:
@@ -30,6 +34,10 @@ class EventFile {
                 int sample_rate_hz);
   void AddPicture(std::int64_t step, const std::string& tag, const std::string& png, int width,
                   int height);
+  // Markdown.
+  void AddText(std::int64_t step, const std::string& tag, const std::string& markdown);
+  // For the dashboard that compares runs, once for each.
+  void AddHyperparameters(const Settings& settings);
 
  private:
   void Write(std::int64_t step, int field, const std::string& message);

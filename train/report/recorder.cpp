@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/config.h"
 #include "core/error.h"
+#include "core/files.h"
+#include "core/numbers.h"
 #include "picture/picture.h"
 #include "train/report/report.h"
 
@@ -18,6 +21,29 @@ void CollectScalars(const std::string& path, const nlohmann::json& value, Scalar
     for (const auto& [key, item] : value.items()) CollectScalars(path + "/" + key, item, out);
   } else if (value.is_number() && std::isfinite(value.get<double>())) {
     out.emplace_back(path, value.get<double>());
+  }
+}
+
+// Every value of a configuration by its path: "optimizer.lr", "augment.0.name". Numbers and flags
+// are told apart from words by how they are written.
+void CollectSettings(const std::string& path, const Config& config, Settings& out) {
+  const auto below = [&](const std::string& key) { return path.empty() ? key : path + "." + key; };
+  if (config.IsMap()) {
+    for (const std::string& key : config.Keys())
+      if (config.Has(key)) CollectSettings(below(key), config.Value(key), out);
+  } else if (config.IsList()) {
+    const std::vector<Config> items = config.Items();
+    for (std::size_t i = 0; i < items.size(); ++i)
+      CollectSettings(below(std::to_string(i)), items[i], out);
+  } else {
+    const std::string text = config.AsString();
+    if (const auto number = ParseNumber(text)) {
+      out.emplace_back(path, *number);
+    } else if (text == "true" || text == "false") {
+      out.emplace_back(path, text == "true");
+    } else {
+      out.emplace_back(path, text);
+    }
   }
 }
 
@@ -41,6 +67,7 @@ RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_ste
       Tell(warn_, std::string(error.what()) + "; training goes on without TensorBoard's files");
     }
   }
+  AddConfiguration(last_step);
   std::error_code none;
   if (last_step < 0) std::filesystem::remove_all(files_.listen, none);
   const nlohmann::json index = ReadExcerptIndex(files_.listen);
@@ -92,6 +119,35 @@ void RunRecorder::Show(const ExcerptSet& set) {
   } catch (const Error& error) {
     Tell(warn_, error.text() + "; training goes on");
   }
+}
+
+bool RunRecorder::Shows(std::int64_t step) const {
+  const nlohmann::json index = ReadExcerptIndex(files_.listen);
+  return index.is_object() && index["step"] == step;
+}
+
+void RunRecorder::ShowKept(const ExcerptSet& set) {
+  try {
+    SaveExcerpts(files_.listen, set, shown_);
+  } catch (const Error& error) {
+    Tell(warn_, error.text() + "; training goes on");
+  }
+}
+
+void RunRecorder::AddConfiguration(std::int64_t last_step) {
+  const std::filesystem::path file = run_ / "config.yaml";
+  if (!events_ || !std::filesystem::exists(file)) return;
+  std::string text = ReadFile(file), indented;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    indented += "    " + text.substr(at, end - at) + '\n';  // Markdown's way to say code
+    at = end + 1;
+  }
+  events_->AddText(std::max<std::int64_t>(0, last_step), "configuration", indented);
+  if (last_step >= 0) return;  // one set of parameters for each run
+  Settings settings;
+  CollectSettings("", Config::Load(file), settings);
+  events_->AddHyperparameters(settings);
 }
 
 void RunRecorder::End(std::int64_t step, int signal, double seconds) {

@@ -34,11 +34,19 @@ class RunRecorder {
   bool WantsExcerpts(std::int64_t step, bool last) const;
   // Replaces those in listen/; TensorBoard keeps those of the first song of every step.
   void Show(const ExcerptSet& set);
+  // Whether those in listen/ are of this step.
+  bool Shows(std::int64_t step) const;
+  // Replaces those in listen/ by those of the checkpoint that is kept, which may be of an earlier
+  // step: TensorBoard has them already or does without.
+  void ShowKept(const ExcerptSet& set);
 
   // The last line of metrics.jsonl, and report.html. `signal` 0: the run ended of itself.
   void End(std::int64_t step, int signal, double seconds);
 
  private:
+  // The run's configuration for TensorBoard: as text, and as hyperparameters.
+  void AddConfiguration(std::int64_t last_step);
+
   std::filesystem::path run_;
   const Listener warn_;
   RunRecords files_;

@@ -9,6 +9,8 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "picture/picture.h"
+#include "picture/picture_axis.h"
+#include "picture/stem_colours.h"
 #include "stemsmith_version.h"
 #include "train/report/excerpt.h"
 #include "train/report/html.h"
@@ -37,6 +39,17 @@ double Field(const std::vector<nlohmann::json>& records, const char* key) {
   return records.back()[key].get<double>();
 }
 
+// --c1 to --c8, for both grounds.
+std::string Palette() {
+  const auto rules = [](bool dark) {
+    std::string text = ":root {";
+    for (int i = 0; i < kStemColours; ++i)
+      text += " --c" + std::to_string(i + 1) + ": " + HexColour(StemColour(i, dark)) + ";";
+    return text + " }";
+  };
+  return rules(false) + "\n@media (prefers-color-scheme: dark) { " + rules(true) + " }";
+}
+
 std::string Fact(const std::string& name, const std::string& value) {
   return "<div><dt>" + name + "</dt><dd>" + Escaped(value) + "</dd></div>\n";
 }
@@ -54,6 +67,7 @@ class Report {
         {"{{TITLE}}", Escaped(name_)},
         {"{{LICENSE}}", page::kChartLicense},
         {"{{CHART_CSS}}", page::kChartCss},
+        {"{{PALETTE}}", Palette()},
         {"{{CSS}}", page::kCss},
         {"{{TITLE}}", Escaped(name_)},
         {"{{SUBTITLE}}", "Written " + Now() + " by stemsmith " STEMSMITH_VERSION},
@@ -82,13 +96,17 @@ class Report {
     return found == history_.events.end() ? kNone : found->second;
   }
 
+  double KeptStep() const {
+    return history_.kept.is_object() ? history_.kept["step"].get<double>() : std::nan("");
+  }
+
   std::string Facts() const {
     const EventTable &train = Table("train"), &validation = Table("validation");
-    double step = 0.0;
-    for (const auto& [event, table] : history_.events)
-      if (!table.step.empty()) step = std::max(step, table.step.back());
+    const double step = history_.LastStep();
     const double total = Field(history_.starts, "total_steps"),
-                 parameters = Field(history_.starts, "parameters"), seconds = train.Last("seconds");
+                 parameters = Field(history_.starts, "parameters");
+    double seconds = train.Last("seconds");
+    if (!history_.ends.empty()) seconds = history_.ends.back().value("seconds", seconds);
     std::string facts =
         Fact("Steps", FigureText("%.0f", step) + " of " + FigureText("%.0f", total));
     if (const double epochs = step / Field(history_.starts, "steps_per_epoch");
@@ -98,54 +116,94 @@ class Report {
     if (std::isfinite(parameters))
       facts += Fact("Parameters", FigureText("%.2f M", parameters / 1e6));
     facts += Fact("Training loss", FigureText("%.5g", train.Last("loss")));
-    if (!validation.step.empty())
-      facts += Fact("Validation loss", FigureText("%.5g", validation.Last("loss")));
-    if (const double sdr = validation.Last("mean_sdr_db"); std::isfinite(sdr))
-      facts += Fact("Mean SDR", FigureText("%.2f dB", sdr));
+    if (history_.kept.is_object()) {
+      facts += Fact("Kept checkpoint", "step " + FigureText("%.0f", KeptStep()));
+      facts += Fact("Its validation loss", FigureText("%.5g", KeptFigure(history_, "loss")));
+      if (const double sdr = KeptFigure(history_, "mean_sdr_db"); std::isfinite(sdr))
+        facts += Fact("Its mean SDR", FigureText("%.2f dB", sdr));
+    } else if (!validation.step.empty()) {
+      facts += Fact("Newest validation loss", FigureText("%.5g", validation.Last("loss")));
+      if (const double sdr = validation.Last("mean_sdr_db"); std::isfinite(sdr))
+        facts += Fact("Newest mean SDR", FigureText("%.2f dB", sdr));
+    }
     if (!history_.starts.empty())
       facts += Fact("Device", history_.starts.back().value("device", "–"));
     return facts;
   }
 
-  // The SDR of each stem: the newest, the best of all validations, and what the mixture has.
-  std::string Figures() const {
-    constexpr std::string_view kPrefix = "sdr_db/";
-    const EventTable& table = Table("validation");
-    std::string rows;
-    for (const auto& [name, column] : table.columns) {
-      if (!name.starts_with(kPrefix)) continue;
-      const std::string stem = name.substr(kPrefix.size());
-      double best = std::nan(""), best_step = 0.0;
-      for (std::size_t i = 0; i < column.size(); ++i)
-        if (std::isfinite(column[i]) && !(column[i] <= best))
-          best = column[i], best_step = table.step[i];
-      const double last = table.Last(name), mixture = table.Last("mixture_sdr_db/" + stem);
-      rows += "<tr><th scope=\"row\">" + Escaped(stem) + "</th><td>" + FigureText("%.2f", mixture) +
-              "</td><td>" + FigureText("%.2f", last) + "</td><td>" +
-              FigureText("%+.2f", last - mixture) + "</td><td>" + FigureText("%.2f", best) +
-              "</td><td>" + FigureText("%.0f", best_step) + "</td></tr>\n";
+  // Why there is no SDR, and what mends it.
+  std::string WithoutSdr() const {
+    const nlohmann::json start =
+        history_.starts.empty() ? nlohmann::json::object() : history_.starts.back();
+    std::string why =
+        "No SDR, because nothing has been validated yet. The first validation is due at the step "
+        "that <code>validate.every_steps</code> says, or at the end of the run.";
+    if (start.value("audio", nlohmann::json(true)) == false) {
+      why =
+          "No SDR, because the cache holds spectrograms: validation gives the loss alone. A cache "
+          "of audio, prepared without <code>--spectrogram</code>, gives the SDR too.";
+    } else if (start.value("validation_songs", nlohmann::json()) == 0) {
+      why =
+          "No SDR and no excerpts, because the cache holds no song for validation, and the last "
+          "checkpoint is the one to export. <code>stemsmith prepare … --valid-fraction 0.1</code> "
+          "keeps a tenth of the songs for validation; <code>--splits FILE</code> names them.";
+    } else if (!history_.starts.empty() && start.contains("audio") &&
+               !start.contains("validation_songs")) {
+      why =
+          "No SDR and no excerpts, because <code>validate.every_steps</code> is 0: nothing is "
+          "validated, and the last checkpoint is the one to export.";
     }
-    if (rows.empty()) return "";
-    return "<h2 id=\"figures\">Signal-to-distortion ratio</h2>\n<div class=\"scroll\" "
-           "tabindex=\"0\" role=\"region\" "
-           "aria-labelledby=\"figures\"><table class=\"figures\"><thead><tr><th "
-           "scope=\"col\">Stem</th>"
-           "<th scope=\"col\">Mixture (dB)</th><th scope=\"col\">Newest (dB)</th><th "
-           "scope=\"col\">Gain (dB)</th>"
-           "<th scope=\"col\">Highest (dB)</th><th scope=\"col\">At "
-           "step</th></tr></thead><tbody>\n" +
-           rows + "</tbody></table></div>\n";
+    return "<p class=\"note\">" + why + "</p>\n";
+  }
+
+  // The SDR of each stem: of the mixture, of the kept checkpoint and, where it is another, of the
+  // newest step. Every column is one checkpoint's.
+  std::string Figures() const {
+    const EventTable& table = Table("validation");
+    const std::vector<std::string> stems = StemsOf(history_, table, "sdr_db");
+    if (stems.empty()) return WithoutSdr();
+    const bool kept = history_.kept.is_object();
+    const double newest_step = table.step.back(), step = kept ? KeptStep() : newest_step;
+    const bool both = newest_step != step;
+    const std::vector<int> colours = StemColourIndices(stems);
+    std::string rows;
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      const std::string name = "sdr_db/" + stems[s];
+      const double mixture = table.Last("mixture_" + name), newest = table.Last(name);
+      const double shown = kept ? KeptFigure(history_, name) : newest;
+      rows += "<tr><th scope=\"row\">" + Dot(colours[s]) + Escaped(stems[s]) + "</th><td>" +
+              FigureText("%.2f", mixture) + "</td><td>" + FigureText("%.2f", shown) + "</td><td>" +
+              FigureText("%+.2f", shown - mixture) + "</td>";
+      if (both) rows += "<td>" + FigureText("%.2f", newest) + "</td>";
+      rows += "</tr>\n";
+    }
+    const auto head = [](const std::string& text) { return "<th scope=\"col\">" + text + "</th>"; };
+    return "<h2 id=\"figures\">Signal-to-distortion ratio (SDR, dB)</h2>\n<div class=\"scroll\" "
+           "tabindex=\"0\" role=\"region\" aria-labelledby=\"figures\"><table "
+           "class=\"figures\"><thead><tr>" +
+           head("Stem") + head("Mixture") +
+           head((kept ? "Kept, step " : "Newest, step ") + FigureText("%.0f", step)) +
+           head("Gain") + (both ? head("Newest, step " + FigureText("%.0f", newest_step)) : "") +
+           "</tr></thead><tbody>\n" + rows +
+           "</tbody></table></div>\n<p class=\"muted\">Mixture: the SDR of the unseparated song "
+           "taken as the estimate of the stem, which a model has to beat. Gain: by how much " +
+           (kept ? "the kept checkpoint" : "the newest step") + " beats it." +
+           (kept
+                ? " Kept: the checkpoint that was best on validation, the one that <code>stemsmith "
+                  "export</code> takes."
+                : "") +
+           "</p>\n";
   }
 
   std::string Excerpts() const {
     const nlohmann::json index = ReadExcerptIndex(records_.listen);
     if (!index.is_object() || index["songs"].empty()) return "";
     std::string html =
-        "<h2 id=\"listen\">Excerpts of validation songs</h2>\n<p class=\"muted\">Estimates of "
-        "step " +
-        std::to_string(index["step"].get<std::int64_t>()) +
-        ". A player goes on where the one before was; a click on a spectrogram goes there. "
-        "Frequencies are logarithmic, colours show 80 dB.</p>\n";
+        "<h2 id=\"listen\">Excerpts of validation songs</h2>\n<p class=\"muted\">Estimates of " +
+        WhichCheckpoint(index["step"].get<std::int64_t>()) +
+        " The mixture is what the model hears, the target is the true stem, the estimate is what "
+        "the model makes of the mixture. A player goes on where the one before was; a click on a "
+        "spectrogram goes there. Colours show 80 dB below the loudest point of the song.</p>\n";
     for (const nlohmann::json& song : index["songs"]) {
       try {
         html += Song(index, song);
@@ -156,9 +214,46 @@ class Report {
     return html;
   }
 
+  std::string WhichCheckpoint(std::int64_t step) const {
+    const double kept = KeptStep();
+    if (static_cast<double>(step) == kept)
+      return "the kept checkpoint, step " + std::to_string(step) + ".";
+    return "step " + std::to_string(step) +
+           (std::isfinite(kept) ? ", not of the kept checkpoint (step " + FigureText("%.0f", kept) +
+                                      "): its excerpts come when the run is finished."
+                                : ".");
+  }
+
+  // Around a spectrogram: frequencies at the left, seconds below.
+  static std::string Axes(double seconds, int rate) {
+    const double low = LowestShownHz(rate), high = HighestShownHz(rate);
+    std::string html;
+    for (const double hertz : {100.0, 1000.0, 10000.0}) {
+      if (hertz < low || hertz > high) continue;
+      html += "<span class=\"hertz\" style=\"bottom:" +
+              FigureText("%.1f", 100 * std::log(hertz / low) / std::log(high / low)) + "%\">" +
+              (hertz < 1000 ? FigureText("%.0f Hz", hertz) : FigureText("%.0f kHz", hertz / 1000)) +
+              "</span>";
+    }
+    const double step = NiceTimeStep(seconds, 5);
+    for (int i = 0; i * step <= seconds * (1 + 1e-9); ++i) {
+      html += "<span class=\"seconds\" style=\"left:" +
+              FigureText("%.1f", std::min(100.0, 100 * i * step / seconds)) + "%\">" +
+              TickLabel(i * step, step) + " s</span>";
+    }
+    return html;
+  }
+
+  static std::string Dot(int colour) {
+    return "<span class=\"dot\" style=\"background:var(--c" + std::to_string(colour + 1) +
+           ")\"></span>";
+  }
+
   std::string Song(const nlohmann::json& index, const nlohmann::json& song) const {
     const auto folder = song["folder"].get<std::string>();
     const auto stems = index["stems"].get<std::vector<std::string>>();
+    const std::vector<int> colours = StemColourIndices(stems);
+    const int rate = index["sample_rate_hz"].get<int>();
     std::vector<fs::path> files = {ExcerptFile(folder, "", "mixture")};
     for (const std::string& stem : stems)
       for (const char* kind : {"estimate", "target"})
@@ -168,30 +263,32 @@ class Report {
       sounds.push_back(ReadAll(*OpenAudio(records_.listen / file)));
     std::vector<const AudioBuffer*> signals;
     for (const AudioBuffer& sound : sounds) signals.push_back(&sound);
-    const std::vector<std::string> pictures = SpectrogramStrips(
-        signals,
-        {.sample_rate_hz = index["sample_rate_hz"].get<int>(), .width = 480, .height = 128});
+    const std::vector<std::string> pictures =
+        SpectrogramStrips(signals, {.sample_rate_hz = rate, .width = 480, .height = 128});
+    const std::string axes =
+        Axes(static_cast<double>(std::max<std::size_t>(1, sounds[0].frames())) / rate, rate);
 
     const auto name = song["name"].get<std::string>();
-    const auto sound = [&](std::size_t i, const std::string& label, const std::string& note) {
+    const auto sound = [&](std::size_t i, const std::string& dot, const std::string& label,
+                           const std::string& note) {
       const std::string about = Escaped(name + ", " + label);
-      return "<div class=\"sound\"><p><b>" + Escaped(label) + "</b><span class=\"muted\">" + note +
-             "</span></p><div class=\"view\"><img alt=\"Spectrogram of " + about + "\" src=\"" +
-             DataUri("image/png", pictures[i]) +
-             "\"><i></i></div><audio controls preload=\"metadata\" aria-label=\"" + about +
-             "\" src=\"" + DataUri("audio/ogg", ReadFile(records_.listen / files[i])) +
-             "\"></audio></div>\n";
+      return "<div class=\"sound\"><p><b>" + dot + Escaped(label) + "</b><span class=\"muted\">" +
+             note + "</span></p><div class=\"view\"><img alt=\"Spectrogram of " + about +
+             "\" src=\"" + DataUri("image/png", pictures[i]) + "\"><i></i>" + axes +
+             "</div><audio controls preload=\"metadata\" aria-label=\"" + about + "\" src=\"" +
+             DataUri("audio/ogg", ReadFile(records_.listen / files[i])) + "\"></audio></div>\n";
     };
     std::string html = "<article><h3>" + Escaped(name) + "</h3>\n<p class=\"muted\">" +
                        FigureText("%.0f s", song["seconds"].get<double>()) + " from " +
                        FormatDuration(song["start_seconds"].get<double>()) +
-                       "</p>\n<div class=\"pair\">" + sound(0, "mixture", "") + "</div>\n";
+                       "</p>\n<div class=\"pair\">" + sound(0, "", "mixture", "") + "</div>\n";
     for (std::size_t s = 0; s < stems.size(); ++s) {
       const nlohmann::json sdr = song["sdr_db"].value(stems[s], nlohmann::json());
+      const std::string dot = Dot(colours[s]);
       html += "<div class=\"pair\">" +
-              sound(1 + 2 * s, stems[s] + ", estimate",
+              sound(1 + 2 * s, dot, stems[s] + ", estimate",
                     sdr.is_number() ? "SDR " + FigureText("%.2f dB", sdr.get<double>()) : "") +
-              sound(2 + 2 * s, stems[s] + ", target", "") + "</div>\n";
+              sound(2 + 2 * s, dot, stems[s] + ", target", "") + "</div>\n";
     }
     return html + "</article>\n";
   }
@@ -204,7 +301,20 @@ class Report {
       series[event]["step"] = thin.step;
       for (const auto& [name, column] : thin.columns) series[event][name] = column;
     }
-    const std::string text = nlohmann::json({{"series", series}})
+    // The stems of every figure, in the model's order, and their colours.
+    std::vector<std::string> stems;
+    for (const auto& [event, table] : history_.events)
+      for (const auto& [name, column] : table.columns)
+        for (std::size_t slash = name.find('/'); slash != std::string::npos;
+             slash = std::string::npos)
+          for (const std::string& stem : StemsOf(history_, table, name.substr(0, slash)))
+            if (std::find(stems.begin(), stems.end(), stem) == stems.end()) stems.push_back(stem);
+    const nlohmann::json kept =
+        history_.kept.is_object() ? history_.kept["step"] : nlohmann::json(nullptr);
+    const std::string text = nlohmann::json({{"series", series},
+                                             {"stems", stems},
+                                             {"colours", StemColourIndices(stems)},
+                                             {"kept", kept}})
                                  .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     std::string safe;  // within <script> nothing may look like a tag
     for (const char letter : text) letter == '<' ? safe += "\\u003c" : safe += letter;

@@ -46,6 +46,8 @@ RunHistory MakeHistory(const std::vector<nlohmann::json>& records) {
     const std::string event = record.value("event", "");
     if (event == "start") history.starts.push_back(record);
     if (event == "end") history.ends.push_back(record);
+    if (event == "validation" && record.value("best", nlohmann::json()) == true)
+      history.kept = record;
     if (event.empty() || event == "start" || event == "end") continue;
     EventTable& table = history.events[event];
     // A run that went back to an earlier step says what follows again.
@@ -61,6 +63,46 @@ RunHistory MakeHistory(const std::vector<nlohmann::json>& records) {
   for (auto& [event, table] : history.events)
     for (auto& [name, column] : table.columns) column.resize(table.step.size(), kNaN);
   return history;
+}
+
+double RunHistory::LastStep() const {
+  double step = 0.0;
+  for (const auto& [event, table] : events)
+    if (!table.step.empty()) step = std::max(step, table.step.back());
+  for (const auto* records : {&starts, &ends})
+    if (!records->empty()) step = std::max(step, records->back()["step"].get<double>());
+  return step;
+}
+
+double KeptFigure(const RunHistory& history, const std::string& column) {
+  const nlohmann::json* value = &history.kept;
+  std::string path = column;
+  // Names of stems may hold slashes: the rest of the path is tried as a name first.
+  while (value->is_object()) {
+    if (value->contains(path))
+      return (*value)[path].is_number() ? (*value)[path].get<double>() : kNaN;
+    const std::size_t slash = path.find('/');
+    if (slash == std::string::npos || !value->contains(path.substr(0, slash))) return kNaN;
+    value = &(*value)[path.substr(0, slash)];
+    path = path.substr(slash + 1);
+  }
+  return kNaN;
+}
+
+std::vector<std::string> StemsOf(const RunHistory& history, const EventTable& table,
+                                 const std::string& kind) {
+  std::vector<std::string> stems;
+  const auto add = [&](const std::string& stem) {
+    if (table.columns.contains(kind + "/" + stem) &&
+        std::find(stems.begin(), stems.end(), stem) == stems.end())
+      stems.push_back(stem);
+  };
+  if (!history.starts.empty())
+    for (const nlohmann::json& stem : history.starts.back().value("stems", nlohmann::json()))
+      if (stem.is_string()) add(stem.get<std::string>());
+  for (const auto& [name, column] : table.columns)
+    if (name.starts_with(kind + "/")) add(name.substr(kind.size() + 1));
+  return stems;
 }
 
 RunHistory ReadHistory(const std::filesystem::path& run) {

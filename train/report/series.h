@@ -22,11 +22,22 @@ struct EventTable {
 struct RunHistory {
   std::map<std::string, EventTable> events;  // but for "start" and "end"
   std::vector<nlohmann::json> starts, ends;  // these, as they were written
+  nlohmann::json kept;  // the validation of the checkpoint that is kept and exported; null: none
+
+  // The step it got to, by whatever it recorded last.
+  double LastStep() const;
 };
 
 // Throws Error where the folder holds no run.
 RunHistory ReadHistory(const std::filesystem::path& run);
 RunHistory MakeHistory(const std::vector<nlohmann::json>& records);
+
+// A figure of the kept checkpoint, by the path that a column has ("sdr_db/vocals"); NaN where there
+// is none.
+double KeptFigure(const RunHistory& history, const std::string& column);
+// The stems of which a table has figures of this kind ("sdr_db"), in the model's order.
+std::vector<std::string> StemsOf(const RunHistory& history, const EventTable& table,
+                                 const std::string& kind);
 
 // Neighbouring rows drawn together to their mean, so that at most `rows` are left.
 EventTable Thinned(const EventTable& table, std::size_t rows);

@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/text.h"
+#include "picture/stem_colours.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -86,6 +87,11 @@ std::string Curve(const std::vector<double>& values, std::size_t width) {
   return Sparkline(Thinned(table, width).columns["y"]);
 }
 
+// For terminals that know 24-bit colours, as nearly all do; others show the nearest or none.
+std::string Coloured(const std::string& text, Colour colour) {
+  return Formatted("\033[38;2;%d;%d;%dm", colour.red, colour.green, colour.blue) + text + "\033[0m";
+}
+
 struct Line {
   std::string name;
   std::vector<std::string> cells;
@@ -138,15 +144,14 @@ RunStatus ReadStatus(const fs::path& run) {
   status.name = fs::weakly_canonical(run).filename().string();
   status.history = ReadHistory(run);
   for (const auto& [event, table] : status.history.events) {
-    status.step = std::max(status.step, table.step.back());
     if (const double seconds = table.Last("seconds"); std::isfinite(seconds))
       status.seconds = std::max(status.seconds, seconds);
   }
+  status.step = status.history.LastStep();
   const auto& starts = status.history.starts;
   const auto& ends = status.history.ends;
   if (!starts.empty()) {
     status.total_steps = starts.back().value("total_steps", 0.0);
-    status.step = std::max(status.step, starts.back()["step"].get<double>());
   }
   if (IsLocked(run)) {
     status.state = RunState::kRunning;
@@ -164,7 +169,7 @@ RunStatus ReadStatus(const fs::path& run) {
   return status;
 }
 
-std::string StatusText(const RunStatus& status, int columns) {
+std::string StatusText(const RunStatus& status, int columns, bool colours) {
   std::string text =
       status.name + ": " + StateName(status.state) + ", step " + FigureText("%.0f", status.step);
   if (status.total_steps > 0) {
@@ -201,29 +206,40 @@ std::string StatusText(const RunStatus& status, int columns) {
   text += '\n' + Table({"", {"newest", "lowest", "highest"}, ""}, lines);
 
   kinds.erase("mixture_sdr_db");
+  const bool kept = status.history.kept.is_object();
   for (const std::string& kind : kinds) {
     const EventTable& table = status.history.events.at("validation");
     const bool sdr = kind == "sdr_db";
-    Line head{Words(kind), {"newest", "highest"}, ""};
-    if (sdr) head.name = "SDR (dB)", head.cells = {"newest", "highest", "mixture", "gain"};
-    std::vector<Line> stems;
-    for (const auto& [name, values] : table.columns) {
-      if (!name.starts_with(kind + "/")) continue;
-      const std::string stem = name.substr(kind.size() + 1);
-      double high = -INFINITY;
-      for (const double value : values)
-        if (std::isfinite(value)) high = std::max(high, value);
-      Line line{stem,
-                {FigureText("%.2f", table.Last(name)), FigureText("%.2f", high)},
-                Curve(values, width)};
+    Line head{sdr ? "SDR (dB)" : Words(kind), {}, ""};
+    if (sdr) head.cells = {"mixture", kept ? "kept" : "newest", "gain"};
+    if (!sdr && kept) head.cells = {"kept"};
+    if (!sdr || kept) head.cells.push_back("newest");
+    std::vector<Line> lines_of_stems;
+    const std::vector<std::string> stems = StemsOf(status.history, table, kind);
+    const std::vector<int> indices = StemColourIndices(stems);
+    for (std::size_t s = 0; s < stems.size(); ++s) {
+      const std::string name = kind + "/" + stems[s];
+      const double newest = table.Last(name);
+      const double shown = kept ? KeptFigure(status.history, name) : newest;
+      Line line{stems[s], {}, Curve(table.columns.at(name), width)};
       if (sdr) {
-        const double mixture = table.Last("mixture_sdr_db/" + stem);
-        line.cells.push_back(FigureText("%.2f", mixture));
-        line.cells.push_back(FigureText("%+.2f", table.Last(name) - mixture));
+        const double mixture = table.Last("mixture_sdr_db/" + stems[s]);
+        line.cells = {FigureText("%.2f", mixture), FigureText("%.2f", shown),
+                      FigureText("%+.2f", shown - mixture)};
+      } else if (kept) {
+        line.cells = {FigureText("%.2f", shown)};
       }
-      stems.push_back(line);
+      if (!sdr || kept) line.cells.push_back(FigureText("%.2f", newest));
+      if (colours) line.curve = Coloured(line.curve, StemColour(indices[s], /*on_dark=*/true));
+      lines_of_stems.push_back(line);
     }
-    text += '\n' + Table(head, stems);
+    text += '\n' + Table(head, lines_of_stems);
+    if (sdr) text += "mixture: the SDR of the mixture itself taken as the estimate, to be beaten\n";
+  }
+  if (kept) {
+    text += "kept: the checkpoint of step " +
+            FigureText("%.0f", status.history.kept["step"].get<double>()) +
+            ", the one that is exported\n";
   }
   return text;
 }

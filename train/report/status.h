@@ -25,8 +25,9 @@ struct RunStatus {
 RunStatus ReadStatus(const std::filesystem::path& run);
 
 // A line about the whole, then a table of figures with sparklines, then one of each kind of figure
-// by stem. Lines fit into `columns` as far as names allow.
-std::string StatusText(const RunStatus& status, int columns);
+// by stem, with what the kept checkpoint has. Lines fit into `columns` as far as names allow.
+// `colours`: the stems' own, by escapes of terminals.
+std::string StatusText(const RunStatus& status, int columns, bool colours = false);
 // {"run", "state", "step", "total_steps", "seconds", "seconds_left", "latest": {EVENT: {COLUMN:
 // …}}}.
 nlohmann::json StatusJson(const RunStatus& status);

@@ -30,6 +30,7 @@
   };
   const charts = [];
   const used = new Set(["train/step", "train/epoch", "train/seconds", "train/skipped_draws", "validation/step"]);
+  const stemColour = new Map(data.stems.map((stem, i) => [stem, data.colours[i]]));
   const chart = (title, options, ...parts) => {
     const lines = parts.flat(2);
     if (lines.some((l) => l.y.some((v) => v != null))) charts.push({title, lines, ...options});
@@ -38,7 +39,7 @@
 
   const loss = line("train", "loss", "training");
   const mean = loss.length && loss[0].y.length > 120 ? [{...loss[0], name: "training, mean", y: smooth(loss[0].y)}] : [];
-  chart("Loss", {log: true}, loss.map((l) => ({...l, pale: mean.length > 0})), mean, line("validation", "loss", "validation"));
+  chart("Loss", {log: true, kept: true}, loss.map((l) => ({...l, pale: mean.length > 0})), mean, line("validation", "loss", "validation"));
   take("train/loss", "validation/loss");
   // Figures by stem: a chart for each kind, SDR first. What the mixture has is the line to beat.
   const tables = data.series.validation || {};
@@ -46,10 +47,12 @@
   kinds.sort((a, b) => (b === "sdr_db") - (a === "sdr_db"));
   for (const kind of kinds) {
     const keys = Object.keys(tables).filter((k) => k.startsWith(kind + "/"));
+    const rank = (key) => (data.stems.indexOf(key.slice(kind.length + 1)) + 1) || Infinity;
+    keys.sort((a, b) => rank(a) - rank(b));
     keys.forEach((k) => take("validation/" + k));
     if (kind === "mixture_sdr_db") continue;
-    chart(kind === "sdr_db" ? "SDR per stem (dB)" : words(kind), {},
-          keys.map((k) => line("validation", k, k.slice(kind.length + 1))),
+    chart(kind === "sdr_db" ? "SDR per stem (dB)" : words(kind), {kept: true},
+          keys.map((k) => line("validation", k, k.slice(kind.length + 1), {colour: stemColour.get(k.slice(kind.length + 1))})),
           kind === "sdr_db" ? line("validation", "mean_sdr_db", "mean", {dash: [6, 4], ink: true}) : []);
   }
   take("validation/mean_sdr_db");
@@ -70,6 +73,27 @@
     return `${l.name} from ${short(values[0])} to ${short(values.at(-1))}`;
   }).join("; ");
 
+  // Where the kept checkpoint is.
+  const mark = (plot) => {
+    const {ctx, bbox} = plot;
+    const x = Math.round(plot.valToPos(data.kept, "x", true));
+    if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) return;
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("--ink");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    const left = x > bbox.left + bbox.width / 2;
+    ctx.textAlign = left ? "right" : "left";
+    ctx.textBaseline = "top";
+    ctx.fillText("kept", x + (left ? -5 : 5) * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
+    ctx.restore();
+  };
+
   const draw = (box, spec) => {
     const colours = palette();
     const joined = uPlot.join(spec.lines.map((l) => [l.x, l.y]));
@@ -85,17 +109,19 @@
     // The pale line has the colour of its mean.
     let next = 0;
     const series = spec.lines.map((l) => {
-      const stroke = l.ink ? colour("--ink") : colours[(l.pale ? next : next++) % colours.length];
+      const stroke = l.ink ? colour("--ink") : colours[l.colour ?? (l.pale ? next : next++) % colours.length];
       return {label: l.name, stroke: l.pale ? stroke + "59" : stroke, width: l.pale ? 1 : 2, dash: l.dash, spanGaps: true, value,
-              points: {show: l.x.length <= 60, size: 5, fill: stroke}};
+              // A line through few values would be none: these are dots.
+              points: {show: l.x.length <= 60, size: l.x.length <= 3 ? 10 : 5, fill: stroke}};
     });
     return new uPlot({
       width: box.clientWidth, height: 250,
       series: [{label: "step", value: (plot, v, i, place) => String(place == null ? newest(plot.data[0]) : v)}, ...series],
       scales: {x: {time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high])},
                y: {distr: spec.log && positive ? 3 : 1, range: spec.zero ? (_, low, high) => [0, 1.1 * (high || (spec.percent ? 0.01 : 1))] : undefined}},
-      axes: [axis, {...axis, size: 66, values: (_, ticks) =>
+      axes: [{...axis, label: "step", labelSize: 20, labelFont: axis.font, size: 34, incrs: [1, 2, 5].flatMap((m) => [...Array(9)].map((_, e) => m * 10 ** e)).sort((a, b) => a - b)}, {...axis, size: 66, values: (_, ticks) =>
         ticks.map((v) => (v == null ? null : spec.percent ? +(100 * v).toFixed(2) + " %" : short(v)))}],
+      hooks: {draw: spec.kept && data.kept != null ? [mark] : []},
       cursor: {sync: {key: "steps"}, drag: {x: true, y: false}},
     }, joined, box);
   };
@@ -123,18 +149,19 @@
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
-  // One sound of a song at a time; another one goes on where it was, so that they can be compared.
+  // One sound at a time; another one of the song goes on where it was, so that they can be compared.
+  let last = null, lastSong = null;
   for (const song of document.querySelectorAll("article")) {
     const sounds = [...song.querySelectorAll(".sound")].map((sound) => ({
       audio: sound.querySelector("audio"), view: sound.querySelector(".view"), head: sound.querySelector("i")}));
-    let last = null;
     for (const {audio, view, head} of sounds) {
       audio.addEventListener("play", () => {
         if (last && last !== audio) {
           last.pause();
-          if (!last.ended) audio.currentTime = last.currentTime;
+          if (lastSong === song && !last.ended) audio.currentTime = last.currentTime;
         }
         last = audio;
+        lastSong = song;
       });
       audio.addEventListener("timeupdate", () => {
         head.style.visibility = "visible";

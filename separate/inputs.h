@@ -34,4 +34,8 @@ struct InputSongs {
 InputSongs CollectSongs(const std::vector<std::filesystem::path>& inputs,
                         const std::filesystem::path& output);
 
+// Throws Error (wrong use) where `model` is a song and an input is a model: they were swapped.
+void CheckNotSwapped(const std::filesystem::path& model,
+                     const std::vector<std::filesystem::path>& inputs);
+
 }  // namespace stemsmith

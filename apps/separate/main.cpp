@@ -246,6 +246,7 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   CatchInterrupts();
   const SeparatorOptions options = OptionsOf(app, arguments);
   const std::vector<fs::path> inputs(arguments.inputs.begin(), arguments.inputs.end());
+  CheckNotSwapped(arguments.model, inputs);
   const InputSongs list = CollectSongs(inputs, arguments.output);
   std::unique_ptr<Runtime> runtime = Runtime::Open(arguments.model, arguments.runtime);
   Separator separator(*runtime, options);

@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::string_literals;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 struct Sample {
   FileContent content;
@@ -47,7 +48,7 @@ std::string Archive(const std::string& names) {
   return "PK\x03\x04" + std::string(100, '\0') + names + std::string(22, '\0');
 }
 
-class FileContentTest : public testing::Test {
+class FileContentTest : public ::testing::Test {
  protected:
   FileContentTest() {
     const auto write = [&](const std::string& name, const std::string& bytes) {
@@ -79,7 +80,7 @@ class FileContentTest : public testing::Test {
     write("recipe.yaml", "stems:\n  drums: drums\nmixture: sum\n");
   }
 
-  TemporaryFolder folder_;
+  testing::TemporaryFolder folder_;
 };
 
 std::vector<Sample> Samples() {
@@ -96,7 +97,7 @@ std::vector<Sample> Samples() {
        "ours.safetensors",
        "export @ --out",
        {kStartWeights, kImportFile, kInspectFile}},
-      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kDatasetRoot, kInspectFile}},
+      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kInspectFile}},
       {kRun, "run", "export @ --out", {kStartWeights, kInspectFile, kWatchRun}},
       {kRun, "begun", "watch @", {kStartWeights, kInspectFile, kWatchRun}},
       {kWeights, "theirs.th", "import @ --out", import},
@@ -135,7 +136,7 @@ TEST_F(FileContentTest, EveryKindAtEveryPlaceIsTakenOrToldWhereItBelongs) {
       std::string command = sample.command;
       if (const auto at = command.find('@'); at != command.npos)
         command.replace(at, 1, path.string());
-      EXPECT_THAT(MessageOf([&] { CheckContent(path, use); }),
+      EXPECT_THAT(testing::MessageOf([&] { CheckContent(path, use); }),
                   AllOf(HasSubstr("this is " + NameOf(sample.content) + ", not "),
                         HasSubstr("(" + path.string() + ")"), HasSubstr(command)));
     }

@@ -45,7 +45,8 @@ class Config {
   // in that of the configuration file: in this order where the file lies in or below the current
   // folder, else the other way round. What lies in neither is given back as it stands.
   std::filesystem::path Path(const std::string& key) const;
-  // Throws Error where nothing of the kind is there, with all that Path() looked for.
+  // Throws Error with all that Path() looked for, where that was more than one place and nothing
+  // was there; of a single place, who opens the file says it.
   void CheckPath(const std::string& key) const;
   double Number(const std::string& key, double fallback) const;
   std::int64_t Integer(const std::string& key, std::int64_t fallback) const;

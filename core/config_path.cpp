@@ -44,15 +44,12 @@ fs::path Config::Path(const std::string& key) const {
 
 void Config::CheckPath(const std::string& key) const {
   const std::vector<fs::path> candidates = Candidates(RequiredString(key), Where(key));
-  if (std::any_of(candidates.begin(), candidates.end(), IsThere)) return;
+  if (candidates.size() == 1 || std::any_of(candidates.begin(), candidates.end(), IsThere)) return;
   throw Error::Input(
       "'" + key + "' names a file that is not there: looked for " +
           JoinNames(candidates, " and ", [](const fs::path& path) { return path.string(); }),
       Where(key),
-      "check the path; " +
-          std::string(candidates.size() > 1
-                          ? "relative ones begin at the configuration or the current folder"
-                          : "relative ones begin at the current folder"));
+      "check the path; relative ones begin at the configuration or at the current folder");
 }
 
 }  // namespace stemsmith

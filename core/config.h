@@ -41,6 +41,13 @@ class Config {
 
   std::string String(const std::string& key, const std::string& fallback) const;
   std::string RequiredString(const std::string& key) const;
+  // As RequiredString, of a file or folder. Relative ones are looked for in the current folder and
+  // in that of the configuration file: in this order where the file lies in or below the current
+  // folder, else the other way round. What lies in neither is given back as it stands.
+  std::filesystem::path Path(const std::string& key) const;
+  // Throws Error with all that Path() looked for, where that was more than one place and nothing
+  // was there; of a single place, who opens the file says it.
+  void CheckPath(const std::string& key) const;
   double Number(const std::string& key, double fallback) const;
   std::int64_t Integer(const std::string& key, std::int64_t fallback) const;
   bool Bool(const std::string& key, bool fallback) const;

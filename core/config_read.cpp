@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/config_library.h"
 #include "core/config_node.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -112,7 +113,9 @@ NodePtr LoadFile(const std::filesystem::path& path, int depth = 0) {
   if (extends->second->kind != ConfigNode::Kind::kScalar) {
     throw Error::Usage("`extends` must name one file", extends->second->place);
   }
-  NodePtr base = LoadFile(path.parent_path() / extends->second->scalar, depth + 1);
+  NodePtr base = LoadFile(FindConfig(extends->second->scalar, ConfigKind::kTraining,
+                                     path.parent_path(), extends->second->place),
+                          depth + 1);
   node->entries.erase(extends);
   Merge(base, node);
   return base;

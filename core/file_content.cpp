@@ -42,7 +42,7 @@ constexpr ContentRow kContents[] = {
      "use it: separate @ SONG -o DIR"},
     {kCheckpoint, "a checkpoint", Bits(kStartWeights, kImportFile, kInspectFile),
      "make a model of it: stemsmith export @ --out DIR"},
-    {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile, kDatasetRoot),
+    {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile),
      "make a model of it: stemsmith export @ --out DIR"},
     {kRun, "a training run", Bits(kStartWeights, kInspectFile, kWatchRun),
      "look at it: stemsmith watch @; go on with it: stemsmith train @/config.yaml --run @ "
@@ -188,9 +188,17 @@ FileContent ContentOfFile(const fs::path& path) {
   return kUnknown;
 }
 
+bool HasCheckpoint(const fs::path& folder) {
+  std::error_code code;
+  const fs::directory_iterator files(folder, code);
+  return !code && std::any_of(begin(files), end(files), [](const fs::directory_entry& entry) {
+    return entry.path().extension() == ".safetensors";
+  });
+}
+
 FileContent ContentOfFolder(const fs::path& path) {
   std::error_code code;
-  if (fs::is_directory(path / "checkpoints", code) ||
+  if (HasCheckpoint(path / "checkpoints") ||
       (fs::exists(path / "config.yaml", code) && fs::exists(path / "metrics.jsonl", code)))
     return kRun;
   bool model = false, checkpoint = false, folder = false, other_weights = false, unmix = false;

@@ -4,6 +4,7 @@
 
 #include "core/checksum.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/json_fields.h"
 #include "core/text.h"
 #include "models/model_for_weights.h"
@@ -118,6 +119,7 @@ std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file
   if (!found.empty())
     throw Error::Input("several checkpoints in this folder", run_or_file.string(),
                        "name one of them: " + JoinNames(found));
+  CheckContent(run_or_file, FileUse::kStartWeights);
   throw Error::Input(
       "no checkpoint in this folder", run_or_file.string(),
       "expected a run (checkpoints/best.safetensors or last.safetensors) or a folder "

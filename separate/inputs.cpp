@@ -5,6 +5,7 @@
 
 #include "audio/decode.h"
 #include "core/current_error.h"
+#include "core/file_content.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -46,6 +47,12 @@ class Collector {
     } else if (fs::is_directory(status)) {
       AddFolderInput(input);
     } else {
+      try {
+        CheckContent(input, FileUse::kSeparateSong);
+      } catch (const Error& error) {
+        result_.problems.push_back(error);
+        return;
+      }
       const fs::path real = Canonical(input);
       AddSong(input, IsMixture(real) && real.has_parent_path() ? NameOfFolder(real.parent_path())
                                                                : NameOf(input));
@@ -70,8 +77,12 @@ class Collector {
     visited_.clear();
     Walk(input, real, {});
     if (result_.songs.size() + duplicates_ + result_.problems.size() == before) {
-      result_.problems.push_back(
-          Error::Input("no audio files in this folder", input.string(), "check the path"));
+      try {
+        CheckContent(input, FileUse::kSeparateSong);
+        throw Error::Input("no audio files in this folder", input.string(), "check the path");
+      } catch (const Error& error) {
+        result_.problems.push_back(error);
+      }
     }
   }
 

@@ -6,6 +6,7 @@
 
 #include "core/checksum.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/host.h"
 #include "core/module.h"
@@ -46,13 +47,6 @@ std::string ReadHead(const fs::path& path) {
   return head;
 }
 
-// Protobuf and zip have control bytes within their first few bytes; text has none but white space.
-bool LooksLikeText(const std::string& head) {
-  return std::none_of(head.begin(), head.end(), [](unsigned char c) {
-    return (c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f') || c == 0x7f;
-  });
-}
-
 std::unique_ptr<Runtime> OpenTorchScript(const fs::path& path, const RuntimeOptions& options) {
   void* symbol = LoadModuleSymbol("torchscript", kOpenTorchScriptSymbol, "a TorchScript model");
   return reinterpret_cast<OpenTorchScriptFunction*>(symbol)(path, options);
@@ -74,11 +68,9 @@ const ModelInfo& Runtime::info() const { return manifest(); }
 std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
   ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device);
+  CheckContent(path, FileUse::kSeparateModel);
   const std::string head = ReadHead(path);
   const bool archive = head.starts_with("PK\x03\x04");
-  if (!archive && LooksLikeText(head)) {
-    throw Error::Input("this is a text file, not a model", path.string(), kAdvice);
-  }
   // Before anything is made of the content.
   const ChecksumState checksum =
       CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);

@@ -64,6 +64,7 @@ chmod u+w "$stage"/lib/*
 strip --strip-unneeded "$stage"/bin/* "$stage"/lib/*
 
 cp -r configs "$stage/configs"
+mkdir -p "$stage/share/stemsmith" && ln -s ../../configs "$stage/share/stemsmith/configs"  # where programs look for them by name
 cp tools/check_gpu.sh tools/bundle/with_torch.sh tools/bundle/*.py "$stage/"
 peer=none
 if [ -d .deps/demucs4/demucs ]; then

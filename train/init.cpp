@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/names.h"
 #include "core/option.h"
 #include "core/text.h"
@@ -22,10 +23,13 @@ int PlaceOf(const std::string& stem, const std::vector<std::string>& stems) {
   return found == stems.end() ? -1 : static_cast<int>(found - stems.begin());
 }
 
-int RequiredPlaceOf(const std::string& stem, const std::vector<std::string>& stems,
-                    const std::string& owner, const std::string& where) {
-  return static_cast<int>(
-      RequireName(stem, stems, "init.copy: " + owner + " has no stem '" + stem + "'", where));
+// As PlaceOf, of a stem that init.copy names; a misspelt one is an error.
+int PlaceOfCopied(const std::string& stem, const std::vector<std::string>& stems,
+                  const std::string& owner, const std::string& where) {
+  const int place = PlaceOf(stem, stems);
+  if (place < 0 && !NearestName(stem, stems).empty())
+    RequireName(stem, stems, "init.copy: " + owner + " has no stem '" + stem + "'", where);
+  return place;
 }
 
 // What is told at other places than the model's configuration: how long segments are (training says
@@ -41,12 +45,12 @@ InitOptions ReadInitOptions(const Config& config) {
   InitOptions options;
   options.place = config.Where("init");
   if (config.Has("init") && !config.Value("init").IsMap()) {
-    options.file = config.RequiredString("init");
+    options.file = config.Path("init");
     return options;
   }
   const Config init = config.Child("init");
   if (init.Keys().empty()) return options;
-  options.file = init.RequiredString("file");
+  options.file = init.Path("file");
   options.stems = init.Strings("stems");
   const std::set<std::string> different(options.stems.begin(), options.stems.end());
   if (different.size() != options.stems.size())
@@ -62,6 +66,8 @@ std::unique_ptr<StartWeights> StartWeights::Read(const Config& config, const Mod
                                                  const Listener& warn) {
   InitOptions options = ReadInitOptions(config);
   if (options.file.empty()) return nullptr;
+  const bool short_form = !config.Value("init").IsMap();
+  (short_form ? config : config.Child("init")).CheckPath(short_form ? "init" : "file");
   std::unique_ptr<StartWeights> start(new StartWeights(std::move(options)));
   start->ReadFile(warn);
   start->CheckSetting(setting);
@@ -75,6 +81,8 @@ void StartWeights::ReadFile(const Listener& warn) {
   const std::string where = options_.file.string();
   const std::string import =
       "turn it into a checkpoint first: stemsmith import " + where + " --out DIR";
+  if (ContentOf(options_.file) != FileContent::kWeights)  // weights alone may do
+    CheckContent(options_.file, FileUse::kStartWeights);
   if (options_.file.extension() != ".safetensors")
     throw Error::Input("init takes runs, checkpoints and .safetensors files", where, import);
   SafetensorsFile file = LoadSafetensors(options_.file);
@@ -118,9 +126,15 @@ void StartWeights::ChooseSources(const std::vector<std::string>& stems) {
   const std::vector<std::string>& own = checkpoint_.setting.stems;
   for (const std::string& stem : stems) sources_.push_back(PlaceOf(stem, own));
   for (const auto& [stem, source] : options_.copy) {
-    const int place = RequiredPlaceOf(stem, stems, "the cache", options_.place);
-    sources_[static_cast<std::size_t>(place)] =
-        RequiredPlaceOf(source, own, "the file", options_.place);
+    const int place = PlaceOfCopied(stem, stems, "the cache", options_.place);
+    const int from = PlaceOfCopied(source, own, "the file", options_.place);
+    if (place >= 0 && from >= 0) {
+      sources_[static_cast<std::size_t>(place)] = from;
+      continue;
+    }
+    messages_.push_back("init.copy: {" + stem + ": " + source + "} does nothing: " +
+                        (place < 0 ? "the cache has no stem '" + stem + "'"
+                                   : "the file has no stem '" + source + "'"));
   }
   std::string text;
   for (std::size_t s = 0; s < stems.size(); ++s) {

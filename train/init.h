@@ -35,7 +35,8 @@ class StartWeights {
   // Null where `config`, a training configuration, has no `init`. Otherwise reads the file; a model
   // that is named has to be the file's but for what init.partial passes over. Throws Error: files
   // that are no weights, another sample rate or number of channels than `setting` has, stems that
-  // `copy` does not find, other models. Warns of files without a checksum.
+  // `copy` misspells, other models. A stem of `copy` that is not there is a message. Warns of files
+  // without a checksum.
   static std::unique_ptr<StartWeights> Read(const Config& config, const ModelSetting& setting,
                                             const Listener& warn);
 

@@ -20,7 +20,7 @@ bool SameValue(const std::string& a, const std::string& b) {
 }
 
 void ReadDataset(const Config& dataset, TrainOptions& options) {
-  options.cache = dataset.RequiredString("cache");
+  options.cache = dataset.Path("cache");
   options.segment_seconds = dataset.NumberIn("segment_seconds", options.segment_seconds, 1e-3, 1e5);
   options.loader_threads = static_cast<int>(dataset.IntegerIn("threads", 2, 1, 1024));
   options.prefetch_batches = static_cast<int>(dataset.IntegerIn("prefetch_batches", 4, 1, 4096));

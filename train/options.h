@@ -12,7 +12,7 @@ namespace stemsmith {
 
 struct TrainOptions {
   // dataset:
-  std::filesystem::path cache;  // relative to the current folder
+  std::filesystem::path cache;  // found as Config::Path says
   double segment_seconds = 6.0;
   int loader_threads = 2;
   int prefetch_batches = 4;            // more smooths out slow reads and costs memory

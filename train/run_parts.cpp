@@ -37,6 +37,7 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
       augment(config.List("augment")) {
   if (device.has_index()) on_device.reset_device(device);
   if (device.is_cuda()) ranks.UseGpus();
+  config.Child("dataset").CheckPath("cache");
   cache = std::make_unique<CacheReader>(options.cache, ranks.first() ? request.host.warn : nullptr);
   BuildModel();
   objective = std::make_unique<Objective>(config, *cache, model, device);

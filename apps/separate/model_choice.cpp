@@ -94,10 +94,14 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
     throw Error::Usage(
         "two of the words are models: '" + words[models[0]] + "' and '" + words[models[1]] + "'",
         "", "give one, or name it with --model");
-  // The first of several words was meant as one, where it is no song.
-  if (models.empty() && words.size() > 1) {
-    const FileContent content = ContentOf(words[0]);
-    if (content != FileContent::kSong && content != FileContent::kFolder) models.push_back(0);
+  if (!models.empty()) return models;
+  // What is recognised, but neither a model nor songs, was meant as one: Runtime::Open says what it
+  // is. So was the first of several words, where it is no song.
+  for (std::size_t i = 0; i < words.size() && models.empty(); ++i) {
+    const FileContent content = ContentOf(words[i]);
+    if (content == FileContent::kSong || content == FileContent::kFolder) continue;
+    const bool is_recognised = content != FileContent::kMissing && content != FileContent::kUnknown;
+    if (is_recognised || (i == 0 && words.size() > 1)) models.push_back(i);
   }
   return models;
 }

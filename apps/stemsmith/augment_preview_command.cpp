@@ -8,8 +8,10 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "audio/encode.h"
+#include "core/config_library.h"
 #include "core/decibel.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/text.h"
@@ -21,7 +23,8 @@ namespace stemsmith {
 namespace {
 
 struct Arguments {
-  std::filesystem::path config, cache, out;
+  std::string config;
+  std::filesystem::path cache, out;
   std::vector<std::string> settings;
   int samples = 3;
   double seconds = 6.0;
@@ -31,11 +34,13 @@ struct Arguments {
 
 // The list alone: the other keys of a training configuration are not looked at.
 AugmentChain ReadChain(const Arguments& arguments) {
-  const Config config = Config::Load(arguments.config, arguments.settings);
+  const std::filesystem::path file = FindConfig(arguments.config);
+  CheckContent(file, FileUse::kTrainConfig);
+  const Config config = Config::Load(file, arguments.settings);
   const std::vector<Config> items = config.List("augment");
   if (items.empty())
     throw Error::Usage("there is nothing to preview: the list augment is missing or empty",
-                       arguments.config.string(), "docs/augmentation.md names what it may hold");
+                       file.string(), "docs/augmentation.md names what it may hold");
   AugmentChain chain(items);
   for (const Config& item : items) item.CheckAllRead();
   return chain;

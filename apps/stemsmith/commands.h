@@ -26,6 +26,7 @@ void AddDownloadCommand(CLI::App& app);
 void AddRegisterCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
+void AddConfigCommand(CLI::App& app);
 
 // KIND, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
 // must outlive the parse.

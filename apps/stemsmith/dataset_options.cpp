@@ -1,6 +1,7 @@
 // What doctor and prepare ask alike: which songs, in which splits, by which recipe.
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "core/config_library.h"
 #include "datasets/readers/track.h"
 
 namespace stemsmith {
@@ -13,8 +14,13 @@ void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& read
   }
   command.add_option("KIND", kind, kinds)->required();
   command.add_option("ROOT", reader.root, "Folder of the dataset; for csv the file")->required();
-  command.add_option("--recipe", recipe,
-                     "Which source stems make which stems (YAML); default: each is a stem");
+  command
+      .add_option_function<std::string>(
+          "--recipe",
+          [&recipe](const std::string& given) { recipe = FindConfig(given, ConfigKind::kRecipe); },
+          "Which source stems make which stems: a YAML file, or the name of a recipe that "
+          "`stemsmith config` lists; default: each source is a stem")
+      ->type_name("RECIPE");
   AddNumber(command, "--valid-fraction", reader.valid_fraction, {0, 1},
             "Share of the training songs for validation, where the dataset has no such split")
       ->capture_default_str();

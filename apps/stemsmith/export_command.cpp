@@ -5,6 +5,7 @@
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "core/file_content.h"
 #include "core/interrupt.h"
 #include "core/text.h"
 #include "export/export.h"
@@ -80,6 +81,7 @@ std::string PackageName(const std::filesystem::path& source,
 void RunExport(const ExportArguments& arguments) {
   CatchInterrupts();
   TorchDevice(arguments.options.device);  // before any other use of LibTorch
+  CheckContent(arguments.source, FileUse::kStartWeights);
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
   ExportOptions options = arguments.options;
   options.host = TerminalHost(arguments.mode);
@@ -127,6 +129,7 @@ void AddExportCommand(CLI::App& app) {
   AddNames(*command, "--format", options.formats,
            "Which files: torchscript, onnx, th, safetensors (the last two: packages for Python's "
            "demucs)")
+      ->allow_extra_args(false)  // the word behind it is the source
       ->capture_default_str();
   AddNumber(*command, "--segment-seconds", options.segment_seconds, {0.001, 3600},
             "Length the model is used with; the nearest it takes is chosen (default: as trained)");

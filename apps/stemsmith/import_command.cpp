@@ -7,6 +7,7 @@
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/text.h"
@@ -71,6 +72,7 @@ void CheckTargets(const ImportArguments& arguments) {
 void ImportOne(const ImportArguments& arguments, const std::filesystem::path& file,
                std::set<std::filesystem::path>& written) {
   StopIfInterrupted("the import was interrupted");
+  CheckContent(file, FileUse::kImportFile);
   const ImportedModel imported = ImportWeights(file, arguments.options);
   const Checkpoint& checkpoint = imported.checkpoint;
   const std::filesystem::path target = TargetOf(arguments, file);

@@ -4,6 +4,7 @@
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/inspect.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "separate/runtime.h"
@@ -54,6 +55,7 @@ void Run(const InspectArguments& arguments) {
   if (!std::filesystem::exists(arguments.file, ignored)) {
     throw Error::Input("no such file", arguments.file.string(), "check the path");
   }
+  CheckContent(arguments.file, FileUse::kInspectFile);
   for (const Inspector& inspector : kInspectors) {
     if (inspector.recognises(arguments.file)) return inspector.show(arguments);
   }

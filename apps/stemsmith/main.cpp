@@ -1,5 +1,6 @@
 // The program `stemsmith`. What needs no LibTorch is done here, at once; for all else, help among
-// it, the process becomes `stemsmith-torch`, which lies beside it.
+// it, the process becomes `stemsmith-torch`, which lies beside it. `stemsmith separate` becomes the
+// program `separate`.
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,9 +23,12 @@ int main(int argc, char** argv) {
     return RunProgram(argc, argv, light);
   std::error_code code;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
-  const std::filesystem::path other = self.parent_path() / "stemsmith-torch";
-  execv(other.c_str(), argv);
-  std::cerr << "error: cannot start the part that uses LibTorch: " << std::strerror(errno) << " ("
-            << other.string() << "): install it beside stemsmith\n";
+  const bool separates = command == "separate";
+  const std::filesystem::path other =
+      self.parent_path() / (separates ? "separate" : "stemsmith-torch");
+  execv(other.c_str(), separates ? argv + 1 : argv);
+  std::cerr << "error: cannot start the "
+            << (separates ? "program separate" : "part that uses LibTorch") << ": "
+            << std::strerror(errno) << " (" << other.string() << "): install it beside stemsmith\n";
   return static_cast<int>(ExitCode::kInputFailed);
 }

@@ -3,6 +3,8 @@
 #include "apps/command_line.h"
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
+#include "core/error.h"
+#include "core/names.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith {
@@ -11,7 +13,7 @@ std::span<const CommandRow> LightCommands() {
   static const CommandRow rows[] = {
       {"synth", AddSynthCommand},     {"doctor", AddDoctorCommand},
       {"prepare", AddPrepareCommand}, {"augment-preview", AddAugmentPreviewCommand},
-      {"watch", AddWatchCommand},
+      {"watch", AddWatchCommand},     {"config", AddConfigCommand},
   };
   return rows;
 }
@@ -28,11 +30,26 @@ void AddOutputFlags(CLI::App& command, OutputMode& mode) {
 
 namespace {
 
+// Throws Error for a first word that is no command, with the nearest one.
+void CheckCommand(const std::string& word, std::span<const CommandRow> commands) {
+  std::vector<std::string_view> names = {"separate"};
+  for (const CommandRow& row : commands) names.emplace_back(row.name);
+  if (!word.starts_with('-'))
+    RequireName(word, names, "there is no command '" + word + "'", "stemsmith " + word);
+}
+
 int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   CLI::App app{"stemsmith: train, export and run music source separation models"};
   app.set_version_flag("--version", "stemsmith " STEMSMITH_VERSION);
   app.require_subcommand(1);
   for (const CommandRow& row : commands) row.add(app);
+  app.footer("Songs are split by `separate`, a program of its own: stemsmith separate --help");
+  try {
+    if (argc > 1) CheckCommand(argv[1], commands);
+  } catch (const Error& error) {
+    WriteError("error: " + error.text() + "; see stemsmith --help");
+    return error.exit_status();
+  }
   return RunCommandLine("stemsmith", app, argc, argv, [] { return 0; });
 }
 

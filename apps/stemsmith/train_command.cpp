@@ -7,6 +7,8 @@
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config.h"
+#include "core/config_library.h"
+#include "core/file_content.h"
 #include "core/interrupt.h"
 #include "core/pending_files.h"
 #include "core/text.h"
@@ -61,10 +63,11 @@ std::string Summary(const TrainResult& result) {
 }
 
 void RunTrain(const TrainArguments& arguments) {
-  const Config config = Config::Load(arguments.config, arguments.settings);
+  const std::filesystem::path file = FindConfig(arguments.config);
+  CheckContent(file, FileUse::kTrainConfig);
+  const Config config = Config::Load(file, arguments.settings);
   // A run that goes on has it from there.
-  if (!arguments.request.resume)
-    CheckAreNoSources({arguments.request.run / "config.yaml"}, {arguments.config});
+  if (!arguments.request.resume) CheckAreNoSources({arguments.request.run / "config.yaml"}, {file});
   CatchInterrupts();
   TrainRequest request = arguments.request;
   request.host = TerminalHost(arguments.mode);
@@ -100,7 +103,10 @@ void AddTrainCommand(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Train a model into a run folder");
   command
-      ->add_option("config", arguments->config, "Training configuration (YAML; docs/training.md)")
+      ->add_option(
+          "config", arguments->config,
+          "Training configuration: a YAML file (docs/training.md), or the name of one that "
+          "`stemsmith config` lists")
       ->required();
   command->add_option("--run", arguments->request.run, "Run folder")->required();
   command->add_option("--set", arguments->settings,

@@ -11,6 +11,7 @@
 
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
+#include "core/file_content.h"
 #include "train/report/metrics_log.h"
 #include "train/report/recorder.h"
 #include "train/report/report.h"
@@ -78,6 +79,7 @@ void FollowAsLines(const Arguments& arguments) {
 }
 
 void RunWatch(const Arguments& arguments) {
+  CheckContent(arguments.run, FileUse::kWatchRun);
   RunStatus status = ReadStatus(arguments.run);
   if (arguments.report) {
     const std::filesystem::path file = WriteReport(arguments.run);

@@ -101,6 +101,14 @@ struct CacheReader::Impl {
 };
 
 void CacheReader::Impl::CheckTrackFiles() const {
+  std::error_code none;
+  const auto folder = index.tracks.empty() ? path : FileOf(0).parent_path();
+  if (!std::filesystem::exists(folder, none))
+    throw Error::Input(
+        "the folder with the songs of this cache is not beside it: " + folder.filename().string(),
+        path.string(),
+        "a cache is a file and a folder: move " + folder.filename().string() +
+            " here too, or move the file back");
   for (std::size_t i = 0; i < index.tracks.size(); ++i) {
     std::error_code error;
     const std::uintmax_t bytes = std::filesystem::file_size(FileOf(i), error);

@@ -4,6 +4,7 @@
 
 #include "core/checksum.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/json_fields.h"
 #include "core/option.h"
@@ -140,6 +141,7 @@ CacheIndex ReadIndex(const std::filesystem::path& path) {
 }  // namespace
 
 CacheIndex ReadCacheIndex(const std::filesystem::path& path, const Listener& warn) {
+  CheckContent(path, FileUse::kCacheFile);
   const ChecksumState checksum = CheckChecksum(path, kChecksum, kPrepareAgain);
   CacheIndex index = ReadIndex(path);
   if (checksum == ChecksumState::kNone)

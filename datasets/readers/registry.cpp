@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/names.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -25,6 +26,7 @@ const std::vector<ReaderRow>& ReaderTable() {
 
 std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& options,
                                std::vector<UnusedThings>* notes) {
+  CheckContent(options.root, FileUse::kDatasetRoot);
   ScanNotes unused(DatasetFolder(options));
   std::vector<Track> tracks =
       FindRow(ReaderTable(), kind, "kind of dataset", "").scan(options, unused);

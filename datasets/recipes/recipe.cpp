@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/numbers.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/stem_names.h"
@@ -257,6 +258,7 @@ std::vector<std::string> Recipe::stems() const {
 }
 
 Recipe LoadRecipe(const std::filesystem::path& path) {
+  CheckContent(path, FileUse::kRecipeFile);
   return FromConfig(Config::Load(path), path.string());
 }
 

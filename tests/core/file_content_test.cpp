@@ -97,7 +97,7 @@ std::vector<Sample> Samples() {
        "ours.safetensors",
        "export @ --out",
        {kStartWeights, kImportFile, kInspectFile}},
-      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kDatasetRoot, kInspectFile}},
+      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kInspectFile}},
       {kRun, "run", "export @ --out", {kStartWeights, kInspectFile, kWatchRun}},
       {kRun, "begun", "watch @", {kStartWeights, kInspectFile, kWatchRun}},
       {kWeights, "theirs.th", "import @ --out", import},

@@ -220,8 +220,10 @@ TrainResult TrainingLoop::Run() {
   const Ranks& ranks = parts_.ranks;
   if (ranks.first()) WarnOfDoubts(DoubtsAboutTraining(parts_.cache->stems()), output_.host().warn);
   if (parts_.options.validate_every > 0 && !validator_.active()) {
-    output_.Warn("the cache holds no songs of the split '" + parts_.options.validate_split +
-                 "': nothing is validated");
+    output_.Warn(
+        "the cache holds no songs of the split '" + parts_.options.validate_split +
+        "': there are no figures, and the best weights cannot be chosen; prepare it with " +
+        Option("valid-fraction", "0.1"));
   }
   ShouldResume() ? Resume() : Start();
   ranks.Broadcast(parts_.model->StateDict());

@@ -137,8 +137,9 @@ class Judge {
     }
     Twins(stems, false);
     while (const std::optional<Bounce> bounce = ClearestBounce(stems)) {
-      TellBounce(*bounce, "the other stems together at " +
-                              Formatted("%+.1f dB", 20 * std::log10(bounce->gain)));
+      TellBounce(*bounce,
+                 "the other stems together at " +
+                     Formatted("%.0f dB", std::round(20 * std::log10(bounce->gain)) + 0.0));
       std::erase(stems, bounce->stem);
     }
     Twins(stems, true);

@@ -90,8 +90,7 @@ std::string FindingTable(const DoctorResult& result, bool all) {
   for (const auto& [first, count, songs] : GroupFindings(result.findings, all)) {
     std::string text = first->what + (first->advice.empty() ? "" : "; " + first->advice);
     if (count > 1) {
-      text +=
-          " [1 of " + std::to_string(count) + " like it, in " + Count(songs.size(), "song") + "]";
+      text += " [" + std::to_string(count) + " like this in " + Count(songs.size(), "song") + "]";
       hidden += count - 1;
     }
     rows.push_back({NameOf(first->severity), OneLine(SongOf(*first)), OneLine(first->stem),

@@ -100,9 +100,10 @@ std::vector<TrainingDoubt> SourcesLikeTheMixture(const Recipe& recipe,
         {recipe.targets[t].name,
          "the stem " + Quoted(recipe.targets[t].name) + " takes in " + list + more + " (" +
              std::to_string(taken[t].songs) + (taken[t].songs == 1 ? " song)" : " songs)") +
-             ", which looks like the mixture of the other files: the stem would hold everything",
-         "leave it out with `ignore: [" + list + more + "]` in " + recipe.where +
-             ", or say with `mixture_file` that it is the mixture"});
+             (names.size() == 1 ? ": it looks" : ": they look") +
+             " like the mixture of the other files, and the stem would hold everything",
+         "leave out bounces with `ignore: [" + list + more + "]` in " + recipe.where +
+             ", or say with `mixture_file` which file is the mixture"});
   }
   return doubts;
 }

@@ -82,7 +82,7 @@ Error Unclaimed(const Recipe& recipe, const SourceStem& source, const std::strin
   const std::string ignore = "`ignore` (`ignore: [\"" + source.name + "\"]`)";
   std::string advice;
   if (LooksLikeMixture(source.name)) {
-    advice = "it looks like the mixture of the others: leave it out with " + ignore + " in " +
+    advice = "it looks like the mixture of the others: leave it out with `ignore: [NAME]` in " +
              (recipe.where.empty() ? "a recipe" : recipe.where) +
              ", or say there with `mixture_file` that it is the mixture";
   } else if (recipe.where.empty()) {

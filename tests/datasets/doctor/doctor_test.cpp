@@ -289,11 +289,11 @@ TEST_F(DoctorTest, TheReportCountsWhatIsAlikeAndListsItOnRequest) {
   };
   EXPECT_EQ(lines_with(false, "error   train/song?"), 1u);
   EXPECT_EQ(lines_with(false, "remark  train/song?"), 1u);
-  EXPECT_EQ(lines_with(false, "silent; look at it [1 of 8 like it, in 8 songs]"), 2u);
+  EXPECT_EQ(lines_with(false, "silent; look at it [8 like this in 8 songs]"), 2u);
   EXPECT_EQ(lines_with(false, "… " + Option("all") + " lists the other 14"), 1u);
   EXPECT_EQ(lines_with(true, "error   train/song?"), 8u);
   EXPECT_EQ(lines_with(true, "remark  train/song?"), 8u);
-  EXPECT_EQ(lines_with(true, "like it"), 0u);
+  EXPECT_EQ(lines_with(true, "like this"), 0u);
   EXPECT_EQ(lines_with(false, "8 errors to mend, 8 remarks"), 1u);
   const nlohmann::json json = DoctorJson(Options(), result);
   EXPECT_EQ(json["errors"], 8);

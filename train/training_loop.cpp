@@ -228,7 +228,7 @@ TrainResult TrainingLoop::Run() {
     output_.Warn("the cache holds no songs of the split '" + parts_.options.validate_split +
                  "': nothing is validated, there is no SDR, and the last checkpoint is the one to "
                  "export; " +
-                 Option("valid-fraction") + " or " + Option("splits") +
+                 Option("valid-fraction", "0.1") + " or " + Option("splits") +
                  " of stemsmith prepare chooses songs for validation");
   }
   ShouldResume() ? Resume() : Start();

@@ -37,7 +37,7 @@ void AddDoctorCommand(CLI::App& app) {
   AddNumber(*command, "--threads", options.threads, {0, 1024},
             "Songs examined side by side; 0: one per core")
       ->capture_default_str();
-  command->add_flag("--all", arguments->all, "Show every remark, not only the first of each kind");
+  command->add_flag("--all", arguments->all, "List every finding instead of one line per kind with a count");
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);

@@ -38,6 +38,7 @@ class Doctor {
   };
 
   void Plan();
+  void FindSplits();
   void LeaveOutKnownTakes(Song& song);
   void ExamineSongs();
   void Examine(Song& song, const StopQuestion& stop);
@@ -118,6 +119,23 @@ void Doctor::Plan() {
       if (!ignored) song.megabytes += static_cast<double>(bytes) / 1e6;
     }
   }
+}
+
+// `train` then has no figures, and cannot choose among its checkpoints.
+void Doctor::FindSplits() {
+  std::map<std::string, std::size_t> usable;
+  for (const Song& song : songs_) ++usable[song.track->split];
+  if (usable[kTrain] == 0 || usable["valid"] > 0) return;
+  const std::string where = options_.reader.splits.empty()
+                                ? "put some into a folder (or split) `valid`"
+                                : "name some as `valid` in " + options_.reader.splits.string();
+  result_.findings.push_back(
+      {Severity::kRemark, "split", "", "", "",
+       "no song is for validation: training could not tell how good the model is, nor which "
+       "of its weights are the best",
+       usable[kTrain] > 1 && options_.reader.splits.empty()
+           ? "prepare with " + Option("valid-fraction", "0.1") + ", or " + where
+           : (usable[kTrain] > 1 ? "" : "add songs, and ") + where});
 }
 
 // A pool with few takes lends them to several songs: each is examined, counted and compared once.
@@ -250,6 +268,7 @@ void Doctor::JudgeTargets() {
 
 DoctorResult Doctor::Run() {
   Plan();
+  FindSplits();
   ExamineSongs();
   Collect();
   CompareRecordings();

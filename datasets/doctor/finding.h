@@ -29,6 +29,15 @@ struct DoctorLimits {
   double mix_remark_db = -40, mix_error_db = -12;
   // The same where files are lossy: each codec adds noise of its own.
   double mix_lossy_remark_db = -15;
+  // What the sum of the other stems leaves of a stem, at the gain that fits best. Instruments have
+  // little in common (above −1 dB), microphones around one drum kit more (to −5 dB); of a bounce
+  // equaliser, compressor, limiter and lossy codec leave −8 to −20 dB, and plain sums next to
+  // nothing. Below the second, or below the first where the name says so too, it is a bounce for
+  // sure.
+  double bounce_remark_db = -6, bounce_error_db = -10;
+  // Two stems of one song are one recording where no more than this is left: rounding and codecs
+  // leave less, a second take or another microphone far more.
+  double twin_db = -30;
   // Lengths within a song that differ by more are told; by more than prepare accepts
   // (kLengthToleranceSeconds) they are errors.
   double length_remark_seconds = 0.01;
@@ -46,7 +55,7 @@ enum class Severity { kError, kRemark };  // kError: must be mended
 struct Finding {
   Severity severity = Severity::kError;
   // "layout", "recipe", "unreadable", "damage", "stream", "length", "rate", "silence", "clipping",
-  // "dc", "mixture", "duplicate", "target", "unused".
+  // "dc", "mixture", "bounce", "duplicate", "target", "split", "unused".
   std::string kind;
   std::string split, song;  // empty for findings about the whole dataset
   std::string stem;         // source or target, "mixture", or empty for the song as a whole

@@ -2,17 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "core/text.h"
 #include "datasets/recipes/song_mixer.h"
+#include "datasets/recipes/stem_names.h"
 
 namespace stemsmith {
 namespace {
 
-// Rounding leaves this much of a residual whatever the audio.
-constexpr double kLowestResidual = 1e-14;
+// Residuals below this are rounding, and alike.
+constexpr double kExactDb = -50;
 
 bool Lossy(const MeasuredPart& part) {
   static const std::set<std::string> kPlain = {"wav", "rf64", "w64", "aiff", "au", "caf"};
@@ -34,7 +36,10 @@ class Judge {
       Clipping(part);
       Dc(part);
     }
-    if (!track_.unrelated_takes) Lengths();
+    if (!track_.unrelated_takes) {
+      Lengths();
+      Bounces();
+    }
     Mixture();
     return std::move(findings_);
   }
@@ -122,9 +127,96 @@ class Judge {
     }
   }
 
+  // Stems that are the sum of the others, one after another: beside two bounces the sum holds the
+  // other one, at another level.
+  void Bounces() {
+    std::vector<std::size_t> stems;
+    for (std::size_t s = 0; s < song_.sources(); ++s) {
+      const bool opened = song_.parts[s].opened();
+      if (opened && !Silent(song_.parts[s]) && song_.products(s, s) > 0) stems.push_back(s);
+    }
+    Twins(stems, false);
+    while (const std::optional<Bounce> bounce = ClearestBounce(stems)) {
+      TellBounce(*bounce,
+                 "the other stems together at " +
+                     Formatted("%.0f dB", std::round(20 * std::log10(bounce->gain)) + 0.0));
+      std::erase(stems, bounce->stem);
+    }
+    Twins(stems, true);
+  }
+
+  struct Bounce {
+    std::size_t stem = 0;
+    double residual_db = 0, gain = 1;
+    bool named = false;  // by what it is called, too
+  };
+
+  bool Named(std::size_t stem) const { return LooksLikeMixture(song_.parts[stem].name); }
+
+  std::optional<Bounce> ClearestBounce(const std::vector<std::size_t>& stems) const {
+    std::optional<Bounce> clearest;
+    for (const std::size_t stem : stems) {
+      std::vector<std::size_t> others = stems;
+      std::erase(others, stem);
+      const Comparison comparison = ComparePart(song_.products, stem, others);
+      const double residual = std::max(comparison.LeastResidualDb(), kExactDb);
+      if (residual > limits_.bounce_remark_db || !HoldsTheOthers(song_.products, stem, others)) {
+        continue;
+      }
+      const bool named = Named(stem);
+      if (clearest &&
+          std::pair(!clearest->named, clearest->residual_db) <= std::pair(!named, residual)) {
+        continue;
+      }
+      clearest = {stem, residual, comparison.BestGain(), named};
+    }
+    return clearest;
+  }
+
+  void TellBounce(const Bounce& bounce, const std::string& sum) {
+    bounces_.push_back(bounce.stem);
+    const bool error = bounce.named || bounce.residual_db <= limits_.bounce_error_db;
+    Find(error ? Severity::kError : Severity::kRemark, "bounce", song_.parts[bounce.stem].name,
+         "a mixture of the others: without " + sum +
+             Formatted(", %.0f dB of it are left", bounce.residual_db),
+         "a model would learn the whole song as this stem: leave the file out with a recipe's "
+         "`ignore: [NAME]`, or say with `mixture_file: NAME` that it is the mixture");
+  }
+
+  // Two files with one recording. Where one of them is called a mixture, that is what it is: of a
+  // song with one stem.
+  void Twins(std::vector<std::size_t>& stems, bool named) {
+    for (std::size_t i = 0; i < stems.size(); ++i) {
+      for (std::size_t k = i + 1; k < stems.size();) {
+        const bool any_named = Named(stems[i]) || Named(stems[k]);
+        const double residual = ComparePart(song_.products, stems[k], {stems[i]}).LeastResidualDb();
+        if (any_named != named || residual > limits_.twin_db) {
+          ++k;
+          continue;
+        }
+        if (Named(stems[i]) != Named(stems[k])) {
+          const bool first = Named(stems[i]);
+          const std::string& other = song_.parts[first ? stems[k] : stems[i]].name;
+          TellBounce({first ? stems[i] : stems[k], std::max(residual, kExactDb), 1, true},
+                     "\"" + other + "\"");
+        } else {
+          Find(Severity::kRemark, "duplicate", song_.parts[stems[k]].name,
+               "the same recording as the stem \"" + song_.parts[stems[i]].name + "\"",
+               "it would sound twice: leave one of them out with a recipe's `ignore: [NAME]`");
+        }
+        stems.erase(stems.begin() + static_cast<std::ptrdiff_t>(k));
+      }
+    }
+  }
+
   void Mixture() {
-    const MixComparison& sums = song_.comparison;
-    if (!song_.has_mixture || !song_.whole() || song_.sources() == 0 || sums.mix <= 0) return;
+    if (!song_.has_mixture || !song_.whole() || song_.sources() == 0) return;
+    std::vector<std::size_t> stems;
+    for (std::size_t s = 0; s < song_.sources(); ++s) {
+      if (std::find(bounces_.begin(), bounces_.end(), s) == bounces_.end()) stems.push_back(s);
+    }
+    const Comparison sums = ComparePart(song_.products, song_.parts.size() - 1, stems);
+    if (sums.part <= 0) return;
     const bool lossy = std::any_of(song_.parts.begin(), song_.parts.end(), Lossy);
     const double residual = sums.ResidualDb(1);
     const double remark = lossy ? limits_.mix_lossy_remark_db : limits_.mix_remark_db;
@@ -132,7 +224,7 @@ class Judge {
     std::string what =
         Formatted("the stems do not add up to it: what is left is %.1f dB", residual);
     std::string advice = "look for a missing, shifted or otherwise processed stem";
-    const double gain = sums.sum > 0 ? sums.product / sums.sum : 0;
+    const double gain = sums.BestGain();
     if (gain > 0 && sums.ResidualDb(gain) <= std::min(remark, residual - 10)) {
       what += Formatted(", with a gain of %+.1f dB %.1f dB", 20 * std::log10(gain),
                         sums.ResidualDb(gain));
@@ -146,15 +238,11 @@ class Judge {
   const Track& track_;
   const MeasuredSong& song_;
   const DoctorLimits& limits_;
+  std::vector<std::size_t> bounces_;
   std::vector<Finding> findings_;
 };
 
 }  // namespace
-
-double MixComparison::ResidualDb(double gain) const {
-  const double residual = mix - 2 * gain * product + gain * gain * sum;
-  return 10 * std::log10(std::max(residual / mix, kLowestResidual));
-}
 
 double MeasuredSong::seconds() const {
   double longest = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "audio/decode.h"
+#include "datasets/doctor/comparison.h"
 #include "datasets/doctor/finding.h"
 #include "datasets/doctor/meter.h"
 #include "datasets/readers/track.h"
@@ -23,25 +24,12 @@ struct MeasuredPart {
   bool whole() const { return meter != nullptr && !failed; }
 };
 
-// The mixture against the sum of the stems, over all samples.
-struct MixComparison {
-  double mix = 0, sum = 0, product = 0;
-
-  void Add(double mix_sample, double sum_sample) {
-    mix += mix_sample * mix_sample;
-    sum += sum_sample * sum_sample;
-    product += mix_sample * sum_sample;
-  }
-  // Energy of mixture − gain · sum, relative to the mixture's, which must not be 0.
-  double ResidualDb(double gain) const;
-};
-
 struct MeasuredSong {
   std::vector<MeasuredPart> parts;  // the sources in the track's order, then the mixture
   bool has_mixture = false;
   bool has_residual = false;  // a stem of the recipe takes up what the others leave of the mixture
   int sample_rate_hz = 0;
-  MixComparison comparison;
+  PartProducts products{0};
 
   std::size_t sources() const { return parts.size() - (has_mixture ? 1 : 0); }
   const MeasuredPart* mixture() const { return has_mixture ? &parts.back() : nullptr; }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "core/option.h"
@@ -30,6 +32,10 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+std::string Count(std::size_t count, const std::string& one) {
+  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
+}
+
 using Row = std::vector<std::string>;
 
 std::string Table(const std::vector<Row>& rows) {
@@ -53,24 +59,46 @@ std::string Table(const std::vector<Row>& rows) {
   return text;
 }
 
+// Findings of one kind: of one severity and with one advice.
+struct Alike {
+  const Finding* first = nullptr;
+  std::size_t count = 0;
+  std::set<std::string> songs;
+};
+
+std::string SongOf(const Finding& finding) {
+  return finding.split + (finding.song.empty() || finding.split.empty() ? "" : "/") + finding.song;
+}
+
+std::vector<Alike> GroupFindings(const std::vector<Finding>& findings, bool all) {
+  std::vector<Alike> groups;
+  std::map<std::tuple<Severity, std::string, std::string>, std::size_t> places;
+  for (const Finding& finding : findings) {
+    const auto [place, is_new] =
+        places.try_emplace({finding.severity, finding.kind, finding.advice}, groups.size());
+    if (is_new || all) groups.push_back({&finding, 0, {}});
+    Alike& group = all ? groups.back() : groups[place->second];
+    ++group.count;
+    group.songs.insert(SongOf(finding));
+  }
+  return groups;
+}
+
 std::string FindingTable(const DoctorResult& result, bool all) {
   std::vector<Row> rows;
-  std::map<std::string, std::size_t> remarks, hidden;
-  for (const Finding& finding : result.findings) {
-    if (finding.severity == Severity::kRemark && !all && remarks[finding.kind]++ >= kRemarksShown) {
-      ++hidden[finding.kind];
-      continue;
+  std::size_t hidden = 0;
+  for (const auto& [first, count, songs] : GroupFindings(result.findings, all)) {
+    std::string text = first->what + (first->advice.empty() ? "" : "; " + first->advice);
+    if (count > 1) {
+      text += " [" + std::to_string(count) + " like this in " + Count(songs.size(), "song") + "]";
+      hidden += count - 1;
     }
-    std::string song = finding.split;
-    if (!finding.song.empty()) song += (song.empty() ? "" : "/") + finding.song;
-    rows.push_back({NameOf(finding.severity), OneLine(song), OneLine(finding.stem),
-                    OneLine(finding.what + (finding.advice.empty() ? "" : "; " + finding.advice))});
+    rows.push_back({NameOf(first->severity), OneLine(SongOf(*first)), OneLine(first->stem),
+                    OneLine(std::move(text))});
   }
   std::string text = Table(rows);
-  for (const auto& [kind, count] : hidden) {
-    text += "… and " + std::to_string(count) + " more remarks about " + kind + " (" +
-            Option("all") + ")\n";
-  }
+  if (hidden > 0)
+    text += "… " + Option("all") + " lists the other " + std::to_string(hidden) + "\n";
   return text;
 }
 
@@ -92,10 +120,6 @@ std::size_t Songs(const DoctorResult& result) {
   std::size_t songs = 0;
   for (const auto& [split, count] : result.songs) songs += count;
   return songs;
-}
-
-std::string Count(std::size_t count, const std::string& one) {
-  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
 
 }  // namespace

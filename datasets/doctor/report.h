@@ -8,11 +8,8 @@
 
 namespace stemsmith {
 
-// Remarks of one kind that DoctorText shows before it only counts them.
-inline constexpr std::size_t kRemarksShown = 5;
-
-// A line per finding (all errors; of the remarks `all`, or the first of each kind), the audio of
-// the targets, and a last line with the verdict.
+// A line per kind of finding with the first of them and their number, or where `all` is set a line
+// per finding; the audio of the targets, and a last line with the verdict.
 std::string DoctorText(const DoctorOptions& options, const DoctorResult& result, bool all);
 // Everything, always. docs/doctor.md describes the fields.
 nlohmann::json DoctorJson(const DoctorOptions& options, const DoctorResult& result);

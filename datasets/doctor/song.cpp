@@ -170,6 +170,7 @@ class Examination {
       file.block.resize(kBlockFrames * static_cast<std::size_t>(columns));
     }
     blocks_.resize(song_.parts.size());
+    song_.products = PartProducts(song_.parts.size());
     for (std::size_t p = 0; p < blocks_.size(); ++p) {
       if (song_.parts[p].opened()) blocks_[p].resize(kBlockFrames * channels);
     }
@@ -248,12 +249,12 @@ class Examination {
       for (const MixPart& part : (*mix_)[t]) Add(part, samples);
       targets_[t].Add(sum_.data(), longest);
     }
+    song_.products.Add(blocks_, longest, channels_);
     std::fill_n(sum_.begin(), samples, 0.0f);
     for (std::size_t s = 0; s < song_.sources(); ++s) Add({s}, samples);
     const float* recording = sum_.data();
     if (song_.has_mixture && song_.parts.back().opened()) {
       recording = blocks_.back().data();
-      for (std::size_t i = 0; i < samples; ++i) song_.comparison.Add(recording[i], sum_[i]);
     }
     RemixChannels(recording, channels_, mono, 1, longest);
     return longest;

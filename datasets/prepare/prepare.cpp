@@ -14,6 +14,7 @@
 #include "core/length_text.h"
 #include "core/text.h"
 #include "datasets/cache/index.h"
+#include "datasets/prepare/forecast.h"
 #include "datasets/prepare/lock.h"
 #include "datasets/prepare/track.h"
 #include "datasets/readers/readers.h"
@@ -57,6 +58,7 @@ class Preparation {
   int ChannelsOfCache() const;
   void CheckSpectrogram() const;
   void Fail(const std::string& song, const Error& error);
+  void FailPlanned(const std::vector<SongFailure>& failures);
   void FindFreshSongs();
   void MakeSongs();
   void MakeSong(Song& song, const StopQuestion& stop);
@@ -89,6 +91,33 @@ void Preparation::Fail(const std::string& song, const Error& error) {
   Tell(options_.host.error, what.find(name) == what.npos ? name + ": " + what : what);
 }
 
+// Songs that fail for the same reason are told together: a wrong name in a recipe is one line, and
+// not one per song.
+void Preparation::FailPlanned(const std::vector<SongFailure>& failures) {
+  std::vector<bool> told(failures.size());
+  for (std::size_t i = 0; i < failures.size(); ++i) {
+    if (told[i]) continue;
+    const Error& error = failures[i].error;
+    std::size_t alike = 0;
+    for (std::size_t k = i; k < failures.size(); ++k) {
+      const Error& other = failures[k].error;
+      if (other.problem() != error.problem() || other.advice() != error.advice()) continue;
+      told[k] = true;
+      ++alike;
+      if (k > i) result_.failures.push_back(failures[k]);
+    }
+    if (alike == 1) {
+      Fail(failures[i].song, error);
+      continue;
+    }
+    result_.failures.push_back(failures[i]);
+    const std::string where = error.where().empty() ? failures[i].song : error.where();
+    Tell(options_.host.error, Error::Input(std::to_string(alike) + " songs: " + error.problem(),
+                                           "the first: " + where, error.advice())
+                                  .text());
+  }
+}
+
 void Preparation::Plan() {
   std::vector<UnusedThings> unused;
   tracks_ = ScanDataset(options_.kind, options_.reader, &unused);
@@ -113,6 +142,7 @@ void Preparation::Plan() {
                     options_.spectrogram,
                     options_.on_damage};
   CheckSpectrogram();
+  std::vector<SongFailure> failures;
   for (std::size_t place = 0; place < tracks_.size(); ++place) {
     if (!options_.shard.Has(place)) continue;
     const Track& track = tracks_[place];
@@ -128,9 +158,10 @@ void Preparation::Plan() {
       }
       songs_.push_back(std::move(song));
     } catch (const Error& error) {
-      Fail(track.name, error);
+      failures.push_back({track.name, error});
     }
   }
+  FailPlanned(failures);
 }
 
 void Preparation::CheckSpectrogram() const {
@@ -230,6 +261,12 @@ void Preparation::MakeSong(Song& song, const StopQuestion& stop) {
 void Preparation::MakeSongs() {
   progress_.emplace(options_.host,
                     Task{"prepare", static_cast<std::int64_t>(megabytes_total_), "MB"});
+  std::vector<SongToPrepare> songs;
+  for (const Song* job : jobs_) songs.push_back({job->track, &job->mix});
+  for (const std::string& line :
+       ForecastPreparation(songs, track_options_, options_.threads, options_.host)) {
+    progress_->Message(line);
+  }
   start_ = std::chrono::steady_clock::now();
   result_.interrupted = ForEachSong(
       jobs_.size(), options_.threads, options_.host,

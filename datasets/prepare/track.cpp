@@ -27,21 +27,6 @@ auto Writing(Work work) {
   }
 }
 
-CacheSampleType SampleTypeFor(const PrepareTrackOptions& options, int bits_of_sources) {
-  switch (options.format) {
-    case CacheFormat::kInt16:
-      return CacheSampleType::kInt16;
-    case CacheFormat::kFloat16:
-      return CacheSampleType::kFloat16;
-    case CacheFormat::kFloat32:
-      return CacheSampleType::kFloat32;
-    case CacheFormat::kAuto:
-      break;
-  }
-  return bits_of_sources <= 16 && !options.spectrogram ? CacheSampleType::kInt16
-                                                       : CacheSampleType::kFloat32;
-}
-
 std::int64_t ExcerptFrames(const PrepareTrackOptions& options) {
   return std::max<std::int64_t>(std::llround(options.trim.excerpt_seconds * options.sample_rate_hz),
                                 1);
@@ -57,6 +42,21 @@ void KeepMiddle(SongStream& song, std::int64_t frames) {
 }
 
 }  // namespace
+
+CacheSampleType SampleTypeFor(const PrepareTrackOptions& options, int bits_of_sources) {
+  switch (options.format) {
+    case CacheFormat::kInt16:
+      return CacheSampleType::kInt16;
+    case CacheFormat::kFloat16:
+      return CacheSampleType::kFloat16;
+    case CacheFormat::kFloat32:
+      return CacheSampleType::kFloat32;
+    case CacheFormat::kAuto:
+      break;
+  }
+  return bits_of_sources <= 16 && !options.spectrogram ? CacheSampleType::kInt16
+                                                       : CacheSampleType::kFloat32;
+}
 
 std::string TrackRecipeHash(const Track& track, const TrackMix& mix,
                             const PrepareTrackOptions& options) {

@@ -30,6 +30,9 @@ struct CacheWriteFailed {
 // Thrown when `stop` of PrepareTrack says so.
 struct PrepareStopped {};
 
+// How samples are stored, of sources with at most so many bits.
+CacheSampleType SampleTypeFor(const PrepareTrackOptions& options, int bits_of_sources);
+
 // Hash of all that decides the samples besides the content of the sources. Comments in a recipe do
 // not count.
 std::string TrackRecipeHash(const Track& track, const TrackMix& mix,

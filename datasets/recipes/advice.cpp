@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -16,23 +17,21 @@ namespace {
 
 constexpr std::size_t kPatternsShown = 6;
 
-// Whether a word of the name says that it is the mixture.
-bool LooksLikeMixture(const std::string& name) {
-  static const std::set<std::string> words = {"mix", "mixture", "mixdown", "fullmix", "mixed"};
-  const std::string lower = LowerCase(name);
-  for (std::size_t begin = 0; begin < lower.size();) {
-    const std::size_t end = std::min(lower.find_first_of(kNameSeparators, begin), lower.size());
-    if (words.contains(lower.substr(begin, end - begin))) return true;
-    begin = end + 1;
-  }
-  return false;
-}
-
 std::string Quoted(const std::string& name) { return "\"" + name + "\""; }
 
 std::string Identity(const std::string& stem) {
   return "the mixture that the model sees is the stem " + Quoted(stem) +
          " itself, and it learns to give back its input";
+}
+
+// None where the recipe does not fit: that is told as this song's error.
+std::optional<TrackMix> MixOf(const Recipe& recipe, const Track& track) {
+  if (track.problem) return std::nullopt;
+  try {
+    return ApplyRecipe(recipe, track);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 // The recipe that makes sense of a stem and what is there besides.
@@ -47,6 +46,89 @@ std::string AdviceForOneStem(const std::string& stem, bool has_mixtures) {
          ": rest`), or recorded mixtures with a recipe that says `mixture: recorded`";
 }
 
+// Without a recipe every file of a song is a stem.
+std::vector<TrainingDoubt> StemsLikeTheMixture(const Recipe& recipe) {
+  std::vector<TrainingDoubt> doubts;
+  for (const RecipeTarget& target : recipe.targets) {
+    if (recipe.targets.size() == 1 || !LooksLikeMixture(target.name)) continue;
+    doubts.push_back(
+        {target.name,
+         "the stem " + Quoted(target.name) +
+             " looks like the mixture of the others: the model would see everything twice",
+         "write a recipe with `mixture_file: " + Quoted(target.name) +
+             "`, or with `ignore: " + Quoted(target.name) + "`"});
+  }
+  return doubts;
+}
+
+// Whoever names a file in a recipe knows what it is; `rest` and globs take what they find.
+std::vector<TrainingDoubt> SourcesLikeTheMixture(const Recipe& recipe,
+                                                 const std::vector<Track>& tracks) {
+  struct Taken {
+    std::size_t songs = 0;
+    std::set<std::string> names;
+  };
+  std::vector<Taken> taken(recipe.targets.size());
+  for (const Track& track : tracks) {
+    const std::optional<TrackMix> mix = MixOf(recipe, track);
+    for (std::size_t t = 0; mix && t < mix->size(); ++t) {
+      const std::vector<RecipeEntry>& entries = recipe.targets[t].entries;
+      bool found = false;
+      for (const MixPart& part : (*mix)[t]) {
+        const std::string& name = track.sources[part.source].name;
+        const bool named =
+            std::any_of(entries.begin(), entries.end(),
+                        [&](const RecipeEntry& entry) { return entry.pattern == name; });
+        if (part.inverted || named || IsMixtureName(name) || !LooksLikeMixture(name)) continue;
+        taken[t].names.insert(name);
+        found = true;
+      }
+      taken[t].songs += found;
+    }
+  }
+  std::vector<TrainingDoubt> doubts;
+  for (std::size_t t = 0; t < taken.size(); ++t) {
+    const std::set<std::string>& names = taken[t].names;
+    if (names.empty()) continue;
+    std::vector<std::string> shown;
+    for (const std::string& name : names) {
+      if (shown.size() < kPatternsShown) shown.push_back(Quoted(name));
+    }
+    const std::string list = JoinNames(shown);
+    const std::string more = names.size() > shown.size() ? ", …" : "";
+    doubts.push_back(
+        {recipe.targets[t].name,
+         "the stem " + Quoted(recipe.targets[t].name) + " takes in " + list + more + " (" +
+             std::to_string(taken[t].songs) + (taken[t].songs == 1 ? " song)" : " songs)") +
+             (names.size() == 1 ? ": it looks" : ": they look") +
+             " like the mixture of the other files, and the stem would hold everything",
+         "leave out bounces with `ignore: [" + list + more + "]` in " + recipe.where +
+             ", or say with `mixture_file` which file is the mixture"});
+  }
+  return doubts;
+}
+
+// An optional name that no song has is silence throughout; a misspelt one must not be.
+std::vector<TrainingDoubt> MisspeltOptionalNames(const Recipe& recipe,
+                                                 const std::vector<Track>& tracks) {
+  std::vector<TrainingDoubt> doubts;
+  for (const RecipeTarget& target : recipe.targets) {
+    for (const RecipeEntry& entry : target.entries) {
+      if (!entry.optional || entry.rest || entry.glob || entry.pattern.empty()) continue;
+      std::string meant;
+      bool found = false;
+      for (const Track& track : tracks) {
+        found |= std::any_of(track.sources.begin(), track.sources.end(),
+                             [&](const SourceStem& s) { return s.name == entry.pattern; });
+        if (meant.empty()) meant = NameThatWasMeant(recipe, track, entry.pattern);
+      }
+      if (found || meant.empty()) continue;
+      doubts.push_back({target.name, "no song has a file " + Quoted(entry.pattern), meant});
+    }
+  }
+  return doubts;
+}
+
 }  // namespace
 
 std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
@@ -55,17 +137,12 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
   std::map<std::string, std::size_t> alone;  // the songs that have one stem only, by that
   std::size_t lonely = 0;
   for (const Track& track : tracks) {
-    if (track.problem) continue;
-    TrackMix mix;
-    try {
-      mix = ApplyRecipe(recipe, track);
-    } catch (const Error&) {
-      continue;  // told as this song's error
-    }
+    const std::optional<TrackMix> mix = MixOf(recipe, track);
+    if (!mix) continue;
     ++songs;
     std::vector<std::size_t> stems;
-    for (std::size_t t = 0; t < mix.size(); ++t) {
-      if (!mix[t].empty()) stems.push_back(t);
+    for (std::size_t t = 0; t < mix->size(); ++t) {
+      if (!(*mix)[t].empty()) stems.push_back(t);
     }
     if (stems.size() != 1) continue;
     ++lonely;
@@ -83,16 +160,11 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
     doubts.push_back({most->first, of_songs + " one stem only: " + Identity(most->first),
                       AdviceForOneStem(most->first, with_mixture * 2 > lonely)});
   }
-  if (!recipe.where.empty()) return doubts;  // whoever writes a recipe knows what a stem is
-  for (const RecipeTarget& target : recipe.targets) {
-    if (recipe.targets.size() == 1 || !LooksLikeMixture(target.name)) continue;
-    doubts.push_back(
-        {target.name,
-         "the stem " + Quoted(target.name) +
-             " looks like the mixture of the others: the model would see everything twice",
-         "write a recipe with `mixture_file: " + Quoted(target.name) +
-             "`, or with `ignore: " + Quoted(target.name) + "`"});
-  }
+  const std::vector<TrainingDoubt> bounces =
+      recipe.where.empty() ? StemsLikeTheMixture(recipe) : SourcesLikeTheMixture(recipe, tracks);
+  doubts.insert(doubts.end(), bounces.begin(), bounces.end());
+  const std::vector<TrainingDoubt> misspelt = MisspeltOptionalNames(recipe, tracks);
+  doubts.insert(doubts.end(), misspelt.begin(), misspelt.end());
   return doubts;
 }
 

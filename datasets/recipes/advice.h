@@ -18,7 +18,7 @@ struct TrainingDoubt {
 };
 
 // Of songs after FitTracks: one stem only, so that the mixture is the stem; a stem that is the
-// mixture.
+// mixture by its name, or takes in a file that is by `rest` or a glob.
 std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
                                                const std::vector<Track>& tracks);
 // The same of a cache: by its stems.

@@ -5,10 +5,12 @@
 
 #include "core/decibel.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 #include "datasets/recipes/recipe.h"
+#include "datasets/recipes/stem_names.h"
 
 namespace stemsmith {
 namespace {
@@ -34,24 +36,71 @@ std::string NamesOf(const Track& track) {
   return track.sources.empty() ? "no stems" : JoinNames(track.sources, ", ", &SourceStem::name);
 }
 
-Error Missing(const Recipe& recipe, const Track& track, const std::string& what) {
-  const std::string where = "song \"" + track.name + "\" has " + NamesOf(track);
-  return Error::Input(what, where,
-                      recipe.where.empty()
-                          ? "add the file, or write a recipe and give it with " + Option("recipe")
-                          : "add the file, or write `optional: silence` in " + recipe.where);
+// Sources that no entry of the recipe asks for by their name: one of them may be what is meant.
+std::vector<std::string> NamesNobodyAskedFor(const Recipe& recipe, const Track& track) {
+  std::vector<std::string> names;
+  for (const SourceStem& source : track.sources) {
+    const bool asked =
+        std::any_of(recipe.targets.begin(), recipe.targets.end(), [&](const RecipeTarget& target) {
+          return std::any_of(
+              target.entries.begin(), target.entries.end(),
+              [&](const RecipeEntry& entry) { return entry.pattern == source.name; });
+        });
+    if (!asked && !IsMixtureName(source.name)) names.push_back(source.name);
+  }
+  return names;
 }
 
-bool MatchesAny(const std::vector<std::string>& patterns, const std::string& name) {
+// To make an entry optional is right only where its name is: one that is misspelt would be silent
+// in every song.
+std::string AdviceForMissing(const Recipe& recipe, const Track& track, const std::string& pattern) {
+  if (recipe.where.empty()) {
+    return "add the file, or write a recipe and give it with " + Option("recipe");
+  }
+  const std::string meant = NameThatWasMeant(recipe, track, pattern);
+  return meant.empty() ? "add the file, or write `optional: silence` in " + recipe.where : meant;
+}
+
+Error Missing(const Recipe& recipe, const Track& track, const std::string& what,
+              const std::string& pattern) {
+  return Error::Input(what, "song \"" + track.name + "\" has " + NamesOf(track),
+                      AdviceForMissing(recipe, track, pattern));
+}
+
+// By the stem's name, or the name of its file with the ending.
+bool MatchesAny(const std::vector<std::string>& patterns, const SourceStem& source) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    return pattern == name || fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+    const std::string file = source.path.filename().string();
+    return pattern == source.name || pattern == file ||
+           fnmatch(pattern.c_str(), source.name.c_str(), 0) == 0 ||
+           fnmatch(pattern.c_str(), file.c_str(), 0) == 0;
   });
+}
+
+Error Unclaimed(const Recipe& recipe, const SourceStem& source, const std::string& song) {
+  const std::string what = "the source " + Described(source) + " belongs to no stem";
+  const std::string ignore = "`ignore` (`ignore: [\"" + source.name + "\"]`)";
+  std::string advice;
+  if (LooksLikeMixture(source.name)) {
+    advice = "it looks like the mixture of the others: leave it out with `ignore: [NAME]` in " +
+             (recipe.where.empty() ? "a recipe" : recipe.where) +
+             ", or say there with `mixture_file` that it is the mixture";
+  } else if (recipe.where.empty()) {
+    advice =
+        "most songs have no such file: remove it, or write a recipe that names it or leaves "
+        "it out with " +
+        ignore;
+  } else {
+    advice = "name it in " + recipe.where + ", give one stem `rest`, leave it out with " + ignore +
+             ", or say with `mixture_file` that it is the mixture";
+  }
+  return Error::Input(what, song, advice);
 }
 
 // `mixture_file`: the source that it names is the mixture, whatever the reader took for it.
 void TakeMixture(const Recipe& recipe, Track& track) {
   const auto is_mixture = [&](const SourceStem& source) {
-    return MatchesAny(recipe.mixture_files, source.name);
+    return MatchesAny(recipe.mixture_files, source);
   };
   const auto first = std::find_if(track.sources.begin(), track.sources.end(), is_mixture);
   if (first == track.sources.end()) return;
@@ -119,6 +168,18 @@ void MakeResidual(const Recipe& recipe, const Track& track, TrackMix& mix) {
 
 }  // namespace
 
+std::string NameThatWasMeant(const Recipe& recipe, const Track& track, const std::string& pattern) {
+  if (pattern.empty()) return "";
+  const std::vector<std::string> names = NamesNobodyAskedFor(recipe, track);
+  const std::string as_the_file = "write the name in " + recipe.where + " as the file has it";
+  for (const std::string& name : names) {
+    if (fnmatch(pattern.c_str(), name.c_str(), FNM_CASEFOLD) != 0) continue;
+    return "\"" + name + "\" differs in case only: " + as_the_file + ", or rename the file";
+  }
+  const std::string nearest = NearestName(pattern, names);
+  return nearest.empty() ? "" : "did you mean \"" + nearest + "\"? Then " + as_the_file;
+}
+
 float MixPart::gain() const {
   const float magnitude = gain_db == 0 ? 1.0f : static_cast<float>(GainFromDb(gain_db));
   return inverted ? -magnitude : magnitude;
@@ -127,9 +188,8 @@ float MixPart::gain() const {
 void FitTracks(const Recipe& recipe, std::vector<Track>& tracks) {
   for (Track& track : tracks) {
     if (track.problem) continue;
-    std::erase_if(track.sources, [&](const SourceStem& source) {
-      return MatchesAny(recipe.ignored, source.name);
-    });
+    std::erase_if(track.sources,
+                  [&](const SourceStem& source) { return MatchesAny(recipe.ignored, source); });
     TakeMixture(recipe, track);
     ChooseStreams(recipe, track);
     if (!recipe.residual.empty()) AddRecordedMixture(recipe, track);
@@ -169,7 +229,8 @@ TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
         claim(s, t, entry.gain_db);
       }
       if (!found && !entry.optional && !entry.glob && entry.attributes.empty()) {
-        throw Missing(recipe, track, "the stem \"" + entry.pattern + "\" is missing");
+        throw Missing(recipe, track, "the stem \"" + entry.pattern + "\" is missing",
+                      entry.pattern);
       }
     }
   }
@@ -179,13 +240,7 @@ TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
       claim(s, static_cast<std::size_t>(rest_target), rest->gain_db);
       continue;
     }
-    throw Error::Input("the source " + Described(track.sources[s]) + " belongs to no stem", song,
-                       recipe.where.empty()
-                           ? "most songs have no such file: remove it, or write a recipe that "
-                             "names it or leaves it out (`ignore`)"
-                           : "name it in " + recipe.where +
-                                 ", give one stem `rest`, leave it out with `ignore`, or say with "
-                                 "`mixture_file` that it is the mixture");
+    throw Unclaimed(recipe, track.sources[s], song);
   }
   for (std::size_t t = 0; t < mix.size(); ++t) {
     const std::vector<RecipeEntry>& entries = recipe.targets[t].entries;
@@ -193,7 +248,8 @@ TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
                                       [](const RecipeEntry& entry) { return entry.optional; });
     if (mix[t].empty() && !optional && recipe.targets[t].name != recipe.residual) {
       throw Missing(recipe, track,
-                    "nothing is there for the stem \"" + recipe.targets[t].name + "\"");
+                    "nothing is there for the stem \"" + recipe.targets[t].name + "\"",
+                    entries.empty() ? recipe.targets[t].name : entries.front().pattern);
     }
     std::sort(mix[t].begin(), mix[t].end(),
               [](const MixPart& a, const MixPart& b) { return a.source < b.source; });

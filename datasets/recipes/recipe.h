@@ -61,8 +61,8 @@ struct Recipe {
   // `mixture: recorded`: the stem that is the recorded mixture without all other stems, so that all
   // of them together are the recorded mixture. Empty: `mixture: sum`.
   std::string residual;
-  // Names or globs of source stems: the recorded mixture, where it is not called so, and what is
-  // left out.
+  // Names or globs of source stems or of their files: the recorded mixture, where it is not called
+  // so, and what is left out.
   std::vector<std::string> mixture_files, ignored;
   // Which audio stream of files that have several; kDefaultStream and "": the default one.
   int stream = kDefaultStream;
@@ -96,6 +96,10 @@ using TrackMix = std::vector<std::vector<MixPart>>;
 // it; songs without one get a problem.
 inline constexpr char kMixtureSource[] = "mixture";
 void FitTracks(const Recipe& recipe, std::vector<Track>& tracks);
+
+// What is to be done where an entry's name or glob fits no source of the song, but another one that
+// no entry names is near: `"Drums" differs in case only: …`, `did you mean "drums"? …`; else empty.
+std::string NameThatWasMeant(const Recipe& recipe, const Track& track, const std::string& pattern);
 
 // Throws Error naming song and source: the song's own problem, a source claimed by two targets or
 // by none, a name that the song lacks or a target that gets nothing where that is not optional.

@@ -76,12 +76,17 @@ class DoctorTest : public ::testing::Test {
     options.threads = 2;
     return options;
   }
-  DoctorResult Examine() { return ExamineDataset(Options()); }
+  // Most songs here are few and none is for validation: that has a test of its own.
+  static DoctorResult Without(const std::string& kind, DoctorResult result) {
+    std::erase_if(result.findings, [&](const Finding& finding) { return finding.kind == kind; });
+    return result;
+  }
+  DoctorResult Examine() { return Without("split", ExamineDataset(Options())); }
   DoctorResult ExamineWith(const std::string& recipe) {
     WriteFileAtomically(other_ / "recipe.yaml", recipe);
     DoctorOptions options = Options();
     options.recipe = other_ / "recipe.yaml";
-    return ExamineDataset(options);
+    return Without("split", ExamineDataset(options));
   }
   static Finding Only(const DoctorResult& result) {
     EXPECT_EQ(result.findings.size(), 1u) << AllOf(result);

@@ -269,7 +269,7 @@ TEST_F(DoctorTest, StopsWhenAsked) {
   EXPECT_NEAR(told, 1, 1e-3);
 }
 
-TEST_F(DoctorTest, TheReportShowsAllErrorsAndTheFirstRemarksOfAKind) {
+TEST_F(DoctorTest, TheReportCountsWhatIsAlikeAndListsItOnRequest) {
   WriteGoodSongs();
   DoctorResult result = Examine();
   EXPECT_THAT(DoctorText(Options(), result, false), HasSubstr("nothing to mend"));
@@ -287,10 +287,13 @@ TEST_F(DoctorTest, TheReportShowsAllErrorsAndTheFirstRemarksOfAKind) {
     for (std::string line; std::getline(lines, line);) count += line.find(text) != line.npos;
     return count;
   };
-  EXPECT_EQ(lines_with(false, "error   train/song?"), 8u);
-  EXPECT_EQ(lines_with(false, "remark  train/song?"), kRemarksShown);
-  EXPECT_EQ(lines_with(false, "and 3 more remarks about silence (" + Option("all") + ")"), 1u);
+  EXPECT_EQ(lines_with(false, "error   train/song?"), 1u);
+  EXPECT_EQ(lines_with(false, "remark  train/song?"), 1u);
+  EXPECT_EQ(lines_with(false, "silent; look at it [8 like this in 8 songs]"), 2u);
+  EXPECT_EQ(lines_with(false, "… " + Option("all") + " lists the other 14"), 1u);
+  EXPECT_EQ(lines_with(true, "error   train/song?"), 8u);
   EXPECT_EQ(lines_with(true, "remark  train/song?"), 8u);
+  EXPECT_EQ(lines_with(true, "like this"), 0u);
   EXPECT_EQ(lines_with(false, "8 errors to mend, 8 remarks"), 1u);
   const nlohmann::json json = DoctorJson(Options(), result);
   EXPECT_EQ(json["errors"], 8);

@@ -28,7 +28,7 @@ void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
 
-// KIND, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
+// LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
 // must outlive the parse.
 void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& reader,
                        std::filesystem::path& recipe);

@@ -12,7 +12,7 @@ void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& read
   for (const ReaderRow& row : ReaderTable()) {
     kinds += std::string("\n") + row.name + ": " + row.summary;
   }
-  command.add_option("KIND", kind, kinds)->required();
+  command.add_option("LAYOUT", kind, kinds)->required();
   command.add_option("ROOT", reader.root, "Folder of the dataset; for csv the file")->required();
   command
       .add_option_function<std::string>(
@@ -24,7 +24,7 @@ void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& read
   AddNumber(command, "--valid-fraction", reader.valid_fraction, {0, 1},
             "Share of the training songs for validation, where the dataset has no such split")
       ->capture_default_str();
-  AddNumber(command, "--seed", reader.seed, {}, "Of that choice")->capture_default_str();
+  AddNumber(command, "--seed", reader.seed, {}, "Seed for choosing validation songs")->capture_default_str();
   command.add_option("--splits", reader.splits,
                      "File that says which song belongs to which split: {train: [song, …], valid: "
                      "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");

@@ -39,7 +39,7 @@ std::string ImportSummary(const std::filesystem::path& file, const std::filesyst
   const ModelSetting& setting = imported.checkpoint.setting;
   std::string text =
       file.string() + " -> " + target.string() + "\n" +
-      Formatted("  %s, %.2f million values, %d Hz, %d channels, segment %.2f s, stems ",
+      Formatted("  %s, %.2f million parameters, %d Hz, %d channels, segment %.2f s, stems ",
                 model.c_str(), static_cast<double>(parameters) / 1e6, setting.sample_rate_hz,
                 setting.channels,
                 static_cast<double>(imported.checkpoint.segment_frames) / setting.sample_rate_hz) +

@@ -14,7 +14,7 @@ void InspectCheckpoint(const InspectArguments& arguments) {
   const std::string model =
       Config::Parse(checkpoint.model_config, file.string()).String("name", "");
   std::string text = "checkpoint " + file.string() + "\n  model        " + model;
-  text += Formatted(", %.2f million values in %zu tensors\n", static_cast<double>(values) / 1e6,
+  text += Formatted(", %.2f million parameters in %zu tensors\n", static_cast<double>(values) / 1e6,
                     checkpoint.weights.size());
   text += "  stems        " + JoinNames(setting.stems) + '\n';
   text += Formatted("  audio        %d Hz, %d channels, segments of %.2f s\n",

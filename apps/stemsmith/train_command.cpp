@@ -1,4 +1,5 @@
 // stemsmith train: a configuration and a cache → a run folder with checkpoints.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -97,24 +98,32 @@ void RunTrain(const TrainArguments& arguments) {
             {"stemsmith", "export", run.string(), "--out", (run / "export").string()});
 }
 
+// `--set a=1 CONFIG`: the word without '=' is no setting.
+void TakeConfigFromSettings(TrainArguments& arguments) {
+  if (!arguments.config.empty()) return;
+  const auto found = std::find_if(arguments.settings.begin(), arguments.settings.end(),
+                                  [](const std::string& word) { return !Holds(word, "="); });
+  if (found == arguments.settings.end()) return;
+  arguments.config = *found;
+  arguments.settings.erase(found);
+}
+
 }  // namespace
 
 void AddTrainCommand(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
   CLI::App* command = app.add_subcommand("train", "Train a model into a run folder");
-  command
-      ->add_option(
-          "config", arguments->config,
-          "Training configuration: a YAML file (docs/training.md), or the name of one that "
-          "`stemsmith config` lists")
-      ->required();
+  command->add_option(
+      "config", arguments->config,
+      "Training configuration: a YAML file (docs/training.md), or the name of one that "
+      "`stemsmith config` lists");
   command->add_option("--run", arguments->request.run, "Run folder")->required();
   command->add_option("--set", arguments->settings,
                       "Changes to the configuration: train.steps=500 augment.0.probability=1 …");
   CLI::Option* resume = command->add_flag("--resume", arguments->request.resume,
                                           "Go on from the run's last checkpoint");
   command
-      ->add_flag("--override", arguments->request.accept_changes,
+      ->add_flag("--accept-changes,--override", arguments->request.accept_changes,
                  "Go on although the configuration or the cache is not the run's")
       ->needs(resume);
   AddDevice(*command, arguments->request.device, "Where to compute");
@@ -123,7 +132,11 @@ void AddTrainCommand(CLI::App& app) {
             "depend on it")
       ->capture_default_str();
   AddOutputFlags(*command, arguments->mode);
-  command->callback([arguments] { RunTrain(*arguments); });
+  command->callback([arguments] {
+    TakeConfigFromSettings(*arguments);
+    if (arguments->config.empty()) throw CLI::RequiredError("config");
+    RunTrain(*arguments);
+  });
 }
 
 }  // namespace stemsmith

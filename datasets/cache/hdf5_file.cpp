@@ -169,7 +169,7 @@ Hdf5Handle OpenHdf5File(const std::filesystem::path& path, const std::string& ki
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored) || reason == ENOENT) {
     throw Error::Input("no such " + kind, path.string(),
-                       "make it with `stemsmith prepare KIND ROOT --out FILE`");
+                       "make it with `stemsmith prepare LAYOUT ROOT --out FILE`");
   }
   if (!stream) {
     errno = reason;

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/length_text.h"
 #include "core/option.h"
 #include "core/text.h"
 
@@ -133,7 +134,7 @@ std::string DoctorText(const DoctorOptions& options, const DoctorResult& result,
   text += JoinNames(result.songs, ", ", [](const auto& split) {
     return std::to_string(split.second) + " " + split.first;
   });
-  text += "), " + Formatted("%.2f h", result.hours);
+  text += "), " + LengthText(3600 * result.hours);
   std::string rates;
   for (const auto& [rate_hz, count] : result.sample_rates) {
     rates += (rates.empty() ? ", " : " and ") + std::to_string(rate_hz) + " Hz";

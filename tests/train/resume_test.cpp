@@ -63,7 +63,7 @@ TEST_F(Resume, SaysWhatChangedAndAsksForOverride) {
     RunTraining("run", {"optimizer.lr=0.1", "loss.1.weight=0.2", "train.accumulate=2"}, true);
   });
   for (const char* text : {"optimizer.lr: 5e-3 → 0.1", "loss.1.weight: 0.1 → 0.2",
-                           "train.accumulate: 1 → 2", "--override"})
+                           "train.accumulate: 1 → 2", "--accept-changes"})
     EXPECT_THAT(message, HasSubstr(text));
 }
 
@@ -106,7 +106,7 @@ TEST_F(Resume, OverrideTakesACacheOfTheSameStems) {
   RunTraining("run", {"train.steps=2"});
   testing::MakeCache(folder_ / "other.h5", 4);
   const std::string other = "dataset.cache=" + (folder_ / "other.h5").string();
-  EXPECT_THAT(MessageOf([&] { RunTraining("run", {other}, true); }), HasSubstr("--override"));
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {other}, true); }), HasSubstr("--accept-changes"));
   EXPECT_EQ(GoOn("run", {other}).step, 12);
 
   TrackFormat format;

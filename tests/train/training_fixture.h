@@ -134,7 +134,7 @@ class TrainingTest : public ::testing::Test {
       EXPECT_EQ(left.training_state[key], right.training_state[key]) << key;
   }
 
-  bool accept_changes_ = false;  // --override
+  bool accept_changes_ = false;  // --accept-changes
   mutable Heard heard_;
   TemporaryFolder folder_;
   bool any_precision_ = false;  // also what does not pay here

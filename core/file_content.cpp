@@ -130,6 +130,7 @@ bool IsSong(std::string_view head) {
 
 FileContent ContentOfArchive(const fs::path& path) {
   const std::string names = ReadPart(path, kTailBytes, true);
+  if (!Has(names, "PK\x05\x06")) return kUnknown;  // cut off
   if (Has(names, "/constants.pkl")) return kTorchScript;
   return Has(names, "/data.pkl") ? kWeights : kUnknown;
 }

@@ -97,7 +97,7 @@ std::string BitratesText() {
 }
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("words", arguments.words, "The model, songs, and folders with songs")
+  app.add_option("songs", arguments.words, "The model, songs, and folders with songs")
       ->required()
       ->configurable(false)
       ->type_name("[MODEL] SONG…");

@@ -56,6 +56,7 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
       throw Error::Usage("there is no model called '" + word + "', and no such file", word,
                          DidYouMean(word, names.All(), "known: " + JoinNames(names.All())) +
                              " (stemsmith models --catalogue says more)");
+    CheckContent(word, FileUse::kSeparateModel);
     choice.file = word;
     return;
   }
@@ -101,7 +102,8 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
     const FileContent content = ContentOf(words[i]);
     if (content == FileContent::kSong || content == FileContent::kFolder) continue;
     const bool is_recognised = content != FileContent::kMissing && content != FileContent::kUnknown;
-    if (is_recognised || (i == 0 && words.size() > 1)) models.push_back(i);
+    const bool is_name = content == FileContent::kMissing && LooksLikeName(words[i]);
+    if (is_recognised || (i == 0 && (words.size() > 1 || is_name))) models.push_back(i);
   }
   return models;
 }

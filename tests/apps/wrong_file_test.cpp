@@ -20,7 +20,7 @@ class WrongFile : public ::testing::Test {
   WrongFile() {
     WriteFileAtomically(folder_ / "song.wav", "RIFF\x24\0\0\0WAVEfmt "s);
     WriteFileAtomically(folder_ / "theirs.th",
-                        "PK\x03\x04"s + std::string(40, '\0') + "archive/data.pkl archive/data/0");
+                        "PK\x03\x04"s + std::string(40, '\0') + "archive/data.pkl archive/data/0PK\x05\x06");
     WriteFileAtomically(folder_ / "model.onnx", "\x08\x0a\x12\x09stemsmith"s);
     WriteFileAtomically(folder_ / "songs.h5", "\x89HDF\r\n\x1a\n........"s);
     std::filesystem::create_directories(folder_ / "run/checkpoints");

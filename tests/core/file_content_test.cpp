@@ -45,7 +45,7 @@ std::string Safetensors(const std::string& header) {
 
 // The names of a zip archive are near its end.
 std::string Archive(const std::string& names) {
-  return "PK\x03\x04" + std::string(100, '\0') + names + std::string(22, '\0');
+  return "PK\x03\x04" + std::string(100, '\0') + names + "PK\x05\x06" + std::string(18, '\0');
 }
 
 class FileContentTest : public ::testing::Test {

@@ -184,7 +184,7 @@ TEST_F(InitTest, RefusesWhatCannotBe) {
   EXPECT_THAT(Problem(cache, "init: {partial: true}"), HasSubstr("'file' is missing"));
   EXPECT_THAT(Problem(cache, init + ", stems: [high, low]}"), HasSubstr("init.stems contradicts"));
   EXPECT_THAT(Problem(cache, "init: " + (folder_ / "absent").string()), HasSubstr("no such run"));
-  WriteFile(folder_ / "model.th", "x");
+  WriteFile(folder_ / "model.th", "PK\x03\x04 archive/data.pkl PK\x05\x06");
   EXPECT_THAT(Problem(cache, "init: " + (folder_ / "model.th").string()),
               HasSubstr("stemsmith import"));
   EXPECT_FALSE(fs::exists(folder_ / "refused"));

@@ -52,7 +52,7 @@ TEST_F(CacheTest, RefusesCutOffMissingAndForeignFilesWithOneClearError) {
   WriteFileAtomically(path_, index_bytes.substr(0, index_bytes.size() / 2));
   EXPECT_THAT(MessageOf(open), HasSubstr("cut off"));
   WriteFileAtomically(path_, "this is a text");
-  EXPECT_THAT(MessageOf(open), HasSubstr("not HDF5"));
+  EXPECT_THAT(MessageOf(open), HasSubstr("a text file, not a cache"));
   WriteFileAtomically(path_, "");
   EXPECT_THAT(MessageOf(open), HasSubstr("empty"));
   std::filesystem::remove(path_);

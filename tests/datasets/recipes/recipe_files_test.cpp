@@ -280,7 +280,7 @@ TEST_F(RecipeFiles, PrepareSaysBeforehandWhatIsResampledAndHowLargeTheCacheBecom
   Prepare("stems: {drums: drums, o: rest}");
   EXPECT_THAT(heard_.Take(),
               AllOf(HasSubstr("2 songs at 48000 Hz: resampled to 44100 Hz; --sample-rate 48000"),
-                    HasSubstr("2 songs, 750.2 KiB: about 689.1 KiB in the cache\n")));
+                    HasSubstr("2 songs, 750.3 KiB: about 689.1 KiB in the cache\n")));
   Prepare("stems: {drums: drums, o: rest}");
   EXPECT_EQ(heard_.Take(), "");  // nothing is written
 }

@@ -13,6 +13,7 @@
 #include "datasets/cache/chunk_codec.h"
 #include "datasets/cache/deinterleave.h"
 #include "datasets/cache/index.h"
+#include "datasets/cache/index_files.h"
 #include "datasets/cache/open_files.h"
 #include "datasets/cache/track.h"
 
@@ -82,11 +83,6 @@ struct CacheReader::Impl {
     format.spectrogram = index.spectrogram;
     return format;
   }
-  std::string PrepareAdvice() const {
-    return index.command.empty() ? "build the cache again" : "run again: " + index.command;
-  }
-  void CheckTrackFiles() const;
-  void CheckSources(const Listener& warn) const;
   void CheckHoldsAudio() const;
   OpenTrack& Open(std::size_t track);
   // Calls use(bytes, at, count) for rows [start, start + rows) of a group of the track, in order:
@@ -99,51 +95,6 @@ struct CacheReader::Impl {
   const char* ReadChunk(OpenTrack& open, std::size_t track, const OpenFile& file,
                         std::int64_t chunk, std::int64_t skip, std::int64_t count);
 };
-
-void CacheReader::Impl::CheckTrackFiles() const {
-  std::error_code none;
-  const auto folder = index.tracks.empty() ? path : FileOf(0).parent_path();
-  if (!std::filesystem::exists(folder, none))
-    throw Error::Input(
-        "the folder with the songs of this cache is not beside it: " + folder.filename().string(),
-        path.string(),
-        "a cache is a file and a folder: move " + folder.filename().string() +
-            " here too, or move the file back");
-  for (std::size_t i = 0; i < index.tracks.size(); ++i) {
-    std::error_code error;
-    const std::uintmax_t bytes = std::filesystem::file_size(FileOf(i), error);
-    if (error)
-      throw Error::Input("a track of the cache is missing", FileOf(i).string(), PrepareAdvice());
-    if (bytes != index.tracks[i].bytes) {
-      throw Error::Input("a track of the cache is cut off or was replaced (" +
-                             std::to_string(bytes) + " bytes instead of " +
-                             std::to_string(index.tracks[i].bytes) + ")",
-                         FileOf(i).string(), PrepareAdvice());
-    }
-  }
-}
-
-void CacheReader::Impl::CheckSources(const Listener& warn) const {
-  std::error_code ignored;
-  if (index.root.empty() || !std::filesystem::is_directory(index.root, ignored)) return;
-  std::size_t touched = 0;
-  for (const TrackRecord& track : index.tracks) {
-    for (const SourceFile& source : track.sources) {
-      const SourceState state = CompareSource(index.root, source);
-      if (state == SourceState::kChanged) {
-        throw Error::Input("the cache is stale: \"" + source.path + "\" of song \"" + track.name +
-                               "\" changed after it was prepared",
-                           path.string(), PrepareAdvice());
-      }
-      touched += state == SourceState::kTouched;
-    }
-  }
-  if (touched > 0) {
-    Tell(warn, std::to_string(touched) + " source files of " + path.string() +
-                   " have new times but the same content; " + PrepareAdvice() +
-                   " (it only updates the times, and opening the cache is fast again)");
-  }
-}
 
 void CacheReader::Impl::CheckHoldsAudio() const {
   if (!index.spectrogram) return;
@@ -172,14 +123,14 @@ OpenTrack& CacheReader::Impl::Open(std::size_t track) {
     throw DamagedAudio(
         Error::Input("a track of the cache is damaged: its content does not match "
                      "its checksum",
-                     file.string(), "delete this file, then " + PrepareAdvice()));
+                     file.string(), "delete this file, then " + PrepareAdvice(index)));
   }
   if (!same || open->layout.frames != record.frames ||
       open->layout.groups != format.stored_groups() ||
       open->layout.group_columns != format.group_columns() ||
       open->layout.spectrogram != index.spectrogram) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
-                                    file.string(), PrepareAdvice()));
+                                    file.string(), PrepareAdvice(index)));
   }
   open_tracks[track].store(open.get(), std::memory_order_release);
   return *open.release();
@@ -209,7 +160,7 @@ const char* CacheReader::Impl::ReadChunk(OpenTrack& open, std::size_t track, con
     return DamagedAudio(Error::Input(what,
                                      FileOf(track).string() + ", song \"" + tracks[track].name +
                                          "\"" + Formatted(" at %.1f s", second),
-                                     "delete this file, then " + PrepareAdvice()));
+                                     "delete this file, then " + PrepareAdvice(index)));
   };
   thread_local std::vector<char> packed_buffer;
   std::vector<char>& target = packed ? packed_buffer : buffer;
@@ -275,8 +226,8 @@ CacheReader::CacheReader(const std::filesystem::path& path, const Listener& warn
   impl_->fingerprint = index.Fingerprint();
   for (const TrackRecord& record : index.tracks)
     impl_->tracks.push_back({record.name, record.split, record.frames, record.rms_db});
-  impl_->CheckTrackFiles();
-  impl_->CheckSources(warn);
+  CheckTrackFiles(impl_->index, impl_->path);
+  CheckSources(impl_->index, impl_->path, warn);
 }
 
 CacheReader::~CacheReader() = default;
@@ -371,11 +322,11 @@ std::vector<float> CacheReader::ReadLevels(std::size_t track) const {
     throw DamagedAudio(
         Error::Input("a track of the cache is damaged: its levels do not match "
                      "their checksum",
-                     file.string(), "delete this file, then " + impl_->PrepareAdvice()));
+                     file.string(), "delete this file, then " + PrepareAdvice(impl_->index)));
   }
   if (levels.size() != static_cast<std::size_t>(seconds) * stems().size()) {
     throw DamagedAudio(Error::Input("a track of the cache does not belong to its index",
-                                    file.string(), impl_->PrepareAdvice()));
+                                    file.string(), PrepareAdvice(impl_->index)));
   }
   return levels;
 }

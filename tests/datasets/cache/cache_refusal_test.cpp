@@ -49,6 +49,9 @@ TEST_F(CacheTest, RefusesCutOffMissingAndForeignFilesWithOneClearError) {
   EXPECT_THAT(MessageOf([&] { ReadTrackLayout(track); }), HasSubstr("cut off"));
   std::filesystem::remove(track);
   EXPECT_THAT(MessageOf(open), HasSubstr("missing"));
+  std::filesystem::remove_all(CacheTrackFolder(path_));
+  EXPECT_THAT(MessageOf(open),
+              HasSubstr("move " + CacheTrackFolder(path_).filename().string() + " here too"));
   WriteFileAtomically(path_, index_bytes.substr(0, index_bytes.size() / 2));
   EXPECT_THAT(MessageOf(open), HasSubstr("cut off"));
   WriteFileAtomically(path_, "this is a text");

@@ -119,7 +119,7 @@ class CheckedReader : public AudioReader {
         std::isnan(*bad) ? "a sample that is not a number" : "an infinite sample";
     if (!conceals_) {
       throw Error::Input(what + " at " + SecondsText(frame, info_.sample_rate_hz), path_.string(),
-                         "render or export the file anew");
+                         "render or export the file again");
     }
     const auto lost =
         std::count_if(bad, samples + count, [](float x) { return !std::isfinite(x); });
@@ -152,7 +152,7 @@ void CheckIsReadable(const fs::path& path) {
   errno = 0;
   if (!std::ifstream(path)) throw Error::System("cannot be opened", path.string());
   if (fs::is_regular_file(status) && fs::file_size(path, error) == 0) {
-    throw Error::Input("the file is empty", path.string(), "copy or download the file anew");
+    throw Error::Input("the file is empty", path.string(), "copy or download the file again");
   }
 }
 
@@ -232,8 +232,8 @@ std::unique_ptr<AudioReader> OpenInLibav(const fs::path& path, const DecodeOptio
     if (open == nullptr)
       throw Error::Input(
           "damaged, or for the module libav, which this installation lacks: " + problem,
-          path.string(), "copy or download the file anew, or build the module");
-    throw Error::Input("damaged: " + problem, path.string(), "copy or download the file anew");
+          path.string(), "copy or download the file again, or build the module");
+    throw Error::Input("damaged: " + problem, path.string(), "copy or download the file again");
   }
 }
 

@@ -13,7 +13,7 @@ namespace stemsmith {
 
 // What to do about damage that can be concealed.
 inline std::string ConcealAdvice() {
-  return "copy or download the file anew; " + Option("on-damage", "conceal") +
+  return "copy or download the file again; " + Option("on-damage", "conceal") +
          " goes on with silence";
 }
 
@@ -60,7 +60,7 @@ int ChosenStream(const std::vector<AudioStreamInfo>& streams, const DecodeOption
 using OpenLibavFunction = AudioReader*(const std::filesystem::path& path,
                                        const DecodeOptions& options);
 
-// Finds the audio chunk of a wav, RF64, w64, aiff, au or caf file. libsndfile mends wrong lengths
+// Finds the audio chunk of a wav, RF64, w64, aiff, au or caf file. libsndfile fixes wrong lengths
 // in silence, so that a file that was cut off is only known by its header.
 DataChunk FindDataChunk(const std::filesystem::path& path);
 

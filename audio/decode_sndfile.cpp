@@ -256,7 +256,7 @@ class SndfileReader : public AudioReader {
     if (count < 0 || (count == 0 && !problem_.empty())) {
       throw Error::Input(
           "damaged at " + SecondsText(position_, info_.sample_rate_hz) + ": " + problem_,
-          path_.string(), "copy or convert the file anew");
+          path_.string(), "copy or convert the file again");
     }
     if (count == 0 && mp3_ && info_.frames > position_ && info_.frames - position_ <= kMp3Slack) {
       // Some encoders count their information frame as audio: the promised length is kept with
@@ -269,7 +269,7 @@ class SndfileReader : public AudioReader {
     return static_cast<std::size_t>(count);
   }
 
-  // Opened anew: exact for every format, where seeking in mp3 and ogg is only nearly so.
+  // Opened again: exact for every format, where seeking in mp3 and ogg is only nearly so.
   void Rewind() override {
     Open();
     if (file_ == nullptr) {

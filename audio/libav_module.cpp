@@ -290,7 +290,7 @@ class LibavReader : public AudioReader {
     const std::string what = "audio can be read up to " +
                              SecondsText(frames, info_.sample_rate_hz) + ": " + LibavText(error);
     if (options_.on_damage == OnDamage::kFail)
-      Fail("damaged or truncated: " + what, "copy or download the file anew");
+      Fail("damaged or truncated: " + what, "copy or download the file again");
     damage_.push_back({static_cast<double>(frames) / info_.sample_rate_hz, -1, what});
   }
 

@@ -42,7 +42,7 @@ LibavStream::LibavStream(const AVStream& stream, Options options)
   channels_ = stream.codecpar->ch_layout.nb_channels;
   sample_rate_hz_ = stream.codecpar->sample_rate;
   if (channels_ < 1 || sample_rate_hz_ < 1)
-    Fail("damaged: no channels or no sample rate", "copy or download the file anew");
+    Fail("damaged: no channels or no sample rate", "copy or download the file again");
   queue_.resize(static_cast<std::size_t>(channels_));
   ReadLayout(stream.codecpar->ch_layout);
 }
@@ -136,8 +136,8 @@ void LibavStream::Lose(std::int64_t bytes, const std::string& why) {
 }
 
 // Ogg files one after the other: each begins with its headers, which libav hands to the decoder or
-// keeps to itself. The decoder starts anew, so that nothing of the file before reaches into it, and
-// its run-in is cut (RFC 7845, 4.2 and 7).
+// keeps to itself. The decoder starts again, so that nothing of the file before reaches into it,
+// and its run-in is cut (RFC 7845, 4.2 and 7).
 void LibavStream::BeginNext(const AVPacket& packet) {
   const std::string_view bytes(reinterpret_cast<const char*>(packet.data),
                                static_cast<std::size_t>(packet.size));

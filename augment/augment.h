@@ -109,8 +109,8 @@ struct StemChange {
 };
 
 // An augmentation that has both a plan and audio is given the same `random` in both, so that it can
-// draw its decision twice. Apply may lower block.frames, with the audio packed anew, where its plan
-// asked for more.
+// draw its decision twice. Apply may lower block.frames, with the audio packed again, where its
+// plan asked for more.
 class Augmentation {
  public:
   virtual ~Augmentation() = default;

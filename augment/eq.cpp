@@ -1,5 +1,5 @@
 // eq: parametric bands over a stem: the lowest one a low shelf, the highest one a high shelf, peaks
-// between; drawn anew for each stem.
+// between; drawn again for each stem.
 #include <vector>
 
 #include "augment/biquad.h"

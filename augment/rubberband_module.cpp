@@ -21,8 +21,8 @@ using Stretcher = std::unique_ptr<std::remove_pointer_t<RubberBandState>, Delete
 constexpr std::int64_t kBlock = 4096;
 
 // Offline: all input is studied first. No threads of its own: the loader has them. Crisp
-// transients, the default, start the phases anew where a steady tone beats as well, and shift it by
-// up to 30 cents.
+// transients, the default, start the phases again where a steady tone beats as well, and shift it
+// by up to 30 cents.
 Stretcher MakeStretcher(const StretchRequest& request) {
   constexpr RubberBandOptions kOptions =
       RubberBandOptionProcessOffline | RubberBandOptionThreadingNever |

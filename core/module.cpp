@@ -88,7 +88,7 @@ void* LoadModuleSymbol(const std::string& name, const std::string& symbol,
   void* address = dlsym(handle, symbol.c_str());
   if (address == nullptr) {
     throw Error::Input("the module lacks " + symbol, path.string(),
-                       "it belongs to another version; build all programs anew");
+                       "it belongs to another version; build all programs again");
   }
   return address;
 }

@@ -55,7 +55,7 @@ void CheckVersion(int program) {
   if (!fits || program < 0) {
     throw Error::Usage("the program was compiled for stemsmith " + text(std::max(program, 0)) +
                            ", this library is " STEMSMITH_VERSION,
-                       "", "install that version, or compile the program anew");
+                       "", "install that version, or compile the program again");
   }
 }
 

@@ -41,7 +41,7 @@ struct Stretch {
   double noise_hz = 5000;
   double noise_bandwidth_hz = 2000;
   FormantSet formants = kVowelFormants[0];
-  bool note_begins = false;    // vibrato starts anew
+  bool note_begins = false;    // vibrato starts again
   bool phrase_begins = false;  // pitch jumps instead of gliding
 };
 

@@ -3,7 +3,7 @@
 #
 #   tools/fuzz.sh [SECONDS] [FUZZER…]     default: 300 seconds for each of pickle, safetensors, torch_file
 #
-# Inputs that fail are left in build/fuzz/; once mended they belong into tests/fuzz_regressions/.
+# Inputs that fail are left in build/fuzz/; once fixed they belong into tests/fuzz_regressions/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-300}

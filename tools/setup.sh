@@ -65,7 +65,7 @@ venv_is_whole() {
   version=$(python_version) && [ -d "$venv/lib/python$version/site-packages/pip" ]
 }
 if ! venv_is_whole; then
-  [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made anew, with what lies in it"
+  [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made again, with what lies in it"
   rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,without_requirements}.stamp
 fi
 ensure_venv() {

@@ -97,7 +97,7 @@ std::vector<std::string> Checkpointer::Restore(const Checkpoint& checkpoint,
       action();
     } catch (const Error& error) {
       if (!changed) throw;
-      output_.Message(what + " begins anew: " + error.problem());
+      output_.Message(what + " begins again: " + error.problem());
     }
   };
   load("the optimiser", [&] {
@@ -109,7 +109,7 @@ std::vector<std::string> Checkpointer::Restore(const Checkpoint& checkpoint,
     try {
       parts_.scaler->Load(saved.scaler);
     } catch (const Error& error) {
-      // With a changed precision the scale is found anew.
+      // With a changed precision the scale is found again.
       if (!changed) throw Error::Input(error.problem(), where, error.advice());
     }
   }

@@ -48,7 +48,7 @@ torch::Device SelectDevice(const Device& wanted, const Launch& launch, const Lis
 int PrepareTorch(const torch::Device& device, int threads) {
 #ifdef __GLIBC__
   // Every step allocates the same large tensors. By default glibc maps each from the system and
-  // gives it back, and clearing the pages anew took a quarter of the step's CPU time; kept in the
+  // gives it back, and clearing the pages again took a quarter of the step's CPU time; kept in the
   // heap they are reused.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

@@ -42,7 +42,7 @@ nlohmann::json GradScaler::State() const {
 void GradScaler::Load(const nlohmann::json& state) {
   const JsonFields fields(state, [](const std::string& problem) {
     return Error::Input("the checkpoint lacks the loss scaling of float16: " + problem, "",
-                        "start anew with another " + Option("run"));
+                        "start again with another " + Option("run"));
   });
   constexpr std::int64_t kMany = std::int64_t{1} << 50;
   scale_ = fields.Number<double>("scale", {kLowestScale, 1e38});

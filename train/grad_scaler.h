@@ -27,7 +27,7 @@ class GradScaler {
   torch::Tensor Scale(const torch::Tensor& loss) const { return loss * scale_; }
   // Divides the gradients by the factor. False where one of them is not finite.
   bool Unscale(const NamedTensors& parameters) const;
-  // Takes note of a step: whether its gradients were finite. False where the step cannot be mended
+  // Takes note of a step: whether its gradients were finite. False where the step cannot be fixed
   // by a smaller factor.
   bool Update(bool finite);
 

@@ -17,7 +17,7 @@ struct Launch {
   int port = 29500;
   bool launcher_listens = false;
   std::string prefix;  // of the keys in torchrun's store
-  int restarts = 0;    // how often torchrun has started this group anew
+  int restarts = 0;    // how often torchrun has started this group again
 
   // Whether all ranks are on this machine and talk over its loopback.
   bool on_loopback() const;

@@ -87,7 +87,7 @@ Checkpoint RunFolder::LoadNewest(const Listener& warn) const {
     }
   }
   throw Error::Input("no checkpoint of the run can be read: " + first_problem, root_.string(),
-                     "start anew with another " + Option("run"));
+                     "start again with another " + Option("run"));
 }
 
 std::optional<Checkpoint> RunFolder::LoadStep(std::int64_t step, const Listener& warn) const {

@@ -14,7 +14,7 @@ constexpr std::int64_t kMany = std::int64_t{1} << 50;
 
 Error Damaged(const std::string& problem, const std::string& where) {
   return Error::Input("the checkpoint's training state is damaged: " + problem, where,
-                      "start anew with another " + Option("run"));
+                      "start again with another " + Option("run"));
 }
 
 void MigrateFrom1(Checkpoint& checkpoint) {
@@ -131,7 +131,7 @@ void MigrateTraining(Checkpoint& checkpoint, const std::string& where) {
   if (version < 1) {
     throw Error::Input("the run's training state has version " + std::to_string(version) +
                            ": too old to go on from",
-                       where, "start anew with another " + Option("run"));
+                       where, "start again with another " + Option("run"));
   }
   try {
     if (version == 1) MigrateFrom1(checkpoint);

@@ -32,7 +32,7 @@ TrainingLoop::TrainingLoop(const Config& config, const TrainRequest& request, Ra
 
 bool TrainingLoop::ShouldResume() const {
   const TrainRequest& request = parts_.request;
-  // torchrun starts a group anew with the same command line.
+  // torchrun starts a group again with the same command line.
   const bool again =
       request.launch.restarts > 0 && parts_.ranks.first() && output_.folder()->HoldsRun();
   return parts_.ranks.Broadcast(request.resume || again ? "yes" : "no") == "yes";

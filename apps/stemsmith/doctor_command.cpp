@@ -1,4 +1,4 @@
-// stemsmith doctor: what of a dataset must be mended before training.
+// stemsmith doctor: what of a dataset must be fixed before training.
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
@@ -32,12 +32,13 @@ void AddDoctorCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   DoctorOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand(
-      "doctor", "Say what of a dataset must be mended before training (exit code 1 if anything)");
+      "doctor", "Say what of a dataset must be fixed before training (exit code 1 if anything)");
   AddDatasetOptions(*command, options.kind, options.reader, options.recipe);
   AddNumber(*command, "--threads", options.threads, {0, 1024},
             "Songs examined side by side; 0: one per core")
       ->capture_default_str();
-  command->add_flag("--all", arguments->all, "List every finding instead of one line per kind with a count");
+  command->add_flag("--all", arguments->all,
+                    "List every finding instead of one line per kind with a count");
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     if (const int status = Run(*arguments); status != 0) throw CLI::RuntimeError(status);

@@ -103,7 +103,7 @@ int Run(Arguments& arguments) {
                             std::to_string(result.failures.size() + result.made + result.kept) +
                             " songs could not be used";
   throw Error::Input(count, options.reader.root.string(),
-                     finished ? "the cache holds the others; mend these and run the command again"
+                     finished ? "the cache holds the others; fix these and run the command again"
                               : "no cache was written");
 }
 

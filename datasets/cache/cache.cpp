@@ -273,7 +273,7 @@ void CacheReader::ReadStems(std::span<const StemRead> stems, std::int64_t frames
   const bool packed = std::any_of(stems.begin(), stems.end(), [&](const StemRead& stem) {
     return impl_->index.tracks[stem.track].compression > 0;
   });
-  // A compressed chunk is expanded as a whole: better not for each piece anew.
+  // A compressed chunk is expanded as a whole: better not for each piece again.
   if (!packed) piece = std::max<std::int64_t>(1, kPieceBytes / (2 * channels()));
   std::vector<float*> out(columns), sums(sum == nullptr ? 0 : columns);
   for (std::int64_t begin = 0; begin < frames; begin += piece) {

@@ -39,7 +39,7 @@ void WriteCacheIndex(const std::filesystem::path& path, const CacheIndex& index)
 // Throws Error: missing, no cache, cut off or damaged, another version. Warns of an index without a
 // checksum.
 CacheIndex ReadCacheIndex(const std::filesystem::path& path, const Listener& warn = {});
-// The index that is about to be written anew: none where the file is missing, a damaged cache or
+// The index that is about to be written again: none where the file is missing, a damaged cache or
 // one of an older version.
 // Throws Error for what must not be overwritten: other files, and caches of a newer version.
 std::optional<CacheIndex> ReadReplaceableIndex(const std::filesystem::path& path);

@@ -1,4 +1,4 @@
-// `stemsmith doctor`: what of a dataset must be mended before hours of training. docs/doctor.md
+// `stemsmith doctor`: what of a dataset must be fixed before hours of training. docs/doctor.md
 // says what is looked for and what to do about it.
 #pragma once
 

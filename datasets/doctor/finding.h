@@ -7,7 +7,7 @@
 
 namespace stemsmith {
 
-// When something is worth a remark, and when it must be mended.
+// When something is worth a remark, and when it must be fixed.
 struct DoctorLimits {
   // Levels are taken in windows this long: short enough for a single drum hit.
   double window_seconds = 0.1;
@@ -50,7 +50,7 @@ struct DoctorLimits {
   double rare_target_share = 0.02;
 };
 
-enum class Severity { kError, kRemark };  // kError: must be mended
+enum class Severity { kError, kRemark };  // kError: must be fixed
 
 struct Finding {
   Severity severity = Severity::kError;

@@ -67,7 +67,7 @@ class Judge {
     if (!Silent(part)) return;
     Find(Severity::kRemark, "silence", part.name,
          Formatted("silent: never above %.0f dB", part.meter->windows().loudest_db()),
-         "right where it does not play in this song; else export it anew");
+         "right where it does not play in this song; else export it again");
   }
 
   // Told once, not for every stem.
@@ -79,7 +79,7 @@ class Judge {
     if (silent) {
       Find(Severity::kError, "silence", song_.sources() == 1 ? song_.parts[0].name : "",
            song_.sources() == 1 ? "silent" : "no stem sounds at all",
-           "export it anew or remove it");
+           "export it again or remove it");
     }
     return silent;
   }
@@ -92,7 +92,7 @@ class Judge {
          Formatted("clipped %lld times (%.2g %% of the samples), first at %s",
                    static_cast<long long>(meter.clipped_runs()), 100 * meter.clipped_share(),
                    FormatDuration(meter.first_clip_seconds()).c_str()),
-         "export it anew with more headroom; turning it down does not mend it");
+         "export it again with more headroom; turning it down does not fix it");
   }
 
   void Dc(const MeasuredPart& part) {

@@ -143,10 +143,10 @@ std::string DoctorText(const DoctorOptions& options, const DoctorResult& result,
   text += rates + '\n';
   if (result.interrupted != 0) text += "stopped before all songs were examined: ";
   if (result.findings.empty()) {
-    text += "nothing to mend\n";
+    text += "nothing to fix\n";
   } else {
     text +=
-        Count(result.errors(), "error") + " to mend, " + Count(result.remarks(), "remark") + '\n';
+        Count(result.errors(), "error") + " to fix, " + Count(result.remarks(), "remark") + '\n';
   }
   return text;
 }

@@ -190,12 +190,12 @@ class Examination {
     const std::string where = " (" + file.group.path.string() + ")";
     for (const Damage& place : file.reader->damage()) {
       const bool lost = place.seconds != 0;
-      report_.findings.push_back(
-          {lost ? Severity::kError : Severity::kRemark, "damage", track_.split, track_.name,
-           StemOf(file.group), DamageText(place) + where,
-           lost
-               ? "copy or download the file anew, or prepare with " + Option("on-damage", "conceal")
-               : "listen to it"});
+      report_.findings.push_back({lost ? Severity::kError : Severity::kRemark, "damage",
+                                  track_.split, track_.name, StemOf(file.group),
+                                  DamageText(place) + where,
+                                  lost ? "copy or download the file again, or prepare with " +
+                                             Option("on-damage", "conceal")
+                                       : "listen to it"});
     }
     const std::string choice = StreamChoiceText(file.reader->info());
     if (file.group.streams != std::vector<int>{kDefaultStream} || choice.empty()) return;

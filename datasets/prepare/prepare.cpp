@@ -10,8 +10,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/for_each_song.h"
-#include "core/option.h"
 #include "core/length_text.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/cache/index.h"
 #include "datasets/prepare/forecast.h"
@@ -310,7 +310,7 @@ void Preparation::WriteIndex() {
 }
 
 void Preparation::RemoveGoneSongs() {
-  // Songs that failed this time keep the file they had: it may be good again once they are mended.
+  // Songs that failed this time keep the file they had: it may be good again once they are fixed.
   std::set<std::string> known;
   for (const Track& track : tracks_) known.insert(CacheTrackFileName(track.name));
   std::error_code ignored;

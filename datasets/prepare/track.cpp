@@ -166,7 +166,7 @@ std::optional<TrackRecord> FreshTrack(const Track& track, const TrackMix& mix,
   try {
     record = ReadTrackRecord(file);
   } catch (const Error&) {
-    return std::nullopt;  // cut off, or written by another version: made anew
+    return std::nullopt;  // cut off, or written by another version: made again
   }
   if (record.recipe_hash != TrackRecipeHash(track, mix, options) ||
       record.sources.size() != track.sources.size()) {

@@ -43,7 +43,7 @@ Track TrackOf(const fs::path& file, const std::string& split) {
   track.split = split == "train" && IsMusdbValidationSong(track.name) ? "valid" : split;
   if (!IsFile(file) && !track.problem) {
     track.problem = Error::Input("not a file, or a link that leads nowhere", file.string(),
-                                 "copy or download the file anew");
+                                 "copy or download the file again");
   }
   try {
     const StemStreams streams = StreamsOf(file);

@@ -32,7 +32,7 @@ Track TrackOf(const fs::path& folder, const std::string& split, ScanNotes& notes
     } else if (!track.problem) {
       track.problem = Error::Input(
           std::string("the file ") + stem + ".wav is missing", folder.string(),
-          "copy or download the song anew; the kind folders reads any stems and formats");
+          "copy or download the song again; the kind folders reads any stems and formats");
     }
   }
   for (const fs::path& file : Entries(folder)) {

@@ -69,7 +69,7 @@ void AddStem(const fs::path& folder, const std::string& name, const Config& stem
     throw Error::Input(
         "the audio of stem " + name + " is missing: " + (folder / name).string() + ".flac",
         stem.Where("audio_rendered"),
-        "copy or download the song anew; metadata.yaml says that it was rendered");
+        "copy or download the song again; metadata.yaml says that it was rendered");
   }
   AddAttributes(stem, source);
   track.sources.push_back(std::move(source));
@@ -79,7 +79,8 @@ void AddStem(const fs::path& folder, const std::string& name, const Config& stem
 void ReadMetadata(const fs::path& song, Track& track) {
   const fs::path file = song / "metadata.yaml";
   if (!IsFile(file)) {
-    throw Error::Input("metadata.yaml is missing", song.string(), "copy or download the song anew");
+    throw Error::Input("metadata.yaml is missing", song.string(),
+                       "copy or download the song again");
   }
   const Config metadata = Config::Parse(ReadFile(file), file.string());
   if (!metadata.IsMap()) throw Error::Input("metadata.yaml is no map of keys", file.string());
@@ -90,7 +91,7 @@ void ReadMetadata(const fs::path& song, Track& track) {
   }
   if (track.sources.empty()) {
     throw Error::Input("metadata.yaml lists no stem with audio", file.string(),
-                       "copy or download the song anew");
+                       "copy or download the song again");
   }
 }
 
@@ -118,7 +119,7 @@ Track TrackOf(const fs::path& folder, const std::string& split, ScanNotes& notes
   } catch (const Error& error) {
     track.problem =
         Error::Input(error.problem(), error.where(),
-                     error.advice().empty() ? "copy or download the song anew" : error.advice());
+                     error.advice().empty() ? "copy or download the song again" : error.advice());
   }
   NoteUnused(folder, track, notes);
   return track;

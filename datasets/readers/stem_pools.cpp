@@ -107,7 +107,7 @@ void LineUp(const Pools& pools, const std::string& split, std::vector<Track>& tr
       const fs::path& file = takes[k % takes.size()].file;
       if (!IsFile(file) && !track.problem) {
         track.problem = Error::Input("not a file, or a link that leads nowhere", file.string(),
-                                     "mend or remove it");
+                                     "fix or remove it");
       }
       track.sources.push_back({stem, file, kDefaultStream, {}});
     }

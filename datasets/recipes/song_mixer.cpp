@@ -119,7 +119,7 @@ std::unique_ptr<AudioReader> OpenGroup(const Track& track, const SourceGroup& gr
         "holds " + std::to_string(count) + (count == 1 ? " audio stream" : " audio streams") +
             ", not " + std::to_string(needed),
         group.path.string(),
-        "each song of such a dataset has " + std::to_string(needed) + "; download the file anew");
+        "each song of such a dataset has " + std::to_string(needed) + "; download the file again");
   };
   std::unique_ptr<AudioReader> reader;
   try {

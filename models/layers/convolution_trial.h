@@ -20,7 +20,7 @@ std::optional<ConvolutionForm> RightForm(const torch::Tensor& input, const torch
 // Those that no form was right for, in words, as they were found.
 std::vector<std::string> WrongConvolutions();
 
-// All are tried anew. For tests, which change how well machines compute.
+// All are tried again. For tests, which change how well machines compute.
 void ForgetConvolutionTrials();
 
 }  // namespace stemsmith

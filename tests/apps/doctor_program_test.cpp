@@ -25,7 +25,7 @@ TEST(DoctorProgram, EndsWithZeroOneOrTwo) {
 
   const ProgramResult good = RunProgram(doctor);
   EXPECT_EQ(good.status, 0) << good.out << good.err;
-  EXPECT_THAT(good.out, HasSubstr("nothing to mend"));
+  EXPECT_THAT(good.out, HasSubstr("nothing to fix"));
   EXPECT_THAT(good.out, HasSubstr("vocals"));
 
   const auto song = *std::filesystem::directory_iterator(folder / "songs" / "train");

@@ -56,7 +56,7 @@ class Launchers : public testing::RanksTest {
 TEST_F(Launchers, TorchrunsRanksTrainAsOne) { ExpectAsOne("torchrun", Torchrun()); }
 TEST_F(Launchers, MpirunsRanksTrainAsOne) { ExpectAsOne("mpirun", Mpirun()); }
 
-// The whole group is started anew with the same command, and goes on by itself.
+// The whole group is started again with the same command, and goes on by itself.
 TEST_F(Launchers, TorchrunStartsAGroupAnewThatGoesOn) {
   const std::string launcher = Torchrun();
   if (launcher.empty()) GTEST_SKIP() << "torchrun is not installed: tools/setup.sh --tests";

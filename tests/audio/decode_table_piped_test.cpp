@@ -1,4 +1,4 @@
-// What programs write into a pipe, where the header cannot be mended afterwards, against ffmpeg's
+// What programs write into a pipe, where the header cannot be fixed afterwards, against ffmpeg's
 // decoding (kind of fault: placeholder lengths).
 #include "core/error.h"
 #include "tests/audio/audio_fixtures.h"

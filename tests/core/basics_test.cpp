@@ -18,8 +18,8 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Error, SaysWhatWhereAndWhatToDoOnOneLine) {
-  const Error error = Error::Input("broken\nfile", "a.wav", "mend it");
-  EXPECT_STREQ(error.what(), "broken file (a.wav); mend it");
+  const Error error = Error::Input("broken\nfile", "a.wav", "fix it");
+  EXPECT_STREQ(error.what(), "broken file (a.wav); fix it");
   EXPECT_EQ(error.exit_status(), 1);
   EXPECT_EQ(Error::Usage("x", "").exit_status(), 2);
 }

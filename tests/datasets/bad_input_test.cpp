@@ -183,7 +183,7 @@ TEST_P(BadInput, DamagedFilesAreTheErrorOfTheirSongAndLoseNothing) {
     EXPECT_THAT(std::string(error.what()), Not(HasSubstr("\n")));
     EXPECT_EQ(result.kept, 1u);
     EXPECT_EQ(CacheReader(out_ / "cache.h5").tracks().size(), 1u);
-    // Mended, it is there again without being decoded anew.
+    // Mended, it is there again without being decoded again.
     fs::remove(file);
     WriteText(file, good);
     const PrepareResult mended = Prepare();

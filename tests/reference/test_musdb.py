@@ -60,7 +60,7 @@ def test_musdb_loads_the_hq_tree_sample_by_sample(hq):
         for i, stem in enumerate(STEMS):
             np.testing.assert_array_equal(stems[i], wav(hq, track, stem))
         np.testing.assert_array_equal(track.audio, stems[0])
-    # Each of these decodes files anew: of one song.
+    # Each of these decodes files again: of one song.
     for stem in STEMS[1:]:
         np.testing.assert_array_equal(track.targets[stem].audio, wav(hq, track, stem))
     accompaniment = track.targets["accompaniment"].audio

@@ -125,7 +125,7 @@ TEST(Ranks, GradientsAreTheMeanOverRanksAlsoOfBatchesAddedUp) {
     torch::Tensor b = torch::ones({600, 1000}, torch::requires_grad());  // a bucket of its own
     ranks.ReduceGradients({{"a", a}, {"b", b}});
     const double share = ranks.rank() == 0 ? 1.0 : 3.0;
-    for (int step = 0; step < 3; ++step) {  // buckets are laid out anew after the first
+    for (int step = 0; step < 3; ++step) {  // buckets are laid out again after the first
       a.mutable_grad().reset();
       b.mutable_grad().reset();
       ranks.Backward((a * a).sum() * share + b.sum() * share, /*reduce=*/false);

@@ -131,7 +131,7 @@ class Report {
     return facts;
   }
 
-  // Why there is no SDR, and what mends it.
+  // Why there is no SDR, and what fixes it.
   std::string WithoutSdr() const {
     const nlohmann::json start =
         history_.starts.empty() ? nlohmann::json::object() : history_.starts.back();

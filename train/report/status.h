@@ -21,7 +21,7 @@ struct RunStatus {
   RunHistory history;
 };
 
-// Of the run in a folder, read anew each time. Throws Error where there is none.
+// Of the run in a folder, read again each time. Throws Error where there is none.
 RunStatus ReadStatus(const std::filesystem::path& run);
 
 // A line about the whole, then a table of figures with sparklines, then one of each kind of figure

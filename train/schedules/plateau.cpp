@@ -50,7 +50,7 @@ class PlateauSchedule : public Schedule {
   void LoadState(const nlohmann::json& state) override {
     const JsonFields fields(state, [](const std::string& problem) {
       return Error::Input("the state of the learning rate's schedule is damaged: " + problem, "",
-                          "start anew with another " + Option("run"));
+                          "start again with another " + Option("run"));
     });
     now_ = fields.Number<double>("factor", {0, 1});
     has_best_ = !fields.Value("best").is_null();

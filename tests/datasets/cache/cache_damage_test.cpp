@@ -89,7 +89,7 @@ TEST_F(CacheDamage, OfTheIndexIsFoundWhenItIsOpened) {
       EXPECT_NE(MessageOf([&] { CacheReader cache(path_); }), "") << count << ", seed " << seed;
     }
   }
-  // Preparing again makes it anew.
+  // Preparing again makes it again.
   WriteQuickly(path_, WithFlips(sound, 1, 7));
   EXPECT_FALSE(ReadReplaceableIndex(path_));
   WriteQuickly(path_, sound);

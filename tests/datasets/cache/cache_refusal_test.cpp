@@ -91,7 +91,7 @@ TEST_F(CacheTest, RefusesOtherVersionsAndHdf5FilesOfOthers) {
   write("stemsmith-cache", kCacheFormatVersion - 1);
   EXPECT_THAT(MessageOf([&] { CacheReader cache(path_); }),
               AllOf(HasSubstr("older stemsmith"), HasSubstr("prepare the cache again")));
-  EXPECT_FALSE(ReadReplaceableIndex(path_));  // prepare makes it anew
+  EXPECT_FALSE(ReadReplaceableIndex(path_));  // prepare makes it again
   write("stemsmith-track", kCacheFormatVersion + 1);
   EXPECT_THAT(MessageOf([&] { ReadTrackLayout(path_); }), HasSubstr("newer stemsmith"));
   write("", 1);

@@ -272,7 +272,7 @@ TEST_F(DoctorTest, StopsWhenAsked) {
 TEST_F(DoctorTest, TheReportCountsWhatIsAlikeAndListsItOnRequest) {
   WriteGoodSongs();
   DoctorResult result = Examine();
-  EXPECT_THAT(DoctorText(Options(), result, false), HasSubstr("nothing to mend"));
+  EXPECT_THAT(DoctorText(Options(), result, false), HasSubstr("nothing to fix"));
   EXPECT_THAT(DoctorText(Options(), result, false),
               HasSubstr("drums   train  1      0:04    0:04 (100 %)"));
   for (int i = 0; i < 8; ++i) {
@@ -294,7 +294,7 @@ TEST_F(DoctorTest, TheReportCountsWhatIsAlikeAndListsItOnRequest) {
   EXPECT_EQ(lines_with(true, "error   train/song?"), 8u);
   EXPECT_EQ(lines_with(true, "remark  train/song?"), 8u);
   EXPECT_EQ(lines_with(true, "like this"), 0u);
-  EXPECT_EQ(lines_with(false, "8 errors to mend, 8 remarks"), 1u);
+  EXPECT_EQ(lines_with(false, "8 errors to fix, 8 remarks"), 1u);
   const nlohmann::json json = DoctorJson(Options(), result);
   EXPECT_EQ(json["errors"], 8);
   EXPECT_EQ(json["findings"].size(), 16u);

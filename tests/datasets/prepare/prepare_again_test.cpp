@@ -1,5 +1,5 @@
-// `prepare` run again: what it keeps, makes anew and removes, after changes, damage, full disks and
-// kills.
+// `prepare` run again: what it keeps, makes again and removes, after changes, damage, full disks
+// and kills.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -202,6 +202,7 @@ class Downloader {
       problem = result.problem.empty() ? StatusText(result.answer.status) : result.problem;
       if (result.problem.empty() && !IsPassing(result.answer.status)) return problem;
       failures = part_.bytes() > before ? 0 : failures + 1;
+      if (result.offline && failures > 1) return problem;  // no server was reached, twice
       if (failures < options_.attempts) Wait(failures, result.answer.retry_after_s);
     }
     return problem;

@@ -15,8 +15,10 @@ using nlohmann::json;
 
 constexpr int kEntryVersion = 1;
 
+fs::path UserDataFolder() { return UserFolder("XDG_DATA_HOME", ".local/share"); }
+
 fs::path DataFolder() {
-  const fs::path data = UserFolder("XDG_DATA_HOME", ".local/share");
+  const fs::path data = UserDataFolder();
   if (data.empty())
     throw Error::Usage("there is no folder for models: neither XDG_DATA_HOME nor HOME is set", "",
                        "set one of them, or name a model file");
@@ -44,6 +46,7 @@ fs::path ModelWorkFolder(const std::string& name) { return DataFolder() / "downl
 
 std::vector<StoredModel> StoredModels(const Listener& warn) {
   std::vector<StoredModel> models;
+  if (UserDataFolder().empty()) return models;  // nobody's: there are none
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(ModelsFolder(), code)) {
     if (entry.path().filename().string().starts_with(".")) continue;
@@ -55,7 +58,8 @@ std::vector<StoredModel> StoredModels(const Listener& warn) {
 }
 
 std::optional<StoredModel> FindStoredModel(const std::string& name) {
-  return name.empty() || name.find('/') != std::string::npos || name.starts_with(".")
+  return UserDataFolder().empty() || name.empty() || name.find('/') != std::string::npos ||
+                 name.starts_with(".")
              ? std::nullopt
              : ReadStored(ModelsFolder() / name, {});
 }

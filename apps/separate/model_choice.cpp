@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "apps/terminal.h"
 #include "catalogue/catalogue.h"
 #include "catalogue/model_store.h"
 #include "core/error.h"
@@ -39,7 +40,7 @@ class Names {
     return std::any_of(stored_.begin(), stored_.end(),
                        [&](const StoredModel& model) { return model.name == word; });
   }
-  std::vector<StoredModel> stored_ = StoredModels();
+  std::vector<StoredModel> stored_ = StoredModels(Warn);
 };
 
 // Could be meant as a name: no path, no ending.

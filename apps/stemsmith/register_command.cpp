@@ -5,6 +5,7 @@
 #include "apps/stemsmith/store_model.h"
 #include "catalogue/model_store.h"
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/interrupt.h"
 #include "core/text.h"
 
@@ -46,6 +47,7 @@ void RunRegister(const RegisterArguments& arguments) {
   if (IsExported(arguments.source)) {
     stored = StoreModelFile(arguments.name, arguments.source, entry, host);
   } else {
+    CheckContent(arguments.source, FileUse::kStartWeights);
     const fs::path checkpoint = ResolveCheckpoint(arguments.source);
     stored = StoreCheckpoint(arguments.name, LoadCheckpoint(checkpoint, host.warn),
                              checkpoint.string(), entry, false, host);

@@ -202,6 +202,20 @@ def test_register(place):
     assert "no model is named" in said and "htdemucs, mine" in said
 
 
+def test_homes_without_models(place):
+    """A model file needs no home; a damaged entry is named."""
+    place.download()
+    place.run("separate", place.model, "song.wav", "-o", "first")
+    (place.model / "entry.json").write_text("{")
+    said = place.run("separate", "htdemucs", "song.wav", status=1)
+    assert "entry.json is no JSON object" in said and "stemsmith download htdemucs" in said
+    del place.environment["HOME"]
+    place.run("separate", place.model / "model.onnx", "song.wav", "-o", "second")
+    assert "XDG_DATA_HOME" in place.run("stemsmith", "register", place.model, "--name", "x", status=2)
+    place.environment["HOME"] = str(place.folder)
+    assert "a song" in place.run("stemsmith", "register", "song.wav", "--name", "x", status=1)
+
+
 @pytest.mark.parametrize("fault", [
     [("cut", 100000)], [("cut", 0), ("cut", 70000), ("cut", 1)], [("status", 503), ("cut", 1000)],
     [("cut", 100000), ("whole", None)], [("cut", 100000), ("shifted", None), ("cut", 1)], [("redirect", "SAME")]], ids=str)

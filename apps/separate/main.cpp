@@ -45,10 +45,9 @@ constexpr double kHighestOverlap = 0.999;
 
 constexpr char kFooter[] =
     "MODEL is a name of `stemsmith models --catalogue`, or a model.ts or model.onnx from "
-    "`stemsmith "
-    "export`, or the folder of both. It may be left out where a single model is installed, or "
-    "where "
-    "the settings file has default-model = \"NAME\". Every other option may stand in that file, "
+    "`stemsmith export`, or the folder of both. It may be left out where a single model is "
+    "installed, or where the settings file has default-model = \"NAME\". Every other option may "
+    "stand in that file, "
     "too: format = \"flac\".\n"
     "Stems go to DIR/TRACK/STEM.wav, at the rate, channels and length of the song; with --format "
     "stem.mp4 to DIR/TRACK.stem.mp4.\n"

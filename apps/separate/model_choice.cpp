@@ -24,22 +24,24 @@ bool IsCalledModel(const std::string& word) {
 class Names {
  public:
   bool Knows(const std::string& word) const {
-    return FindInCatalogue(ShippedCatalogue(), word) != nullptr || IsStored(word);
+    return Stored(word) != nullptr || FindInCatalogue(ShippedCatalogue(), word) != nullptr;
   }
   std::vector<std::string> All() const {
     std::vector<std::string> all;
     for (const StoredModel& model : stored_) all.push_back(model.name);
     for (const CatalogueRow& row : ShippedCatalogue())
-      if (row.unsupported.empty() && !IsStored(row.name)) all.push_back(row.name);
+      if (row.unsupported.empty() && Stored(row.name) == nullptr) all.push_back(row.name);
     return all;
   }
   const std::vector<StoredModel>& stored() const { return stored_; }
+  // Null where no model of that name is registered or downloaded.
+  const StoredModel* Stored(const std::string& word) const {
+    const auto found = std::find_if(stored_.begin(), stored_.end(),
+                                    [&](const StoredModel& model) { return model.name == word; });
+    return found == stored_.end() ? nullptr : &*found;
+  }
 
  private:
-  bool IsStored(const std::string& word) const {
-    return std::any_of(stored_.begin(), stored_.end(),
-                       [&](const StoredModel& model) { return model.name == word; });
-  }
   std::vector<StoredModel> stored_ = StoredModels(Warn);
 };
 
@@ -64,7 +66,7 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
   if (is_path && !given_as_model)
     throw Error::Usage("'" + word + "' is the name of a model and of a file or folder", word,
                        "write --model " + word + " for the model, ./" + word + " for the file");
-  if (const auto stored = FindStoredModel(word)) {
+  if (const StoredModel* stored = names.Stored(word)) {
     choice.file = stored->file;
     return;
   }
@@ -80,10 +82,10 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
   std::vector<std::size_t> models, folders;
   std::error_code code;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const FileContent content = ContentOf(words[i]);
     const bool is_name = names.Knows(words[i]);
     // Behind a model, a file is to be separated, whatever it is.
     if (!models.empty() && models[0] == 0 && !(is_name && !fs::exists(words[i], code))) continue;
+    const FileContent content = ContentOf(words[i]);
     if (is_name || IsCalledModel(words[i]) || content == FileContent::kOnnx ||
         content == FileContent::kTorchScript) {
       models.push_back(i);

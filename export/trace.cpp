@@ -2,6 +2,7 @@
 
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/graph_rewrite_helper.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
 #include <torch/csrc/jit/passes/shape_analysis.h>
 
@@ -79,8 +80,12 @@ OneTrace TraceOnce(torch::nn::Module& source, const TraceableForward& forward,
   std::shared_ptr<Graph> graph = traced.first->graph;
   torch::jit::RemoveTensorMutation(graph);
   torch::jit::EliminateDeadCode(graph);
+  // A traced convolution carries this process's settings of cuDNN (TF32 allowed, no benchmark) as
+  // constants. As convNd it follows those of whoever runs the file.
+  std::shared_ptr<Graph> code = graph->copy();
+  torch::jit::graph_rewrite_helper::replaceConvolutionWithAtenConv(code);
   torch::jit::Function* function =
-      mirror.unit()->create_function(c10::QualifiedName(*module.type()->name(), "forward"), graph);
+      mirror.unit()->create_function(c10::QualifiedName(*module.type()->name(), "forward"), code);
   module.type()->addMethod(function);
   return {std::move(module), std::move(graph)};
 }

@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "models/layers/checkpointed.h"
+#include "models/layers/replication_pad.h"
 #include "models/layers/unet_levels.h"
 #include "models/spectrogram_model.h"
 
@@ -127,11 +128,11 @@ class Unet : public SpectrogramModel {
     const std::int64_t c = setting_.channels;
     // Frames that are added, as the one centred at the very end, are like their neighbour.
     if (options_.mask == "none") {
-      y = torch::replication_pad2d(torch::relu(y) * mean, {0, extra_frames, 0, 0});
+      y = ReplicationPad(torch::relu(y) * mean, {0, extra_frames, 0, 0});
       return torch::constant_pad_nd(y, {0, 0, 0, unseen}).unflatten(1, {stems, c});
     }
     // Bins above the bandwidth take the mask of the topmost that is seen.
-    y = torch::replication_pad2d(y, {0, extra_frames, 0, unseen});
+    y = ReplicationPad(y, {0, extra_frames, 0, unseen});
     return Masks(y.unflatten(1, {stems, c}));
   }
 

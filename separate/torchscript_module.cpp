@@ -5,6 +5,7 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/passes/graph_rewrite_helper.h>
 #include <torch/script.h>
 #include <torch/torch.h>
 #include <torch/version.h>
@@ -113,6 +114,9 @@ class TorchScriptRuntime : public Runtime {
       throw Error::Input("the TorchScript model has no forward()", path.string(),
                          "export the model again");
     }
+    // Convolutions in files of stemsmith 0.1 carry settings of cuDNN, with TF32 allowed.
+    std::shared_ptr<torch::jit::Graph> graph = module_.get_method("forward").graph();
+    torch::jit::graph_rewrite_helper::replaceConvolutionWithAtenConv(graph);
     try {
       module_ = torch::jit::freeze(module_);  // constants folded: some per cent faster
     } catch (const std::exception&) {

@@ -45,7 +45,7 @@ torch::Device SelectDevice(const Device& wanted, const Launch& launch, const Lis
   return device;
 }
 
-int PrepareTorch(const torch::Device& device, int threads) {
+int PrepareTorch(const torch::Device& device, int threads, bool deterministic) {
 #ifdef __GLIBC__
   // Every step allocates the same large tensors. By default glibc maps each from the system and
   // gives it back, and clearing the pages again took a quarter of the step's CPU time; kept in the
@@ -55,10 +55,14 @@ int PrepareTorch(const torch::Device& device, int threads) {
 #endif
   at::set_num_threads(ComputeThreads(threads));
   auto& context = at::globalContext();
-  context.setDeterministicAlgorithms(device.is_cpu(), /*warn_only=*/true);
+  // Strict on a GPU: with warnings alone attention still takes other sums each time.
+  context.setDeterministicAlgorithms(deterministic || device.is_cpu(),
+                                     /*warn_only=*/device.is_cpu());
   // Filling fresh memory with NaN is a debugging aid that costs a pass over every tensor.
   context.setDeterministicFillUninitializedMemory(false);
-  context.setDeterministicCuDNN(true);
+  context.setDeterministicCuDNN(true);  // as fast as the others
+  // Products are only then the same each time, by cuBLAS' documentation.
+  if (device.is_cuda() && deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
   return at::get_num_threads();
 }
 

@@ -21,9 +21,9 @@ torch::Device SelectDevice(const Device& wanted, const Launch& launch = {},
 int GpuOfRank(const Device& wanted, const Launch& launch, int gpus, bool own);
 
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
-// deterministic algorithms (everything on the CPU, cuDNN on CUDA). Returns the number of threads in
-// use.
-int PrepareTorch(const torch::Device& device, int threads);
+// deterministic algorithms. On a GPU they are cuDNN's alone; where `deterministic` is set, all, and
+// LibTorch throws at an operation that has none. Returns the number of threads in use.
+int PrepareTorch(const torch::Device& device, int threads, bool deterministic = false);
 
 // Bytes in use now: of memory by the process, and of the GPU's by LibTorch (0 on the CPU).
 struct MemoryUse {

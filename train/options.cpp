@@ -47,6 +47,7 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   options.precision =
       train.Choice("precision", options.precision, {"float32", "bfloat16", "float16"});
   options.activation_checkpointing = train.Bool("activation_checkpointing", false);
+  options.deterministic = train.Bool("deterministic", false);
   options.seed = static_cast<std::uint64_t>(train.IntegerIn("seed", 42, 0, kMany));
   options.max_seconds = train.NumberIn("max_seconds", 0.0, 0.0, 1e9);
   if (train.Has("ema_decay")) {

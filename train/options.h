@@ -33,6 +33,7 @@ struct TrainOptions {
   int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
   std::string precision = "float32";      // or bfloat16, float16
   bool activation_checkpointing = false;  // less memory, about a third more time
+  bool deterministic = false;             // on a GPU; a CPU always is
   std::uint64_t seed = 42;
   double max_seconds = 0.0;  // 0: no limit
   // Steps left out because their loss is of no use, before the run ends; and what an explosion is.

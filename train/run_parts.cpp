@@ -33,7 +33,8 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
                           ranks.first() ? request.host.warn : nullptr)),
       threads(PrepareTorch(device, request.threads > 0 || !ranks.several()
                                        ? request.threads
-                                       : ThreadsForRank(request.launch))),
+                                       : ThreadsForRank(request.launch),
+                           options.deterministic)),
       augment(config.List("augment")) {
   if (device.has_index()) on_device.reset_device(device);
   if (device.is_cuda()) ranks.UseGpus();

@@ -19,13 +19,25 @@ Error OutOfDeviceMemory(const std::string& where) {
 
 namespace {
 
+// In LibTorch's words; before it stands the operation.
+constexpr const char* kNotDeterministic = " does not have a deterministic implementation";
+
+Error NotDeterministic(const std::string& operation, const std::string& where) {
+  return Error::Input("the training is not the same each time on a GPU: " + operation +
+                          " has no such form in LibTorch",
+                      where, "leave out train.deterministic, or train on the CPU");
+}
+
 // With the errors of LibTorch and the system in our words, so that other ranks hear of them.
 TrainResult TrainOnRank(const Config& config, const TrainRequest& request, Ranks& ranks) {
   try {
     return TrainingLoop(config, request, ranks).Run();
   } catch (const c10::OutOfMemoryError&) {
     throw OutOfDeviceMemory(request.run.string());
-  } catch (const c10::Error&) {
+  } catch (const c10::Error& error) {
+    const std::string reason = error.what_without_backtrace();
+    if (const std::size_t end = reason.find(kNotDeterministic); end != std::string::npos)
+      throw NotDeterministic(reason.substr(0, end), request.run.string());
     throw CurrentError(request.run.string());
   } catch (const std::bad_alloc&) {
     throw CurrentError(request.run.string());

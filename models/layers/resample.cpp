@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/layers/convolution.h"
+#include "models/layers/replication_pad.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -49,7 +50,7 @@ DoubleRateImpl::DoubleRateImpl() : width_(KernelWidth(1)) {
 }
 
 torch::Tensor DoubleRateImpl::forward(const torch::Tensor& waves) const {
-  const torch::Tensor padded = torch::replication_pad1d(waves.unsqueeze(1), {width_, width_ + 1});
+  const torch::Tensor padded = ReplicationPad(waves.unsqueeze(1), {width_, width_ + 1});
   // [R, 2, T + 1]: the two phases, which take turns in time.
   const torch::Tensor phases = Filter(padded, kernel_, /*stride=*/1);
   return phases.transpose(1, 2).flatten(1).slice(/*dim=*/1, 0, -2);
@@ -60,7 +61,7 @@ HalveRateImpl::HalveRateImpl() : width_(KernelWidth(2)) {
 }
 
 torch::Tensor HalveRateImpl::forward(const torch::Tensor& waves) const {
-  const torch::Tensor padded = torch::replication_pad1d(waves.unsqueeze(1), {width_, width_ + 2});
+  const torch::Tensor padded = ReplicationPad(waves.unsqueeze(1), {width_, width_ + 2});
   const torch::Tensor halved = Filter(padded, kernel_, /*stride=*/2);
   return halved.squeeze(1).slice(/*dim=*/1, 0, -1);
 }

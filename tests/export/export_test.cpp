@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -66,6 +67,18 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
               1e-5 * expected.abs().max().item<double>())
         << file.path;
   }
+}
+
+// A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the program
+// that runs the file asks for.
+TEST_P(ModelTableTest, TorchScriptCarriesNoSettingsOfCudnn) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.formats = {"torchscript"};
+  const ExportResult result = ExportCheckpoint(TinyCheckpoint(GetParam()), "tiny", options);
+  const torch::jit::Module module = torch::jit::load(result.files[0].path.string());
+  EXPECT_THAT(module.get_method("forward").graph()->toString(),
+              ::testing::Not(::testing::HasSubstr("aten::_convolution(")));
 }
 
 // Its settings belong to the process, in which others may compute, too.

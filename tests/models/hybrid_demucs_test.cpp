@@ -1,5 +1,7 @@
 // What the models of demucs 4 refuse, and when htdemucs pads to its segment. Their numbers are
 // compared with the originals in tests/reference/.
+#include <ATen/record_function.h>
+
 #include "core/error.h"
 #include "models/layers/blstm.h"
 #include "models/layers/hybrid_layers.h"
@@ -131,6 +133,33 @@ TEST(BandedLevels, WithEqualWeightsGiveWhatOneLevelGives) {
   const auto parts = banded_decoder.forward(expected, skip, 5).result;
   ASSERT_EQ(parts.sizes(), whole.sizes());
   EXPECT_LE((parts - whole).abs().max().item<double>(), 1e-5 * whole.abs().max().item<double>());
+}
+
+// On a GPU the imaginary part of the lowest bin would sound: cuFFT does not ignore it.
+TEST(HybridDemucs, SpectraThatAreInvertedBelongToRealSamples) {
+  for (const char* name : {"hdemucs", "htdemucs"}) {
+    const auto model = TinyModel(name);
+    static torch::Tensor spectra;
+    spectra = torch::Tensor();
+    const auto callback = at::addThreadLocalCallback(
+        at::RecordFunctionCallback(
+            [](const at::RecordFunction& call) -> std::unique_ptr<at::ObserverContext> {
+              if (std::string(call.name()) == "aten::istft")
+                spectra = call.inputs()[0].toTensor().detach().clone();
+              return nullptr;
+            })
+            .needsInputs(true)
+            .scopes({at::RecordScope::FUNCTION}));
+    const torch::NoGradGuard no_grad;
+    model->forward(torch::randn({2, 2, 9000}));
+    at::removeCallback(callback);
+    ASSERT_TRUE(spectra.defined()) << name;
+    const torch::Tensor parts = torch::view_as_real(spectra);  // [B · S · C, F, N, 2]
+    EXPECT_EQ(parts.select(1, 0).select(-1, 1).abs().max().item<float>(), 0.0f) << name;
+    EXPECT_EQ(parts.select(1, -1).abs().max().item<float>(), 0.0f) << name;
+    EXPECT_GT(parts.select(1, 1).select(-1, 1).abs().max().item<float>(), 0.0f) << name;
+    EXPECT_GT(parts.select(1, 0).select(-1, 0).abs().max().item<float>(), 0.0f) << name;
+  }
 }
 
 }  // namespace

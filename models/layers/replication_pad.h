@@ -5,9 +5,9 @@
 
 namespace stemsmith {
 
-// LibTorch's replication_pad1d of x [B, C, T] by {before, after}, or 2d of x [B, C, F, N] by those of
-// N, then of F. Where LibTorch is to be deterministic on a GPU, as copies, since its own backward
-// pass is not.
+// LibTorch's replication_pad1d of x [B, C, T] by {before, after}, or 2d of x [B, C, F, N] by those
+// of N, then of F. Where LibTorch is to be deterministic on a GPU, as copies, since its own
+// backward pass is not.
 torch::Tensor ReplicationPad(const torch::Tensor& x, torch::IntArrayRef pad);
 
 // The same by copies, anywhere.

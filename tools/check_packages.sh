@@ -195,7 +195,7 @@ for stem in ("drums", "bass", "other", "vocals"):
     assert max(map(abs, a)) > 1e-6 and max(abs(x - y) for x, y in zip(a, b)) < 1e-4, stem
 PYTHON
 # FluidSynth stays the machine's: one line says what to install, and then it is there.
-printf 'RIFF\4\0\0\0sfbk' >"$root/srv/check/font.sf2"
+printf 'RIFF\14\0\0\0sfbkLIST\0\0\0\0' >"$root/srv/check/font.sf2"
 said=$(there "all/bin/stemsmith synth demo --songs 1 --seconds 5 --soundfont font.sf2 2>&1" || true)
 expect 'apt install libfluidsynth3' "$said"
 [ "$(wc -l <<<"$said")" -eq 1 ] || fail "more than one line: $said"

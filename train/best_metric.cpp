@@ -1,6 +1,5 @@
 #include "train/best_metric.h"
 
-
 #include "core/error.h"
 #include "core/names.h"
 

@@ -62,7 +62,8 @@ int PrepareTorch(const torch::Device& device, int threads, bool deterministic) {
   context.setDeterministicFillUninitializedMemory(false);
   context.setDeterministicCuDNN(true);  // as fast as the others
   // Products are only then the same each time, by cuBLAS' documentation.
-  if (device.is_cuda() && deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
+  if (device.is_cuda() && deterministic)
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
   return at::get_num_threads();
 }
 

@@ -31,9 +31,9 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
       options(ReadTrainOptions(config)),
       device(SelectDevice(request.device, request.launch,
                           ranks.first() ? request.host.warn : nullptr)),
-      threads(PrepareTorch(device, request.threads > 0 || !ranks.several()
-                                       ? request.threads
-                                       : ThreadsForRank(request.launch),
+      threads(PrepareTorch(device,
+                           request.threads > 0 || !ranks.several() ? request.threads
+                                                                   : ThreadsForRank(request.launch),
                            options.deterministic)),
       augment(config.List("augment")) {
   if (device.has_index()) on_device.reset_device(device);

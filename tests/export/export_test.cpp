@@ -69,8 +69,8 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
   }
 }
 
-// A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the program
-// that runs the file asks for.
+// A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the
+// program that runs the file asks for.
 TEST_P(ModelTableTest, TorchScriptCarriesNoSettingsOfCudnn) {
   TemporaryFolder folder;
   ExportOptions options = Quiet(folder);

@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 
 #include <filesystem>
-#include <mutex>
 
 #include "core/error.h"
 #include "core/option.h"
@@ -65,24 +64,12 @@ torch::Device TorchDevice(const Device& device) {
                          "a GPU");
 }
 
-namespace {
-std::mutex exact_mutex;  // guards the next three, and the settings
-int exact_users = 0;
-bool tf32_in_convolutions = false, tf32_in_products = false;  // as they were
-}  // namespace
-
-ExactFloat32::ExactFloat32() {
-  const std::lock_guard guard(exact_mutex);
-  if (exact_users++ > 0) return;
-  tf32_in_convolutions = at::globalContext().allowTF32CuDNN();
-  tf32_in_products = at::globalContext().allowTF32CuBLAS();
-  at::globalContext().setAllowTF32CuDNN(false);
-  at::globalContext().setAllowTF32CuBLAS(false);
+Float32Settings Float32Settings::Now() {
+  const at::Context& context = at::globalContext();
+  return {context.allowTF32CuDNN(), context.allowTF32CuBLAS()};
 }
 
-ExactFloat32::~ExactFloat32() {
-  const std::lock_guard guard(exact_mutex);
-  if (--exact_users > 0) return;
+void Float32Settings::Set() const {
   at::globalContext().setAllowTF32CuDNN(tf32_in_convolutions);
   at::globalContext().setAllowTF32CuBLAS(tf32_in_products);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/device.h"
+#include "separate/held_settings.h"
 
 namespace stemsmith {
 
@@ -19,15 +20,14 @@ const std::string& TorchCudaProblem();
 // asked for that is not to be had, with the number of those that are.
 torch::Device TorchDevice(const Device& device);
 
-// While one lives, GPUs compute float32 in full, as CPUs do: tensor cores else round what goes into
-// convolutions to 11 binary places. For the whole process: of several at once the first sets it and
-// the last puts it back.
-class ExactFloat32 {
- public:
-  ExactFloat32();
-  ~ExactFloat32();
-  ExactFloat32(const ExactFloat32&) = delete;
-  ExactFloat32& operator=(const ExactFloat32&) = delete;
+// Whether GPUs round what goes into convolutions and matrix products to TF32, 11 binary places. Not
+// while an ExactFloat32 lives: they compute float32 in full, as CPUs do.
+struct Float32Settings {
+  bool tf32_in_convolutions = false, tf32_in_products = false;
+
+  static Float32Settings Now();
+  void Set() const;
 };
+using ExactFloat32 = HeldSettings<Float32Settings>;
 
 }  // namespace stemsmith

@@ -13,13 +13,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 
 #include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/flush_denormals.h"
 #include "core/threads.h"
+#include "separate/held_settings.h"
 #include "separate/manifest.h"
 #include "separate/torch_device.h"
 
@@ -55,42 +55,37 @@ void CheckEntries(const fs::path& path) {
   }
 }
 
-// The same results on every call: no profiling runs, no fusion. LibTorch has these for the whole
-// process, in which others may use it, too: while it lives alone, and then as it was.
-// Of several at once the first sets and the last puts back.
+// The same results on every call: no profiling runs, no fusion.
+struct ExecutorSettings {
+  bool profiling = false, executor = false, fuse_on_cpu = false, fuse_on_gpu = false;
+
+  static ExecutorSettings Now() {
+    return {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
+            torch::jit::canFuseOnCPU(), torch::jit::canFuseOnGPU()};
+  }
+  void Set() const {
+    torch::jit::getProfilingMode() = profiling;
+    torch::jit::getExecutorMode() = executor;
+    torch::jit::overrideCanFuseOnCPU(fuse_on_cpu);
+    torch::jit::overrideCanFuseOnGPU(fuse_on_gpu);
+  }
+};
+
+// And the calling thread's number of compute threads, while it lives.
 class LibTorchSettings {
  public:
   explicit LibTorchSettings(int threads) : threads_before_(at::get_num_threads()) {
     if (threads_before_ != threads) at::set_num_threads(threads);
-    const std::lock_guard guard(mutex);
-    if (users++ > 0) return;
-    before = {torch::jit::getProfilingMode(), torch::jit::getExecutorMode(),
-              torch::jit::canFuseOnCPU(), torch::jit::canFuseOnGPU()};
-    Set({});
   }
   ~LibTorchSettings() {
     if (at::get_num_threads() != threads_before_) at::set_num_threads(threads_before_);
-    const std::lock_guard guard(mutex);
-    if (--users == 0) Set(before);
   }
   LibTorchSettings(const LibTorchSettings&) = delete;
   LibTorchSettings& operator=(const LibTorchSettings&) = delete;
 
  private:
-  struct Values {
-    bool profiling, executor, fuse_on_cpu, fuse_on_gpu;
-  };
-  static void Set(const Values& values) {
-    torch::jit::getProfilingMode() = values.profiling;
-    torch::jit::getExecutorMode() = values.executor;
-    torch::jit::overrideCanFuseOnCPU(values.fuse_on_cpu);
-    torch::jit::overrideCanFuseOnGPU(values.fuse_on_gpu);
-  }
-
-  static inline std::mutex mutex;  // guards the next two, and the settings
-  static inline int users = 0;
-  static inline Values before = {};
-  const int threads_before_;  // of the calling thread alone
+  const int threads_before_;
+  const HeldSettings<ExecutorSettings> executor_;
 };
 
 class TorchScriptRuntime : public Runtime {

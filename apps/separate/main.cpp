@@ -120,6 +120,10 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
       ->allow_extra_args(false);  // the words behind it are the model and the songs
   app.add_option("--format", arguments.format, FormatsText())
+      ->check([](const std::string& name) {
+        FindFormat(name);  // throws what is wrong
+        return std::string();
+      })
       ->capture_default_str()
       ->type_name("FORMAT");
   app.add_option("--bits", arguments.bits, BitsText())

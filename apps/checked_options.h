@@ -85,4 +85,9 @@ inline CLI::Option* AddNames(CLI::App& app, const std::string& option_name,
   return option->type_name("NAMES");
 }
 
+// A check of an option: "" is nobody's folder, file or name.
+inline std::string IsNotEmpty(const std::string& value) {
+  return value.empty() ? "its value is empty" : "";
+}
+
 }  // namespace stemsmith

@@ -27,12 +27,14 @@ int RunCommandLine(const std::string& program, CLI::App& app, int argc, char** a
       return 0;
     }
     const auto commands = app.get_subcommands();
-    WriteError(std::string("error: ") + error.what() + "; see " + program + " " +
-               (commands.empty() ? "" : commands[0]->get_name() + " ") + "--help");
+    WriteError(Error::Usage(error.what(), "",
+                            "see " + program + " " +
+                                (commands.empty() ? "" : commands[0]->get_name() + " ") +
+                                "--help"));
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
     const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) WriteError("error: " + error.text());
+    if (error.code() != ExitCode::kPipeClosed) WriteError(error);
     return error.exit_status();
   }
 }

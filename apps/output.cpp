@@ -48,6 +48,8 @@ void WriteError(const std::string& line) {
   std::cerr << clear + ShowOptions(line, OptionStyle::kFlag) + '\n' + bar_shown << std::flush;
 }
 
+void WriteError(const Error& error) { WriteError("error: " + error.text()); }
+
 void DrawBar(const std::string& bar) {
   const std::lock_guard guard(errors);
   if (bar.empty() && bar_shown.empty()) return;
@@ -62,7 +64,7 @@ int FinishProgram(int status) {
   if (output_failure == EPIPE)
     return status == 0 ? static_cast<int>(ExitCode::kPipeClosed) : status;
   errno = output_failure;
-  WriteError("error: " + Error::Write("cannot write to standard output", "").text());
+  WriteError(Error::Write("cannot write to standard output", ""));
   return status == 0 ? static_cast<int>(ExitCode::kInputFailed) : status;
 }
 

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "core/error.h"
+
 namespace stemsmith {
 
 // Before anything else: a file-size limit is an error of the write, not a death without a word
@@ -18,6 +20,8 @@ bool OutputWorks();
 
 // A line on stderr, without its line feed. Any thread.
 void WriteError(const std::string& line);
+// The line of an error: "error: …".
+void WriteError(const Error& error);
 // The line that WriteError goes around: a bar of progress, drawn in place of the one before; ""
 // takes it away.
 void DrawBar(const std::string& bar);

@@ -83,9 +83,7 @@ CatalogueRow ReadRow(const std::string& name, const Config& config, const std::s
   return row;
 }
 
-}  // namespace
-
-Catalogue ReadCatalogue(const fs::path& file) {
+Catalogue Read(const fs::path& file) {
   const Config config = Config::Load(file);
   Catalogue catalogue;
   const Config models = config.Child("models");
@@ -96,6 +94,16 @@ Catalogue ReadCatalogue(const fs::path& file) {
     throw Error::Usage("the catalogue names no models", file.string(),
                        "models: {NAME: {summary, stems, licence, sources}}");
   return catalogue;
+}
+
+}  // namespace
+
+Catalogue ReadCatalogue(const fs::path& file) {
+  try {
+    return Read(file);
+  } catch (const Error& error) {  // a configuration is a part of the command line, a catalogue not
+    throw Error::Input(error.problem(), error.where(), error.advice());
+  }
 }
 
 }  // namespace stemsmith

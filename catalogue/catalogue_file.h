@@ -7,7 +7,7 @@
 
 namespace stemsmith {
 
-// Throws Error with file and line for what is missing, unknown or makes no sense.
+// Throws Error::Input with file and line for what is missing, unknown or makes no sense.
 Catalogue ReadCatalogue(const std::filesystem::path& file);
 
 }  // namespace stemsmith

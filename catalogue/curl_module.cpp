@@ -114,9 +114,21 @@ int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return transfer.stopped ? 1 : 0;
 }
 
-bool NeverReached(CURLcode code) {
-  return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
-         code == CURLE_COULDNT_CONNECT;
+// What a proxy answered that did not let the connection through; 0 where none refused.
+long RefusalOfProxy(CURL* handle) {
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status >= 300 ? status : 0;
+}
+
+bool NeverReached(CURLcode code, CURL* handle) {
+  if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
+      code == CURLE_COULDNT_CONNECT || code == CURLE_SSL_CONNECT_ERROR ||
+      code == CURLE_PEER_FAILED_VERIFICATION || RefusalOfProxy(handle) != 0)
+    return true;
+  curl_off_t connected_after = 0;
+  curl_easy_getinfo(handle, CURLINFO_CONNECT_TIME_T, &connected_after);
+  return code == CURLE_OPERATION_TIMEDOUT && connected_after == 0;
 }
 
 std::string ProblemOf(CURLcode code, const char* details) {
@@ -182,7 +194,11 @@ HttpResult stemsmith_http_get(const HttpRequest& request) {
   HttpResult result{transfer.answer, "", false};
   if (code == CURLE_OK) return result;
   result.problem = transfer.stopped ? "stopped" : ProblemOf(code, details);
-  result.offline = NeverReached(code);
+  result.offline = !transfer.stopped && NeverReached(code, handle.get());
+  if (const long status = RefusalOfProxy(handle.get()); status != 0) {
+    result.answer = {};  // its own, not the server's
+    result.problem = "the proxy refuses the connection (" + std::to_string(status) + ")";
+  }
   return result;
 }
 

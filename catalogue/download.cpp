@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "catalogue/http.h"
 #include "catalogue/local_copies.h"
+#include "core/copy_file.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -23,6 +25,7 @@ using nlohmann::json;
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 36;  // of a file whose size nobody says
 constexpr int kLongestWait = 60;                              // seconds that a server may ask for
+constexpr int kAttemptsWithoutServer = 3;
 
 bool Matches(const CatalogueFile& file, const std::string& sha256) {
   return sha256.starts_with(file.sha256);
@@ -38,6 +41,36 @@ std::string Difference(const CatalogueFile& file, const std::string& sha256) {
 struct Refusal {
   std::string why;
 };
+
+// Why an address gave no file, and what may help.
+struct Problem {
+  enum class Kind {
+    kFinal,    // another try brings the same
+    kOffline,  // no server was reached
+    kPassing,  // the server or the connection failed
+  };
+  Kind kind;
+  std::string text;
+};
+
+// A file that no address gave.
+struct NotBrought {
+  std::string file;
+  std::vector<Problem> problems;
+  std::string Text() const {
+    return "cannot download " + file + " (" + JoinNames(problems, "; ", &Problem::text) + ")";
+  }
+  bool Has(Problem::Kind kind) const {
+    return std::any_of(problems.begin(), problems.end(),
+                       [&](const Problem& problem) { return problem.kind == kind; });
+  }
+};
+
+// "models.example.org" of "https://models.example.org/x".
+std::string HostOf(const std::string& address) {
+  const std::size_t begin = address.find("://") + 3;
+  return address.substr(begin, address.find('/', begin) - begin);
+}
 
 // What has arrived of a file so far, and of which answer.
 class Part {
@@ -116,24 +149,20 @@ class Downloader {
   Downloader(const CatalogueFile& file, const fs::path& folder, const DownloadOptions& options)
       : file_(file), target_(folder / file.name), options_(options), part_(folder, file.name) {}
 
+  // Throws NotBrought.
   DownloadedFile Get() {
     if (const auto here = FromThisDisk()) return *here;
-    std::string problems;
+    NotBrought failure{file_.name, {}};
     for (const std::string& address : file_.addresses) {
-      const std::string problem = From(address);
-      if (problem.empty()) {
-        DownloadedFile done{file_.name, Sha256OfFile(target_), address, !file_.sha256.empty()};
-        return done;
-      }
-      problems += (problems.empty() ? "" : "; ") + address + ": " + problem;
+      std::optional<Problem> problem = From(address);
+      if (!problem) return {file_.name, Sha256OfFile(target_), address, !file_.sha256.empty()};
+      problem->text = address + ": " + problem->text;
+      failure.problems.push_back(std::move(*problem));
+      if (failure.problems.size() < file_.addresses.size())
+        waits_.Message(failure.problems.back().text + "; the next address is tried");
     }
-    throw Error::Input(
-        "cannot download " + file_.name, problems,
-        offline_
-            ? "is there a network? Behind a proxy set https_proxy; or bring the file yourself: "
-              "put it into " +
-                  target_.parent_path().string() + " and run this again"
-            : "run this again to go on where it stopped");
+    waits_.Finish();
+    throw failure;
   }
 
  private:
@@ -157,8 +186,7 @@ class Downloader {
           continue;
         }
         PendingFile pending(target_);
-        fs::copy_file(copy, pending.path(), fs::copy_options::overwrite_existing, code);
-        if (code) throw Error::Write("cannot copy " + copy.string(), target_.string());
+        CopyFile(copy, pending.path());
         pending.Commit();
         return DownloadedFile{file_.name, sha256, copy.string(), !file_.sha256.empty()};
       }
@@ -166,10 +194,11 @@ class Downloader {
     return std::nullopt;
   }
 
-  // "": it lies there, whole and right. Otherwise why not.
-  std::string From(const std::string& address) {
+  // Nothing: it lies there, whole and right.
+  std::optional<Problem> From(const std::string& address) {
+    using enum Problem::Kind;
     part_.ExpectFrom(address, !file_.sha256.empty());
-    std::string problem;
+    Problem problem{kPassing, ""};
     bool again = true;  // once from the beginning, where what was put together is wrong
     for (int failures = 0; failures < options_.attempts;) {
       const std::uint64_t before = part_.bytes();
@@ -178,32 +207,40 @@ class Downloader {
         result = Request(address);
       } catch (const Refusal& refusal) {
         part_.Clear();
-        if (before == 0 || !std::exchange(again, false)) return refusal.why;
+        if (before == 0 || !std::exchange(again, false)) return Problem{kFinal, refusal.why};
         continue;
       }
       part_.Close();
-      offline_ |= result.offline;
       if (const int signal = options_.host.StopSignal(); signal != 0)
         throw Error::Stopped(signal, "the download was stopped",
                              "run this again to go on where it stopped");
       if (result.answer.status == 416 && before > 0) {  // all of it is there, or it has changed
-        if (result.answer.whole == before && (problem = Check()).empty()) return "";
+        problem = {kFinal, ""};
+        if (result.answer.whole == before && (problem.text = Check()).empty()) return std::nullopt;
         part_.Clear();
         ++failures;
         continue;
       }
       if (result.problem.empty() && result.answer.status < 300) {
-        problem = Check();
-        if (problem.empty()) return "";
+        problem = {kFinal, Check()};
+        if (problem.text.empty()) return std::nullopt;
         part_.Clear();
         if (result.answer.status != 206 || !std::exchange(again, false)) return problem;
         continue;
       }
-      problem = result.problem.empty() ? StatusText(result.answer.status) : result.problem;
-      if (result.problem.empty() && !IsPassing(result.answer.status)) return problem;
+      if (result.problem.empty() && !IsPassing(result.answer.status))
+        return Problem{kFinal, StatusText(result.answer.status)};
+      problem = {result.offline ? kOffline : kPassing,
+                 result.problem.empty() ? StatusText(result.answer.status) : result.problem};
       failures = part_.bytes() > before ? 0 : failures + 1;
-      if (result.offline && failures > 1) return problem;  // no server was reached, twice
-      if (failures < options_.attempts) Wait(failures, result.answer.retry_after_s);
+      const int attempts =
+          result.offline ? std::min(options_.attempts, kAttemptsWithoutServer) : options_.attempts;
+      if (failures >= attempts) break;
+      const double pause_s = PauseAfter(failures, result.answer.retry_after_s);
+      waits_.Message(file_.name + ": " + HostOf(address) + ": " + problem.text + "; try " +
+                     std::to_string(failures + 1) + " of " + std::to_string(attempts) + " in " +
+                     Formatted("%g s", pause_s));
+      Wait(pause_s);
     }
     return problem;
   }
@@ -225,9 +262,10 @@ class Downloader {
       }
       part_.Open(answer.status == 206 ? answer.begin : 0, answer.validator);
       CheckRoom(whole > part_.bytes() ? whole - part_.bytes() : 0);
-      progress.emplace(options_.host,
-                       Task{"download " + file_.name,
-                            static_cast<std::int64_t>((whole + kMebibyte - 1) / kMebibyte), "MiB"});
+      waits_.Finish();
+      progress.emplace(
+          options_.host,
+          Task{label_, static_cast<std::int64_t>((whole + kMebibyte - 1) / kMebibyte), "MiB"});
     };
     request.data = [&](const char* data, std::size_t size) {
       const std::uint64_t most = whole > 0 ? whole : kMostBytes;
@@ -238,7 +276,12 @@ class Downloader {
       progress->Update(static_cast<std::int64_t>(part_.bytes() / kMebibyte), "",
                        {{"bytes", part_.bytes()}, {"bytes_in_all", whole}});
     };
-    request.stop = [this] { return options_.host.StopSignal() != 0; };
+    request.stop = [&] {
+      if (!progress)
+        waits_.Update(static_cast<std::int64_t>(part_.bytes() / kMebibyte),
+                      "waits for " + HostOf(address), {{"bytes", part_.bytes()}});
+      return options_.host.StopSignal() != 0;
+    };
     HttpResult result = HttpGet(request);
     if (progress) progress->Finish();
     if (result.problem.empty() && whole > 0 && part_.bytes() < whole && result.answer.status < 300)
@@ -278,9 +321,12 @@ class Downloader {
   }
   static bool IsPassing(int status) { return status == 408 || status == 429 || status >= 500; }
 
-  void Wait(int failures, int asked_s) const {
-    double seconds = options_.pause_s * static_cast<double>(1 << std::min(failures, 5));
-    seconds = std::max(seconds, static_cast<double>(std::min(asked_s, kLongestWait)));
+  double PauseAfter(int failures, int asked_s) const {
+    const double seconds =
+        options_.pause_s * static_cast<double>(1 << std::clamp(failures - 1, 0, 5));
+    return std::max(seconds, static_cast<double>(std::min(asked_s, kLongestWait)));
+  }
+  void Wait(double seconds) const {
     const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
     while (std::chrono::steady_clock::now() < until && options_.host.StopSignal() == 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -290,10 +336,9 @@ class Downloader {
   fs::path target_;
   const DownloadOptions& options_;
   Part part_;
-  bool offline_ = false;
+  const std::string label_ = "download " + file_.name;
+  Progress waits_{options_.host, Task{label_, 0, "MiB"}};  // while nothing arrives
 };
-
-}  // namespace
 
 std::vector<DownloadedFile> DownloadSource(const CatalogueSource& source, const fs::path& folder,
                                            const DownloadOptions& options) {
@@ -302,6 +347,43 @@ std::vector<DownloadedFile> DownloadSource(const CatalogueSource& source, const 
     files.push_back(Downloader(file, folder, options).Get());
   for (const auto& [name, content] : source.texts) WriteFileAtomically(folder / name, content);
   return files;
+}
+
+// "put a.th and b.th, or else c.safetensors, into FOLDER and run this again".
+std::string HowToBring(const std::vector<CatalogueSource>& sources, const fs::path& folder) {
+  const std::string which = JoinNames(sources, ", or else ", [](const CatalogueSource& source) {
+    return JoinNames(source.files, " and ", &CatalogueFile::name);
+  });
+  return "bring the files yourself: put " + which + (sources.size() > 1 ? ", into " : " into ") +
+         folder.string() + " and run this again";
+}
+
+}  // namespace
+
+Downloaded DownloadModel(const std::vector<CatalogueSource>& sources, const fs::path& folder,
+                         const DownloadOptions& options) {
+  std::vector<NotBrought> failures;
+  for (const CatalogueSource& source : sources) {
+    try {
+      return {&source, DownloadSource(source, folder, options)};
+    } catch (const NotBrought& failure) {
+      failures.push_back(failure);
+      if (failures.size() < sources.size())
+        options.host.Warn(failure.Text() + "; the next source is tried");
+    }
+  }
+  const auto any = [&](Problem::Kind kind) {
+    return std::any_of(failures.begin(), failures.end(),
+                       [&](const NotBrought& failure) { return failure.Has(kind); });
+  };
+  const std::string advice =
+      any(Problem::Kind::kPassing)   ? "run this again to go on where it stopped; or "
+      : any(Problem::Kind::kOffline) ? "is there a network? Behind a proxy set https_proxy; or "
+                                     : "another try would bring the same: ask the model's authors "
+                                       "where it is now and name the address in a catalogue of "
+                                       "your own (--catalogue), or ";
+  throw Error::Input(JoinNames(failures, "; ", &NotBrought::Text), "",
+                     advice + HowToBring(sources, folder));
 }
 
 }  // namespace stemsmith

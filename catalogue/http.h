@@ -32,7 +32,7 @@ struct HttpRequest {
 struct HttpResult {
   HttpAnswer answer;
   std::string problem;   // why the body did not arrive whole, for people; "": it did
-  bool offline = false;  // no server was reached at all
+  bool offline = false;  // no server was reached at all, or none that can be trusted
 };
 
 // What `start`, `data` and `stop` throw comes out again. Proxies are those of the environment

@@ -31,6 +31,13 @@ fs::path UserFolder(const char* name, const char* fallback) {
   return home.is_absolute() ? home / fallback : fs::path();
 }
 
+void WarnOfRelativeFolders(std::initializer_list<const char*> names, const Listener& warn) {
+  for (const char* name : names)
+    if (const fs::path folder = Setting(name); !folder.empty() && folder.is_relative())
+      Tell(warn, std::string(name) + " is passed over, because '" + folder.string() +
+                     "' is no absolute path");
+}
+
 std::vector<fs::path> LocalCopies(const std::string& address) {
   std::vector<fs::path> found;
   const fs::path cache = UserFolder("XDG_CACHE_HOME", ".cache");

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <vector>
+
+#include "core/host.h"
 
 namespace stemsmith {
 
@@ -16,5 +19,7 @@ std::vector<std::filesystem::path> LocalCopies(const std::string& address);
 
 // $NAME where it is an absolute path, else ~/FALLBACK; empty where there is no home either.
 std::filesystem::path UserFolder(const char* name, const char* fallback);
+// Warns of those of the settings ("XDG_DATA_HOME") that UserFolder passes over: relative paths.
+void WarnOfRelativeFolders(std::initializer_list<const char*> names, const Listener& warn);
 
 }  // namespace stemsmith

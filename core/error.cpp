@@ -35,6 +35,26 @@ std::string FinalPath(const std::string& path) {
   return shown;
 }
 
+// With each quoted word that no one can have meant (a name of 300 letters) shortened: a line is to
+// be read. Paths stay whole.
+std::string WithShortWords(const std::string& text) {
+  constexpr std::size_t kLongest = 80, kShown = 40;
+  std::string shown;
+  std::size_t done = 0;
+  for (std::size_t begin = text.find('\''); begin != std::string::npos;) {
+    const std::size_t end = text.find_first_of("' /\n", begin + 1);
+    if (end == std::string::npos) break;
+    if (text[end] == '\'' && end - begin - 1 > kLongest) {
+      std::size_t cut = begin + 1 + kShown;
+      while ((static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;  // within a letter
+      shown += text.substr(done, cut - done) + "…";
+      done = end;
+    }
+    begin = text[end] == '\'' ? end : text.find('\'', end);
+  }
+  return shown + text.substr(done);
+}
+
 // What to do about a system's reason; `otherwise` where that depends on what was tried.
 std::string AdviceFor(int reason, std::string otherwise) {
   switch (reason) {
@@ -67,11 +87,13 @@ std::string AdviceFor(int reason, std::string otherwise) {
 }  // namespace
 
 Error::Error(ExitCode code, std::string what, std::string where, std::string advice)
-    : std::runtime_error(ShowOptions(OneLine(what, FinalPath(where), advice), OptionStyle::kName)),
+    : std::runtime_error(
+          ShowOptions(OneLine(WithShortWords(what), FinalPath(where), WithShortWords(advice)),
+                      OptionStyle::kName)),
       code_(code),
-      what_(std::move(what)),
+      what_(WithShortWords(what)),
       where_(FinalPath(where)),
-      advice_(std::move(advice)),
+      advice_(WithShortWords(advice)),
       text_(OneLine(what_, where_, advice_)) {}
 
 std::string Error::option() const { return OptionIn(where_); }

@@ -257,6 +257,9 @@ std::string NameOf(FileContent content) {
 
 void CheckContent(const fs::path& path, FileUse use) {
   const ContentRow& row = RowOf(kContents, &ContentRow::content, ContentOf(path));
+  if (row.content == kMissing && Has(path.string(), "://"))
+    throw Error::Input("addresses are not read, only files", path.string(),
+                       "download the file first, then give it");
   if ((row.uses & Bit(use)) != 0) return;
   const UseRow& wanted = RowOf(kUses, &UseRow::use, use);
   throw Error::Input(std::string("this is ") + row.name + ", not " + wanted.wanted, path.string(),

@@ -51,7 +51,8 @@ std::string NameOf(FileContent content);
 
 // Throws Error where what is at `path` is recognised and is not what `use` takes: "this is a song,
 // not a model (song.wav); separate it: separate MODEL song.wav -o DIR". What is missing or not
-// recognised passes, and so does what cannot be read: whoever opens it knows more.
+// recognised passes, and so does what cannot be read: whoever opens it knows more. An address
+// (https://…) does not: nothing here reads one.
 void CheckContent(const std::filesystem::path& path, FileUse use);
 
 }  // namespace stemsmith

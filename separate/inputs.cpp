@@ -41,14 +41,11 @@ class Collector {
   void AddInput(const fs::path& input) {
     std::error_code error;
     const fs::file_status status = fs::status(input, error);
-    if (!fs::exists(status)) {
-      result_.problems.push_back(
-          Error::Input("no such file or folder", input.string(), "check the path"));
-    } else if (fs::is_directory(status)) {
+    if (fs::is_directory(status)) {
       AddFolderInput(input);
     } else {
       try {
-        CheckContent(input, FileUse::kSeparateSong);
+        CheckSongIsThere(input);
       } catch (const Error& error) {
         result_.problems.push_back(error);
         return;
@@ -152,6 +149,13 @@ class Collector {
 };
 
 }  // namespace
+
+void CheckSongIsThere(const fs::path& input) {
+  CheckContent(input, FileUse::kSeparateSong);
+  std::error_code code;
+  if (!fs::exists(input, code))
+    throw Error::Input("no such file or folder", input.string(), "check the path");
+}
 
 InputSongs CollectSongs(const std::vector<fs::path>& inputs, const fs::path& output) {
   Collector collector(output);

@@ -34,4 +34,8 @@ struct InputSongs {
 InputSongs CollectSongs(const std::vector<std::filesystem::path>& inputs,
                         const std::filesystem::path& output);
 
+// Throws Error where `input` is nothing that can be separated: not there, an address, another kind
+// of file.
+void CheckSongIsThere(const std::filesystem::path& input);
+
 }  // namespace stemsmith

@@ -1,8 +1,8 @@
 #include "train/run_folder.h"
 
 #include <algorithm>
-#include <cerrno>
 
+#include "core/copy_file.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -117,12 +117,7 @@ void RunFolder::KeepStep(std::int64_t step, int keep) const {
   if (keep > 0) {
     PendingFile copy(checkpoints() /
                      Formatted("%s%06lld%s", kStepPrefix, static_cast<long long>(step), kEnding));
-    std::error_code error;
-    fs::copy_file(last(), copy.path(), fs::copy_options::overwrite_existing, error);
-    if (error) {
-      errno = error.value();
-      throw Error::Write("cannot copy the checkpoint", copy.target().string());
-    }
+    CopyFile(last(), copy.path());
     copy.Commit();
   }
   const auto all = StepCheckpoints();

@@ -16,7 +16,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "apps/output.h"
 #include "audio/decode.h"
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "evaluate/metrics.h"
@@ -118,8 +120,9 @@ int main(int argc, char** argv) {
   }
   try {
     return stemsmith::Run(argv[1], argv[2], std::vector<std::string>(argv + 3, argv + argc));
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << '\n';
-    return 1;
+  } catch (...) {
+    const stemsmith::Error error = stemsmith::CurrentError();
+    stemsmith::WriteError(error);
+    return error.exit_status();
   }
 }

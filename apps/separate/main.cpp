@@ -9,12 +9,15 @@
 #include "apps/output.h"
 #include "apps/separate/download_model.h"
 #include "apps/separate/model_choice.h"
+#include "apps/separate/settings.h"
 #include "apps/terminal.h"
+#include "audio/decode.h"
 #include "catalogue/local_copies.h"
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
@@ -98,21 +101,29 @@ std::string BitratesText() {
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("songs", arguments.words, "The model, songs, and folders with songs")
       ->required()
+      ->check(IsNotEmpty)
       ->configurable(false)
       ->type_name("[MODEL] SONG…");
   app.add_option("-m,--model", arguments.model,
                  "The model, where it is not one of the words before")
+      ->check(IsNotEmpty)
       ->configurable(false);
   app.add_option("--default-model", arguments.default_model,
-                 "The model where none is named; for the settings file");
+                 "The model where none is named; for the settings file")
+      ->check(IsNotEmpty);
   app.add_flag("--download", arguments.download,
                "Download a published model that is not here yet: runs `stemsmith download`");
   app.add_option("-o,--out", arguments.output, "The folder for the stems")
+      ->check(IsNotEmpty)
       ->capture_default_str()
       ->type_name("DIR");
   AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
       ->allow_extra_args(false);  // the words behind it are the model and the songs
   app.add_option("--format", arguments.format, FormatsText())
+      ->check([](const std::string& name) {
+        FindFormat(name);  // throws what is wrong
+        return std::string();
+      })
       ->capture_default_str()
       ->type_name("FORMAT");
   app.add_option("--bits", arguments.bits, BitsText())
@@ -144,11 +155,6 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
          "--quiet", [&arguments] { arguments.mode = OutputMode::kQuiet; },
          "Only errors and warnings")
       ->excludes(json_flag);
-  const fs::path settings = UserFolder("XDG_CONFIG_HOME", ".config");
-  app.set_config("--settings", settings.empty() ? "" : settings / "stemsmith/separate.toml",
-                 "Options as NAME = VALUE; those of the command line count for more")
-      ->type_name("FILE");
-  app.allow_config_extras(CLI::config_extras_mode::error);
   app.footer(kFooter);
 }
 
@@ -169,8 +175,16 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   return options;
 }
 
+constexpr char kIsFolder[] = "give a folder: each stem becomes a file DIR/TRACK/STEM in it";
+
 // An output folder that cannot be written is a wrong command line, not a bad song.
 void CheckOutputFolder(const std::string& output) {
+  std::error_code code;
+  if (const bool is_new = !fs::exists(output, code); is_new && HasAudioExtension(output)) {
+    Warn("stems go into a new folder called '" + output + "': -o names a folder, not a file");
+  } else if (!is_new && !fs::is_directory(output, code)) {
+    throw Error::Usage("the output folder is a file", output, kIsFolder);
+  }
   try {
     EnsureWritableFolder(output);
   } catch (const Error& error) {
@@ -254,7 +268,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
 }
 
 void ReportFailure(const Error& error, const std::string& input, OutputMode mode) {
-  WriteError("error: " + error.text());
+  WriteError(error);
   if (mode == OutputMode::kJson) {
     PrintResult(mode, "", {{"event", "error"}, {"input", input}, {"message", error.text()}});
   }
@@ -267,11 +281,14 @@ fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
                      "download it: stemsmith download " + choice.missing + "; or pass --download");
 }
 
-int Run(const CLI::App& app, const Arguments& arguments) {
+int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
   CatchInterrupts();
+  WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
-  const ModelChoice choice =
-      ChooseModelAndInputs(arguments.model, arguments.default_model, arguments.words);
+  const std::string place = settings.Where("default-model");
+  const ModelChoice choice = ChooseModelAndInputs(
+      arguments.model, {arguments.default_model, place.empty() ? Option("default-model") : place},
+      arguments.words);
   const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.output);
   const fs::path model = ModelOf(choice, arguments);
@@ -307,8 +324,8 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   }
   const std::size_t all = count + list.problems.size();
   if (failed > 0)
-    WriteError("error: " + std::to_string(failed) + " of " + std::to_string(all) +
-               " inputs failed");
+    WriteError(
+        Error::Input(std::to_string(failed) + " of " + std::to_string(all) + " inputs failed", ""));
   PrintResult(arguments.mode,
               all > 1 ? std::to_string(all - failed) + " of " + std::to_string(all) +
                             " songs separated with " + runtime->description()
@@ -325,7 +342,16 @@ int ParseAndRun(int argc, char** argv) {
   app.set_version_flag("--version", "separate " STEMSMITH_VERSION);
   Arguments arguments;
   AddOptions(app, arguments);
-  return RunCommandLine("separate", app, argc, argv, [&] { return Run(app, arguments); });
+  const fs::path config = UserFolder("XDG_CONFIG_HOME", ".config");
+  Settings settings;
+  settings.AddTo(app, config.empty() ? "" : config / "stemsmith/separate.toml");
+  return RunCommandLine("separate", app, argc, argv, [&] {
+    try {
+      return Run(app, arguments, settings);
+    } catch (const Error& error) {
+      throw settings.WithPlace(error);
+    }
+  });
 }
 
 }  // namespace

@@ -1,13 +1,16 @@
 #include "apps/separate/model_choice.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "apps/separate/download_model.h"
 #include "apps/terminal.h"
 #include "catalogue/catalogue.h"
 #include "catalogue/model_store.h"
 #include "core/error.h"
 #include "core/file_content.h"
 #include "core/names.h"
+#include "separate/inputs.h"
 
 namespace stemsmith {
 namespace {
@@ -20,17 +23,28 @@ bool IsCalledModel(const std::string& word) {
   return ending == ".onnx" || ending == ".ts";
 }
 
+// Could be meant as a name: no path, no ending.
+bool LooksLikeName(const std::string& word) {
+  return word.find('/') == std::string::npos && word.find('.') == std::string::npos;
+}
+
 // Names known here: registered and published ones.
 class Names {
  public:
   bool Knows(const std::string& word) const {
-    return Stored(word) != nullptr || FindInCatalogue(ShippedCatalogue(), word) != nullptr;
+    std::error_code code;
+    return Stored(word) != nullptr || !DamageOfStoredModel(word).empty() ||
+           FindInCatalogue(ShippedCatalogue(), word) != nullptr ||
+           (LooksLikeName(word) && !fs::exists(word, code) &&
+            FindInCatalogue(Own(), word) != nullptr);
   }
   std::vector<std::string> All() const {
     std::vector<std::string> all;
     for (const StoredModel& model : stored_) all.push_back(model.name);
-    for (const CatalogueRow& row : ShippedCatalogue())
-      if (row.unsupported.empty() && Stored(row.name) == nullptr) all.push_back(row.name);
+    for (const Catalogue* catalogue : {&Own(), &ShippedCatalogue()})
+      for (const CatalogueRow& row : *catalogue)
+        if (row.unsupported.empty() && std::find(all.begin(), all.end(), row.name) == all.end())
+          all.push_back(row.name);
     return all;
   }
   const std::vector<StoredModel>& stored() const { return stored_; }
@@ -40,14 +54,41 @@ class Names {
                                     [&](const StoredModel& model) { return model.name == word; });
     return found == stored_.end() ? nullptr : &*found;
   }
+  // The user's own catalogue, read by another program when it is needed first.
+  const Catalogue& Own() const {
+    if (!own_) own_ = ReadOwnCatalogue();
+    return *own_;
+  }
 
  private:
-  std::vector<StoredModel> stored_ = StoredModels(Warn);
+  std::vector<StoredModel> stored_ = StoredModels();
+  mutable std::optional<Catalogue> own_;
 };
 
-// Could be meant as a name: no path, no ending.
-bool LooksLikeName(const std::string& word) {
-  return word.find('/') == std::string::npos && word.find('.') == std::string::npos;
+[[noreturn]] void RefuseDamaged(const std::string& name, const std::string& damage,
+                                const Names& names) {
+  const bool is_published = FindInCatalogue(ShippedCatalogue(), name) != nullptr ||
+                            FindInCatalogue(names.Own(), name) != nullptr;
+  throw Error::Input("the model '" + name + "' is damaged (" + damage + ")",
+                     (ModelsFolder() / name).string(),
+                     is_published ? "bring it again: stemsmith download " + name + " --again"
+                                  : "register it again: stemsmith register FILE --name " + name);
+}
+
+// `word` is to be downloaded.
+void FillMissing(const std::string& word, const Names& names, ModelChoice& choice) {
+  const CatalogueRow* own = FindInCatalogue(names.Own(), word);
+  const CatalogueRow& row = own != nullptr ? *own : *FindInCatalogue(ShippedCatalogue(), word);
+  if (!row.unsupported.empty())
+    throw Error::Usage("stemsmith cannot use '" + word + "': " + row.unsupported, word,
+                       row.instead.empty() ? "" : "take '" + row.instead + "'");
+  if (own == nullptr && !OwnCatalogueFile().empty())
+    throw Error::Input("the model '" + word + "' is not installed and not in your catalogue",
+                       OwnCatalogueFile(),
+                       "download it from the shipped one: env -u STEMSMITH_CATALOGUE stemsmith "
+                       "download " +
+                           word);
+  choice.missing = word;
 }
 
 void FillModel(const std::string& word, bool given_as_model, const Names& names,
@@ -56,7 +97,7 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
   const bool is_path = fs::exists(word, code);
   if (!names.Knows(word)) {
     if (!is_path && LooksLikeName(word))
-      throw Error::Usage("there is no model called '" + word + "', and no such file", word,
+      throw Error::Usage("there is no model called '" + word + "', and no such file", "",
                          DidYouMean(word, names.All(), "known: " + JoinNames(names.All())) +
                              " (stemsmith models --catalogue says more)");
     CheckContent(word, FileUse::kSeparateModel);
@@ -68,13 +109,11 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
                        "write --model " + word + " for the model, ./" + word + " for the file");
   if (const StoredModel* stored = names.Stored(word)) {
     choice.file = stored->file;
-    return;
+  } else if (const std::string damage = DamageOfStoredModel(word); !damage.empty()) {
+    RefuseDamaged(word, damage, names);
+  } else {
+    FillMissing(word, names, choice);
   }
-  const CatalogueRow& row = *FindInCatalogue(ShippedCatalogue(), word);
-  if (!row.unsupported.empty())
-    throw Error::Usage("stemsmith cannot use '" + word + "': " + row.unsupported, word,
-                       row.instead.empty() ? "" : "take '" + row.instead + "'");
-  choice.missing = word;
 }
 
 // The places of the words that are meant as models: none or one.
@@ -113,15 +152,28 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
 
 std::string HowToGetOne(const Names& names) {
   if (names.stored().empty())
-    return "download one: stemsmith download htdemucs (stemsmith models --catalogue lists all), or "
-           "give a model.onnx";
+    return std::string("download one: stemsmith download ") +
+           (OwnCatalogueFile().empty() ? "htdemucs" : "NAME") +
+           " (stemsmith models --catalogue lists all), or give a model.onnx";
   return "name one of yours: " + JoinNames(names.stored(), ", ", &StoredModel::name) +
          "; or set one in the settings file (separate --help)";
 }
 
+void FillDefault(const DefaultModel& model, const Names& names, ModelChoice& choice) {
+  try {
+    FillModel(model.name, true, names, choice);
+    std::error_code code;
+    if (!choice.file.empty() && !fs::exists(choice.file, code))
+      throw Error::Usage("there is no such file", "", "correct it, or name another with --model");
+  } catch (const Error& error) {
+    throw Error(error.code(), "the default model '" + model.name + "': " + error.problem(),
+                model.where, error.advice());
+  }
+}
+
 }  // namespace
 
-ModelChoice ChooseModelAndInputs(const std::string& model, const std::string& default_model,
+ModelChoice ChooseModelAndInputs(const std::string& model, const DefaultModel& default_model,
                                  const std::vector<std::string>& words) {
   const Names names;
   ModelChoice choice;
@@ -134,11 +186,13 @@ ModelChoice ChooseModelAndInputs(const std::string& model, const std::string& de
     if (!models.empty()) {
       choice.inputs.erase(choice.inputs.begin() + static_cast<std::ptrdiff_t>(models[0]));
       FillModel(words[models[0]], false, names, choice);
-    } else if (!default_model.empty()) {
-      FillModel(default_model, true, names, choice);
+    } else if (!default_model.name.empty()) {
+      FillDefault(default_model, names, choice);
     } else if (names.stored().size() == 1) {
       choice.file = names.stored().front().file;
     } else {
+      for (const std::string& word : words) CheckSongIsThere(word);
+      StoredModels(Warn);  // of a damaged one
       throw Error::Usage("no model is named", "", HowToGetOne(names));
     }
   }

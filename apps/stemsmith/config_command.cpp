@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "apps/checked_options.h"
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config_library.h"
@@ -47,8 +48,10 @@ void AddConfigCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand(
       "config", "List the configurations and recipes that are shipped, or print one to edit");
-  command->add_option("NAME", arguments->name,
-                      "The one to print, with all that it extends; default: list them");
+  command
+      ->add_option("NAME", arguments->name,
+                   "The one to print, with all that it extends; default: list them")
+      ->check(IsNotEmpty);
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { Run(*arguments); });
 }

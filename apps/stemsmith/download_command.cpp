@@ -6,6 +6,7 @@
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/store_model.h"
 #include "catalogue/download.h"
+#include "catalogue/local_copies.h"
 #include "catalogue/model_store.h"
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -49,20 +50,23 @@ std::string Today() {
   return text;
 }
 
-// Its sources in their order, until one gives the files.
-const CatalogueSource& Bring(const CatalogueRow& row, const fs::path& folder,
-                             const DownloadOptions& options, std::vector<DownloadedFile>& files) {
-  std::string problems;
-  for (std::size_t s = 0; s < row.sources.size(); ++s) {
-    try {
-      files = DownloadSource(row.sources[s], folder, options);
-      return row.sources[s];
-    } catch (const Error& error) {
-      if (error.stopped_by_signal() || s + 1 == row.sources.size()) throw;
-      options.host.Warn(error.text() + "; the next source is tried");
+// Imports what was downloaded. Files that no checksum vouches for go where they are no model: a
+// page of the server that says what went wrong would be used again for good.
+ImportedModel Import(const CatalogueSource& source, const fs::path& folder,
+                     const std::vector<DownloadedFile>& files) {
+  try {
+    return ImportWeights(source.import.empty() ? folder : folder / source.import, {});
+  } catch (const Error& error) {
+    std::string removed;
+    std::error_code code;
+    for (const DownloadedFile& file : files) {
+      if (file.was_checked || !fs::remove(folder / file.name, code)) continue;
+      removed += (removed.empty() ? "" : ", ") + file.name + " from " + file.from;
     }
+    if (removed.empty()) throw;
+    throw Error::Input("what was downloaded cannot be imported: " + error.problem(), removed,
+                       "it was removed; look at what the address gives, and bring the right file");
   }
-  throw Error::Input("the catalogue has no source", row.name);
 }
 
 json EntryOf(const CatalogueRow& row, const std::vector<DownloadedFile>& files) {
@@ -83,6 +87,7 @@ json EntryOf(const CatalogueRow& row, const std::vector<DownloadedFile>& files) 
 
 void RunDownload(const DownloadArguments& arguments) {
   CatchInterrupts();
+  WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CACHE_HOME"}, Warn);
   const Catalogue catalogue = ChooseCatalogue(arguments.catalogue);
   const CatalogueRow& row = RowOf(catalogue, arguments.name);
   const std::string next = "separate " + row.name + " SONG";
@@ -98,17 +103,15 @@ void RunDownload(const DownloadArguments& arguments) {
     PrintResult(arguments.mode, row.name + ": " + row.summary + "\nlicence: " + Licence(row), {});
   DownloadOptions options = arguments.options;
   options.host = TerminalHost(arguments.mode);
-  std::vector<DownloadedFile> files;
-  const CatalogueSource& source = Bring(row, work.folder(), options, files);
+  const auto [source, files] = DownloadModel(row.sources, work.folder(), options);
   for (const DownloadedFile& file : files)
     if (!file.was_checked)
       options.host.Warn("no checksum is published for " + file.name + ": it has SHA-256 " +
                         file.sha256);
   StopIfInterrupted("stopped before the import", "run this again to go on");
-  const fs::path weights = source.import.empty() ? work.folder() : work.folder() / source.import;
-  const ImportedModel imported = ImportWeights(weights, {});
+  const ImportedModel imported = Import(*source, work.folder(), files);
   StopIfInterrupted("stopped before the export", "run this again to go on");
-  const json entry = StoreCheckpoint(row.name, imported.checkpoint, weights.string(),
+  const json entry = StoreCheckpoint(row.name, imported.checkpoint, work.folder().string(),
                                      EntryOf(row, files), arguments.keep, options.host);
   work.Done();
   const fs::path model = FindStoredModel(row.name)->file;
@@ -127,9 +130,11 @@ void AddDownloadCommand(CLI::App& app) {
   command->add_option("name", arguments->name, "A name of `stemsmith models --catalogue`")
       ->required()
       ->type_name("NAME");
-  command->add_option("--catalogue", arguments->catalogue,
-                      "A catalogue of your own (YAML) instead of the shipped one; so does the "
-                      "environment variable STEMSMITH_CATALOGUE");
+  command
+      ->add_option("--catalogue", arguments->catalogue,
+                   "A catalogue of your own (YAML) instead of the shipped one; so does the "
+                   "environment variable STEMSMITH_CATALOGUE")
+      ->check(IsNotEmpty);
   command->add_flag("--keep-checkpoint", arguments->keep,
                     "Keep checkpoint.safetensors beside the model, to train on from it");
   command->add_flag("--again", arguments->again, "Replace the model where it is there already");

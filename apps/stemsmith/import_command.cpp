@@ -112,7 +112,7 @@ void RunImport(const ImportArguments& arguments) {
       ImportOne(arguments, file, written);
     } catch (const Error& error) {
       if (error.stopped_by_signal()) throw;
-      WriteError("error: " + error.text());
+      WriteError(error);
       ++failed;
     }
   }

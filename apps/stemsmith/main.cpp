@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <string>
 
+#include "apps/output.h"
 #include "apps/stemsmith/program.h"
 #include "core/error.h"
 
@@ -27,8 +25,8 @@ int main(int argc, char** argv) {
   const std::filesystem::path other =
       self.parent_path() / (separates ? "separate" : "stemsmith-torch");
   execv(other.c_str(), separates ? argv + 1 : argv);
-  std::cerr << "error: cannot start the "
-            << (separates ? "program separate" : "part that uses LibTorch") << ": "
-            << std::strerror(errno) << " (" << other.string() << "): install it beside stemsmith\n";
+  WriteError(Error::System(std::string("cannot start the ") +
+                               (separates ? "program separate" : "part that uses LibTorch"),
+                           other.string(), "install it beside stemsmith"));
   return static_cast<int>(ExitCode::kInputFailed);
 }

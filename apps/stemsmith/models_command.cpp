@@ -5,6 +5,7 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/store_model.h"
+#include "catalogue/local_copies.h"
 #include "catalogue/model_store.h"
 #include "core/text.h"
 #include "models/model_cost.h"
@@ -69,6 +70,7 @@ void ListModels(const ModelsArguments& arguments) {
 
 // Published models, and the user's own.
 void ListCatalogue(const ModelsArguments& arguments) {
+  WarnOfRelativeFolders({"XDG_DATA_HOME"}, Warn);
   const Catalogue catalogue = ChooseCatalogue(arguments.catalogue_file);
   const std::vector<StoredModel> stored = StoredModels(Warn);
   const auto is_stored = [&](const std::string& name) {
@@ -117,8 +119,10 @@ void AddModelsCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--catalogue", arguments->catalogue,
                     "List published models, which `stemsmith download` brings, and your own");
-  command->add_option("--catalogue-file", arguments->catalogue_file,
-                      "A catalogue of your own (YAML) instead of the shipped one");
+  command
+      ->add_option("--catalogue-file", arguments->catalogue_file,
+                   "A catalogue of your own (YAML) instead of the shipped one")
+      ->check(IsNotEmpty);
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] {
     arguments->catalogue || !arguments->catalogue_file.empty() ? ListCatalogue(*arguments)

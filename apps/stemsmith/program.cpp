@@ -47,7 +47,8 @@ int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   try {
     if (argc > 1) CheckCommand(argv[1], commands);
   } catch (const Error& error) {
-    WriteError("error: " + error.text() + "; see stemsmith --help");
+    WriteError(Error(error.code(), error.problem(), error.where(),
+                     error.advice() + "; see stemsmith --help"));
     return error.exit_status();
   }
   return RunCommandLine("stemsmith", app, argc, argv, [] { return 0; });

@@ -1,8 +1,10 @@
 // stemsmith register: a model of one's own by a name.
 #include <memory>
 
+#include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/store_model.h"
+#include "catalogue/local_copies.h"
 #include "catalogue/model_store.h"
 #include "core/error.h"
 #include "core/file_content.h"
@@ -27,14 +29,29 @@ bool IsExported(const fs::path& source) {
   return ending == ".onnx" || ending == ".ts";
 }
 
+// Names that differ in the case of letters alone are one name to many people and file systems.
+void CheckNameIsFree(const std::string& name) {
+  std::vector<std::string> taken;
+  for (const StoredModel& model : StoredModels()) taken.push_back(model.name);
+  for (const CatalogueRow& row : ShippedCatalogue()) {
+    if (row.name == name)
+      throw Error::Usage("'" + name + "' is the name of a published model", "--name",
+                         "choose another one");
+    taken.push_back(row.name);
+  }
+  for (const std::string& other : taken)
+    if (other != name && LowerCase(other) == LowerCase(name))
+      throw Error::Usage(
+          "'" + name + "' differs from the model '" + other + "' in capital letters alone",
+          "--name", "choose another one");
+}
+
 void RunRegister(const RegisterArguments& arguments) {
   CatchInterrupts();
+  WarnOfRelativeFolders({"XDG_DATA_HOME"}, Warn);
   const Host host = TerminalHost(arguments.mode);
   CheckModelName(arguments.name, "--name");
-  const CatalogueRow* published = FindInCatalogue(ShippedCatalogue(), arguments.name);
-  if (published != nullptr)
-    throw Error::Usage("'" + arguments.name + "' is the name of a published model", "--name",
-                       "choose another one");
+  CheckNameIsFree(arguments.name);
   ModelWork work(arguments.name);
   if (const auto stored = FindStoredModel(arguments.name); stored && !arguments.replace)
     throw Error::Usage("there is a model called '" + arguments.name + "'", stored->file.string(),
@@ -70,6 +87,7 @@ void AddRegisterCommand(CLI::App& app) {
       ->add_option("source", arguments->source,
                    "An exported model, the folder of one, a run, or a checkpoint")
       ->required()
+      ->check(IsNotEmpty)
       ->type_name("FILE|RUN");
   command->add_option("--name", arguments->name, "Letters, digits, hyphens and underscores")
       ->required();

@@ -4,6 +4,7 @@
 
 #include "catalogue/catalogue_file.h"
 #include "catalogue/model_store.h"
+#include "core/copy_file.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "export/export.h"
@@ -26,8 +27,13 @@ void AddModelInfo(const ModelInfo& info, json& entry) {
 class NewModel {
  public:
   explicit NewModel(const std::string& name)
-      : folder_((fs::create_directories(ModelsFolder()), ModelsFolder() / name), ModelsFolder()) {}
-  fs::path Add(const std::string& file) { return folder_.Add(file); }
+      : target_((fs::create_directories(ModelsFolder()), ModelsFolder() / name)),
+        folder_(target_, ModelsFolder()) {}
+  fs::path Add(const std::string& file) {
+    std::error_code code;
+    if (fs::is_directory(target_ / file, code)) fs::remove(target_ / file, code);  // an empty one
+    return folder_.Add(file);
+  }
   const fs::path& folder() const { return folder_.folder(); }
   void Commit(const json& entry) {
     WriteEntry(folder_.Add("entry.json"), entry);
@@ -35,8 +41,22 @@ class NewModel {
   }
 
  private:
+  fs::path target_;
   PendingFolder folder_;
 };
+
+// Files are made beside the model's folder: an error names the place where they were to be.
+template <typename Work>
+json WithFinalNames(const std::string& name, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    const fs::path where = error.where();
+    if (where.parent_path() != ModelsFolder()) throw;
+    throw Error(error.code(), error.problem(), ModelsFolder() / name / where.filename(),
+                error.advice());
+  }
+}
 
 // Of an older model of this name, in another format: it would be taken instead.
 void RemoveOthers(const std::string& name, const std::vector<std::string>& kept) {
@@ -67,52 +87,58 @@ ModelWork::ModelWork(const std::string& name) : folder_(ModelWorkFolder(name)) {
 
 ModelWork::~ModelWork() {
   std::error_code code;
-  if (done_) fs::remove_all(folder_, code);
+  if (done_) {
+    fs::remove_all(folder_, code);
+  } else {
+    fs::remove(folder_, code);  // an empty one
+  }
 }
 
 json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
                      const std::string& where, json entry, bool keep, const Host& host) {
-  NewModel made(name);
-  ExportOptions options;
-  options.out = made.folder();
-  options.formats = {"onnx"};
-  options.host = host;
-  std::vector<std::string> kept = {"model.onnx"};
-  made.Add("model.onnx");
-  const ExportResult result = ExportCheckpoint(checkpoint, where, options);
-  AddModelInfo(result.manifest, entry);
-  entry["largest_error"] = result.files.front().largest_error;
-  if (!result.files.front().data_path.empty()) {
-    kept.push_back("model.onnx.data");
-    made.Add(kept.back());
-  }
-  if (keep) {
-    kept.push_back("checkpoint.safetensors");
-    SaveCheckpoint(made.Add(kept.back()), checkpoint);
-  }
-  made.Commit(entry);
-  RemoveOthers(name, kept);
-  return entry;
+  return WithFinalNames(name, [&] {
+    NewModel made(name);
+    ExportOptions options;
+    options.out = made.folder();
+    options.formats = {"onnx"};
+    options.host = host;
+    std::vector<std::string> kept = {"model.onnx"};
+    made.Add("model.onnx");
+    const ExportResult result = ExportCheckpoint(checkpoint, where, options);
+    AddModelInfo(result.manifest, entry);
+    entry["largest_error"] = result.files.front().largest_error;
+    if (!result.files.front().data_path.empty()) {
+      kept.push_back("model.onnx.data");
+      made.Add(kept.back());
+    }
+    if (keep) {
+      kept.push_back("checkpoint.safetensors");
+      SaveCheckpoint(made.Add(kept.back()), checkpoint);
+    }
+    made.Commit(entry);
+    RemoveOthers(name, kept);
+    return entry;
+  });
 }
 
 json StoreModelFile(const std::string& name, const fs::path& model, json entry, const Host& host) {
   const fs::path file = ResolveModel(model);
   const auto runtime = Runtime::Open(file, {.device = Device::Kind::kCpu, .warn = host.warn});
   AddModelInfo(runtime->info(), entry);
-  NewModel made(name);
-  const bool onnx = runtime->description().starts_with("ONNX");
-  std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
-  std::error_code code;
-  fs::copy_file(file, made.Add(kept.front()), code);
-  const fs::path data = file.parent_path() / "model.onnx.data";
-  if (!code && onnx && fs::is_regular_file(data)) {
-    kept.push_back("model.onnx.data");
-    fs::copy_file(data, made.Add(kept.back()), code);
-  }
-  if (code) throw Error::Input("cannot copy the model: " + code.message(), file.string(), "");
-  made.Commit(entry);
-  RemoveOthers(name, kept);
-  return entry;
+  return WithFinalNames(name, [&] {
+    NewModel made(name);
+    const bool onnx = runtime->description().starts_with("ONNX");
+    std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
+    const fs::path data = file.parent_path() / "model.onnx.data";
+    CopyFile(file, made.Add(kept.front()));
+    if (onnx && fs::is_regular_file(data)) {
+      kept.push_back("model.onnx.data");
+      CopyFile(data, made.Add(kept.back()));
+    }
+    made.Commit(entry);
+    RemoveOthers(name, kept);
+    return entry;
+  });
 }
 
 }  // namespace stemsmith

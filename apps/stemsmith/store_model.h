@@ -16,7 +16,7 @@ namespace stemsmith {
 Catalogue ChooseCatalogue(const std::filesystem::path& file);
 
 // The model `name` alone, for one process at a time; its folder of unfinished work, which ends with
-// this when Done() was said.
+// this when Done() was said or nothing lies in it.
 class ModelWork {
  public:
   // Throws Error::Usage where the name is none, or another process works on it.
@@ -34,7 +34,8 @@ class ModelWork {
 };
 
 // Exports the checkpoint as ONNX into the folder of `name`, with entry.json: what `entry` holds,
-// and what the model says of itself. Where the model is there already it is replaced. With `keep`,
+// and what the model says of itself. Where the model is there already it is replaced. Throws Error,
+// of a file that cannot be written with its final name. With `keep`,
 // checkpoint.safetensors lies beside it, to train on from. Gives entry.json's content.
 nlohmann::json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
                                const std::string& where, nlohmann::json entry, bool keep,

@@ -120,6 +120,10 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"htdemucs umxl good.wav -o out", "two of the words are models"},
       {"mdx_q good.wav -o out", "take 'mdx'"},
       {"good.wav model.onnx text.onnx -o out", "two of the words are models"},
+      {"-m '' good.wav -o out", "--model: its value is empty"},
+      {"model.onnx good.wav -o ''", "--out: its value is empty"},
+      {"model.onnx good.wav --settings '' -o out", "no settings file"},
+      {"model.onnx good.wav -o good.wav", "the output folder is a file (good.wav); give a folder"},
   };
   for (const auto& c : cases) {
     const ProgramResult result = Separate(c.arguments);
@@ -128,6 +132,72 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_THAT(FilesBelow(folder_ / "out"), IsEmpty()) << c.arguments;
   }
+}
+
+TEST_F(SeparateProgram, WhatIsNotThereIsToldBeforeAModelIsAskedFor) {
+  const std::string nobody = "HOME=/nonexistent XDG_DATA_HOME= ";
+  const ProgramResult missing = Separate("nosuch.wav", nobody);
+  EXPECT_EQ(missing.err, "error: no such file or folder (nosuch.wav); check the path\n");
+  for (const char* words : {"https://x.org/a.mp3", "model.onnx https://x.org/a.mp3 -o out",
+                            "https://x.org/model.onnx good.wav -o out"}) {
+    const ProgramResult address = Separate(words, nobody);
+    EXPECT_EQ(address.status, 1);
+    EXPECT_THAT(address.err, HasSubstr("download the file first")) << words;
+  }
+}
+
+TEST_F(SeparateProgram, LongNamesAreShortened) {
+  const std::string name(300, 'a');
+  const ProgramResult result = Separate(name + " good.wav -o out");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("'" + name.substr(0, 40) + "…'"));
+  EXPECT_THAT(result.err, ::testing::Not(HasSubstr(name.substr(0, 41))));
+}
+
+TEST_F(SeparateProgram, OddFoldersAreWarnedOf) {
+  const ProgramResult file_name = Separate("model.onnx good.wav -o new.wav");
+  EXPECT_EQ(file_name.status, 0);
+  EXPECT_THAT(file_name.err, HasSubstr("a new folder called 'new.wav'"));
+  EXPECT_THAT(Separate("model.onnx good.wav -o out", "XDG_DATA_HOME=data ").err,
+              HasSubstr("warning: XDG_DATA_HOME is passed over"));
+}
+
+TEST_F(SeparateProgram, SettingsAreToldByFileAndLine) {
+  const struct {
+    const char *settings, *says;
+  } cases[] = {
+      {"formt = 1", "there is no setting 'formt' (s.toml, line 1); did you mean 'format'?"},
+      {"# x\n\nformat = \"mp5\"", "(s.toml, line 3); did you mean 'mp3'?"},
+      {"stems = [\n\"drums\"]\nbatch = 0", "not '0' (s.toml, line 3)"},
+      {"stems = [\"drumz\"]", "s.toml, line 1"},
+      {"bits = 12", "(s.toml, line 1)"},
+      {"quiet = maybe", "'maybe' is no value of 'quiet' (s.toml, line 1); give true or false"},
+      {"[part]\nquiet = true", "without sections"},
+      {"format", "'format' has no value (s.toml, line 1)"},
+      {"format = wav\nformat = flac", "'format' is set twice (s.toml, line 2)"},
+      {"default-model = \"nosuch\"",
+       "the default model 'nosuch': there is no model called 'nosuch', and no such file (s.toml, "
+       "line 1)"},
+      {"default-model = \"nosuch.onnx\"", "there is no such file (s.toml, line 1)"},
+  };
+  for (const auto& [settings, says] : cases) {
+    WriteFileAtomically(folder_ / "s.toml", settings);
+    const std::string model =
+        ::testing::Matches(HasSubstr("default"))(std::string(settings)) ? "" : "-m model.onnx ";
+    const ProgramResult result = Separate(model + "good.wav -o out --settings s.toml");
+    EXPECT_EQ(result.status, 2) << settings;
+    EXPECT_THAT(result.err, HasSubstr(says)) << settings;
+  }
+  EXPECT_EQ(Separate("--help --settings s.toml").status, 0);
+  EXPECT_THAT(Separate("model.onnx good.wav --settings .").err,
+              HasSubstr("the settings file is a folder (.)"));
+  EXPECT_THAT(Separate("model.onnx good.wav --settings nosuch").err,
+              HasSubstr("there is no such settings file (nosuch)"));
+  // The command line counts for more.
+  WriteFileAtomically(folder_ / "s.toml", "format = \"flac\"\nquiet = true\n");
+  EXPECT_EQ(Separate("model.onnx good.wav -o out --settings s.toml --json --format wav").status, 0);
+  EXPECT_THAT(FilesBelow(folder_ / "out"),
+              ::testing::ElementsAre("good/bass.wav", "good/drums.wav"));
 }
 
 TEST_F(SeparateProgram, AFileInTheWayOfAFolderFailsThatSong) {

@@ -69,6 +69,10 @@ TEST_F(WrongFile, OfAnyPlaceAmongTheWordsOfSeparate) {
   EXPECT_THAT(Refused("separate run"), HasSubstr("stemsmith export run"));
 }
 
+TEST_F(WrongFile, NoNameIsNotTheDefault) {
+  EXPECT_THAT(Refused("stemsmith config ''"), HasSubstr("its value is empty"));
+}
+
 TEST_F(WrongFile, SubcommandsAreNamed) {
   EXPECT_THAT(
       Refused("stemsmith trian x"),

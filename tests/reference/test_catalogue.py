@@ -167,7 +167,8 @@ def test_download_flag_and_settings_file(place):
     place.run("separate", "song.wav", "-o", "flac")
     assert (place.folder / "work/flac/song/vocals.flac").exists()
     settings.write_text("formt = 1\n")
-    assert "formt" in place.run("separate", "song.wav", status=2)
+    said = place.run("separate", "song.wav", status=2)
+    assert f"{settings}, line 1" in said and "did you mean 'format'?" in said
 
 
 def test_words(place):
@@ -315,9 +316,88 @@ def test_one_at_a_time_and_stops(place):
     ("models: {a: {sumary: x}}", "summary"), ("models: [", "catalogue.yaml"), ("nothing", "catalogue.yaml")])
 def test_catalogues_are_checked(place, catalogue, said):
     (place.folder / "catalogue.yaml").write_text(catalogue)
-    assert said in place.download(status=2)
+    assert said in place.download(status=1)
+    assert said in place.run("stemsmith", "models", "--catalogue", status=1)
+    told = place.run("separate", "any_model", "song.wav", status=1)
+    assert said in told and "STEMSMITH_CATALOGUE" in told
 
 
+def test_separate_knows_the_own_catalogue(place):
+    text = (place.folder / "catalogue.yaml").read_text()
+    (place.folder / "catalogue.yaml").write_text(text.replace("  htdemucs:", "  choir:"))
+    said = place.run("separate", "choir", "song.wav", status=1)
+    assert "stemsmith download choir" in said and place.server.requests == []
+    assert "did you mean 'choir'?" in place.run("separate", "chior", "song.wav", status=2)
+    assert "its weights are packed" in place.run("separate", "packed", "song.wav", status=2)
+    assert "env -u STEMSMITH_CATALOGUE stemsmith download umxhq" in place.run("separate", "umxhq", "song.wav", status=1)
+    place.run("separate", "--download", "choir", "song.wav")
+    assert (place.folder / "work/stems/song/drums.wav").exists()
+
+
+def test_what_is_no_model_does_not_stay(place):
+    place.server.files[place.path] = b"<html><body>moved</body></html>"
+    place.write_catalogue([place.server.address + place.path], checksum="")
+    said = place.download(status=1)
+    assert place.server.address + place.path in said and "it was removed" in said
+    place.server.files[place.path] = place.content
+    place.download()
+    assert_here(place)
+
+
+def test_what_is_gone_is_told(place):
+    (where,), name = [place.server.address + "/none"], place.file
+    place.write_catalogue([where])
+    said = place.download(status=1)
+    assert where in said and "404" in said and "another try would bring the same" in said and "to go on where" not in said
+    assert f"put {name} into" in said and len(place.server.requests) == 1
+    assert list((place.folder / ".local/share/stemsmith/downloads").iterdir()) == []
+
+
+def test_each_try_is_told_and_either_source_suffices(place):
+    text = (place.folder / "catalogue.yaml").read_text()
+    refused = "http://127.0.0.1:9/x"
+    second = f"      - files: [{{name: other.th, addresses: ['{refused}']}}]\n  packed:"
+    (place.folder / "catalogue.yaml").write_text(
+        text.replace(place.server.address + place.path, refused).replace("  packed:", second, 1))
+    begin = time.monotonic()
+    said = place.run("stemsmith", "download", "htdemucs", "--pause-seconds", "0.1", status=1)
+    assert time.monotonic() - begin < 5
+    assert said.count("127.0.0.1:9:") >= 4 and "try 2 of 3 in 0.1 s" in said and "try 3 of 3 in 0.2 s" in said
+    assert f"put {place.file}, or else other.th, into" in said
+
+
+def test_damaged_models_are_told(place):
+    place.download()
+    entry, model = place.model / "entry.json", place.model / "model.onnx"
+    whole = entry.read_bytes()
+    for break_it, what in [(lambda: entry.unlink(), "entry.json is missing"), (lambda: entry.write_text("["), "no JSON object"),
+                           (lambda: model.write_bytes(b""), "model.onnx is empty"), (lambda: model.unlink(), "model.onnx is missing"),
+                           (lambda: model.mkdir(), "model.onnx is a folder")]:
+        break_it()
+        said = place.run("separate", "htdemucs", "song.wav", status=1)
+        assert f"'htdemucs' is damaged ({what}" in said.replace("entry.json is no JSON", "no JSON"), said
+        assert "stemsmith download htdemucs --again" in said
+        entry.write_bytes(whole)
+    assert "is damaged" in place.run("separate", "song.wav", status=2)
+    place.download("--again")
+    place.run("separate", "htdemucs", "song.wav")
+
+
+def test_register_says_what_cannot_be_written_and_leaves_nothing(place):
+    place.download()
+    model = place.folder / "copied.onnx"
+    model.write_bytes((place.model / "model.onnx").read_bytes())
+    for name in ("Mine", "HTDEMUCS"):
+        status = 0 if name == "Mine" else 2
+        said = place.run("stemsmith", "register", model, "--name", name, status=status)
+    assert "'htdemucs' in capital letters alone" in said
+    assert "'Mine'" in place.run("stemsmith", "register", model, "--name", "mine", status=2)
+    program = os.path.join(BIN, "stemsmith")
+    result = subprocess.run(f"ulimit -f 100 && '{program}' register '{model}' --name big", shell=True, text=True,
+                            cwd=place.folder / "work", env=place.environment, capture_output=True)
+    assert result.returncode == 1 and "models/big/model.onnx" in result.stderr and "ulimit -f" in result.stderr, result.stderr
+    assert str(model) not in result.stderr
+    assert list((place.folder / ".local/share/stemsmith/downloads").iterdir()) == []
 
 
 def test_open_unmix_is_published_without_its_folder(place):

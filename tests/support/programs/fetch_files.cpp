@@ -1,4 +1,4 @@
-// A program that brings the files of the first source of a catalogue, and says where each is from:
+// A program that brings the files of the first model of a catalogue, and says where each is from:
 // fetch_files CATALOGUE.yaml FOLDER ATTEMPTS STALL_SECONDS.
 #include <cstdlib>
 #include <iostream>
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     options.stall_s = std::atoi(argv[4]);
     options.pause_s = 0;
     const Catalogue catalogue = ReadCatalogue(argv[1]);
-    for (const DownloadedFile& file : DownloadSource(catalogue[0].sources[0], argv[2], options))
+    for (const DownloadedFile& file : DownloadModel(catalogue[0].sources, argv[2], options).files)
       std::cout << file.name << ' ' << file.sha256 << ' ' << file.from << '\n';
   } catch (const Error& error) {
     std::cerr << "error: " << error.text() << '\n';

@@ -50,7 +50,7 @@ fs::path DownloadModel(const std::string& name, OutputMode mode) {
         "cannot start `stemsmith`, which downloads models: " + std::string(std::strerror(failed)),
         program, "install it, or give a model file");
   const int status = WaitFor(child);
-  StopIfInterrupted("the download was stopped", "run this again to go on where it stopped");
+  StopIfInterrupted("the download was stopped", "run this again to continue where it stopped");
   if (status != 0)
     throw Error::Input("the model was not downloaded", "stemsmith download " + name,
                        "it has said why");

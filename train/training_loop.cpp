@@ -82,7 +82,7 @@ void TrainingLoop::Resume() {
   checkpointer_.Resume();
   output_.WriteConfig(state_.config);
   output_.OpenRecords(state_.step, parts_.options.tensorboard);
-  if (state_.step < parts_.total_steps) report_.RecordStart();
+  if (EndBeforeSteps() == RunEnd::kNone) report_.RecordStart();
   // A run killed between last and its copy lacks the copy.
   const std::int64_t every = parts_.options.checkpoint_every;
   if (every > 0 && state_.step > 0 && state_.step % every == 0) checkpointer_.SavePeriodic();

@@ -10,6 +10,7 @@
 
 #include "apps/output.h"
 #include "core/interrupt.h"
+#include "core/progress_fields.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -59,6 +60,7 @@ class TerminalView : public ProgressView {
 
   void Update(std::int64_t done, const std::string& detail, const nlohmann::json& fields) override {
     if (first_done_ < 0) first_done_ = done > 0 ? done - 1 : 0;
+    if (fields.is_object()) most_seconds_left_ = fields.value(kMostSecondsLeft, INFINITY);
     if (style_ == Style::kQuiet) return;
     // Lines wait for their first interval too: short work prints its result only.
     const double interval_seconds = style_ == Style::kBar ? 0.1 : 5.0;
@@ -93,8 +95,9 @@ class TerminalView : public ProgressView {
 
   double SecondsLeft(std::int64_t done) const {
     if (task_.total <= 0 || done <= first_done_ || done >= task_.total) return -1;
-    return SecondsSince(start_) / static_cast<double>(done - first_done_) *
-           static_cast<double>(task_.total - done);
+    const double left = SecondsSince(start_) / static_cast<double>(done - first_done_) *
+                        static_cast<double>(task_.total - done);
+    return std::min(left, most_seconds_left_);
   }
 
   std::string Bar(std::int64_t done, const std::string& detail) const {
@@ -125,6 +128,7 @@ class TerminalView : public ProgressView {
   Style style_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point last_print_ = start_;
+  double most_seconds_left_ = INFINITY;
   std::int64_t first_done_ = -1;  // of the first update: a resumed run starts in the middle
 };
 

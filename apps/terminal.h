@@ -16,8 +16,9 @@ enum class OutputMode {
   kQuiet,
 };
 
-// Warnings and errors are lines on stderr; it asks to stop for the signals that CatchInterrupts
-// catches.
+// Warnings and errors are lines on stderr; the time left is at most what the field kMostSecondsLeft
+// (core/progress_fields.h) of the newest update says; it asks to stop for the signals that
+// CatchInterrupts catches.
 Host TerminalHost(OutputMode mode);
 
 // The result of a command: as JSON line on stdout under --json, else `text` on stdout (not under

@@ -213,7 +213,7 @@ class Downloader {
       part_.Close();
       if (const int signal = options_.host.StopSignal(); signal != 0)
         throw Error::Stopped(signal, "the download was stopped",
-                             "run this again to go on where it stopped");
+                             "run this again to continue where it stopped");
       if (result.answer.status == 416 && before > 0) {  // all of it is there, or it has changed
         problem = {kFinal, ""};
         if (result.answer.whole == before && (problem.text = Check()).empty()) return std::nullopt;
@@ -377,7 +377,7 @@ Downloaded DownloadModel(const std::vector<CatalogueSource>& sources, const fs::
                        [&](const NotBrought& failure) { return failure.Has(kind); });
   };
   const std::string advice =
-      any(Problem::Kind::kPassing)   ? "run this again to go on where it stopped; or "
+      any(Problem::Kind::kPassing)   ? "run this again to continue where it stopped; or "
       : any(Problem::Kind::kOffline) ? "is there a network? Behind a proxy set https_proxy; or "
                                      : "another try would bring the same: ask the model's authors "
                                        "where it is now and name the address in a catalogue of "

@@ -45,7 +45,7 @@ constexpr ContentRow kContents[] = {
     {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile),
      "make a model of it: stemsmith export @ --out DIR"},
     {kRun, "a training run", Bits(kStartWeights, kInspectFile, kWatchRun),
-     "look at it: stemsmith watch @; go on with it: stemsmith train @/config.yaml --run @ "
+     "look at it: stemsmith watch @; continue it: stemsmith train @/config.yaml --run @ "
      "--resume; make a model of it: stemsmith export @ --out DIR"},
     {kWeights, "a file of another program's weights", Bit(kImportFile),
      "turn it into a checkpoint: stemsmith import @ --out DIR"},

@@ -21,10 +21,15 @@ void WriteSpectrogramPng(const std::filesystem::path& path, const std::vector<Sp
 
 struct StripOptions {
   int sample_rate_hz = 44100;
-  int width = 480, height = 128;  // pixels
+  int width = 480, height = 128;  // pixels of the spectrogram
+  bool axes = false;              // around it: a few frequencies and seconds
 };
-// The same without titles and axes: the bytes of a PNG per signal, all with the same colours and
-// scale, each as long as the longest. Fast enough for every few steps of a training.
+struct PictureSize {
+  int width = 0, height = 0;  // pixels
+};
+PictureSize StripSize(const StripOptions& options);
+// The same without titles: the bytes of a PNG of StripSize per signal, all with the same colours
+// and scale, each as long as the longest. Fast enough for every few steps of a training.
 std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
                                            const StripOptions& options);
 

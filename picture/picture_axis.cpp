@@ -33,6 +33,26 @@ double NiceTimeStep(double seconds, int most) {
   return NiceStep(seconds, most);
 }
 
+std::vector<AxisMark> FrequencyMarks(int sample_rate_hz) {
+  const double low = LowestShownHz(sample_rate_hz), high = HighestShownHz(sample_rate_hz);
+  std::vector<AxisMark> marks;
+  for (const double hertz : {100.0, 1000.0, 10000.0}) {
+    if (hertz < low || hertz > high) continue;
+    marks.push_back(
+        {std::log(hertz / low) / std::log(high / low),
+         hertz < 1000 ? Formatted("%.0f Hz", hertz) : Formatted("%.0f kHz", hertz / 1000)});
+  }
+  return marks;
+}
+
+std::vector<AxisMark> TimeMarks(double seconds) {
+  const double step = NiceTimeStep(seconds, 5);
+  std::vector<AxisMark> marks;
+  for (int i = 0; i * step <= seconds * (1 + 1e-9); ++i)
+    marks.push_back({std::min(1.0, i * step / seconds), TickLabel(i * step, step) + " s"});
+  return marks;
+}
+
 double LowestShownHz(int sample_rate_hz) { return std::min(40.0, sample_rate_hz / 8.0); }
 double HighestShownHz(int sample_rate_hz) { return std::min(20000.0, sample_rate_hz / 2.0); }
 

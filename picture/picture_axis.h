@@ -17,6 +17,16 @@ std::string TickLabel(double value, double step);
 // Seconds between ticks of a time axis (1, 2, 5, 10, 15, 30, 60 …) for at most `most` parts.
 double NiceTimeStep(double seconds, int most);
 
+// What stands beside an axis: `place` in [0, 1] from its low end, and words.
+struct AxisMark {
+  double place = 0.0;
+  std::string label;
+};
+// The few that small spectrograms have: 100 Hz, 1 kHz, 10 kHz of what is shown; and seconds.
+std::vector<AxisMark> FrequencyMarks(int sample_rate_hz);
+std::vector<AxisMark> TimeMarks(double seconds);
+inline constexpr Colour kPaper{255, 255, 255}, kMuted{96, 102, 115}, kTick{150, 156, 168};
+
 // Of spectrograms: how much of the range below the loudest point is seen, the range of frequencies
 // for a sample rate, the colour of a level in [0, 1] and the mean of a signal's channels.
 inline constexpr double kSpectrogramRangeDb = 80.0;

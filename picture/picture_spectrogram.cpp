@@ -21,8 +21,7 @@ constexpr int kLeft = 62, kRight = 84, kTop = 12, kBottom = 44;
 constexpr int kTitleHeight = 34;
 constexpr int kBarWidth = 14;
 constexpr int kFftSize = 4096;
-constexpr Colour kPaper{255, 255, 255}, kInk{38, 42, 51}, kMuted{96, 102, 115},
-    kTick{150, 156, 168};
+constexpr Colour kInk{38, 42, 51};
 
 struct FrequencyAxis {
   explicit FrequencyAxis(int rate)

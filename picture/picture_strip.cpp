@@ -14,6 +14,8 @@ namespace stemsmith {
 namespace {
 
 constexpr int kFftSize = 2048;
+constexpr int kLeft = 48, kRight = 16, kTop = 6, kBottom = 20;  // around a strip with axes
+constexpr int kTickLength = 4, kCapHeight = 7;
 
 // Squared magnitudes of every pixel, row after row from the top: for each column those of the
 // window around its middle, of each row the loudest bin (between two bins where none lies within).
@@ -56,22 +58,19 @@ std::vector<float> StripPowers(const AudioBuffer& audio, std::size_t frames,
   return powers;
 }
 
-std::string Png(const std::vector<std::uint8_t>& pixels, const StripOptions& options) {
-  std::vector<std::uint8_t> colours;
-  for (int i = 0; i < 256; ++i) {
-    const Colour colour = Magma(i / 255.0);
-    colours.insert(colours.end(), {colour.red, colour.green, colour.blue});
-  }
+// `colours`: of PNG_FORMAT_RGB_COLORMAP, 256 of them; else empty.
+std::string Png(PictureSize picture, png_uint_32 format, const std::vector<std::uint8_t>& pixels,
+                const std::vector<std::uint8_t>& colours) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(options.width);
-  image.height = static_cast<png_uint_32>(options.height);
-  image.format = PNG_FORMAT_RGB_COLORMAP;
-  image.colormap_entries = 256;
+  image.width = static_cast<png_uint_32>(picture.width);
+  image.height = static_cast<png_uint_32>(picture.height);
+  image.format = format;
+  image.colormap_entries = static_cast<png_uint_32>(colours.size() / 3);
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::string bytes(size, '\0');
-  const int done =
-      png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0, colours.data());
+  const int done = png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.data(), 0,
+                                             colours.empty() ? nullptr : colours.data());
   const std::string message = image.message;
   png_image_free(&image);
   if (done == 0) throw Error::Input("cannot make a picture: " + message, "spectrogram");
@@ -79,7 +78,45 @@ std::string Png(const std::vector<std::uint8_t>& pixels, const StripOptions& opt
   return bytes;
 }
 
+std::string BareStrip(const std::vector<std::uint8_t>& levels, const StripOptions& options) {
+  std::vector<std::uint8_t> colours;
+  for (int i = 0; i < 256; ++i) {
+    const Colour colour = Magma(i / 255.0);
+    colours.insert(colours.end(), {colour.red, colour.green, colour.blue});
+  }
+  return Png(StripSize(options), PNG_FORMAT_RGB_COLORMAP, levels, colours);
+}
+
+std::string StripWithAxes(const std::vector<std::uint8_t>& levels, double seconds,
+                          const StripOptions& options) {
+  const PictureSize size = StripSize(options);
+  const int bottom = kTop + options.height;
+  Bitmap bitmap(size.width, size.height, kPaper);
+  for (int y = 0; y < options.height; ++y)
+    for (int x = 0; x < options.width; ++x)
+      bitmap.Set(kLeft + x, kTop + y,
+                 Magma(levels[static_cast<std::size_t>(y * options.width + x)] / 255.0));
+  for (const AxisMark& mark : FrequencyMarks(options.sample_rate_hz)) {
+    const int y = std::max(kTop, bottom - 1 - static_cast<int>(mark.place * options.height));
+    bitmap.FillRectangle(kLeft - kTickLength, y, kTickLength, 1, kTick);
+    DrawText(bitmap, kLeft - 2 * kTickLength - TextWidth(mark.label, kCapHeight),
+             y + 0.5 * kCapHeight, mark.label, kCapHeight, kMuted);
+  }
+  for (const AxisMark& mark : TimeMarks(seconds)) {
+    const int x = kLeft + std::min(options.width - 1, static_cast<int>(mark.place * options.width));
+    bitmap.FillRectangle(x, bottom, 1, kTickLength, kTick);
+    DrawText(bitmap, x - 0.5 * TextWidth(mark.label, kCapHeight), size.height - 4, mark.label,
+             kCapHeight, kMuted);
+  }
+  return Png(size, PNG_FORMAT_RGB, bitmap.pixels, {});
+}
+
 }  // namespace
+
+PictureSize StripSize(const StripOptions& options) {
+  if (!options.axes) return {options.width, options.height};
+  return {kLeft + options.width + kRight, kTop + options.height + kBottom};
+}
 
 std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
                                            const StripOptions& options) {
@@ -101,7 +138,10 @@ std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>
           std::isfinite(db) ? std::clamp(1.0 + db / kSpectrogramRangeDb, 0.0, 1.0) : 0.0;
       pixels[i] = static_cast<std::uint8_t>(std::lround(255.0 * level));
     }
-    pictures.push_back(Png(pixels, options));
+    pictures.push_back(
+        options.axes
+            ? StripWithAxes(pixels, static_cast<double>(frames) / options.sample_rate_hz, options)
+            : BareStrip(pixels, options));
   }
   return pictures;
 }

@@ -50,13 +50,13 @@ void BadSteps::LeaveOut(const std::string& problem, double loss,
   std::string text = at_step + ": its batch is left out";
   if (!last && state_.bad_in_row > 1 && roll_back_()) {
     record["rolled_back_to"] = state_.step;
-    text += ", and training goes on from the checkpoint of step " + std::to_string(state_.step);
+    text += ", and training continues from the checkpoint of step " + std::to_string(state_.step);
   }
   // Belongs to the step that comes next: a run resumed before it says it again.
   record["step"] = state_.step + 1;
   output_.Append(record);
   if (last) GiveUp(at_step, songs);
-  output_.Message(text + " (tracks " + JoinNames(songs) + ")");
+  output_.Message(text + " (songs " + JoinNames(songs) + ")");
 }
 
 void BadSteps::GiveUp(const std::string& problem, const std::vector<std::string>& songs) const {
@@ -68,7 +68,7 @@ void BadSteps::GiveUp(const std::string& problem, const std::vector<std::string>
              "songs; " +
              advice;
   }
-  throw Error::Input(problem, "tracks " + JoinNames(songs), advice);
+  throw Error::Input(problem, "songs " + JoinNames(songs), advice);
 }
 
 }  // namespace stemsmith

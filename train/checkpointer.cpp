@@ -189,7 +189,7 @@ bool Checkpointer::SaveBest(const nlohmann::json& figures) {
       best_not_saved_.reset();
     } catch (const Error& error) {
       best_not_saved_ = error.text();
-      output_.Warn(*best_not_saved_ + "; training goes on");
+      output_.Warn(*best_not_saved_ + "; training continues");
     }
   }
   const bool saved = parts_.ranks.Broadcast(best_not_saved_ ? "lost" : "saved") == "saved";
@@ -215,7 +215,7 @@ bool Checkpointer::SavePeriodic() {
       saved_step_ = state_.step;
       folder->KeepStep(state_.step, parts_.options.keep);
     } catch (const Error& error) {
-      output_.Warn(error.text() + "; training goes on, the checkpoint before is kept");
+      output_.Warn(error.text() + "; training continues, the checkpoint before is kept");
     }
   }
   return parts_.ranks.Broadcast(saved_step_ == state_.step ? "saved" : "lost") == "saved";
@@ -239,8 +239,9 @@ void Checkpointer::SaveAtEnd(bool saved) {
   if (state_.best.is_object())
     there +=
         ", best.safetensors of step " + std::to_string(state_.best["step"].get<std::int64_t>());
-  throw Error::Input(lost, parts_.where(),
-                     "make room and go on with " + Option("resume") + "; on the disk are " + there);
+  throw Error::Input(
+      lost, parts_.where(),
+      "make room and continue with " + Option("resume") + "; on the disk are " + there);
 }
 
 }  // namespace stemsmith

@@ -140,7 +140,7 @@ void StartWeights::ChooseSources(const std::vector<std::string>& stems) {
   for (std::size_t s = 0; s < stems.size(); ++s) {
     text += (s == 0 ? "" : ", ") + stems[s];
     if (sources_[s] < 0) {
-      text += " afresh";
+      text += " from scratch";
     } else {
       const std::string& source = own[static_cast<std::size_t>(sources_[s])];
       text += source == stems[s] ? " kept" : " as " + source;

@@ -72,7 +72,7 @@ Checkpoint RunFolder::LoadNewest(const Listener& warn) const {
   if (fs::exists(last())) candidates.push_back(last());
   for (const auto& [step, path] : StepCheckpoints()) candidates.push_back(path);
   if (candidates.empty()) {
-    throw Error::Usage(Option("resume") + ", but there is no checkpoint to go on from",
+    throw Error::Usage(Option("resume") + ", but there is no checkpoint to continue from",
                        checkpoints().string(),
                        "leave " + Option("resume") + " out to start the run");
   }

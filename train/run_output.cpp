@@ -31,8 +31,8 @@ void RunOutput::Append(const nlohmann::json& record) {
   if (records_) records_->Append(record);
 }
 
-void RunOutput::End(std::int64_t step, int signal, double seconds) {
-  if (records_) records_->End(step, signal, seconds);
+void RunOutput::End(std::int64_t step, RunEnd end, int signal, double seconds) {
+  if (records_) records_->End(step, end, signal, seconds);
 }
 
 bool RunOutput::WantsExcerpts(std::int64_t step, bool last) const {

@@ -32,7 +32,7 @@ class RunOutput {
 
   // A line of metrics.jsonl, and the last of them.
   void Append(const nlohmann::json& record);
-  void End(std::int64_t step, int signal, double seconds);
+  void End(std::int64_t step, RunEnd end, int signal, double seconds);
   // Excerpts of validation songs: whether they are wanted now, and to show.
   bool WantsExcerpts(std::int64_t step, bool last) const;
   void Show(const ExcerptSet& excerpts);

@@ -46,7 +46,7 @@ RunChanges CompareRuns(const TrainState& saved, const Checkpoint& checkpoint, co
   throw Error::Usage(
       "the configuration is not the one this run was started with: " + JoinNames(changes.texts),
       where,
-      "take the change back, go on with it by " + Option("accept-changes") +
+      "take the change back, continue with it by " + Option("accept-changes") +
           ", or choose another " + Option("run"));
 }
 

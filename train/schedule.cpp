@@ -9,7 +9,7 @@ namespace stemsmith {
 const std::vector<ScheduleRow>& ScheduleTable() {
   static const std::vector<ScheduleRow> table = {
       {"constant", "the same rate throughout", MakeConstant},
-      {"step", "times `factor` every so many steps or epochs", MakeStep},
+      {"step", "times `factor` every time this many steps or epochs have passed", MakeStep},
       {"cosine", "half a cosine down to final_ratio of the rate", MakeCosine},
       {"plateau", "times `factor` where the validation's loss no longer falls", MakePlateau},
   };

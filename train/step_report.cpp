@@ -1,6 +1,9 @@
 #include "train/step_report.h"
 
+#include <algorithm>
+
 #include "core/json_fields.h"
+#include "core/progress_fields.h"
 #include "core/text.h"
 #include "train/device.h"
 
@@ -96,6 +99,8 @@ void StepReport::Show(double loss) {
   nlohmann::json fields = rate_fields_;
   fields["loss"] = loss;
   fields["learning_rate"] = rate;
+  if (const double most = parts_.options.max_seconds; most > 0)
+    fields[kMostSecondsLeft] = std::max(0.0, most - Elapsed());
   output_.progress().Update(
       state_.step,
       Formatted("loss %.5f, ", loss) + speed_text_ + Formatted(", lr %.2e, ", rate) + rate_text_,

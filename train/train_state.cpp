@@ -130,7 +130,7 @@ void MigrateTraining(Checkpoint& checkpoint, const std::string& where) {
     throw Error::Input("the run was written by a newer stemsmith", where, "update stemsmith");
   if (version < 1) {
     throw Error::Input("the run's training state has version " + std::to_string(version) +
-                           ": too old to go on from",
+                           ": too old to continue from",
                        where, "start again with another " + Option("run"));
   }
   try {

@@ -82,7 +82,7 @@ void TrainingLoop::Resume() {
   checkpointer_.Resume();
   output_.WriteConfig(state_.config);
   output_.OpenRecords(state_.step, parts_.options.tensorboard);
-  if (state_.step < parts_.total_steps) report_.RecordStart();
+  if (EndBeforeSteps() == RunEnd::kNone) report_.RecordStart();
   // A run killed between last and its copy lacks the copy.
   const std::int64_t every = parts_.options.checkpoint_every;
   if (every > 0 && state_.step > 0 && state_.step % every == 0) checkpointer_.SavePeriodic();
@@ -94,9 +94,22 @@ bool TrainingLoop::TimeIsUp() const {
   return most > 0 && report_.Elapsed() >= most;
 }
 
-bool TrainingLoop::IsDone() const {
+RunEnd TrainingLoop::EndBeforeSteps() const {
+  if (state_.step >= parts_.total_steps) return RunEnd::kSteps;
   const double most = parts_.options.max_seconds;
-  return state_.step >= parts_.total_steps || (most > 0 && state_.seconds >= most);
+  return most > 0 && state_.seconds >= most ? RunEnd::kMaxSeconds : RunEnd::kNone;
+}
+
+void TrainingLoop::SayWhyItStopped(RunEnd end) {
+  if (end == RunEnd::kPatience) {
+    output_.Message("stopped early: " + std::to_string(state_.validations_since_best) +
+                    " validations without a better " + parts_.best_metric->name());
+  } else if (end == RunEnd::kMaxSeconds) {
+    output_.Message(
+        Formatted("stopped by train.max_seconds (%g) after ", parts_.options.max_seconds) +
+        FormatDuration(report_.Elapsed()) + " at step " + std::to_string(state_.step) + " of " +
+        std::to_string(parts_.total_steps) + "; " + AdviceAfter(end));
+  }
 }
 
 std::int64_t TrainingLoop::SkippedDraws() const {
@@ -198,9 +211,9 @@ bool TrainingLoop::Step() {
   return true;
 }
 
-int TrainingLoop::RunSteps(std::int64_t& saved_at) {
+RunEnd TrainingLoop::RunSteps(std::int64_t& saved_at, int& signal) {
   const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
-  int signal = 0;
+  bool time_is_up = false;
   while (state_.step < parts_.total_steps && !validator_.OutOfPatience()) {
     if (Step()) {
       if (due(parts_.options.log_every_steps)) report_.Record(gradient_norm_, SkippedDraws());
@@ -216,9 +229,12 @@ int TrainingLoop::RunSteps(std::int64_t& saved_at) {
     // Several ranks stop together, by what they told each other in the step.
     const bool several = parts_.ranks.several();
     signal = several ? figures_.signal : parts_.request.host.StopSignal();
-    if (signal != 0 || (several ? figures_.time_is_up : TimeIsUp())) break;
+    time_is_up = several ? figures_.time_is_up : TimeIsUp();
+    if (signal != 0 || time_is_up) break;
   }
-  return signal;
+  if (signal != 0) return RunEnd::kSignal;
+  if (state_.step >= parts_.total_steps) return RunEnd::kSteps;
+  return time_is_up && !validator_.OutOfPatience() ? RunEnd::kMaxSeconds : RunEnd::kPatience;
 }
 
 TrainResult TrainingLoop::Run() {
@@ -239,14 +255,14 @@ TrainResult TrainingLoop::Run() {
   report_.Begin();
 
   // A finished run that is resumed stays as it is.
-  const bool went_on = !IsDone();
+  RunEnd end = EndBeforeSteps();
+  const bool went_on = end == RunEnd::kNone;
   const std::int64_t first_step = state_.step;
   std::int64_t saved_at = state_.step;
-  const int signal = went_on ? RunSteps(saved_at) : 0;
-  if (validator_.OutOfPatience()) {
-    output_.Message("stopped early: " + std::to_string(state_.validations_since_best) +
-                    " validations without a better " + parts_.best_metric->name());
-  }
+  int signal = 0;
+  if (went_on) end = RunSteps(saved_at, signal);
+  if (went_on && end == RunEnd::kMaxSeconds) saved_at = -1;  // the last checkpoint has all seconds
+  SayWhyItStopped(end);
   if (signal == 0 && state_.step > first_step) report_.RecordRest(gradient_norm_, SkippedDraws());
   if (signal == 0 && validator_.active() && !validator_.WasRunNow()) {
     validator_.Run(/*last=*/true);
@@ -254,13 +270,14 @@ TrainResult TrainingLoop::Run() {
   }
   checkpointer_.SaveAtEnd(saved_at == state_.step);
   if (signal == 0 && went_on) validator_.ShowKept();
-  if (went_on) output_.End(state_.step, signal, report_.Elapsed());
+  if (went_on) output_.End(state_.step, end, signal, report_.Elapsed());
   output_.progress().Finish();
 
   TrainResult result;
   result.step = state_.step;
   result.seconds = report_.Elapsed();
   result.skipped_draws = SkippedDraws();
+  result.end = end;
   result.signal = signal;
   result.validation = state_.validation;
   result.best = state_.best;

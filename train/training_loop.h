@@ -28,9 +28,9 @@ class TrainingLoop {
   bool ShouldResume() const;
   void Start();
   void Resume();
-  // The steps, until the last one, a signal or the end of patience or time. Returns the signal, or
-  // 0, and in `saved_at` the step of the last checkpoint.
-  int RunSteps(std::int64_t& saved_at);
+  // The steps, until the last one, a signal or the end of patience or time. Returns which of these
+  // it was, the signal (or 0), and in `saved_at` the step of the last checkpoint.
+  RunEnd RunSteps(std::int64_t& saved_at, int& signal);
   // False where the step was left out for its loss.
   bool Step();
   // Adds the loss of a batch, a part of a step, to `sum` and its gradients to those before; the
@@ -41,8 +41,11 @@ class TrainingLoop {
   // Those that were found wrong in 16 bits since it was called last.
   void NameWrongConvolutions();
   bool TimeIsUp() const;
-  // Whether a run has no steps left when it is started or resumed. The same on all ranks.
-  bool IsDone() const;
+  // Why a run has no steps left when it is started or resumed; kNone where it has. The same on all
+  // ranks.
+  RunEnd EndBeforeSteps() const;
+  // Where it stopped before its last step.
+  void SayWhyItStopped(RunEnd end);
   std::int64_t SkippedDraws() const;  // of all ranks
 
   RunParts parts_;

@@ -9,9 +9,7 @@
 // how long it trained.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -21,6 +19,7 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/text.h"
 #include "evaluate/metrics.h"
 #include "picture/picture.h"
 
@@ -88,19 +87,21 @@ int Run(const fs::path& songs, const fs::path& out, const std::vector<std::strin
 
     const double train_seconds = std::stod(ReadFile(out / "run" / model / "train_seconds"));
     nlohmann::json& entry = summary["models"][model];
-    std::printf("\n%s (trained for %.0f s)\n", model.c_str(), train_seconds);
-    std::printf("  %-14s %14s %14s %10s\n", "stem", "mixture SDR dB", "estimate SDR", "gain");
+    WriteOutput(Formatted("\n%s (trained for %.0f s)\n", model.c_str(), train_seconds));
+    WriteOutput(
+        Formatted("  %-14s %14s %14s %10s\n", "stem", "mixture SDR dB", "estimate SDR", "gain"));
     double total_gain = 0;
     for (const auto& [stem, figures] : stems) {
       const double before = Median(figures.mixture_sdr_db), after = Median(figures.sdr_db);
       total_gain += after - before;
-      std::printf("  %-14s %14.2f %14.2f %+10.2f\n", stem.c_str(), before, after, after - before);
+      WriteOutput(Formatted("  %-14s %14.2f %14.2f %+10.2f\n", stem.c_str(), before, after,
+                            after - before));
       entry["stems"][stem] = {{"mixture_sdr_db", before}, {"sdr_db", after}};
     }
     const double mean_gain = total_gain / static_cast<double>(stems.size());
-    std::printf("  %-14s %14s %14s %+10.2f\n", "mean gain", "", "", mean_gain);
-    std::printf("  largest difference between ONNX Runtime's and LibTorch's stems: %.2g\n",
-                difference);
+    WriteOutput(Formatted("  %-14s %14s %14s %+10.2f\n", "mean gain", "", "", mean_gain));
+    WriteOutput(Formatted(
+        "  largest difference between ONNX Runtime's and LibTorch's stems: %.2g\n", difference));
     entry["songs"] = stems.begin()->second.sdr_db.size();
     entry["mean_gain_db"] = mean_gain;
     entry["train_seconds"] = train_seconds;
@@ -110,19 +111,24 @@ int Run(const fs::path& songs, const fs::path& out, const std::vector<std::strin
   return 0;
 }
 
+int CheckedRun(int argc, char** argv) {
+  if (argc < 4) {
+    WriteError("usage: demo_summary SONGS OUT MODEL...");
+    return static_cast<int>(ExitCode::kWrongUse);
+  }
+  try {
+    return Run(argv[1], argv[2], std::vector<std::string>(argv + 3, argv + argc));
+  } catch (...) {
+    const Error error = CurrentError();
+    WriteError(error);
+    return error.exit_status();
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith
 
 int main(int argc, char** argv) {
-  if (argc < 4) {
-    std::cerr << "usage: demo_summary SONGS OUT MODEL...\n";
-    return 2;
-  }
-  try {
-    return stemsmith::Run(argv[1], argv[2], std::vector<std::string>(argv + 3, argv + argc));
-  } catch (...) {
-    const stemsmith::Error error = stemsmith::CurrentError();
-    stemsmith::WriteError(error);
-    return error.exit_status();
-  }
+  stemsmith::StartProgram();
+  return stemsmith::FinishProgram(stemsmith::CheckedRun(argc, argv));
 }

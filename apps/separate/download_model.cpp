@@ -81,7 +81,7 @@ fs::path DownloadModel(const std::string& name, OutputMode mode) {
   if (mode == OutputMode::kJson) words.push_back("--json");
   if (mode == OutputMode::kQuiet) words.push_back("--quiet");
   const int status = WaitFor(Start(std::move(words), "downloads models"));
-  StopIfInterrupted("the download was stopped", "run this again to go on where it stopped");
+  StopIfInterrupted("the download was stopped", "run this again to continue where it stopped");
   if (status != 0)
     throw Error::Input("the model was not downloaded", "stemsmith download " + name,
                        "it has said why");

@@ -141,7 +141,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
          "(eng); default: the one that the file marks as default")
       ->type_name("N|LANG");
   app.add_option("--on-damage", arguments.on_damage,
-                 "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+                 "Where audio inside a file is damaged: fail leaves the song out, conceal continues "
                  "with silence of the lost length and says where")
       ->check(CLI::IsMember({"fail", "conceal"}))
       ->capture_default_str();

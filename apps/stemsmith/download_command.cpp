@@ -1,5 +1,4 @@
 // stemsmith download: a published model by its name.
-#include <ctime>
 #include <memory>
 
 #include "apps/checked_options.h"
@@ -12,6 +11,7 @@
 #include "core/interrupt.h"
 #include "core/names.h"
 #include "core/text.h"
+#include "core/utc_text.h"
 #include "models/weights/import.h"
 
 namespace stemsmith {
@@ -39,15 +39,6 @@ const CatalogueRow& RowOf(const Catalogue& catalogue, const std::string& name) {
 
 std::string Licence(const CatalogueRow& row) {
   return row.licence + (row.licence_source.empty() ? "" : " (" + row.licence_source + ")");
-}
-
-std::string Today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[11];
-  std::strftime(text, sizeof text, "%Y-%m-%d", &utc);
-  return text;
 }
 
 // Imports what was downloaded. Files that no checksum vouches for go where they are no model: a
@@ -82,7 +73,7 @@ json EntryOf(const CatalogueRow& row, const std::vector<DownloadedFile>& files) 
           {"licence", row.licence},
           {"licence_source", row.licence_source},
           {"files", list},
-          {"downloaded", Today()}};
+          {"downloaded", UtcText("%Y-%m-%d")}};
 }
 
 void RunDownload(const DownloadArguments& arguments) {
@@ -108,9 +99,9 @@ void RunDownload(const DownloadArguments& arguments) {
     if (!file.was_checked)
       options.host.Warn("no checksum is published for " + file.name + ": it has SHA-256 " +
                         file.sha256);
-  StopIfInterrupted("stopped before the import", "run this again to go on");
+  StopIfInterrupted("stopped before the import", "run this again to continue");
   const ImportedModel imported = Import(*source, work.folder(), files);
-  StopIfInterrupted("stopped before the export", "run this again to go on");
+  StopIfInterrupted("stopped before the export", "run this again to continue");
   const json entry = StoreCheckpoint(row.name, imported.checkpoint, work.folder().string(),
                                      EntryOf(row, files), arguments.keep, options.host);
   work.Done();
@@ -141,7 +132,7 @@ void AddDownloadCommand(CLI::App& app) {
   command->add_flag("!--no-local-copies", arguments->options.other_programs,
                     "Do not use the files that Python's demucs and openunmix have downloaded");
   AddNumber(*command, "--stall-seconds", arguments->options.stall_s, {1, 3600},
-            "Give a connection up that sends nothing for so long, and try again")
+            "Give a connection up that sends nothing for this long, and try again")
       ->capture_default_str();
   AddNumber(*command, "--attempts", arguments->options.attempts, {1, 100},
             "Tries in a row that may bring nothing, at each address")

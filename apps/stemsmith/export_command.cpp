@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "export/export.h"
 #include "models/weights/package.h"
+#include "separate/runtime.h"
 #include "separate/torch_device.h"
 
 namespace stemsmith {
@@ -110,7 +111,8 @@ void RunExport(const ExportArguments& arguments) {
   std::filesystem::path model;
   for (const ExportedFile& file : result.files)
     if (model.empty() || file.format == "onnx") model = file.path;
-  PrintNext(arguments.mode, {"separate", model.string(), "song.mp3", "-o", "stems"});
+  if (ResolveModel(options.out) == model) model = options.out;
+  PrintNext(arguments.mode, {"separate", model.string(), "song.mp3", "-o", "my_stems"});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
+#include "core/config_library.h"
 #include "core/error.h"
 #include "core/file_content.h"
 #include "core/files.h"
@@ -19,6 +20,7 @@ namespace {
 struct ImportArguments {
   std::vector<std::filesystem::path> files;
   std::filesystem::path out;
+  std::string config;  // as FindConfig takes it
   ImportOptions options;
   OutputMode output = OutputMode::kAuto;
 };
@@ -134,16 +136,20 @@ void AddImportCommand(CLI::App& app) {
                    "folders of Open-Unmix")
       ->required();
   command->add_option("--out", arguments->out, "Folder for NAME.safetensors")->required();
-  command->add_option("--config", arguments->options.config,
+  command->add_option("--config", arguments->config,
                       "The model that the weights belong to, where the file does not say, or the "
-                      "model to fill with what fits");
+                      "model to fill with what fits: a YAML file, or the name of a configuration "
+                      "that `stemsmith config` lists");
   command->add_option("--prefix", arguments->options.prefix,
                       "Take the tensors whose names begin so, \"ema_model.\" (default: those that "
                       "fit the model)");
   command->add_flag("--partial", arguments->options.partial,
                     "Keep the tensors that fit the model; the others stay as initialised");
   AddOutputFlags(*command, arguments->output);
-  command->callback([arguments] { RunImport(*arguments); });
+  command->callback([arguments] {
+    if (!arguments->config.empty()) arguments->options.config = FindConfig(arguments->config);
+    RunImport(*arguments);
+  });
 }
 
 }  // namespace stemsmith

@@ -35,7 +35,7 @@ void InspectCheckpoint(const InspectArguments& arguments) {
       if (state.contains(key)) fields[key] = state[key];
     }
     text += "  trained      " + (state.contains("step") ? state["step"].dump() : "?") + " steps";
-    text += checkpoint.training.empty() ? "\n" : ", training can go on from here\n";
+    text += checkpoint.training.empty() ? "\n" : ", training can continue from here\n";
     if (state.contains("best") && state["best"].is_object()) {
       const auto& best = state["best"];
       if (best.contains("mean_sdr_db") && best["mean_sdr_db"].is_number()) {

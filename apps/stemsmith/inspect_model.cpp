@@ -1,5 +1,6 @@
 // stemsmith inspect: exported models.
 #include "apps/stemsmith/inspect.h"
+#include "core/json_text.h"
 #include "core/text.h"
 #include "separate/manifest.h"
 #include "separate/runtime.h"
@@ -28,9 +29,9 @@ void InspectModel(const InspectArguments& arguments) {
               : ", fixed\n";
   text += Formatted("  overlap-add  %s window, overlap %g, song normalisation %s\n",
                     NameOf(manifest.window), manifest.overlap, NameOf(manifest.song_normalization));
-  if (manifest.stft.is_object()) text += "  STFT         " + manifest.stft.dump() + '\n';
-  if (manifest.training.is_object()) text += "  training     " + manifest.training.dump() + '\n';
-  if (manifest.versions.is_object()) text += "  versions     " + manifest.versions.dump() + '\n';
+  if (manifest.stft.is_object()) text += "  STFT         " + JsonText(manifest.stft) + '\n';
+  if (manifest.training.is_object()) text += "  training     " + JsonText(manifest.training) + '\n';
+  if (manifest.versions.is_object()) text += "  versions     " + JsonText(manifest.versions) + '\n';
   PrintResult(arguments.mode, text,
               {{"kind", "model"},
                {"file", file.string()},

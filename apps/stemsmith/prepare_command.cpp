@@ -83,7 +83,7 @@ int Run(Arguments& arguments) {
   if (result.interrupted != 0) {
     PrintResult(arguments.mode,
                 "stopped: " + std::to_string(result.made) +
-                    " songs were prepared and are kept; run the command again to go on",
+                    " songs were prepared and are kept; run the command again to continue",
                 fields);
     return 128 + result.interrupted;
   }
@@ -92,8 +92,8 @@ int Run(Arguments& arguments) {
     if (result.failures.empty() && options.shard.all()) {
       PrintNext(arguments.mode,
                 {"stemsmith", "train", options.spectrogram ? "unet_spectrogram" : "demo_unet",
-                 "--set", "dataset.cache=" + options.out.string(), "--run",
-                 "runs/" + options.out.stem().string()});
+                 "--run", "runs/" + options.out.stem().string(), "--set",
+                 "dataset.cache=" + options.out.string()});
     }
   } else {
     PrintResult(arguments.mode, "", fields);
@@ -148,11 +148,11 @@ void AddPrepareCommand(CLI::App& app) {
             "Seconds that such a stretch must last")
       ->capture_default_str();
   AddNumber(*command, "--excerpt", options.trim.excerpt_seconds, {0.1, 1e6},
-            "Keep so many seconds from the middle of each song; shorter songs whole");
+            "Keep this many seconds from the middle of each song; shorter songs whole");
   command
       ->add_option(
           "--on-damage", arguments->on_damage,
-          "Where audio inside a file is damaged: fail leaves the song out, conceal goes on "
+          "Where audio inside a file is damaged: fail leaves the song out, conceal continues "
           "with silence of the lost length and says where")
       ->check(CLI::IsMember({"fail", "conceal"}))
       ->capture_default_str();

@@ -31,7 +31,7 @@ void RunSynth(const Arguments& arguments) {
                      " songs of " + FormatDuration(options.seconds) + " in " +
                      FormatDuration(seconds) + ": " + options.out.string();
   if (result.kept > 0) text += " (" + std::to_string(result.kept) + " were there)";
-  if (stopped) text += "; the same command goes on";
+  if (stopped) text += "; the same command continues";
   PrintResult(arguments.mode, text,
               {{"out", options.out.string()},
                {"rendered", result.rendered},

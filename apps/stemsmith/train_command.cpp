@@ -81,13 +81,15 @@ void RunTrain(const TrainArguments& arguments) {
   const nlohmann::json fields = {{"step", result.step},
                                  {"seconds", result.seconds},
                                  {"skipped_draws", result.skipped_draws},
+                                 {"stopped_by", NameOf(result.end)},
                                  {"interrupted", result.signal != 0},
                                  {"validation", result.validation},
                                  {"best", result.best},
                                  {"checkpoint", result.checkpoint.string()}};
   if (result.signal != 0) {
     PrintResult(arguments.mode,
-                "stopped at step " + std::to_string(result.step) + "; go on with --resume", fields);
+                "stopped at step " + std::to_string(result.step) + "; continue with --resume",
+                fields);
     throw CLI::RuntimeError(128 + result.signal);
   }
   PrintResult(arguments.mode, Summary(result), fields);
@@ -121,10 +123,10 @@ void AddTrainCommand(CLI::App& app) {
   command->add_option("--set", arguments->settings,
                       "Changes to the configuration: train.steps=500 augment.0.probability=1 …");
   CLI::Option* resume = command->add_flag("--resume", arguments->request.resume,
-                                          "Go on from the run's last checkpoint");
+                                          "Continue from the run's last checkpoint");
   command
       ->add_flag("--accept-changes,--override", arguments->request.accept_changes,
-                 "Go on although the configuration or the cache is not the run's")
+                 "Continue although the configuration or the cache is not the run's")
       ->needs(resume);
   AddDevice(*command, arguments->request.device, "Where to compute");
   AddNumber(*command, "--threads", arguments->request.threads, {0, 4096},

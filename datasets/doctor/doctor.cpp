@@ -92,11 +92,14 @@ void Doctor::Plan() {
   // What the layout lacks is told as such; what the recipe asks for besides is told by ApplyRecipe.
   std::vector<bool> broken;
   for (const Track& track : tracks_) broken.push_back(track.problem.has_value());
+  const auto add = [&](const std::vector<TrainingDoubt>& doubts) {
+    for (const TrainingDoubt& doubt : doubts)
+      result_.findings.push_back(
+          {Severity::kRemark, "recipe", "", "", doubt.stem, doubt.what, doubt.advice});
+  };
+  add(DoubtsAboutPatterns(recipe_, tracks_));
   FitTracks(recipe_, tracks_);
-  for (const TrainingDoubt& doubt : DoubtsAboutTraining(recipe_, tracks_)) {
-    result_.findings.push_back(
-        {Severity::kRemark, "recipe", "", "", doubt.stem, doubt.what, doubt.advice});
-  }
+  add(DoubtsAboutTraining(recipe_, tracks_));
   for (const Track& track : tracks_) {
     ++result_.songs[track.split];
     if (broken[static_cast<std::size_t>(&track - tracks_.data())]) {
@@ -131,7 +134,7 @@ void Doctor::FindSplits() {
                                 : "name some as `valid` in " + options_.reader.splits.string();
   result_.findings.push_back(
       {Severity::kRemark, "split", "", "", "",
-       "no song is for validation: training could not tell how good the model is, nor which "
+       "no song is for validation: training could not say how good the model is, nor which "
        "of its weights are the best",
        usable[kTrain] > 1 && options_.reader.splits.empty()
            ? "prepare with " + Option("valid-fraction", "0.1") + ", or " + where
@@ -235,7 +238,7 @@ void Doctor::CompareRecordings() {
          swap ? second_stem : first_stem,
          "the same recording as " + other + (there_stem.empty() ? "" : ", " + there_stem) +
              Formatted(" (%.0f %% of the fingerprint agree)", 100 * (1 - same.bit_error)),
-         across ? "remove one of them: what was learnt by heart tells nothing"
+         across ? "remove one of them: a figure of a song that training has seen says nothing"
                 : "it counts twice; remove one of them"});
   }
 }

@@ -30,13 +30,13 @@ TrackTable TableOf(const CacheReader& cache, const std::vector<std::size_t>& num
     std::string advice = "the cache is empty: prepare it again from a dataset with songs";
     for (std::size_t i = 0; i < splits.size(); ++i)
       advice = (i == 0 ? "the cache has " : advice + ", ") + Quoted(splits[i]);
-    throw Error::Input("there is no track to draw from", where, advice);
+    throw Error::Input("there is no song to draw from", where, advice);
   }
   std::vector<std::int64_t> frames;
   for (const std::size_t number : numbers) frames.push_back(cache.tracks()[number].frames);
   TrackTable table(std::move(frames), cache.sample_rate_hz(), cache.stems());
   if (table.longest_frames() < options.segment_frames)
-    throw Error::Input("no track is as long as a segment of " +
+    throw Error::Input("no song is as long as a segment of " +
                            SecondsText(options.segment_frames, cache.sample_rate_hz()),
                        where,
                        "the longest has " +

@@ -129,6 +129,7 @@ void Preparation::Plan() {
     throw Error::Input("no stem is common to half of the songs", options_.reader.root.string(),
                        AdviceWithoutCommonStem(tracks_));
   }
+  WarnOfDoubts(DoubtsAboutPatterns(recipe_, tracks_), options_.host.warn);
   FitTracks(recipe_, tracks_);
   WarnOfDoubts(DoubtsAboutTraining(recipe_, tracks_), options_.host.warn);
   track_options_ = {DatasetFolder(options_.reader),

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
@@ -165,6 +166,35 @@ std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
   doubts.insert(doubts.end(), bounces.begin(), bounces.end());
   const std::vector<TrainingDoubt> misspelt = MisspeltOptionalNames(recipe, tracks);
   doubts.insert(doubts.end(), misspelt.begin(), misspelt.end());
+  return doubts;
+}
+
+std::vector<TrainingDoubt> DoubtsAboutPatterns(const Recipe& recipe,
+                                               const std::vector<Track>& tracks) {
+  std::vector<SourceStem> files;  // of all songs, with the mixtures that readers know
+  std::vector<std::string> names;
+  for (const Track& track : tracks) {
+    files.insert(files.end(), track.sources.begin(), track.sources.end());
+    if (!track.mixture.empty())
+      files.push_back({track.mixture.stem().string(), track.mixture, track.mixture_stream, {}});
+  }
+  if (files.empty()) return {};  // songs without any file say why themselves
+  for (const SourceStem& file : files) names.push_back(file.name);
+  std::vector<TrainingDoubt> doubts;
+  for (const auto& [key, patterns] :
+       {std::pair{"ignore", &recipe.ignored}, std::pair{"mixture_file", &recipe.mixture_files}}) {
+    for (const std::string& pattern : *patterns) {
+      if (std::any_of(files.begin(), files.end(),
+                      [&](const SourceStem& file) { return FitsFile(pattern, file); }))
+        continue;
+      const std::string nearest = NearestName(pattern, names);
+      doubts.push_back({"",
+                        "`" + std::string(key) + ": " + Quoted(pattern) + "` in " + recipe.where +
+                            " fits no file of any song",
+                        (nearest.empty() ? "" : "did you mean " + Quoted(nearest) + "? Else ") +
+                            std::string("correct the name, or remove it from the recipe")});
+    }
+  }
   return doubts;
 }
 

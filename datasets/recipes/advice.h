@@ -21,7 +21,10 @@ struct TrainingDoubt {
 // mixture by its name, or takes in a file that is by `rest` or a glob.
 std::vector<TrainingDoubt> DoubtsAboutTraining(const Recipe& recipe,
                                                const std::vector<Track>& tracks);
-// The same of a cache: by its stems.
+// Of songs before FitTracks: patterns of `ignore` and `mixture_file` that fit no file of any song.
+std::vector<TrainingDoubt> DoubtsAboutPatterns(const Recipe& recipe,
+                                               const std::vector<Track>& tracks);
+// The same as the first of a cache: by its stems.
 std::vector<TrainingDoubt> DoubtsAboutTraining(const std::vector<std::string>& stems);
 // A line of warning each.
 void WarnOfDoubts(const std::vector<TrainingDoubt>& doubts, const Listener& warn);

@@ -67,14 +67,9 @@ Error Missing(const Recipe& recipe, const Track& track, const std::string& what,
                       AdviceForMissing(recipe, track, pattern));
 }
 
-// By the stem's name, or the name of its file with the ending.
 bool MatchesAny(const std::vector<std::string>& patterns, const SourceStem& source) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    const std::string file = source.path.filename().string();
-    return pattern == source.name || pattern == file ||
-           fnmatch(pattern.c_str(), source.name.c_str(), 0) == 0 ||
-           fnmatch(pattern.c_str(), file.c_str(), 0) == 0;
-  });
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return FitsFile(pattern, source); });
 }
 
 Error Unclaimed(const Recipe& recipe, const SourceStem& source, const std::string& song) {
@@ -183,6 +178,13 @@ std::string NameThatWasMeant(const Recipe& recipe, const Track& track, const std
 float MixPart::gain() const {
   const float magnitude = gain_db == 0 ? 1.0f : static_cast<float>(GainFromDb(gain_db));
   return inverted ? -magnitude : magnitude;
+}
+
+bool FitsFile(const std::string& pattern, const SourceStem& source) {
+  const std::string file = source.path.filename().string();
+  return pattern == source.name || pattern == file ||
+         fnmatch(pattern.c_str(), source.name.c_str(), 0) == 0 ||
+         fnmatch(pattern.c_str(), file.c_str(), 0) == 0;
 }
 
 void FitTracks(const Recipe& recipe, std::vector<Track>& tracks) {

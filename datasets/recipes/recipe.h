@@ -90,6 +90,10 @@ struct MixPart {
 };
 using TrackMix = std::vector<std::vector<MixPart>>;
 
+// Whether a pattern of `mixture_files` or `ignored` fits a source: by the stem's name, or the name
+// of its file with the ending.
+bool FitsFile(const std::string& pattern, const SourceStem& source);
+
 // Applies to the songs what a recipe says of their files: leaves out, finds the recorded mixture,
 // and chooses the audio stream where the reader did not. For a recipe with a residual each song's
 // mixture is put behind its sources, under the name kMixtureSource, from where ApplyRecipe takes

@@ -53,7 +53,7 @@ TEST_F(DistributedProgram, ASignalToOneRankStopsAllAtTheSameStep) {
       RunProgram(Pair("stopped", "--set train.steps=5000 validate.every_steps=0",
                       WaitFor(last) + " kill -TERM $second;"));
   EXPECT_THAT(stopped.out, HasSubstr("143 143\n")) << stopped.err;
-  EXPECT_THAT(stopped.out, HasSubstr("go on with --resume"));
+  EXPECT_THAT(stopped.out, HasSubstr("continue with --resume"));
   EXPECT_EQ(Errors("stopped", 0) + Errors("stopped", 1), 0);
 }
 

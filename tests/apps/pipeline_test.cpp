@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using testing::kStemsmith;
+using ::testing::Not;
 using testing::ProgramResult;
 using testing::RunProgram;
 
@@ -84,6 +85,65 @@ TEST_F(Pipeline, TrainsExportsAndSeparatesWithBothFilesAlike) {
   for (std::size_t i = 0; i < sum.samples().size(); ++i) {
     ASSERT_NEAR(sum.samples()[i], mixture.samples()[i], 1e-4);
   }
+}
+
+// Whoever types what is printed, or what README shows, goes the same way.
+TEST_F(Pipeline, NextCommandsAreThoseOfTheReadme) {
+  const std::string readme = ReadFile(STEMSMITH_SOURCE_DIR "/README.md");
+  const auto expect_next = [&](const std::string& command, const std::string& next) {
+    const std::string out = Must("cd " + Path("") + " && " + command).out;
+    EXPECT_THAT(out, HasSubstr("next: " + next + "\n"));
+    EXPECT_THAT(readme, HasSubstr("\n" + next));
+  };
+  expect_next(kStemsmith + " prepare folders songs --out songs.h5",
+              "stemsmith train demo_unet --run runs/songs --set dataset.cache=songs.h5");
+  expect_next(
+      kStemsmith + " train unet.yaml --run runs/songs --device cpu --threads 1 --set train.steps=2",
+      "stemsmith export runs/songs --out runs/songs/export");
+  expect_next(kStemsmith + " export runs/songs --out runs/songs/export",
+              "separate runs/songs/export song.mp3 -o my_stems");
+  // inspect shows figures as people read them, and all digits to programs.
+  const std::string inspect = kStemsmith + " inspect " + Path("runs/songs/export");
+  const std::string text = Must(inspect).out;
+  EXPECT_THAT(text, HasSubstr("  training     best (loss 0."));
+  EXPECT_THAT(text, HasSubstr("step 2\n  versions     libtorch "));
+  EXPECT_THAT(text, Not(::testing::ContainsRegex("[0-9]\\.[0-9]{8}|[{}\"]")));
+  const nlohmann::json training =
+      nlohmann::json::parse(Must(inspect + " --json").out)["manifest"]["training"];
+  EXPECT_TRUE(training["best"]["loss"].is_number_float());
+}
+
+// Of weights that say their stems: those that a package for Python holds.
+TEST_F(Pipeline, ImportTakesAShippedConfigurationByName) {
+  Must(kStemsmith + " train demo_demucs_v2 --run " + Path("demucs") +
+       " --device cpu --threads 1 --quiet --set train.steps=1 train.batch_size=1 "
+       "validate.every_steps=0 dataset.segment_seconds=0.5 dataset.cache=" +
+       Path("cache.h5"));
+  Must(kStemsmith + " export " + Path("demucs") + " --out " + Path("package") +
+       " --format th --name tiny");
+  const std::string import =
+      "cd " + Path("") + " && " + kStemsmith + " import package/tiny*.th --out imported --config ";
+  EXPECT_THAT(Must(import + "demo_demucs_v2").out, HasSubstr("  demucs_v2, "));
+  const ProgramResult misspelt = RunProgram(import + "demo_demucs_v3");
+  EXPECT_NE(misspelt.status, 0);
+  EXPECT_THAT(misspelt.err, HasSubstr("did you mean 'demo_demucs_v2'"));
+}
+
+// The table of tools/demo.sh, of the targets as estimates.
+TEST_F(Pipeline, TheDemosTableIsThereOrAnError) {
+  const fs::path song = fs::directory_iterator(Path("songs/test"))->path(), out = Path("demo");
+  for (const char* stems : {"stems", "stems_torchscript"}) {
+    const fs::path folder = out / stems / "unet" / song.filename();
+    fs::create_directories(folder);
+    for (const char* stem : {"drums.wav", "bass.wav"}) fs::copy(song / stem, folder / stem);
+  }
+  WriteFileAtomically(out / "run/unet/train_seconds", "18");
+  const std::string summary =
+      STEMSMITH_BIN_DIR "/demo_summary " + Path("songs/test") + " " + out.string() + " unet";
+  EXPECT_THAT(Must(summary).out, HasSubstr("unet (trained for 18 s)\n  stem "));
+  const ProgramResult full = RunProgram(summary + " > /dev/full");
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.err, HasSubstr("cannot write to standard output"));
 }
 
 TEST_F(Pipeline, LoaderThreadsDoNotChangeALoss) {

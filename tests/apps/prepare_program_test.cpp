@@ -6,6 +6,7 @@
 #include <string>
 
 #include "audio/encode.h"
+#include "core/files.h"
 #include "core/random.h"
 #include "tests/support/temporary_folder.h"
 
@@ -46,6 +47,19 @@ class PrepareProgram : public ::testing::Test {
   }
   testing::TemporaryFolder folder_;
 };
+
+TEST_F(PrepareProgram, NamesPatternsThatFitNothing) {
+  const std::string recipe = (folder_ / "r.yaml").string();
+  WriteFileAtomically(recipe, "stems: {drums: drums, bass: bass}\nignore: [bas_s, '*click*']\n");
+  const ProgramResult result = Prepare("--recipe " + recipe);
+  EXPECT_EQ(result.status, 0) << result.err;
+  for (const char* pattern : {"bas_s", "*click*"})
+    EXPECT_THAT(result.err, HasSubstr("warning: `ignore: \"" + std::string(pattern) + "\"` in "));
+  EXPECT_THAT(RunProgram(STEMSMITH_BIN_DIR "/stemsmith doctor folders " +
+                         (folder_ / "songs").string() + " --recipe " + recipe)
+                  .out,
+              HasSubstr("`ignore: \"*click*\"` in "));
+}
 
 TEST_F(PrepareProgram, RefusesValuesThatMakeNoSense) {
   for (const char* options : {"--shard 0/2",

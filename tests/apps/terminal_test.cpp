@@ -1,8 +1,17 @@
 // The bar of progress: what stays where the terminal is narrow.
 #include "apps/terminal.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "core/progress_fields.h"
 
 namespace stemsmith {
 namespace {
@@ -35,6 +44,32 @@ TEST(BarLine, CutsBetweenLetters) {
   const std::string line = BarLine(-1, "ééééé", "3.1 × real time", 8);
   EXPECT_EQ(line, "ééééé  3");
   EXPECT_EQ(BarLine(-1, "ééééé", "", 3), "ééé");
+}
+
+// What a bar draws on a terminal in the place of stderr.
+std::string Drawn(const nlohmann::json& fields) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  EXPECT_EQ(grantpt(terminal), 0);
+  EXPECT_EQ(unlockpt(terminal), 0);
+  const int end = open(ptsname(terminal), O_RDWR | O_NOCTTY), before = dup(STDERR_FILENO);
+  dup2(end, STDERR_FILENO);
+  {
+    Progress progress(TerminalHost(OutputMode::kAuto), {"train", 1'000'000, "steps"});
+    progress.Update(1, "", fields);
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));
+    progress.Update(2, "", fields);
+  }
+  dup2(before, STDERR_FILENO);
+  char text[4096];
+  const ssize_t size = read(terminal, text, sizeof text);
+  for (const int file : {terminal, end, before}) close(file);
+  return std::string(text, static_cast<std::size_t>(std::max<ssize_t>(0, size)));
+}
+
+TEST(Bar, LeavesNoMoreTimeThanTheWorkMayTake) {
+  EXPECT_THAT(Drawn(nullptr), HasSubstr("train 2/1000000 steps  "));
+  EXPECT_THAT(Drawn(nullptr), Not(HasSubstr(" 0:09 left")));
+  EXPECT_THAT(Drawn({{kMostSecondsLeft, 9.0}}), HasSubstr("train 2/1000000 steps  0:09 left"));
 }
 
 }  // namespace

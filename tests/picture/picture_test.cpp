@@ -120,6 +120,46 @@ TEST(SpectrogramStrips, AreOnePictureForEachSignalOnOneScale) {
   EXPECT_LT(images[2].Brightness(25, brightest), 20);
 }
 
+TEST(SpectrogramStrips, HaveAxesWhereAskedFor) {
+  AudioBuffer loud(1, 16000);
+  for (std::size_t t = 0; t < 16000; ++t)
+    loud.channel(0)[t] = static_cast<float>(
+        0.5 * std::sin(2 * std::numbers::pi * 1000.0 * static_cast<double>(t) / 8000));
+  StripOptions options{.sample_rate_hz = 8000, .width = 100, .height = 64};
+  const TemporaryFolder folder;
+  const auto draw = [&] {
+    WriteFileAtomically(folder / "a.png", SpectrogramStrips({&loud}, options).front());
+    return ReadPng(folder / "a.png");
+  };
+  const Image bare = draw();
+  options.axes = true;
+  const Image framed = draw();
+  const PictureSize size = StripSize(options);
+  ASSERT_EQ(framed.width, size.width);
+  ASSERT_EQ(framed.height, size.height);
+  const int left = 48, top = 6;
+  for (int y = 0; y < 64; ++y)
+    for (int x = 0; x < 100; ++x)
+      ASSERT_EQ(framed.Brightness(left + x, top + y), bare.Brightness(x, y));
+  // A tick beside 1 kHz, where the tone is, and words left of it; ticks and words below.
+  int brightest = 0;
+  for (int y = 0; y < 64; ++y)
+    if (bare.Brightness(25, y) > bare.Brightness(25, brightest)) brightest = y;
+  const auto ink = [&](int x0, int x1, int y0, int y1) {
+    int count = 0;
+    for (int y = y0; y < y1; ++y)
+      for (int x = x0; x < x1; ++x) count += framed.Brightness(x, y) < 600;
+    return count;
+  };
+  EXPECT_GT(ink(left - 4, left, top + brightest - 2, top + brightest + 3), 2);
+  EXPECT_GT(ink(0, left - 8, top + brightest - 6, top + brightest + 7), 20);
+  EXPECT_EQ(framed.Brightness(left, top + 65), 3 * 150 + 24);  // 0 s
+  EXPECT_GT(ink(0, size.width, top + 64 + 6, size.height), 20);
+  // As in reports.
+  EXPECT_EQ(FrequencyMarks(8000).size(), 2u);
+  EXPECT_EQ(TimeMarks(2.0).back().label, "2.0 s");
+}
+
 TEST(Font, DrawsEveryCharacterWithinItsWidth) {
   for (char c = '!'; c <= '~'; ++c) {
     Bitmap bitmap(60, 60, {255, 255, 255});

@@ -228,7 +228,7 @@ def test_faults_that_pass(place, fault):
 def test_goes_on_where_it_stopped(place):
     place.server.faults[place.path] = [("cut", 100000)] + 4 * [("cut", 0)]
     said = place.fetch(attempts=1, status=1)
-    assert "run this again to go on" in said
+    assert "run this again to continue" in said
     assert (place.fetched / (place.file + ".part")).stat().st_size == 100000
     place.server.faults[place.path] = []
     place.fetch()

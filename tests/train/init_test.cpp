@@ -10,6 +10,7 @@ namespace {
 namespace start {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::MessageOf;
 using ::testing::Not;
@@ -106,6 +107,20 @@ TEST_F(InitTest, StemsStartAsOthersWhereAsked) {
   Tune(Cache({"rest", "low", "high"}), "init: {file: " + Base() + ", copy: {rest: high}}");
   ExpectParametersOf(LoadCheckpoint(CheckpointPath("tuned", "last")).weights, base.weights,
                      {1, 0, 1});
+}
+
+TEST_F(InitTest, CopiesOfStemsThatAreNotThereAreNotes) {
+  const fs::path cache = Cache({"low", "high"});
+  heard_.Take();
+  Tune(cache, "init: {file: " + Base() + ", copy: {high: strings, piano: low}}");
+  EXPECT_THAT(
+      heard_.Take(),
+      AllOf(HasSubstr("init.copy: {high: strings} does nothing: the file has no stem "
+                      "'strings'"),
+            HasSubstr("init.copy: {piano: low} does nothing: the cache has no stem 'piano'"),
+            HasSubstr("low kept, high kept"), Not(HasSubstr("warning"))));
+  ExpectParametersOf(LoadCheckpoint(CheckpointPath("tuned", "last")).weights,
+                     LoadCheckpoint(CheckpointPath("base", "best")).weights, {0, 1});
 }
 
 TEST_F(InitTest, NewStemsStartByTheSeed) {

@@ -162,7 +162,7 @@ TEST_F(Recover, NoneAllowedStopsAtOnce) {
   testing::MakeCache(folder_ / "cache.h5", 1, /*gain=*/1e30);
   const std::string message =
       MessageOf([&] { RunTraining("run", Settings({"train.max_bad_batches=0"})); });
-  EXPECT_THAT(message, HasSubstr("tracks train0"));
+  EXPECT_THAT(message, HasSubstr("songs train0"));
   EXPECT_EQ(BadBatches("run").size(), 1u);
 }
 

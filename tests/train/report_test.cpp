@@ -51,7 +51,7 @@ TEST(Report, HoldsEverythingAndNothingElseIsNeeded) {
                    {"sdr_db", {{"</script>", 5.0}}},
                    {"mixture_sdr_db", {{"</script>", -1.0}}}});
   recorder.Show(OneSong());
-  recorder.End(10, 0, 3.0);
+  recorder.End(10, RunEnd::kSteps, 0, 3.0);
   const std::string page = ReadFile(folder / "report.html");
   for (const char* part :
        {"10 of 10", "model: {name: '&lt;unet&gt;'}", "&lt;b&gt;{{DATA}}", "from 1:15",
@@ -103,7 +103,7 @@ TEST(Report, MarksTheKeptCheckpoint) {
   EXPECT_FALSE(recorder.Shows(20));
   recorder.ShowKept(set);
   EXPECT_TRUE(recorder.Shows(20));
-  recorder.End(25, 0, 3.0);
+  recorder.End(25, RunEnd::kSteps, 0, 3.0);
   const std::string page = ReadFile(folder / "report.html");
   for (const char* part :
        {"<dt>Kept checkpoint</dt><dd>step 20</dd>", "<dt>Its mean SDR</dt><dd>5.50 dB</dd>",
@@ -115,6 +115,21 @@ TEST(Report, MarksTheKeptCheckpoint) {
   EXPECT_LT(page.find("vocals</th>"), page.find("bass</th>"));
   EXPECT_THAT(page, Not(HasSubstr("9.00")));
   EXPECT_THAT(page, Not(HasSubstr("Highest")));
+}
+
+TEST(Report, SaysWhatStoppedTheRunEarly) {
+  if (!HasReport()) GTEST_SKIP() << "built without the report";
+  const testing::TemporaryFolder folder;
+  const auto page = [&](RunEnd end) {
+    RunRecorder recorder(folder.path(), -1, false);
+    recorder.Append({{"event", "start"}, {"step", 0}, {"total_steps", 460}});
+    recorder.End(2, end, 0, 4.0);
+    return ReadFile(folder / "report.html");
+  };
+  EXPECT_THAT(page(RunEnd::kMaxSeconds),
+              HasSubstr("Stopped by <code>train.max_seconds</code> after 0:04 at step 2 of 460. "
+                        "Continue with <code>--resume</code>"));
+  EXPECT_THAT(page(RunEnd::kSteps), Not(HasSubstr("Stopped by")));
 }
 
 TEST(Report, SpectrogramsHaveAxes) {
@@ -148,7 +163,7 @@ TEST(Report, AShortRunCountsItsSteps) {
   const testing::TemporaryFolder folder;
   RunRecorder recorder(folder.path(), -1, false);
   recorder.Append({{"event", "start"}, {"step", 0}, {"total_steps", 3}});
-  recorder.End(3, 0, 1.0);
+  recorder.End(3, RunEnd::kSteps, 0, 1.0);
   EXPECT_THAT(ReadFile(folder / "report.html"), HasSubstr("<dd>3 of 3</dd>"));
 }
 

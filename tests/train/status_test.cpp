@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "core/files.h"
+#include "core/option.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
@@ -64,6 +65,27 @@ TEST(RunStatus, TheEndSaysHowItEnded) {
       folder / "metrics.jsonl",
       kRecords + end + "15}\n" + R"({"event":"train","step":30,"loss":0.2})" + "\n");
   EXPECT_EQ(ReadStatus(folder.path()).state, RunState::kBrokenOff);
+}
+
+TEST(RunStatus, AKeyThatEndedItEarlyIsNamed) {
+  const testing::TemporaryFolder folder;
+  const auto write = [&](const std::string& by) {
+    WriteFileAtomically(folder / "run/metrics.jsonl",
+                        std::string(kRecords) +
+                            R"({"event":"end","step":20,"seconds":21,"signal":0,)" +
+                            "\"stopped_by\":\"" + by + "\"}\n");
+    return ReadStatus(folder / "run");
+  };
+  const RunStatus status = write("max_seconds");
+  EXPECT_THAT(
+      ShowOptions(StatusText(status, 100), OptionStyle::kFlag),
+      ::testing::StartsWith("run: stopped by train.max_seconds, step 20 of 100 (20 %), 0:21\n"
+                            "continue with --resume and a larger train.max_seconds\n"));
+  EXPECT_EQ(StatusJson(status)["state"], "finished");
+  EXPECT_EQ(StatusJson(status)["stopped_by"], "max_seconds");
+  EXPECT_THAT(StatusText(write("patience"), 100), HasSubstr("stopped by validate.patience, step"));
+  EXPECT_THAT(StatusText(write("steps"), 100), HasSubstr("run: finished, step"));
+  EXPECT_EQ(StatusJson(write("unheard of"))["stopped_by"], nullptr);
 }
 
 TEST(RunStatus, WhileItIsLockedItRunsAndTimeIsLeft) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/files.h"
+#include "core/progress_fields.h"
 #include "tests/support/error_of.h"
 #include "tests/train/training_fixture.h"
 
@@ -12,8 +13,10 @@ namespace stemsmith {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::MessageOf;
+using ::testing::Not;
 using Trainer = testing::TrainingTest;
 
 struct Crash : std::runtime_error {
@@ -158,7 +161,7 @@ TEST_F(Trainer, GoesOnWhenACheckpointCannotBeWritten) {
       fs::rename(aside, checkpoints);
     }
   });
-  EXPECT_THAT(heard_.Take(), HasSubstr("training goes on"));
+  EXPECT_THAT(heard_.Take(), HasSubstr("training continues"));
   ExpectSameCheckpoint(CheckpointPath("whole", "last"), CheckpointPath("run", "last"));
 }
 
@@ -241,11 +244,59 @@ TEST_F(Trainer, CountsEpochs) {
 }
 
 TEST_F(Trainer, StopsAfterMaxSeconds) {
-  const TrainResult result = RunTraining(
-      "run", {"train.steps=1000000", "train.max_seconds=0.3", "validate.every_steps=0"});
+  const std::vector<std::string> settings = {"train.steps=1000000", "train.max_seconds=0.3",
+                                             "validate.every_steps=0"};
+  const TrainResult result = RunTraining("run", settings);
   EXPECT_GT(result.step, 0);
   EXPECT_LT(result.step, 1000000);
   EXPECT_EQ(LoadCheckpoint(CheckpointPath("run", "last")).training_state["step"], result.step);
+  // It says why, again where it is resumed in vain, and leaves it in its records.
+  const std::string why = "at step " + std::to_string(result.step) +
+                          " of 1000000; continue with --resume and a larger train.max_seconds";
+  std::string heard = heard_.Take();
+  EXPECT_THAT(heard,
+              AllOf(HasSubstr("stopped by train.max_seconds (0.3) after 0:0"), HasSubstr(why)));
+  EXPECT_EQ(result.end, RunEnd::kMaxSeconds);
+  EXPECT_EQ(RunTraining("run", settings, /*resume=*/true).end, RunEnd::kMaxSeconds);
+  EXPECT_THAT(heard_.Take(), HasSubstr(why));
+  EXPECT_EQ(MetricsLog::Read(folder_ / "run/metrics.jsonl").back()["stopped_by"], "max_seconds");
+}
+
+TEST_F(Trainer, SaysWhatEndedIt) {
+  EXPECT_EQ(RunTraining("whole", {"train.steps=2", "train.max_seconds=1000"}).end, RunEnd::kSteps);
+  EXPECT_THAT(heard_.Take(), Not(HasSubstr("stopped")));
+  EXPECT_EQ(MetricsLog::Read(folder_ / "whole/metrics.jsonl").back()["stopped_by"], "steps");
+  const TrainResult patience = RunTraining("patience", {"train.steps=40", "validate.every_steps=1",
+                                                        "validate.patience=1", "optimizer.lr=0"});
+  EXPECT_EQ(patience.end, RunEnd::kPatience);
+  EXPECT_LT(patience.step, 40);
+}
+
+// Of every update, the time that train.max_seconds leaves.
+TEST_F(Trainer, ItsProgressKnowsTheLimitOfTime) {
+  struct View : ProgressView {
+    explicit View(std::vector<nlohmann::json>& updates) : all(updates) {}
+    void Update(std::int64_t, const std::string&, const nlohmann::json& fields) override {
+      all.push_back(fields);
+    }
+    void Message(const std::string&) override {}
+    void Finish() override {}
+    std::vector<nlohmann::json>& all;
+  };
+  testing::MakeCache(folder_ / "cache.h5");
+  WriteFile(folder_ / "config.yaml", testing::ConfigText(folder_ / "cache.h5"));
+  std::vector<nlohmann::json> updates;
+  for (const std::string limit : {"500", "0"}) {
+    TrainRequest request = Request("run" + limit);
+    request.host.progress = [&](const Task&) { return std::make_unique<View>(updates); };
+    Train(Config::Load(folder_ / "config.yaml", {"train.steps=2", "train.max_seconds=" + limit}),
+          request);
+  }
+  ASSERT_EQ(updates.size(), 4u);
+  EXPECT_GT(updates[1][kMostSecondsLeft], 0.0);
+  EXPECT_LT(updates[1][kMostSecondsLeft], updates[0][kMostSecondsLeft]);
+  EXPECT_LT(updates[0][kMostSecondsLeft], 500.0);
+  EXPECT_FALSE(updates[2].contains(kMostSecondsLeft));
 }
 
 TEST_F(Trainer, StopsWhenTheLossIsNoNumber) {

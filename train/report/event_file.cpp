@@ -209,7 +209,7 @@ void EventFile::Write(std::int64_t step, int field, const std::string& message) 
     warned_ = true;
     errno = reason;
     Tell(warn_,
-         Error::Write("cannot write", path_.string()).text() + "; training goes on without it");
+         Error::Write("cannot write", path_.string()).text() + "; training continues without it");
   }
 }
 

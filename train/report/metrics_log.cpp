@@ -65,7 +65,7 @@ void MetricsLog::Append(const nlohmann::json& record) {
     warned_ = true;
     errno = reason;
     Tell(warn_,
-         Error::Write("cannot write", path_.string()).text() + "; training goes on without it");
+         Error::Write("cannot write", path_.string()).text() + "; training continues without it");
   }
 }
 

@@ -62,9 +62,9 @@ RunRecorder::RunRecorder(const std::filesystem::path& run, std::int64_t last_ste
     try {
       events_ = std::make_unique<EventFile>(files_.tensorboard, last_step, warn_);
     } catch (const Error& error) {
-      Tell(warn_, error.text() + "; training goes on without TensorBoard's files");
+      Tell(warn_, error.text() + "; training continues without TensorBoard's files");
     } catch (const std::exception& error) {
-      Tell(warn_, std::string(error.what()) + "; training goes on without TensorBoard's files");
+      Tell(warn_, std::string(error.what()) + "; training continues without TensorBoard's files");
     }
   }
   AddConfiguration(last_step);
@@ -107,17 +107,18 @@ void RunRecorder::Show(const ExcerptSet& set) {
         names.insert(names.end(),
                      {TagPart(set.stems[s]) + "/target", TagPart(set.stems[s]) + "/estimate"});
       }
-      const StripOptions strip{.sample_rate_hz = set.sample_rate_hz};
+      const StripOptions strip{.sample_rate_hz = set.sample_rate_hz, .axes = true};
+      const PictureSize size = StripSize(strip);
       const std::vector<std::string> pictures = SpectrogramStrips(signals, strip);
       for (std::size_t i = 0; i < signals.size(); ++i) {
         if (!first && !names[i].ends_with("/estimate")) continue;
         events_->AddAudio(set.step, "audio/" + names[i], *signals[i], set.sample_rate_hz);
-        events_->AddPicture(set.step, "spectrogram/" + names[i], pictures[i], strip.width,
-                            strip.height);
+        events_->AddPicture(set.step, "spectrogram/" + names[i], pictures[i], size.width,
+                            size.height);
       }
     }
   } catch (const Error& error) {
-    Tell(warn_, error.text() + "; training goes on");
+    Tell(warn_, error.text() + "; training continues");
   }
 }
 
@@ -130,7 +131,7 @@ void RunRecorder::ShowKept(const ExcerptSet& set) {
   try {
     SaveExcerpts(files_.listen, set, shown_);
   } catch (const Error& error) {
-    Tell(warn_, error.text() + "; training goes on");
+    Tell(warn_, error.text() + "; training continues");
   }
 }
 
@@ -150,8 +151,12 @@ void RunRecorder::AddConfiguration(std::int64_t last_step) {
   events_->AddHyperparameters(settings);
 }
 
-void RunRecorder::End(std::int64_t step, int signal, double seconds) {
-  Append({{"event", "end"}, {"step", step}, {"signal", signal}, {"seconds", seconds}});
+void RunRecorder::End(std::int64_t step, RunEnd end, int signal, double seconds) {
+  Append({{"event", "end"},
+          {"step", step},
+          {"stopped_by", NameOf(end)},
+          {"signal", signal},
+          {"seconds", seconds}});
   if (!HasReport()) return;
   try {
     WriteReport(run_);

@@ -14,6 +14,7 @@
 #include "train/report/event_file.h"
 #include "train/report/excerpt.h"
 #include "train/report/metrics_log.h"
+#include "train/report/run_end.h"
 #include "train/report/run_records.h"
 
 namespace stemsmith {
@@ -40,8 +41,8 @@ class RunRecorder {
   // step: TensorBoard has them already or does without.
   void ShowKept(const ExcerptSet& set);
 
-  // The last line of metrics.jsonl, and report.html. `signal` 0: the run ended of itself.
-  void End(std::int64_t step, int signal, double seconds);
+  // The last line of metrics.jsonl, and report.html. `signal`: that of RunEnd::kSignal, else 0.
+  void End(std::int64_t step, RunEnd end, int signal, double seconds);
 
  private:
   // The run's configuration for TensorBoard: as text, and as hyperparameters.

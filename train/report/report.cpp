@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "core/utc_text.h"
 #include "picture/picture.h"
 #include "picture/picture_axis.h"
 #include "picture/stem_colours.h"
@@ -23,15 +23,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kMostRows = 1200;  // of a chart: more than it has pixels
-
-std::string Now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[40];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc);
-  return text;
-}
 
 double Field(const std::vector<nlohmann::json>& records, const char* key) {
   if (records.empty() || !records.back().contains(key) || !records.back()[key].is_number())
@@ -70,9 +61,10 @@ class Report {
         {"{{PALETTE}}", Palette()},
         {"{{CSS}}", page::kCss},
         {"{{TITLE}}", Escaped(name_)},
-        {"{{SUBTITLE}}", "Written " + Now() + " by stemsmith " STEMSMITH_VERSION},
+        {"{{SUBTITLE}}",
+         "Written " + UtcText("%Y-%m-%d %H:%M UTC") + " by stemsmith " STEMSMITH_VERSION},
         {"{{FACTS}}", Facts()},
-        {"{{FIGURES}}", Figures()},
+        {"{{FIGURES}}", EndNote() + Figures()},
         {"{{EXCERPTS}}", Excerpts()},
         {"{{CONFIG}}", fs::exists(config_) ? Escaped(ReadFile(config_)) : ""},
         {"{{DATA}}", Data()},
@@ -129,6 +121,18 @@ class Report {
     if (!history_.starts.empty())
       facts += Fact("Device", history_.starts.back().value("device", "–"));
     return facts;
+  }
+
+  // Where a key of the configuration ended the run before its last step.
+  std::string EndNote() const {
+    const RunEnd end = EndOf(history_);
+    if (KeyBehind(end).empty()) return "";
+    const double seconds = history_.ends.back().value("seconds", 0.0);
+    return "<p class=\"note\">Stopped by <code>" + KeyBehind(end) + "</code> after " +
+           FormatDuration(seconds) + " at step " + FigureText("%.0f", history_.LastStep()) +
+           " of " + FigureText("%.0f", Field(history_.starts, "total_steps")) + ". " +
+           "Continue with <code>--resume</code> and a larger <code>" + KeyBehind(end) +
+           "</code>.</p>\n";
   }
 
   // Why there is no SDR, and what fixes it.
@@ -202,7 +206,7 @@ class Report {
         "<h2 id=\"listen\">Excerpts of validation songs</h2>\n<p class=\"muted\">Estimates of " +
         WhichCheckpoint(index["step"].get<std::int64_t>()) +
         " The mixture is what the model hears, the target is the true stem, the estimate is what "
-        "the model makes of the mixture. A player goes on where the one before was; a click on a "
+        "the model makes of the mixture. A player continues where the one before was; a click on a "
         "spectrogram goes there. Colours show 80 dB below the loudest point of the song.</p>\n";
     for (const nlohmann::json& song : index["songs"]) {
       try {
@@ -226,21 +230,13 @@ class Report {
 
   // Around a spectrogram: frequencies at the left, seconds below.
   static std::string Axes(double seconds, int rate) {
-    const double low = LowestShownHz(rate), high = HighestShownHz(rate);
     std::string html;
-    for (const double hertz : {100.0, 1000.0, 10000.0}) {
-      if (hertz < low || hertz > high) continue;
-      html += "<span class=\"hertz\" style=\"bottom:" +
-              FigureText("%.1f", 100 * std::log(hertz / low) / std::log(high / low)) + "%\">" +
-              (hertz < 1000 ? FigureText("%.0f Hz", hertz) : FigureText("%.0f kHz", hertz / 1000)) +
-              "</span>";
-    }
-    const double step = NiceTimeStep(seconds, 5);
-    for (int i = 0; i * step <= seconds * (1 + 1e-9); ++i) {
-      html += "<span class=\"seconds\" style=\"left:" +
-              FigureText("%.1f", std::min(100.0, 100 * i * step / seconds)) + "%\">" +
-              TickLabel(i * step, step) + " s</span>";
-    }
+    const auto add = [&](const AxisMark& mark, const std::string& style) {
+      html += "<span class=\"" + style + FigureText("%.1f", 100 * mark.place) + "%\">" +
+              mark.label + "</span>";
+    };
+    for (const AxisMark& mark : FrequencyMarks(rate)) add(mark, "hertz\" style=\"bottom:");
+    for (const AxisMark& mark : TimeMarks(seconds)) add(mark, "seconds\" style=\"left:");
     return html;
   }
 

@@ -74,6 +74,13 @@ double RunHistory::LastStep() const {
   return step;
 }
 
+RunEnd EndOf(const RunHistory& history) {
+  if (history.ends.empty()) return RunEnd::kNone;
+  const nlohmann::json& end = history.ends.back();
+  if (end["step"].get<double>() < history.LastStep()) return RunEnd::kNone;
+  return RunEndOf(end.value("stopped_by", ""));
+}
+
 double KeptFigure(const RunHistory& history, const std::string& column) {
   const nlohmann::json* value = &history.kept;
   std::string path = column;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "train/report/run_end.h"
+
 namespace stemsmith {
 
 // Of one kind of event. Columns are named by their path ("loss", "sdr_db/vocals"); where a record
@@ -27,6 +29,9 @@ struct RunHistory {
   // The step it got to, by whatever it recorded last.
   double LastStep() const;
 };
+
+// Why the run ended; kNone where it goes on, was resumed or broke off.
+RunEnd EndOf(const RunHistory& history);
 
 // Throws Error where the folder holds no run.
 RunHistory ReadHistory(const std::filesystem::path& run);

@@ -159,6 +159,7 @@ RunStatus ReadStatus(const fs::path& run) {
     status.state =
         ends.back().value("signal", 0) == 0 ? RunState::kFinished : RunState::kInterrupted;
     status.seconds = std::max(status.seconds, ends.back().value("seconds", 0.0));
+    status.end = EndOf(status.history);
   }
   if (status.state == RunState::kRunning) {
     double max_seconds = 0.0;
@@ -170,8 +171,10 @@ RunStatus ReadStatus(const fs::path& run) {
 }
 
 std::string StatusText(const RunStatus& status, int columns, bool colours) {
-  std::string text =
-      status.name + ": " + StateName(status.state) + ", step " + FigureText("%.0f", status.step);
+  const std::string key = KeyBehind(status.end);
+  std::string text = status.name + ": " +
+                     (key.empty() ? StateName(status.state) : "stopped by " + key) + ", step " +
+                     FigureText("%.0f", status.step);
   if (status.total_steps > 0) {
     text += " of " + FigureText("%.0f", status.total_steps) + " (" +
             FigureText("%.0f", std::floor(100 * status.step / status.total_steps)) + " %)";
@@ -179,6 +182,7 @@ std::string StatusText(const RunStatus& status, int columns, bool colours) {
   if (status.seconds > 0) text += ", " + FormatDuration(status.seconds);
   if (status.seconds_left >= 0) text += ", " + FormatDuration(status.seconds_left) + " left";
   text += '\n';
+  if (!key.empty()) text += AdviceAfter(status.end) + '\n';
 
   const auto width = static_cast<std::size_t>(std::clamp(columns - 58, 10, int{kWidestCurve}));
   std::vector<Line> lines;
@@ -253,10 +257,11 @@ nlohmann::json StatusJson(const RunStatus& status) {
       latest[event][name] = std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
     }
   }
-  nlohmann::json json = {{"run", status.name},         {"state", StateName(status.state)},
-                         {"step", status.step},        {"total_steps", status.total_steps},
-                         {"seconds", status.seconds},  {"seconds_left", nullptr},
-                         {"latest", std::move(latest)}};
+  nlohmann::json json = {{"run", status.name},          {"state", StateName(status.state)},
+                         {"step", status.step},         {"total_steps", status.total_steps},
+                         {"seconds", status.seconds},   {"seconds_left", nullptr},
+                         {"latest", std::move(latest)}, {"stopped_by", nullptr}};
+  if (status.end != RunEnd::kNone) json["stopped_by"] = NameOf(status.end);
   if (status.seconds_left >= 0) json["seconds_left"] = status.seconds_left;
   return json;
 }

@@ -18,6 +18,7 @@ struct RunStatus {
   double step = 0.0, total_steps = 0.0;  // 0: not known
   double seconds = 0.0;                  // of training, over all resumptions
   double seconds_left = -1.0;            // below 0: not known, or not running
+  RunEnd end = RunEnd::kNone;            // of a run that is finished or interrupted
   RunHistory history;
 };
 
@@ -28,8 +29,8 @@ RunStatus ReadStatus(const std::filesystem::path& run);
 // by stem, with what the kept checkpoint has. Lines fit into `columns` as far as names allow.
 // `colours`: the stems' own, by escapes of terminals.
 std::string StatusText(const RunStatus& status, int columns, bool colours = false);
-// {"run", "state", "step", "total_steps", "seconds", "seconds_left", "latest": {EVENT: {COLUMN:
-// …}}}.
+// {"run", "state", "stopped_by", "step", "total_steps", "seconds", "seconds_left", "latest":
+// {EVENT: {COLUMN: …}}}; "stopped_by" as in run_end.h, null where it is not known.
 nlohmann::json StatusJson(const RunStatus& status);
 // One line of a record, for logs.
 std::string RecordLine(const nlohmann::json& record);

@@ -51,6 +51,31 @@ class RecipeFiles : public DatasetFixture {
   }
 };
 
+TEST_F(RecipeFiles, PatternsThatFitNothingAreNamed) {
+  Touch("A/drums.wav");
+  Touch("A/vocals.wav");
+  Touch("A/mixture.wav");
+  Touch("A/click.wav");
+  Touch("B/drums.wav");
+  Touch("B/vocals.wav");
+  const auto whats = [&](const std::string& more) {
+    std::string text;
+    for (const TrainingDoubt& doubt : DoubtsAboutPatterns(
+             ParseRecipe("stems: {vocals: vocals, other: rest}\n" + more, "r.yaml"), Scan()))
+      text += doubt.what + "; " + doubt.advice + "\n";
+    return text;
+  };
+  // One song is enough, the file's name with its ending counts, and what the reader took.
+  EXPECT_EQ(whats("ignore: [click, '*.wav']\nmixture_file: mix*\n"), "");
+  EXPECT_EQ(whats("ignore: [clik, 'guide*']\nmixture_file: ['* bounce', mixture.wav]\n"),
+            "`ignore: \"clik\"` in r.yaml fits no file of any song; did you mean \"click\"? Else "
+            "correct the name, or remove it from the recipe\n"
+            "`ignore: \"guide*\"` in r.yaml fits no file of any song; correct the name, or remove "
+            "it from the recipe\n"
+            "`mixture_file: \"* bounce\"` in r.yaml fits no file of any song; correct the name, or "
+            "remove it from the recipe\n");
+}
+
 TEST_F(RecipeFiles, NameTheMixtureAndWhatIsLeftOut) {
   Touch("A/A - drums.wav");
   Touch("A/A - vocals.wav");

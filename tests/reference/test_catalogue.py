@@ -348,7 +348,7 @@ def test_what_is_gone_is_told(place):
     (where,), name = [place.server.address + "/none"], place.file
     place.write_catalogue([where])
     said = place.download(status=1)
-    assert where in said and "404" in said and "another try would bring the same" in said and "to go on where" not in said
+    assert where in said and "404" in said and "another try would bring the same" in said and "to continue where" not in said
     assert f"put {name} into" in said and len(place.server.requests) == 1
     assert list((place.folder / ".local/share/stemsmith/downloads").iterdir()) == []
 

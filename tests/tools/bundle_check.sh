@@ -41,16 +41,18 @@ assert figures["unet: one rank of a group"] == {"backend": "gloo", "largest_loss
 assert figures["unet: too little memory"]["went_on_to_step"] == 25, figures
 assert figures["htdemucs as published: export"]["branches"] > 20, figures
 rows = report["training_steps"]
-assert [row["model"] for row in rows] == ["htdemucs", "unet"] and all(row["samples_per_second"] > 0 for row in rows), rows
+assert [(row["model"], row["deterministic"]) for row in rows] == [("htdemucs", False), ("htdemucs", True), ("unet", False)], rows
+assert all(row["samples_per_second"] > 0 for row in rows), rows
 assert [row["samples"] for row in report["recipe"]] == [360 * 25600, 200000 * 4], report["recipe"]
 # Hours by the rate that was measured.
 for row in report["recipe"]:
     assert abs(row["hours"] * 3600 * row["samples_per_second"] / row["samples"] - 1) < 1e-9, row
 if sys.argv[1]:
     assert figures["htdemucs as published: one segment against Python"]["of_peak"] < 1e-4, figures
-    for what in ("training step", "separation"):
+    for what, each in (("training step", 2), ("separation", 1)):  # steps with and without train.deterministic
         ratios = report["ratios"][what]
-        assert [row["way"] for row in ratios] == ["eager", "compiled"] and all(row["ratio"] > 0 for row in ratios), ratios
+        assert [row["way"] for row in ratios] == ["eager"] * each + ["compiled"] * each, ratios
+        assert all(row["ratio"] > 0 for row in ratios), ratios
 PYTHON
 
 # What goes wrong over there is said in one line.

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from model_server import ModelServer
 from programs import BIN
-from test_catalogue import SMALL, package
+from published_models import SMALL, package
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

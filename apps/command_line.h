@@ -6,7 +6,6 @@
 #include <string>
 
 #include "apps/output.h"
-#include "core/current_error.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -33,9 +32,7 @@ int RunCommandLine(const std::string& program, CLI::App& app, int argc, char** a
                                 "--help"));
     return static_cast<int>(ExitCode::kWrongUse);
   } catch (...) {
-    const Error error = CurrentError();
-    if (error.code() != ExitCode::kPipeClosed) WriteError(error);
-    return error.exit_status();
+    return WriteCurrentError();
   }
 }
 

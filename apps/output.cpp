@@ -10,6 +10,7 @@
 #include <iostream>
 #include <mutex>
 
+#include "core/current_error.h"
 #include "core/error.h"
 #include "core/option.h"
 
@@ -49,6 +50,12 @@ void WriteError(const std::string& line) {
 }
 
 void WriteError(const Error& error) { WriteError("error: " + error.text()); }
+
+int WriteCurrentError() {
+  const Error error = CurrentError();
+  if (error.code() != ExitCode::kPipeClosed) WriteError(error);
+  return error.exit_status();
+}
 
 void DrawBar(const std::string& bar) {
   const std::lock_guard guard(errors);

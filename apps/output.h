@@ -22,6 +22,8 @@ bool OutputWorks();
 void WriteError(const std::string& line);
 // The line of an error: "error: …".
 void WriteError(const Error& error);
+// That of the exception being handled, but for a closed pipe. Gives the exit status.
+int WriteCurrentError();
 // The line that WriteError goes around: a bar of progress, drawn in place of the one before; ""
 // takes it away.
 void DrawBar(const std::string& bar);

@@ -16,7 +16,6 @@
 
 #include "apps/output.h"
 #include "audio/decode.h"
-#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
@@ -119,9 +118,7 @@ int CheckedRun(int argc, char** argv) {
   try {
     return Run(argv[1], argv[2], std::vector<std::string>(argv + 3, argv + argc));
   } catch (...) {
-    const Error error = CurrentError();
-    WriteError(error);
-    return error.exit_status();
+    return WriteCurrentError();
   }
 }
 

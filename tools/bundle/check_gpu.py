@@ -28,6 +28,7 @@ from throughput import Throughput
 # 8 binary places, float16 and the tensor cores' float32 have 11.
 FIRST_LOSS = {"float32": 2e-3, "bfloat16": 2e-2, "float16": 5e-3}
 RESUMED = 0.0  # of a resumed run's losses to those of an uninterrupted one
+EXACT = "train.deterministic=true"  # also on a GPU the same to the last bit
 SEPARATED = 1e-4  # of the peak: the .ts file on the GPU to the CPU
 MODELS = {
     "unet": ("configs/demo_unet.yaml", ["schedule.warmup_steps=0"]),
@@ -97,9 +98,8 @@ class Checks(BundleRun):
 
     def trains(self, figures, model, precision):
         run = f"{model}-{precision}"
-        # What is compared with float32 below is the same to the last bit, in float32.
-        done = self.attempt(*self.words(model, run, self.device, f"train.precision={precision}",
-                                        f"train.deterministic={str(precision == 'float32').lower()}"))
+        exact = [EXACT] if precision == "float32" else []  # other runs are compared with this one
+        done = self.attempt(*self.words(model, run, self.device, f"train.precision={precision}", *exact))
         if self.dry and done.returncode == 2 and re.search("float16 needs a GPU|no arithmetic in bfloat16", done.stderr):
             figures["refused"] = done.stderr.strip()
             return
@@ -137,8 +137,8 @@ class Checks(BundleRun):
 
     def resumes(self, figures, model):
         """A run that is asked to stop and goes on against the uninterrupted one."""
-        run, same = f"{model}-resumed", "train.deterministic=true"
-        with self.started_program(*self.words(model, run, self.device, same)) as process:
+        run = f"{model}-resumed"
+        with self.started_program(*self.words(model, run, self.device, EXACT)) as process:
             while process.poll() is None and not self.records(run):
                 if self.left() <= 0:
                     raise subprocess.TimeoutExpired([], 0)
@@ -148,7 +148,7 @@ class Checks(BundleRun):
             if process.returncode != 128 + signal.SIGTERM:
                 raise Failed(f"asked to stop, the run ended with {process.returncode}: {problem.strip()[-800:]}")
         figures["stopped_at_step"] = max(self.losses(run))
-        self.run(*self.words(model, run, self.device, same, resume=True))
+        self.run(*self.words(model, run, self.device, EXACT, resume=True))
         self.as_the_whole_run(figures, model, run)
 
     def one_rank(self, figures, model):
@@ -158,8 +158,8 @@ class Checks(BundleRun):
         if self.device == "cuda" and not (self.bundle / "lib/libstemsmith_nccl.so").exists():
             raise LeftOut("the build that the bundle was made of has no NCCL")
         run = f"{model}-rank"
-        self.run(*self.words(model, run, self.device, "train.deterministic=true"), RANK="0", WORLD_SIZE="1",
-                 MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        self.run(*self.words(model, run, self.device, EXACT), RANK="0", WORLD_SIZE="1", MASTER_ADDR="127.0.0.1",
+                 MASTER_PORT=str(port))
         figures["backend"] = self.records(run, "start")[0].get("backend")
         if figures["backend"] != {"cuda": "nccl", "cpu": "gloo"}[self.device]:
             raise Failed("the rank made no group")

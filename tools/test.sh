@@ -16,4 +16,13 @@ stage "Set-up"
 stage "Build"
 ./tools/build.sh release
 stage "Tests"
-ctest --test-dir build/release --output-on-failure --parallel 2 "${exclude[@]}"
+failed=0
+ctest --test-dir build/release --output-on-failure --parallel 2 "${exclude[@]}" || failed=$?
+if [ $failed -ne 0 ]; then
+  # What each test printed lies far above: here are the names again, and where a program crashed.
+  log=build/release/Testing/Temporary/LastTest.log
+  printf '\nFrom %s:\n' "$log"
+  grep --text -E '^\[  FAILED  \] .*\(|^FAILED ' "$log" || true
+  grep --text -A 16 '^CRASHED in ' "$log" || true
+fi
+exit $failed

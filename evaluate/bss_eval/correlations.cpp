@@ -1,0 +1,208 @@
+#include "evaluate/bss_eval/correlations.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/vector_clones.h"
+
+namespace stemsmith {
+namespace {
+
+constexpr std::int64_t kBlocksAtOnce = 8, kTileBins = 32;
+
+// A power of two, of which the lags are a quarter: large enough that they add little, small enough
+// for a processor's cache and for the transforms back, one for each pair.
+std::int64_t FftSize(int filter_length) {
+  return static_cast<std::int64_t>(std::bit_ceil(8 * static_cast<std::size_t>(filter_length)));
+}
+
+// sums[f] += Σ_q conj(x[q][f]) y[q][f] over `bins` bins; re and im in turns, blocks a step apart.
+STEMSMITH_VECTOR_CLONES void AddProducts(const double* x, std::int64_t x_step, const double* y,
+                                         std::int64_t y_step, std::int64_t blocks,
+                                         std::int64_t bins, double* sums) {
+  double re[kTileBins] = {}, im[kTileBins] = {};
+  for (std::int64_t q = 0; q < blocks; ++q, x += x_step, y += y_step) {
+    for (std::int64_t f = 0; f < bins; ++f) {
+      re[f] += x[2 * f] * y[2 * f] + x[2 * f + 1] * y[2 * f + 1];
+      im[f] += x[2 * f] * y[2 * f + 1] - x[2 * f + 1] * y[2 * f];
+    }
+  }
+  for (std::int64_t f = 0; f < bins; ++f) {
+    sums[2 * f] += re[f];
+    sums[2 * f + 1] += im[f];
+  }
+}
+
+const double* Values(const torch::Tensor& complex) {
+  return reinterpret_cast<const double*>(complex.const_data_ptr<c10::complex<double>>());
+}
+
+}  // namespace
+
+void Correlations::Add(const Correlations& other) {
+  if (!references.defined()) {
+    *this = {other.references.clone(), other.errors.clone(), other.error_energies.clone(),
+             other.has_silence};
+    return;
+  }
+  references.add_(other.references);
+  errors.add_(other.errors);
+  if (other.error_energies.defined()) error_energies.add_(other.error_energies);
+}
+
+std::vector<std::pair<int, int>> ReferencePairs(int channels) {
+  std::vector<std::pair<int, int>> pairs;
+  for (int i = 0; i < channels; ++i)
+    for (int k = i; k < channels; ++k) pairs.emplace_back(i, k);
+  return pairs;
+}
+
+torch::Tensor CircularLags(const torch::Tensor& references, int first, int n, int channels) {
+  const std::int64_t size = references.size(1) + 1, length = size / 2;
+  torch::Tensor lags = torch::zeros({n, n, size}, torch::kDouble);
+  std::int64_t row = 0;
+  for (const auto& [i, k] : ReferencePairs(channels)) {
+    const torch::Tensor pair = references[row++];
+    if (i < first || k >= first + n) continue;
+    const torch::Tensor later = pair.slice(0, length - 1), earlier = pair.slice(0, 0, length - 1);
+    lags[i - first][k - first].slice(0, 0, length).copy_(later);
+    lags[i - first][k - first].slice(0, length + 1).copy_(earlier);
+    if (i == k) continue;  // x_k[t − d] x_i[t] summed is x_i[t + d] x_k[t] summed
+    lags[k - first][i - first].slice(0, 0, length).copy_(pair.flip(0).slice(0, length - 1));
+    lags[k - first][i - first].slice(0, length + 1).copy_(pair.flip(0).slice(0, 0, length - 1));
+  }
+  return lags;
+}
+
+Correlator::Correlator(StemPair& song, int filter_length)
+    : song_(song),
+      channels_(song.sources() * song.channels()),
+      filter_length_(filter_length),
+      fft_size_(FftSize(filter_length)),
+      pairs_(ReferencePairs(channels_)) {
+  for (int i = 0; i < channels_; ++i)
+    for (int u = 0; u < channels_; ++u) pairs_.emplace_back(i, channels_ + u);
+  const std::int64_t bins = fft_size_ / 2 + 1;
+  x_ = torch::zeros({kBlocksAtOnce, channels_, fft_size_}, torch::kDouble);
+  y_ = torch::zeros({kBlocksAtOnce, 2 * channels_, fft_size_}, torch::kDouble);
+  x_spectra_ = torch::zeros({kBlocksAtOnce, channels_, bins}, torch::kComplexDouble);
+  y_spectra_ = torch::zeros({kBlocksAtOnce, 2 * channels_, bins}, torch::kComplexDouble);
+  spectrum_ = torch::zeros({static_cast<std::int64_t>(pairs_.size()), bins}, torch::kComplexDouble);
+}
+
+const std::vector<double>& Correlator::ReadErrors(std::size_t from, std::size_t to) {
+  const std::size_t half = static_cast<std::size_t>(channels_) * (to - from);
+  samples_.resize(2 * half);
+  errors_.resize(2 * half);
+  song_.Read(from, to, samples_.data());
+  std::copy_n(samples_.begin(), half, errors_.begin());
+  for (std::size_t i = 0; i < half; ++i)
+    errors_[half + i] = static_cast<double>(samples_[half + i]) - samples_[i];
+  return errors_;
+}
+
+void Correlator::AddSpectra(std::int64_t blocks) {
+  torch::Tensor x = x_spectra_.slice(0, 0, blocks), y = y_spectra_.slice(0, 0, blocks);
+  torch::fft_rfft_out(x, x_.slice(0, 0, blocks));
+  torch::fft_rfft_out(y, y_.slice(0, 0, blocks));
+  const std::int64_t all = x.size(2), x_step = 2 * channels_ * all, y_step = 2 * x_step;
+  const double *xs = Values(x), *ys = Values(y);
+  double* sums = reinterpret_cast<double*>(spectrum_.data_ptr<c10::complex<double>>());
+  for (std::int64_t bin = 0; bin < all; bin += kTileBins) {
+    const std::int64_t bins = std::min(kTileBins, all - bin);
+    for (std::size_t p = 0; p < pairs_.size(); ++p) {
+      const auto& [i, k] = pairs_[p];
+      AddProducts(xs + 2 * (i * all + bin), x_step, ys + 2 * (k * all + bin), y_step, blocks, bins,
+                  sums + 2 * (static_cast<std::int64_t>(p) * all + bin));
+    }
+  }
+}
+
+// Lag −(L−1) stands at `first_lag_at`, counted around the end.
+Correlations Correlator::TakeSpectrum(std::int64_t first_lag_at) {
+  const std::int64_t length = filter_length_, lags = 2 * length - 1;
+  torch::Tensor all = torch::fft_irfft(spectrum_, fft_size_);
+  spectrum_.zero_();
+  if (first_lag_at != 0) all = all.roll(-first_lag_at, 1);
+  all = all.slice(1, 0, lags);
+  const std::int64_t references = channels_ * (channels_ + 1) / 2;
+  Correlations result;
+  result.references = all.slice(0, 0, references).clone();
+  result.errors =
+      all.slice(0, references).reshape({channels_, channels_, lags}).slice(2, length - 1).clone();
+  return result;
+}
+
+Correlations Correlator::Stretch(std::size_t begin, std::size_t end) {
+  const std::size_t around = static_cast<std::size_t>(filter_length_) - 1;
+  const auto size = static_cast<std::size_t>(fft_size_);
+  const std::size_t block = size - 2 * around, rows = static_cast<std::size_t>(channels_);
+  const int sources = song_.sources(), channels = song_.channels();
+  std::vector<char> sounds(static_cast<std::size_t>(2 * sources), 0);
+  torch::Tensor energies = torch::zeros({channels_}, torch::kDouble);
+  double* energy = energies.data_ptr<double>();
+  double *xs = x_.data_ptr<double>(), *ys = y_.data_ptr<double>();
+  for (std::size_t from = begin; from < end; from += kBlocksAtOnce * block) {
+    const std::size_t to = std::min(end, from + kBlocksAtOnce * block);
+    const std::size_t read_from = from - std::min(around, from - begin);
+    const std::size_t read_to = std::min(end, to + around), read = read_to - read_from;
+    const std::vector<double>& signals = ReadErrors(read_from, read_to);
+    std::size_t q = 0;
+    for (std::size_t a = from; a < to; a += block, ++q) {
+      const std::size_t b = std::min(to, a + block);
+      const std::size_t lead = std::min(around, a - begin), tail = std::min(around, end - b);
+      for (std::size_t c = 0; c < 2 * rows; ++c) {
+        const double* in = signals.data() + c * read + (a - read_from);
+        // y: L − 1 frames before, the block, L − 1 frames behind; x: the block alone.
+        double* y = std::fill_n(ys + (q * 2 * rows + c) * size, around - lead, 0.0);
+        y = std::copy(in - lead, in + (b - a) + tail, y);
+        std::fill(y, ys + (q * 2 * rows + c + 1) * size, 0.0);
+        if (c < rows) {
+          double* x = std::copy(in, in + (b - a), xs + (q * rows + c) * size);
+          std::fill(x, xs + (q * rows + c + 1) * size, 0.0);
+        } else {
+          for (const double* u = in; u < in + (b - a); ++u) energy[c - rows] += *u * *u;
+        }
+      }
+    }
+    for (int s = 0; s < 2 * sources; ++s) {
+      for (std::size_t t = from - read_from; !sounds[s] && t < to - read_from; ++t) {
+        double sum = 0;
+        for (int c = 0; c < channels; ++c)
+          sum += samples_[static_cast<std::size_t>(s * channels + c) * read + t];
+        sounds[s] = sum != 0;
+      }
+    }
+    AddSpectra(static_cast<std::int64_t>(q));
+  }
+  Correlations result = TakeSpectrum(0);
+  result.error_energies = energies;
+  result.has_silence = std::find(sounds.begin(), sounds.end(), 0) != sounds.end();
+  return result;
+}
+
+void Correlator::AddBetween(const std::vector<std::size_t>& ends, Correlations& stretches) {
+  if (ends.size() < 2) return;
+  const std::size_t around = static_cast<std::size_t>(filter_length_) - 1;
+  const auto size = static_cast<std::size_t>(fft_size_), rows = static_cast<std::size_t>(channels_);
+  double *xs = x_.data_ptr<double>(), *ys = y_.data_ptr<double>();
+  for (std::size_t e = 0; e + 1 < ends.size(); ++e) {
+    const std::size_t from = ends[e] - around, to = std::min(ends[e + 1], ends[e] + around);
+    const double* in = ReadErrors(from, to).data();
+    // Two blocks: x before the boundary with y behind it, and the other way round.
+    std::fill_n(xs, 2 * rows * size, 0.0);
+    std::fill_n(ys, 4 * rows * size, 0.0);
+    for (std::size_t c = 0; c < 2 * rows; ++c, in += to - from) {
+      if (c < rows) {
+        std::copy_n(in, around, xs + c * size);
+        std::copy(in + around, in + (to - from), xs + (rows + c) * size + around);
+      }
+      std::copy(in + around, in + (to - from), ys + c * size + around);
+      std::copy_n(in, around, ys + (2 * rows + c) * size);
+    }
+    AddSpectra(2);
+  }
+  stretches.Add(TakeSpectrum(-static_cast<std::int64_t>(around)));
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,66 @@
+// Correlations of reference stems with each other and with the errors of their estimates, over
+// stretches of a song, as BSS eval's projections need them.
+//
+// I = S·C channels of the references; as many of the errors u = estimate − reference. All in
+// double precision.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <utility>
+#include <vector>
+
+#include "evaluate/bss_eval/stem_pair.h"
+
+namespace stemsmith {
+
+// Of a stretch, with silence before and after it.
+struct Correlations {
+  // [P, 2L − 1] for the P pairs (i ≤ k) of ReferencePairs(): at lag d = −(L−1) … L−1 the sum over t
+  // of x_i[t − d] x_k[t].
+  torch::Tensor references;
+  // [I, I, L]: of reference i and error u, at lag d = 0 … L−1 the sum over t of x_i[t − d] u[t].
+  torch::Tensor errors;
+  torch::Tensor error_energies;  // [I]
+  bool has_silence = false;      // see Correlator::Stretch()
+
+  void Add(const Correlations& other);
+};
+
+// (0, 0), (0, 1) … (0, I−1), (1, 1) … (I−1, I−1).
+std::vector<std::pair<int, int>> ReferencePairs(int channels);
+// [n, n, 2L] of the n channels from `first` on: lag d at index d, −d at 2L − d.
+torch::Tensor CircularLags(const torch::Tensor& references, int first, int n, int channels);
+
+// Correlations over stretches that follow each other, and over all of them together. Sums of
+// products of blocks' spectra: the cost grows with the length, and memory does not.
+class Correlator {
+ public:
+  Correlator(StemPair& song, int filter_length);
+  // Of the frames [begin, end) alone. `has_silence`: of one source all channels' sum is zero
+  // throughout, in its reference or in its estimate (museval 0.4.1 calls that silent).
+  Correlations Stretch(std::size_t begin, std::size_t end);
+  // Of a song of the stretches [0, ends[0]), [ends[0], ends[1]) …, whose sum is `stretches`: adds
+  // what passes between neighbours. Every stretch but the last has L frames at least.
+  void AddBetween(const std::vector<std::size_t>& ends, Correlations& stretches);
+
+ private:
+  // Reads [from, to) as [2·I, to − from]: references and errors.
+  const std::vector<double>& ReadErrors(std::size_t from, std::size_t to);
+  // Adds Σ_q conj(x[q, i]) y[q, k] of the first `blocks` of x_ and y_ to spectrum_, of pairs (i,
+  // k).
+  void AddSpectra(std::int64_t blocks);
+  Correlations TakeSpectrum(std::int64_t first_lag_at);
+
+  StemPair& song_;
+  const int channels_, filter_length_;
+  const std::int64_t fft_size_;
+  std::vector<std::pair<int, int>> pairs_;  // channels of x and of y: references, then errors
+  torch::Tensor x_, y_;                     // [blocks, I, fft_size] and [blocks, 2·I, fft_size]
+  torch::Tensor x_spectra_, y_spectra_;     // of these
+  torch::Tensor spectrum_;                  // [pairs, F]
+  std::vector<float> samples_;              // as read
+  std::vector<double> errors_;
+};
+
+}  // namespace stemsmith

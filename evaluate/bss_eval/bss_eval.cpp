@@ -281,14 +281,12 @@ Song Correlate(Correlator& correlator, std::size_t frames, const std::vector<Win
   const std::size_t tile = tiled ? options.window : std::max<std::size_t>(frames, 1);
   const bool kept = (tiled || windows.size() == 1) && windows.size() <= kKeptWindows;
   Song song;
-  std::vector<std::size_t> ends;
   for (std::size_t begin = 0; begin < frames; begin += tile) {
-    ends.push_back(std::min(frames, begin + tile));
-    Correlations stretch = correlator.Stretch(begin, ends.back());
+    Correlations stretch = correlator.Stretch(begin, std::min(frames, begin + tile));
     song.all.Add(stretch);
     if (kept && song.windows.size() < windows.size()) song.windows.push_back(std::move(stretch));
   }
-  correlator.AddBetween(ends, song.all);
+  song.all.Add(correlator.Between());
   return song;
 }
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/bss_eval/stem_pair.h"
+#include "evaluate/stem_pair.h"
 
 namespace stemsmith {
 

@@ -101,13 +101,13 @@ const std::vector<double>& Correlator::ReadErrors(std::size_t from, std::size_t 
   return errors_;
 }
 
-void Correlator::AddSpectra(std::int64_t blocks) {
+void Correlator::AddSpectra(std::int64_t blocks, torch::Tensor& to) {
   torch::Tensor x = x_spectra_.slice(0, 0, blocks), y = y_spectra_.slice(0, 0, blocks);
   torch::fft_rfft_out(x, x_.slice(0, 0, blocks));
   torch::fft_rfft_out(y, y_.slice(0, 0, blocks));
   const std::int64_t all = x.size(2), x_step = 2 * channels_ * all, y_step = 2 * x_step;
   const double *xs = Values(x), *ys = Values(y);
-  double* sums = reinterpret_cast<double*>(spectrum_.data_ptr<c10::complex<double>>());
+  double* sums = reinterpret_cast<double*>(to.data_ptr<c10::complex<double>>());
   for (std::int64_t bin = 0; bin < all; bin += kTileBins) {
     const std::int64_t bins = std::min(kTileBins, all - bin);
     for (std::size_t p = 0; p < pairs_.size(); ++p) {
@@ -118,12 +118,10 @@ void Correlator::AddSpectra(std::int64_t blocks) {
   }
 }
 
-// Lag −(L−1) stands at `first_lag_at`, counted around the end.
-Correlations Correlator::TakeSpectrum(std::int64_t first_lag_at) {
+Correlations Correlator::Lags(const torch::Tensor& spectrum, std::int64_t from_end) const {
   const std::int64_t length = filter_length_, lags = 2 * length - 1;
-  torch::Tensor all = torch::fft_irfft(spectrum_, fft_size_);
-  spectrum_.zero_();
-  if (first_lag_at != 0) all = all.roll(-first_lag_at, 1);
+  torch::Tensor all = torch::fft_irfft(spectrum, fft_size_);
+  if (from_end != 0) all = all.roll(from_end, 1);
   all = all.slice(1, 0, lags);
   const std::int64_t references = channels_ * (channels_ + 1) / 2;
   Correlations result;
@@ -142,11 +140,14 @@ Correlations Correlator::Stretch(std::size_t begin, std::size_t end) {
   torch::Tensor energies = torch::zeros({channels_}, torch::kDouble);
   double* energy = energies.data_ptr<double>();
   double *xs = x_.data_ptr<double>(), *ys = y_.data_ptr<double>();
+  spectrum_.zero_();
   for (std::size_t from = begin; from < end; from += kBlocksAtOnce * block) {
     const std::size_t to = std::min(end, from + kBlocksAtOnce * block);
     const std::size_t read_from = from - std::min(around, from - begin);
     const std::size_t read_to = std::min(end, to + around), read = read_to - read_from;
     const std::vector<double>& signals = ReadErrors(read_from, read_to);
+    if (from == begin && begin == tail_end_ && !tail_.empty())
+      AddBoundary(signals.data(), std::min(around, end - begin), read);
     std::size_t q = 0;
     for (std::size_t a = from; a < to; a += block, ++q) {
       const std::size_t b = std::min(to, a + block);
@@ -173,36 +174,42 @@ Correlations Correlator::Stretch(std::size_t begin, std::size_t end) {
         sounds[s] = sum != 0;
       }
     }
-    AddSpectra(static_cast<std::int64_t>(q));
+    AddSpectra(static_cast<std::int64_t>(q), spectrum_);
+    if (to < end || end - begin < around) continue;
+    tail_.resize(2 * rows * around);
+    for (std::size_t c = 0; c < 2 * rows; ++c)
+      std::copy_n(signals.data() + c * read + (end - around - read_from), around,
+                  tail_.data() + c * around);
+    tail_end_ = end;
   }
-  Correlations result = TakeSpectrum(0);
+  Correlations result = Lags(spectrum_, 0);
   result.error_energies = energies;
   result.has_silence = std::find(sounds.begin(), sounds.end(), 0) != sounds.end();
   return result;
 }
 
-void Correlator::AddBetween(const std::vector<std::size_t>& ends, Correlations& stretches) {
-  if (ends.size() < 2) return;
+void Correlator::AddBoundary(const double* next, std::size_t frames, std::size_t step) {
   const std::size_t around = static_cast<std::size_t>(filter_length_) - 1;
   const auto size = static_cast<std::size_t>(fft_size_), rows = static_cast<std::size_t>(channels_);
   double *xs = x_.data_ptr<double>(), *ys = y_.data_ptr<double>();
-  for (std::size_t e = 0; e + 1 < ends.size(); ++e) {
-    const std::size_t from = ends[e] - around, to = std::min(ends[e + 1], ends[e] + around);
-    const double* in = ReadErrors(from, to).data();
-    // Two blocks: x before the boundary with y behind it, and the other way round.
-    std::fill_n(xs, 2 * rows * size, 0.0);
-    std::fill_n(ys, 4 * rows * size, 0.0);
-    for (std::size_t c = 0; c < 2 * rows; ++c, in += to - from) {
-      if (c < rows) {
-        std::copy_n(in, around, xs + c * size);
-        std::copy(in + around, in + (to - from), xs + (rows + c) * size + around);
-      }
-      std::copy(in + around, in + (to - from), ys + c * size + around);
-      std::copy_n(in, around, ys + (2 * rows + c) * size);
+  // Two blocks: x before the boundary with y behind it, and the other way round.
+  std::fill_n(xs, 2 * rows * size, 0.0);
+  std::fill_n(ys, 4 * rows * size, 0.0);
+  for (std::size_t c = 0; c < 2 * rows; ++c, next += step) {
+    const double* tail = tail_.data() + c * around;
+    if (c < rows) {
+      std::copy_n(tail, around, xs + c * size);
+      std::copy_n(next, frames, xs + (rows + c) * size + around);
     }
-    AddSpectra(2);
+    std::copy_n(next, frames, ys + c * size + around);
+    std::copy_n(tail, around, ys + (2 * rows + c) * size);
   }
-  stretches.Add(TakeSpectrum(-static_cast<std::int64_t>(around)));
+  if (!between_.defined()) between_ = torch::zeros_like(spectrum_);
+  AddSpectra(2, between_);
+}
+
+Correlations Correlator::Between() {
+  return Lags(between_.defined() ? between_ : torch::zeros_like(spectrum_), filter_length_ - 1);
 }
 
 }  // namespace stemsmith

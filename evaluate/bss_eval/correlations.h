@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "evaluate/bss_eval/stem_pair.h"
+#include "evaluate/stem_pair.h"
 
 namespace stemsmith {
 
@@ -40,17 +40,20 @@ class Correlator {
   // Of the frames [begin, end) alone. `has_silence`: of one source all channels' sum is zero
   // throughout, in its reference or in its estimate (museval 0.4.1 calls that silent).
   Correlations Stretch(std::size_t begin, std::size_t end);
-  // Of a song of the stretches [0, ends[0]), [ends[0], ends[1]) …, whose sum is `stretches`: adds
-  // what passes between neighbours. Every stretch but the last has L frames at least.
-  void AddBetween(const std::vector<std::size_t>& ends, Correlations& stretches);
+  // What passes between stretches that followed each other: with all of them, the whole song. Every
+  // stretch but the last has L − 1 frames at least.
+  Correlations Between();
 
  private:
   // Reads [from, to) as [2·I, to − from]: references and errors.
   const std::vector<double>& ReadErrors(std::size_t from, std::size_t to);
-  // Adds Σ_q conj(x[q, i]) y[q, k] of the first `blocks` of x_ and y_ to spectrum_, of pairs (i,
-  // k).
-  void AddSpectra(std::int64_t blocks);
-  Correlations TakeSpectrum(std::int64_t first_lag_at);
+  // Adds Σ_q conj(x[q, i]) y[q, k] of the first `blocks` of x_ and y_ to `sums` [pairs, F].
+  void AddSpectra(std::int64_t blocks, torch::Tensor& sums);
+  // Of `spectrum`, in which lag −(L−1) comes `from_end` frames before the end, or first.
+  Correlations Lags(const torch::Tensor& spectrum, std::int64_t from_end) const;
+  // What passes between the tail of the stretch before and the `frames` frames at `next` of each of
+  // the 2·I signals, `step` apart.
+  void AddBoundary(const double* next, std::size_t frames, std::size_t step);
 
   StemPair& song_;
   const int channels_, filter_length_;
@@ -58,8 +61,10 @@ class Correlator {
   std::vector<std::pair<int, int>> pairs_;  // channels of x and of y: references, then errors
   torch::Tensor x_, y_;                     // [blocks, I, fft_size] and [blocks, 2·I, fft_size]
   torch::Tensor x_spectra_, y_spectra_;     // of these
-  torch::Tensor spectrum_;                  // [pairs, F]
-  std::vector<float> samples_;              // as read
+  torch::Tensor spectrum_, between_;        // [pairs, F]
+  std::vector<double> tail_;                // [2·I, L − 1], the end of the stretch before
+  std::size_t tail_end_ = 0;
+  std::vector<float> samples_;  // as read
   std::vector<double> errors_;
 };
 

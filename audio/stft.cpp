@@ -120,9 +120,11 @@ std::vector<float> Stft::Inverse(std::span<const std::complex<float>> spectrum,
 }
 
 struct WindowMagnitudes::Impl {
-  explicit Impl(int n_fft)
+  Impl(int n_fft, StftWindow shape)
       : plan(MakePlan(n_fft, false)),
-        window(HannWindow(n_fft)),
+        window(shape == StftWindow::kHann
+                   ? HannWindow(n_fft)
+                   : std::vector<float>(static_cast<std::size_t>(n_fft), 1.0f)),
         block(static_cast<std::size_t>(n_fft)),
         spectrum(static_cast<std::size_t>(n_fft / 2 + 1)) {}
   Plan plan;
@@ -130,7 +132,8 @@ struct WindowMagnitudes::Impl {
   std::vector<kiss_fft_cpx> spectrum;
 };
 
-WindowMagnitudes::WindowMagnitudes(int n_fft) : impl_(std::make_unique<Impl>(n_fft)) {}
+WindowMagnitudes::WindowMagnitudes(int n_fft, StftWindow window)
+    : impl_(std::make_unique<Impl>(n_fft, window)) {}
 
 WindowMagnitudes::~WindowMagnitudes() = default;
 

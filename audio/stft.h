@@ -33,12 +33,16 @@ class Stft {
   std::unique_ptr<Impl> impl_;
 };
 
+enum class StftWindow { kHann, kRectangular };
+
 // Magnitudes of one window after another, for streams. One thread at a time.
 class WindowMagnitudes {
  public:
-  explicit WindowMagnitudes(int n_fft);  // even, at least 2
+  explicit WindowMagnitudes(int n_fft,  // even, at least 2
+                            StftWindow window = StftWindow::kHann);
   ~WindowMagnitudes();
-  // n_fft samples → F = n_fft / 2 + 1 magnitudes of their spectrum under the window above.
+  // n_fft samples → F = n_fft / 2 + 1 magnitudes of their spectrum under the window (Hann's is
+  // periodic).
   void operator()(const float* samples, float* magnitudes);
 
  private:

@@ -20,6 +20,7 @@ void AddPrepareCommand(CLI::App& app);
 void AddTrainCommand(CLI::App& app);
 void AddImportCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
+void AddEvaluateCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
 void AddDownloadCommand(CLI::App& app);

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   all.insert(all.end(), {{"train", AddTrainCommand},
                          {"import", AddImportCommand},
                          {"export", AddExportCommand},
+                         {"evaluate", AddEvaluateCommand},
                          {"inspect", AddInspectCommand},
                          {"models", AddModelsCommand},
                          {"download", AddDownloadCommand},

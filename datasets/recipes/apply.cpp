@@ -92,6 +92,8 @@ Error Unclaimed(const Recipe& recipe, const SourceStem& source, const std::strin
         "most songs have no such file: remove it, or write a recipe that names it or leaves "
         "it out with " +
         ignore;
+  } else if (!source.attributes.empty()) {  // its name says something in this song alone
+    advice = "name what it is in " + recipe.where + ", or give one stem `rest`";
   } else {
     advice = "name it in " + recipe.where + ", give one stem `rest`, leave it out with " + ignore +
              ", or say with `mixture_file` that it is the mixture";
@@ -105,10 +107,12 @@ void CheckIsUnmixed(const Recipe& recipe, const SourceStem& source, const std::s
   for (const RecipeTarget& target : recipe.targets) {
     for (const RecipeEntry& entry : target.entries) {
       if (!entry.attributes.HoldsInPart(source)) continue;
-      throw Error::Input(
-          "the source " + Described(source) + " belongs to the stem " + target.name +
-              " in part only",
-          song, "leave the song out, or name all that plays in it in one stem of " + recipe.where);
+      throw Error::Input("the source " + Described(source) + " belongs to the stem " + target.name +
+                             " in part only",
+                         song,
+                         "name all that plays in it in one entry of " +
+                             (recipe.where.empty() ? "a recipe" : recipe.where) +
+                             ", or leave the song out");
     }
   }
 }

@@ -272,14 +272,13 @@ TEST(MoisesDbLayout, HasStemsInSeveralPlacesAndRecordingsThatDiffer) {
         lengths.insert(double(info.frames) / info.sample_rate_hz);
       }
     }
+    listed.insert("data.json");
     Strings there;
     for (const auto& [file, hash] : FilesBelow(song)) there.insert(file);
-    there.erase("data.json");
     EXPECT_EQ(there, listed);
     EXPECT_GE(places["drums"], 2);
     EXPECT_GE(recordings["drums"], 3);
     EXPECT_EQ(places["bass"], 1);
-    EXPECT_GE(places["vocals"], 1);
     EXPECT_EQ(rates, (std::set<int>{44100, 48000}));
     EXPECT_EQ(channels, (std::set<int>{1, 2}));
     EXPECT_GT(*lengths.rbegin() - *lengths.begin(), 0.2);
@@ -316,9 +315,9 @@ TEST(MedleyDbLayout, IsAsPublished) {
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += audio.samples()[i];
     }
     EXPECT_EQ(Names(song / (name + "_STEMS")), stems);
-    EXPECT_EQ(Names(song / (name + "_RAW")), raws);
-    EXPECT_TRUE(instruments.contains("drum set"));
+    EXPECT_EQ(Names(song / (name + "_RAW")), raws);  // more than stems
     EXPECT_GT(raws.size(), stems.size());
+    EXPECT_TRUE(instruments.contains("drum set"));
     double difference = 0, energy = 0;
     for (std::size_t i = 0; i < sum.size(); ++i) {
       difference += std::pow(mix.samples()[i] - sum[i], 2);

@@ -87,6 +87,8 @@ def test_moisesdb_stems_are_the_sums_of_their_recordings(moisesdb, tmp_path, rat
 
 def test_medleydb_stems_are_the_sums_of_their_instruments(medleydb, tmp_path):
     songs = prepare("medleydb", medleydb, tmp_path / "cache.h5", "--metadata", medleydb / "Metadata")
+    with h5py.File(tmp_path / "cache.h5") as cache:  # what prepares it again
+        assert f"--metadata {medleydb / 'Metadata'}" in json.loads(cache["index"][()])["command"]
     assert set(songs) == names_in_splits(medleydb)
     for name, stems in songs.items():
         name = name.split("/")[1]

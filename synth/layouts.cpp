@@ -11,6 +11,8 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "synth/composer.h"
+#include "synth/medleydb.h"
+#include "synth/moisesdb.h"
 #include "synth/renderer.h"
 #include "synth/slakh.h"
 
@@ -59,6 +61,20 @@ std::string SplitsJson(const std::vector<ListedSong>& songs) {
                            {"test", nlohmann::json::array()}};
   for (const ListedSong& song : songs) splits[song.split].push_back(song.name);
   return splits.dump(1) + "\n";
+}
+
+// The same where a layout gives songs names of its own.
+std::string SplitsJson(std::vector<ListedSong> songs, std::string (*name)(const std::string&)) {
+  for (ListedSong& song : songs) song.name = name(song.name);
+  return SplitsJson(songs);
+}
+
+std::string MoisesDbSplits(const std::vector<ListedSong>& songs) {
+  return SplitsJson(songs, MoisesDbName);
+}
+
+std::string MedleyDbSplits(const std::vector<ListedSong>& songs) {
+  return SplitsJson(songs, MedleyDbName);
 }
 
 Paths PlaceInMusdbHq(const fs::path& root, const std::string& split, const std::string& song) {
@@ -143,6 +159,10 @@ const std::vector<LayoutRow>& LayoutTable() {
        "splits.json", SplitsJson},
       {"slakh", "OUT/{train,validation,test}/TrackNNNNN, an instrument a stem, mono flac",
        PlaceInSlakh, WriteSlakhTrack},
+      {"moisesdb", "OUT/moisesdb_v0.1/ID/{data.json,STEM/ID.wav}, a recording an instrument",
+       PlaceInMoisesDb, WriteMoisesDbSong, "splits.json", MoisesDbSplits},
+      {"medleydb", "OUT/Audio/SONG/{SONG_MIX.wav,SONG_STEMS,SONG_RAW}, OUT/Metadata",
+       PlaceInMedleyDb, WriteMedleyDbSong, "splits.json", MedleyDbSplits},
       {"stem_pools", "OUT/STEM/take_NNN.wav, takes that do not belong together", PlaceInPools,
        WriteTakes},
       {"csv", "OUT/songs.csv, which lists songs and the files of their stems", PlaceBesideCsv,

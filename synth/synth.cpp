@@ -146,6 +146,11 @@ void MakeSong(const LayoutRow& layout, const std::vector<fs::path>& places,
   }
   try {
     layout.write(temporaries, order);
+    // A song that has lost one of its places may still have a folder in another.
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (fs::is_directory(temporaries[i], error) && fs::is_directory(places[i], error))
+        Remove(places[i]);
+    }
     MoveIntoPlace(moves);
   } catch (...) {
     for (const fs::path& temporary : temporaries) fs::remove_all(temporary, error);

@@ -24,10 +24,14 @@ void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& read
   AddNumber(command, "--valid-fraction", reader.valid_fraction, {0, 1},
             "Share of the training songs for validation, where the dataset has no such split")
       ->capture_default_str();
-  AddNumber(command, "--seed", reader.seed, {}, "Seed for choosing validation songs")->capture_default_str();
+  AddNumber(command, "--seed", reader.seed, {}, "Seed for choosing validation songs")
+      ->capture_default_str();
   command.add_option("--splits", reader.splits,
                      "File that says which song belongs to which split: {train: [song, …], valid: "
                      "[…], test: […]}; slakh also takes SLAKH's own split files, and `original`");
+  command.add_option(
+      "--metadata", reader.metadata,
+      "Folder of the *_METADATA.yaml files of medleydb, where they do not lie beside the audio");
 }
 
 }  // namespace stemsmith

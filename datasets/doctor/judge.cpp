@@ -118,7 +118,8 @@ class Judge {
       const double difference = longest->meter->seconds() - part.meter->seconds();
       if (std::abs(difference) <= limits_.length_remark_seconds) continue;
       // What prepare refuses: the mixture does not go into the cache.
-      const bool error = &part != song_.mixture() && difference > kLengthToleranceSeconds;
+      const bool error =
+          &part != song_.mixture() && !track_.lengths_vary && difference > kLengthToleranceSeconds;
       Find(error ? Severity::kError : Severity::kRemark, "length", part.name,
            Formatted("%.3f s long, ", part.meter->seconds()) + longest->name +
                Formatted(" is %.3f s", longest->meter->seconds()),
@@ -210,7 +211,7 @@ class Judge {
   }
 
   void Mixture() {
-    if (!song_.has_mixture || !song_.whole() || song_.sources() == 0) return;
+    if (!song_.has_mixture || track_.mastered || !song_.whole() || song_.sources() == 0) return;
     std::vector<std::size_t> stems;
     for (std::size_t s = 0; s < song_.sources(); ++s) {
       if (std::find(bounces_.begin(), bounces_.end(), s) == bounces_.end()) stems.push_back(s);

@@ -51,6 +51,8 @@ std::string PrepareCommandLine(const PrepareOptions& options) {
     line += " --spectrogram " + std::to_string(options.spectrogram->n_fft) + "," +
             std::to_string(options.spectrogram->hop);
   }
+  if (!options.reader.metadata.empty())
+    line += " --metadata " + absolute(options.reader.metadata);
   if (options.reader.valid_fraction > 0) {
     line += " --valid-fraction " + Number(options.reader.valid_fraction);
   }

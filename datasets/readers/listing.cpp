@@ -48,6 +48,14 @@ void SetName(const std::string& bytes, Track& track) {
   }
 }
 
+void CheckIsFileName(const std::string& name, const std::string& where) {
+  if (!name.empty() && name != "." && name != ".." && name.find_first_of("/\\") == name.npos) {
+    return;
+  }
+  throw Error::Input("\"" + name + "\" is not the name of a file in the song's folder", where,
+                     "copy or download the metadata again");
+}
+
 void RequireFolder(const std::filesystem::path& root) {
   std::error_code error;
   if (std::filesystem::is_directory(root, error)) return;

@@ -107,6 +107,45 @@ std::vector<SplitFolder> SplitFolders(const fs::path& root) {
   return splits;
 }
 
+std::vector<SplitFolder> SongFolders(const fs::path& root, bool (*is_song)(const fs::path& folder),
+                                     ScanNotes& notes) {
+  std::vector<SplitFolder> songs;
+  for (const fs::path& entry : Entries(root)) {
+    if (!IsFolder(entry)) {
+      if (IsAudioFile(entry)) notes.Add(Unused::kLooseAudio, entry);
+      continue;
+    }
+    if (is_song(entry)) {
+      songs.push_back({entry, "train"});
+      continue;
+    }
+    const std::string split = SplitOf(entry.filename().string());
+    for (const fs::path& inner : Entries(entry)) {
+      if (!IsFolder(inner)) {
+        if (IsAudioFile(inner)) notes.Add(Unused::kLooseAudio, inner);
+      } else if (is_song(inner)) {
+        songs.push_back({inner, split.empty() ? "train" : split});
+      } else {
+        NoteFoldersWithAudio(Unused::kDeeperFolders, inner, notes);
+      }
+    }
+  }
+  return songs;
+}
+
+void NoteOtherFiles(const fs::path& folder, const Track& track, ScanNotes& notes) {
+  for (const fs::path& file : Entries(folder)) {
+    const bool used = std::any_of(track.sources.begin(), track.sources.end(),
+                                  [&](const SourceStem& source) { return source.path == file; });
+    if (used || file == track.mixture) continue;
+    if (IsAudioFile(file)) {
+      notes.Add(Unused::kOtherAudio, file);
+    } else {
+      NoteUnknownFile(file, notes);
+    }
+  }
+}
+
 void NoteBesideSplits(const fs::path& root, const std::vector<SplitFolder>& splits,
                       ScanNotes& notes) {
   for (const fs::path& entry : Entries(root)) {

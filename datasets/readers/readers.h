@@ -17,6 +17,10 @@ std::vector<Track> ScanMusdb18(const ReaderOptions& options, ScanNotes& notes);
 std::vector<Track> ScanMusdb18Hq(const ReaderOptions& options, ScanNotes& notes);
 // ROOT/{train,validation,test}/TrackNNNNN/{metadata.yaml,mix.flac,stems/SNN.flac}
 std::vector<Track> ScanSlakh(const ReaderOptions& options, ScanNotes& notes);
+// ROOT/[<provider>/]<id>/{data.json,<stem>/<id>.wav}
+std::vector<Track> ScanMoisesDb(const ReaderOptions& options, ScanNotes& notes);
+// ROOT/[Audio/]<song>/{<song>_MIX.wav,<song>_STEMS/<song>_STEM_NN.wav}, <song>_METADATA.yaml
+std::vector<Track> ScanMedleyDb(const ReaderOptions& options, ScanNotes& notes);
 // ROOT/[train|valid|test/]<stem>/<take>.<any audio>
 std::vector<Track> ScanStemPools(const ReaderOptions& options, ScanNotes& notes);
 // A table with a column per stem and a row per song.
@@ -48,6 +52,16 @@ std::vector<SplitFolder> SplitFolders(const std::filesystem::path& root);
 // Notes what lies in `root` beside the splits.
 void NoteBesideSplits(const std::filesystem::path& root, const std::vector<SplitFolder>& splits,
                       ScanNotes& notes);
+// The folders that `is_song` accepts in `root` or one level below it, where the folder between may
+// name their split; they are for training elsewhere. Notes what else holds audio.
+std::vector<SplitFolder> SongFolders(const std::filesystem::path& root,
+                                     bool (*is_song)(const std::filesystem::path& folder),
+                                     ScanNotes& notes);
+// Notes files in `folder` that are neither a source of the song nor its mixture.
+void NoteOtherFiles(const std::filesystem::path& folder, const Track& track, ScanNotes& notes);
+// A song's metadata name files that lie in a folder of the song: throws Error at `where` for a name
+// that leads out of it ("../x.wav", "/x.wav"), and for an empty one.
+void CheckIsFileName(const std::string& name, const std::string& where);
 // "no songs found", with what was looked for and what was seen instead.
 Error NothingFound(const std::string& what, const std::filesystem::path& root,
                    const std::string& expected, const ScanNotes& notes);

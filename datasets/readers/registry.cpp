@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/file_content.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
 
@@ -18,6 +19,11 @@ const std::vector<ReaderRow>& ReaderTable() {
        ScanMusdb18Hq},
       {"slakh", "ROOT/{train,validation,test}/TrackNNNNN/{metadata.yaml,mix.flac,stems/SNN.flac}",
        ScanSlakh},
+      {"moisesdb", "ROOT/[<provider>/]<id>/{data.json,<stem>/<id>.wav}", ScanMoisesDb},
+      {"medleydb",
+       "ROOT/[Audio/]<song>/{<song>_MIX.wav,<song>_STEMS/<song>_STEM_NN.wav}; "
+       "<song>_METADATA.yaml there or elsewhere",
+       ScanMedleyDb, true},
       {"stem_pools", "ROOT/[train|valid|test/]<stem>/<take>.<any audio format>", ScanStemPools},
       {"csv", "ROOT is a table: a column of files per stem, a row per song", ScanCsv},
   };
@@ -28,8 +34,12 @@ std::vector<Track> ScanDataset(const std::string& kind, const ReaderOptions& opt
                                std::vector<UnusedThings>* notes) {
   CheckContent(options.root, FileUse::kDatasetRoot);
   ScanNotes unused(DatasetFolder(options));
-  std::vector<Track> tracks =
-      FindRow(ReaderTable(), kind, "kind of dataset", "").scan(options, unused);
+  const ReaderRow& row = FindRow(ReaderTable(), kind, "kind of dataset", "");
+  if (!options.metadata.empty() && !row.takes_metadata) {
+    throw Error::Usage("the layout " + kind + " has no metadata apart from its audio",
+                       options.metadata.string(), "leave out " + Option("metadata"));
+  }
+  std::vector<Track> tracks = row.scan(options, unused);
   if (notes != nullptr) *notes = unused.List();
   return tracks;
 }

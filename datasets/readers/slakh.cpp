@@ -97,16 +97,7 @@ void ReadMetadata(const fs::path& song, Track& track) {
 
 void NoteUnused(const fs::path& song, const Track& track, ScanNotes& notes) {
   if (track.problem || !IsFolder(song / "stems")) return;
-  for (const fs::path& file : Entries(song / "stems")) {
-    const bool used = std::any_of(track.sources.begin(), track.sources.end(),
-                                  [&](const SourceStem& source) { return source.path == file; });
-    if (used) continue;
-    if (IsAudioFile(file)) {
-      notes.Add(Unused::kOtherAudio, file);
-    } else {
-      NoteUnknownFile(file, notes);
-    }
-  }
+  NoteOtherFiles(song / "stems", track, notes);
 }
 
 Track TrackOf(const fs::path& folder, const std::string& split, ScanNotes& notes) {

@@ -19,12 +19,14 @@ struct SourceStem {
   std::string name;  // "drums", "S03", …
   std::filesystem::path path;
   int stream = kDefaultStream;  // audio stream in the file (stem.mp4)
-  // What a recipe may select by (SLAKH: inst_class, program, is_drum, plugin); empty elsewhere.
+  // What a recipe may select by, as the dataset describes it (docs/datasets.md): SLAKH inst_class,
+  // program, is_drum and plugin, MoisesDB stem and instrument, MedleyDB instrument (one for each
+  // instrument that plays) and component; empty elsewhere.
   std::vector<std::pair<std::string, std::string>> attributes;
   int file_streams = 0;  // audio streams that the file must have; 0: any number
   std::string language;  // of the stream, where that is the default (DecodeOptions::language)
 
-  // The value of an attribute, null where the source has none of that name.
+  // The first value of an attribute, null where the source has none of that name.
   const std::string* Attribute(const std::string& key) const {
     for (const auto& [known, value] : attributes) {
       if (known == key) return &value;
@@ -43,6 +45,10 @@ struct Track {
   // The sources have nothing to do with each other (stem_pools): they may differ in length, and
   // shorter ones start over until the longest has ended.
   bool unrelated_takes = false;
+  // Sources are as long as they are (MoisesDB): however short one is, silence follows its end.
+  bool lengths_vary = false;
+  // The recorded mixture has been mastered (MedleyDB): the sources need not add up to it.
+  bool mastered = false;
   // Why this song cannot be used. The others can: who prepares the dataset reports it and goes on.
   std::optional<Error> problem;
 };
@@ -57,6 +63,9 @@ struct ReaderOptions {
   // A file that says which song belongs to which split, instead of the folders (docs/datasets.md);
   // for slakh also the word "original". Empty: none.
   std::filesystem::path splits;
+  // Where the metadata of the songs lie, of layouts where they may lie apart from the audio
+  // (ReaderRow::takes_metadata). Empty: beside the audio.
+  std::filesystem::path metadata;
 };
 
 // One row of the table in readers/registry.cpp; scan lists tracks without decoding, sorted by split
@@ -65,6 +74,7 @@ struct ReaderRow {
   const char* name;
   const char* summary;
   std::vector<Track> (*scan)(const ReaderOptions& options, ScanNotes& notes);
+  bool takes_metadata = false;  // ReaderOptions::metadata; for others it is an error
 };
 const std::vector<ReaderRow>& ReaderTable();
 // The folder that the paths of a dataset are remembered relative to.

@@ -21,9 +21,16 @@ bool Matches(const RecipeEntry& entry, const SourceStem& source) {
   return entry.glob && fnmatch(entry.pattern.c_str(), source.name.c_str(), 0) == 0;
 }
 
-// "S03" (Guitar, program 30)
+// "S03" (Guitar, program 30), "S05" (male singer, tambourine)
 std::string Described(const SourceStem& source) {
   std::string text = "\"" + source.name + "\"";
+  std::vector<std::string> instruments;
+  for (const auto& [key, value] : source.attributes) {
+    if (key == "instrument") instruments.push_back(value);
+  }
+  // MoisesDB's names say it already.
+  if (!instruments.empty() && source.Attribute("stem") == nullptr)
+    text += " (" + JoinNames(instruments) + ")";
   if (const std::string* inst_class = source.Attribute("inst_class")) {
     text += " (" + *inst_class;
     if (const std::string* program = source.Attribute("program")) text += ", program " + *program;
@@ -85,11 +92,29 @@ Error Unclaimed(const Recipe& recipe, const SourceStem& source, const std::strin
         "most songs have no such file: remove it, or write a recipe that names it or leaves "
         "it out with " +
         ignore;
+  } else if (!source.attributes.empty()) {  // its name says something in this song alone
+    advice = "name what it is in " + recipe.where + ", or give one stem `rest`";
   } else {
     advice = "name it in " + recipe.where + ", give one stem `rest`, leave it out with " + ignore +
              ", or say with `mixture_file` that it is the mixture";
   }
   return Error::Input(what, song, advice);
+}
+
+// A source in which instruments of several stems play together goes to none of them, nor to the
+// rest.
+void CheckIsUnmixed(const Recipe& recipe, const SourceStem& source, const std::string& song) {
+  for (const RecipeTarget& target : recipe.targets) {
+    for (const RecipeEntry& entry : target.entries) {
+      if (!entry.attributes.HoldsInPart(source)) continue;
+      throw Error::Input("the source " + Described(source) + " belongs to the stem " + target.name +
+                             " in part only",
+                         song,
+                         "name all that plays in it in one entry of " +
+                             (recipe.where.empty() ? "a recipe" : recipe.where) +
+                             ", or leave the song out");
+    }
+  }
 }
 
 // `mixture_file`: the source that it names is the mixture, whatever the reader took for it.
@@ -238,6 +263,7 @@ TrackMix ApplyRecipe(const Recipe& recipe, const Track& track) {
   }
   for (std::size_t s = 0; s < track.sources.size(); ++s) {
     if (owner[s] >= 0 || IsMixtureName(track.sources[s].name)) continue;
+    CheckIsUnmixed(recipe, track.sources[s], song);
     if (rest != nullptr) {
       claim(s, static_cast<std::size_t>(rest_target), rest->gain_db);
       continue;

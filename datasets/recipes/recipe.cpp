@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "core/error.h"
@@ -18,17 +19,37 @@ namespace {
 constexpr char kRest[] = "rest";
 constexpr double kLowestGainDb = -120, kHighestGainDb = 60;
 constexpr int kHighestProgram = 128;  // SLAKH's number for drums
+// What of a dataset's description is text.
+constexpr std::array kTextAttributes{"inst_class", "plugin", "stem", "instrument", "component"};
+// Those by which sources are sorted where there is no recipe; a dataset has one of them, or none.
+constexpr std::array kClassAttributes{"inst_class", "stem", "instrument"};
 
 bool IsGlob(const std::string& pattern) {
   return pattern.find_first_of("*?[") != std::string::npos;
 }
 
-// As a name, or where it is one as a glob; case does not matter.
+// How many values of the attribute the source has, and how many of them fit one of the patterns: as
+// a name, or where it is one as a glob; case does not matter.
+struct Fit {
+  int values = 0, fitting = 0;
+};
+
 bool MatchesAny(const std::vector<std::string>& patterns, const std::string& value) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
     return strcasecmp(pattern.c_str(), value.c_str()) == 0 ||
            (IsGlob(pattern) && fnmatch(pattern.c_str(), value.c_str(), FNM_CASEFOLD) == 0);
   });
+}
+
+Fit FitOf(const SourceStem& source, const std::string& attribute,
+          const std::vector<std::string>& patterns) {
+  Fit fit;
+  for (const auto& [key, value] : source.attributes) {
+    if (key != attribute) continue;
+    ++fit.values;
+    fit.fitting += MatchesAny(patterns, value);
+  }
+  return fit;
 }
 
 RecipeEntry EntryOf(const std::string& pattern, const std::string& where) {
@@ -65,8 +86,15 @@ std::vector<std::pair<int, int>> ProgramsOf(const Config& config) {
 
 AttributeSelector SelectorOf(const Config& config) {
   AttributeSelector selector;
-  if (config.Has("inst_class")) selector.inst_classes = config.Strings("inst_class");
-  if (config.Has("plugin")) selector.plugins = config.Strings("plugin");
+  for (const char* key : kTextAttributes) {
+    if (!config.Has(key)) continue;
+    std::vector<std::string> patterns = config.Strings(key);
+    // MoisesDB writes "other_keys" and "other keys", and its reader the latter.
+    if (key == std::string("stem") || key == std::string("instrument")) {
+      for (std::string& pattern : patterns) std::replace(pattern.begin(), pattern.end(), '_', ' ');
+    }
+    selector.texts.emplace_back(key, std::move(patterns));
+  }
   if (config.Has("program")) selector.programs = ProgramsOf(config);
   if (config.Has("is_drum")) selector.is_drum = config.Bool("is_drum", false);
   return selector;
@@ -190,14 +218,15 @@ Recipe FromConfig(const Config& config, const std::string& where) {
   return recipe;
 }
 
-// A target for every class of instrument that a source has; none where no source says its own.
-Recipe RecipeByClass(const std::vector<Track>& tracks) {
+// A target for every value of the attribute that a source has; none where no source has it. What
+// several classes share belongs to none.
+Recipe RecipeByClass(const std::vector<Track>& tracks, const char* attribute) {
   std::map<std::string, std::string> classes;  // by their name in lower case, which is the same
   for (const Track& track : tracks) {
     if (track.problem) continue;
     for (const SourceStem& source : track.sources) {
-      const std::string* inst_class = source.Attribute("inst_class");
-      if (inst_class == nullptr) continue;
+      const std::string* inst_class = source.Attribute(attribute);
+      if (inst_class == nullptr || FitOf(source, attribute, {"*"}).values > 1) continue;
       std::string lower = *inst_class;
       for (char& c : lower) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -211,7 +240,7 @@ Recipe RecipeByClass(const std::vector<Track>& tracks) {
     std::replace(name.begin(), name.end(), '/', '-');  // a stem's name becomes a file's
     RecipeEntry entry;
     entry.optional = true;
-    entry.attributes.inst_classes = {inst_class};
+    entry.attributes.texts = {{attribute, {inst_class}}};
     recipe.targets.push_back({name, {entry}});
   }
   return recipe;
@@ -219,16 +248,13 @@ Recipe RecipeByClass(const std::vector<Track>& tracks) {
 
 }  // namespace
 
-bool AttributeSelector::empty() const {
-  return inst_classes.empty() && programs.empty() && plugins.empty() && !is_drum;
-}
+bool AttributeSelector::empty() const { return texts.empty() && programs.empty() && !is_drum; }
 
 bool AttributeSelector::Holds(const SourceStem& source) const {
-  const auto holds = [&](const char* name, const std::vector<std::string>& patterns) {
-    const std::string* value = source.Attribute(name);
-    return patterns.empty() || (value != nullptr && MatchesAny(patterns, *value));
-  };
-  if (!holds("inst_class", inst_classes) || !holds("plugin", plugins)) return false;
+  for (const auto& [attribute, patterns] : texts) {
+    const Fit fit = FitOf(source, attribute, patterns);
+    if (fit.values == 0 || fit.fitting < fit.values) return false;
+  }
   if (is_drum) {
     const std::string* value = source.Attribute("is_drum");
     if (value == nullptr || (*value == "true") != *is_drum) return false;
@@ -239,6 +265,13 @@ bool AttributeSelector::Holds(const SourceStem& source) const {
   const int program = NumberIn<int>(*value, {}).value_or(-1);
   return std::any_of(programs.begin(), programs.end(), [&](const std::pair<int, int>& range) {
     return program >= range.first && program <= range.second;
+  });
+}
+
+bool AttributeSelector::HoldsInPart(const SourceStem& source) const {
+  return std::any_of(texts.begin(), texts.end(), [&](const auto& text) {
+    const Fit fit = FitOf(source, text.first, text.second);
+    return fit.fitting > 0 && fit.fitting < fit.values;
   });
 }
 
@@ -267,7 +300,10 @@ Recipe ParseRecipe(const std::string& text, const std::string& name) {
 }
 
 Recipe DefaultRecipe(const std::vector<Track>& tracks) {
-  if (Recipe by_class = RecipeByClass(tracks); !by_class.targets.empty()) return by_class;
+  for (const char* attribute : kClassAttributes) {
+    if (Recipe by_class = RecipeByClass(tracks, attribute); !by_class.targets.empty())
+      return by_class;
+  }
   std::map<std::string, std::size_t> counts;
   std::size_t songs = 0;
   for (const Track& track : tracks) {

@@ -13,15 +13,18 @@
 namespace stemsmith {
 
 // Sources by what their dataset says of them (SourceStem::attributes). Of a list any item may hold;
-// what is empty does not matter; the rest must all hold. Upper and lower case are alike.
+// what is empty does not matter; the rest must all hold. Upper and lower case are alike. Of a
+// source with several values of an attribute (instruments that play together) each must hold.
 struct AttributeSelector {
-  std::vector<std::string> inst_classes;      // names or globs
+  // Attribute and names or globs: inst_class, plugin, stem, instrument, component.
+  std::vector<std::pair<std::string, std::vector<std::string>>> texts;
   std::vector<std::pair<int, int>> programs;  // General MIDI numbers from 0, first and last
-  std::vector<std::string> plugins;           // names or globs
   std::optional<bool> is_drum;
 
   bool empty() const;
   bool Holds(const SourceStem& source) const;
+  // Whether some, but not all, values of an attribute of the source hold.
+  bool HoldsInPart(const SourceStem& source) const;
 };
 
 // One entry of a target: sources by name or glob (* ? [abc]), by attribute, or `rest` for what no
@@ -77,7 +80,8 @@ Recipe ParseRecipe(const std::string& text, const std::string& name);
 
 // What is used without a recipe: every source name that at least half the songs have is a target of
 // its own, drums, bass, other and vocals first, the rest by name. Where the sources say their class
-// of instrument (slakh), every class is a target instead, silent in songs without it.
+// of instrument (slakh: inst_class, moisesdb: stem, medleydb: instrument), every class is a target
+// instead, silent in songs without it.
 Recipe DefaultRecipe(const std::vector<Track>& tracks);
 
 // A recipe applied to one song: per target the sources that are summed, in the song's order.

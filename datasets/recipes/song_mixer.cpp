@@ -261,7 +261,7 @@ struct SongMixer::Impl {
 
   // Lengths in seconds, negative where unknown.
   void CheckLengths(const std::vector<double>& seconds) const {
-    if (track.unrelated_takes) return;
+    if (track.unrelated_takes || track.lengths_vary) return;
     std::size_t shortest = seconds.size(), longest = seconds.size();
     for (std::size_t s = 0; s < seconds.size(); ++s) {
       if (seconds[s] < 0) continue;

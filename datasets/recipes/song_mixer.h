@@ -15,7 +15,8 @@
 
 namespace stemsmith {
 
-// Sources of a song may differ in length by this much; shorter ones end in silence.
+// Sources of a song may differ in length by this much (by any length where Track::lengths_vary);
+// shorter ones end in silence.
 inline constexpr double kLengthToleranceSeconds = 0.1;
 
 struct SongMixerOptions {

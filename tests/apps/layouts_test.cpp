@@ -54,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(Layouts, EveryLayout,
                                            Layout{"musdb18hq", "drums-accompaniment.yaml"},
                                            Layout{"slakh",
                                                   "slakh-bass-drums-guitar-piano-rest.yaml"},
+                                           Layout{"moisesdb", "moisesdb-four-stems.yaml"},
+                                           Layout{"medleydb", "medleydb-four-stems.yaml"},
                                            Layout{"stem_pools", ""}, Layout{"csv", ""}),
                          [](const auto& info) { return std::string(info.param.kind); });
 

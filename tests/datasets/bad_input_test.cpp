@@ -89,6 +89,29 @@ std::vector<Layout> Layouts() {
          return song / "stems" / "S00.flac";
        },
        false},
+      {"moisesdb",
+       [](const fs::path& root, const std::string& split, const std::string& name,
+          std::uint64_t seed) {
+         const fs::path song = root / split / name;
+         WriteText(song / "data.json",
+                   R"({"stems": [{"stemName": "drums", "tracks": [{"id": "a"}]},)"
+                   R"( {"stemName": "bass", "tracks": [{"id": "b"}]}]})");
+         WriteWav(song / "drums" / "a.wav", seed);
+         WriteWav(song / "bass" / "b.wav", seed + 1);
+         return song / "drums" / "a.wav";
+       }},
+      {"medleydb",
+       [](const fs::path& root, const std::string& split, const std::string& name,
+          std::uint64_t seed) {
+         const fs::path song = root / split / name;
+         WriteText(song / (name + "_METADATA.yaml"),
+                   "stem_dir: stems\nmix_filename: mix.wav\nstems:\n"
+                   "  S01: {filename: 1.wav, instrument: drum set}\n"
+                   "  S02: {filename: 2.wav, instrument: electric bass}\n");
+         WriteWav(song / "stems" / "1.wav", seed);
+         WriteWav(song / "stems" / "2.wav", seed + 1);
+         return song / "stems" / "1.wav";
+       }},
       // Songs are takes lined up; the layout has no names of songs.
       {"stem_pools",
        [](const fs::path& root, const std::string&, const std::string& name, std::uint64_t seed) {

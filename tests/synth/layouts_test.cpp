@@ -99,11 +99,11 @@ TEST_P(EveryLayout, IsRemovedWholeByForce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, EveryLayout,
-                         ::testing::Values("folders", "musdb18", "musdb18hq", "slakh", "stem_pools",
-                                           "csv"),
+                         ::testing::Values("folders", "musdb18", "musdb18hq", "slakh", "moisesdb",
+                                           "medleydb", "stem_pools", "csv"),
                          [](const auto& info) { return info.param; });
 
-TEST(EveryLayout, IsInTheTestsAbove) { EXPECT_EQ(LayoutTable().size(), 6u); }
+TEST(EveryLayout, IsInTheTestsAbove) { EXPECT_EQ(LayoutTable().size(), 8u); }
 
 TEST(Musdb18Layout, HoldsMixtureDrumsBassOtherVocalsInTrainAndTest) {
   const testing::TemporaryFolder folder;
@@ -239,6 +239,94 @@ TEST(SlakhLayout, IsAsPublished) {
   }
   EXPECT_EQ(uuids.size(), 3u);
   EXPECT_GE(unrendered, 1);
+}
+
+TEST(MoisesDbLayout, HasStemsInSeveralPlacesAndRecordingsThatDiffer) {
+  const testing::TemporaryFolder folder;
+  const SynthOptions options = Small(folder / "songs", "moisesdb", 3);
+  MakeSongs(options);
+  EXPECT_EQ(Names(options.out), (Strings{"moisesdb_v0.1", "splits.json", "synth.json"}));
+  const YAML::Node splits = YAML::LoadFile((options.out / "splits.json").string());
+  for (const char* split : {"train", "valid", "test"}) {
+    ASSERT_EQ(splits[split].size(), 1u);
+    const fs::path song = options.out / "moisesdb_v0.1" / splits[split][0].as<std::string>();
+    const YAML::Node metadata = YAML::LoadFile((song / "data.json").string());
+    EXPECT_EQ(Keys(metadata), (Strings{"song", "artist", "genre", "stems"}));
+    Strings listed;
+    std::map<std::string, int> places, recordings;
+    std::set<int> rates, channels;
+    std::set<double> lengths;
+    for (const YAML::Node& stem : metadata["stems"]) {
+      EXPECT_EQ(Keys(stem), (Strings{"id", "stemName", "tracks"}));
+      const auto name = stem["stemName"].as<std::string>();
+      ++places[name];
+      for (const YAML::Node& recording : stem["tracks"]) {
+        EXPECT_EQ(Keys(recording), (Strings{"id", "trackType", "type", "extension", "has_bleed"}));
+        ++recordings[name];
+        const std::string file = name + "/" + recording["id"].as<std::string>() + "." +
+                                 recording["extension"].as<std::string>();
+        listed.insert(file);
+        const AudioInfo info = OpenAudio(song / file)->info();
+        rates.insert(info.sample_rate_hz);
+        channels.insert(info.channels);
+        lengths.insert(double(info.frames) / info.sample_rate_hz);
+      }
+    }
+    listed.insert("data.json");
+    Strings there;
+    for (const auto& [file, hash] : FilesBelow(song)) there.insert(file);
+    EXPECT_EQ(there, listed);
+    EXPECT_GE(places["drums"], 2);
+    EXPECT_GE(recordings["drums"], 3);
+    EXPECT_EQ(places["bass"], 1);
+    EXPECT_EQ(rates, (std::set<int>{44100, 48000}));
+    EXPECT_EQ(channels, (std::set<int>{1, 2}));
+    EXPECT_GT(*lengths.rbegin() - *lengths.begin(), 0.2);
+    EXPECT_LE(*lengths.rbegin(), options.seconds + 0.51);
+  }
+}
+
+TEST(MedleyDbLayout, IsAsPublished) {
+  const testing::TemporaryFolder folder;
+  const SynthOptions options = Small(folder / "songs", "medleydb", 2);
+  MakeSongs(options);
+  EXPECT_EQ(Names(options.out), (Strings{"Audio", "Metadata", "splits.json", "synth.json"}));
+  EXPECT_EQ(Names(options.out / "Audio").size(), 2u);
+  for (const std::string& name : Names(options.out / "Audio")) {
+    const YAML::Node metadata =
+        YAML::LoadFile((options.out / "Metadata" / (name + "_METADATA.yaml")).string());
+    EXPECT_EQ(Keys(metadata),
+              (Strings{"album", "artist", "composer", "excerpt", "genre", "has_bleed",
+                       "instrumental", "mix_filename", "origin", "producer", "raw_dir", "stem_dir",
+                       "stems", "title", "version", "website"}));
+    const fs::path song = options.out / "Audio" / name;
+    EXPECT_EQ(Names(song), (Strings{name + "_MIX.wav", name + "_STEMS", name + "_RAW"}));
+    const AudioBuffer mix = Audio(song / metadata["mix_filename"].as<std::string>());
+    std::vector<double> sum(mix.samples().size());
+    Strings stems, raws, instruments;
+    for (const auto& entry : metadata["stems"]) {
+      const YAML::Node stem = entry.second;
+      EXPECT_EQ(Keys(stem), (Strings{"component", "filename", "instrument", "raw"}));
+      stems.insert(stem["filename"].as<std::string>());
+      instruments.insert(stem["instrument"].as<std::string>());
+      for (const auto& raw : stem["raw"]) raws.insert(raw.second["filename"].as<std::string>());
+      const AudioBuffer audio = Audio(song / (name + "_STEMS") / *stems.rbegin());
+      ASSERT_EQ(audio.samples().size(), sum.size());
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += audio.samples()[i];
+    }
+    EXPECT_EQ(Names(song / (name + "_STEMS")), stems);
+    EXPECT_EQ(Names(song / (name + "_RAW")), raws);  // more than stems
+    EXPECT_GT(raws.size(), stems.size());
+    EXPECT_TRUE(instruments.contains("drum set"));
+    double difference = 0, energy = 0;
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      difference += std::pow(mix.samples()[i] - sum[i], 2);
+      energy += sum[i] * sum[i];
+    }
+    const double residual_db = 10 * std::log10(difference / energy);
+    EXPECT_GT(residual_db, -20) << name;  // mastered
+    EXPECT_LT(residual_db, -5) << name;
+  }
 }
 
 // The share of the energy of `a` that `b` explains.

@@ -54,8 +54,9 @@ class DoctorGolden : public DoctorTest {
     writer.Write(block.data(), stems[0].frames());
     writer.Finish();
   }
-  void Expect(const std::string& kind) {
-    const DoctorOptions options = Options(kind);
+  void Expect(const std::string& kind, const fs::path& recipe = {}) {
+    DoctorOptions options = Options(kind);
+    options.recipe = recipe;
     std::string text =
         ShowOptions(DoctorText(options, ExamineDataset(options), false), OptionStyle::kFlag);
     const std::string root = root_.path().string();
@@ -151,6 +152,51 @@ TEST_F(DoctorGolden, Slakh) {
   Text("train/Track00001/stems/S07.flac", "unused");
   Text("train/Leftovers/one.flac", "unused");
   Expect("slakh");
+}
+
+TEST_F(DoctorGolden, MoisesDb) {
+  const std::string metadata =
+      R"({"stems": [{"stemName": "drums", "tracks": [{"id": "a", "trackType": "kick drum"}]},)"
+      R"( {"stemName": "bass", "tracks": [{"id": "b", "trackType": "bass guitar"}]},)"
+      R"( {"stemName": "drums", "tracks": [{"id": "c", "trackType": "cymbals"}]}]})";
+  std::uint64_t seed = 500;
+  for (const char digit : {'1', '2', '3', '4'}) {
+    const std::string song =
+        "moisesdb_v0.1/0000000" + std::string(1, digit) + "-0000-8000-8000-000000000000/";
+    Text(song + "data.json", metadata);
+    Write(song + "drums/a.wav", Notes(seed++));
+    Write(song + "bass/b.wav", Notes(seed++, 3, 44100), SampleFormat::kInt16, 44100);
+    Write(song + "drums/c.wav", Notes(seed++));
+    if (digit == '2') Text(song + "data.json", "{");
+    if (digit == '3') fs::remove(root_ / (song + "bass/b.wav"));
+    if (digit == '4') Text(song + "drums/c.wav", "");
+    if (digit == '1') Text(song + "drums/d.wav", "unused");
+  }
+  Expect("moisesdb");
+}
+
+TEST_F(DoctorGolden, MedleyDb) {
+  std::uint64_t seed = 600;
+  for (const std::string song : {"A_Good", "A_Damaged", "A_Lacking", "A_Unsaid"}) {
+    if (song != "A_Unsaid") {
+      Text("Metadata/" + song + "_METADATA.yaml",
+           "mix_filename: " + song + "_MIX.wav\nstem_dir: " + song +
+               "_STEMS\nstems:\n  S01: {filename: 1.wav, instrument: electric bass}\n"
+               "  S02: {filename: 2.wav, instrument: [male singer, vocalists]}\n"
+               "  S03: {filename: 3.wav, instrument: male singer}\n");
+    }
+    const std::string folder = "Audio/" + song + "/" + song;
+    for (const char* stem : {"1", "2", "3"})
+      Write(folder + "_STEMS/" + stem + ".wav", Notes(seed++));
+    Write(folder + "_MIX.wav", Notes(seed++));  // mastered beyond recognition
+  }
+  CutInHalf("Audio/A_Damaged/A_Damaged_STEMS/1.wav");
+  fs::remove(root_ / "Audio/A_Lacking/A_Lacking_STEMS/3.wav");
+  Text("Audio/A_Good/A_Good_STEMS/4.wav", "unused");
+  Text(
+      "recipe.yaml",
+      "stems: {bass: {instrument: electric bass}, voices: {instrument: [male singer, vocalists]}}");
+  Expect("medleydb", root_ / "recipe.yaml");
 }
 
 TEST_F(DoctorGolden, StemPools) {

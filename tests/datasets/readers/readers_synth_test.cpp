@@ -42,8 +42,8 @@ TEST_P(DemoSongs, ArePreparedWithSoundInEveryStem) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, DemoSongs,
-                         ::testing::Values("folders", "musdb18", "musdb18hq", "slakh", "stem_pools",
-                                           "csv"));
+                         ::testing::Values("folders", "musdb18", "musdb18hq", "slakh", "moisesdb",
+                                           "medleydb", "stem_pools", "csv"));
 
 }  // namespace
 }  // namespace stemsmith

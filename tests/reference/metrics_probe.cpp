@@ -2,7 +2,8 @@
 // job per line, a JSON object: `file` (float32, planar: the channels of all references, then of all
 // estimates), `sources`, `channels`, `frames`, and the fields of BssEvalOptions that differ from
 // version 4. Each is answered with a line: {sdr, isr, sir, sar: [S][W], order, iterations,
-// last_gain, dependent_channels, seconds}, NaN as null and infinity as 1e999; or {error}.
+// last_gain, dependent_channels, seconds}, NaN as null and infinity as 1e999; with `metrics`, names
+// of SongMetricTable(), and `sample_rate_hz` instead {METRIC: [S]}; or {error}.
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "evaluate/bss_eval/bss_eval.h"
+#include "evaluate/songs/evaluation.h"
 
 namespace stemsmith {
 namespace {
@@ -57,8 +59,25 @@ std::string Numbers(const std::vector<std::vector<double>>& rows) {
   return "[" + text + "]";
 }
 
+std::string Numbers(const std::vector<double>& row) {
+  const std::string rows = Numbers(std::vector<std::vector<double>>{row});
+  return rows.substr(1, rows.size() - 2);
+}
+
+std::string RunMetrics(RawPair& song, const json& job) {
+  EvaluationOptions options;
+  options.song_metrics = job["metrics"].get<std::vector<std::string>>();
+  const std::vector<std::string> stems(static_cast<std::size_t>(song.sources()), "stem");
+  std::string text;
+  for (const auto& [metric, figures] :
+       EvaluateSong(song, job["sample_rate_hz"], "song", stems, options).figures)
+    text += (text.empty() ? "\"" : ",\"") + metric + "\":" + Numbers(figures);
+  return "{" + text + "}";
+}
+
 std::string Run(const json& job) {
   RawPair song(job);
+  if (job.contains("metrics")) return RunMetrics(song, job);
   BssEvalOptions options;
   options.window = job.value("window", options.window);
   options.hop = job.value("hop", options.hop);

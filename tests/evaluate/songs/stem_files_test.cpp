@@ -22,7 +22,9 @@ constexpr int kRate = 8000;
 class StemFilesTest : public ::testing::Test {
  protected:
   std::filesystem::path Write(const std::string& name, const AudioBuffer& audio, int rate = kRate) {
-    WriteAudio(folder_ / name, audio, rate, {.bits = 32});
+    EncodeOptions options;
+    options.sample_format = SampleFormat::kFloat32;
+    WriteAudio(folder_ / name, audio, rate, options);
     return folder_ / name;
   }
   SongFiles Song(const std::filesystem::path& estimate) {

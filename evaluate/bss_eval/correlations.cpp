@@ -9,6 +9,7 @@ namespace stemsmith {
 namespace {
 
 constexpr std::int64_t kBlocksAtOnce = 8, kTileBins = 32;
+constexpr std::int64_t kPlane = 2 * kTileBins;  // re of a tile, then im
 
 // A power of two, of which the lags are a quarter: large enough that they add little, small enough
 // for a processor's cache and for the transforms back, one for each pair.
@@ -16,20 +17,46 @@ std::int64_t FftSize(int filter_length) {
   return static_cast<std::int64_t>(std::bit_ceil(8 * static_cast<std::size_t>(filter_length)));
 }
 
-// sums[f] += Σ_q conj(x[q][f]) y[q][f] over `bins` bins; re and im in turns, blocks a step apart.
-STEMSMITH_VECTOR_CLONES void AddProducts(const double* x, std::int64_t x_step, const double* y,
-                                         std::int64_t y_step, std::int64_t blocks,
-                                         std::int64_t bins, double* sums) {
-  double re[kTileBins] = {}, im[kTileBins] = {};
-  for (std::int64_t q = 0; q < blocks; ++q, x += x_step, y += y_step) {
+using Vector = double __attribute__((vector_size(32), aligned(8)));
+const Vector& At(const double* values) { return *reinterpret_cast<const Vector*>(values); }
+
+// The sums Σ_q conj(x[q, i]) y[q, k] of a tile of `bins` bins for all pairs (i, k). x [blocks, I,
+// F] and y [blocks, 2·I, F] from the tile's first bin on, sums [pairs, F] likewise; re and im in
+// turns. `tiles` has room for the tiles of all rows of x and y.
+STEMSMITH_VECTOR_CLONES void AddProducts(const double* x, const double* y, std::int64_t blocks,
+                                         std::int64_t channels,
+                                         const std::vector<std::pair<int, int>>& pairs,
+                                         std::int64_t bins, std::int64_t all, double* tiles,
+                                         double* sums) {
+  const std::int64_t x_rows = blocks * channels;
+  double* const y_tiles = tiles + x_rows * kPlane;
+  for (std::int64_t row = 0; row < 3 * x_rows; ++row) {
+    const double* from = row < x_rows ? x + 2 * row * all : y + 2 * (row - x_rows) * all;
     for (std::int64_t f = 0; f < bins; ++f) {
-      re[f] += x[2 * f] * y[2 * f] + x[2 * f + 1] * y[2 * f + 1];
-      im[f] += x[2 * f] * y[2 * f + 1] - x[2 * f + 1] * y[2 * f];
+      tiles[row * kPlane + f] = from[2 * f];
+      tiles[row * kPlane + kTileBins + f] = from[2 * f + 1];
     }
   }
-  for (std::int64_t f = 0; f < bins; ++f) {
-    sums[2 * f] += re[f];
-    sums[2 * f + 1] += im[f];
+  for (const auto& [i, k] : pairs) {
+    for (std::int64_t f = 0; f < kTileBins; f += 8) {
+      Vector re[2] = {}, im[2] = {};
+      const double *xq = tiles + i * kPlane + f, *yq = y_tiles + k * kPlane + f;
+      for (std::int64_t q = 0; q < blocks; ++q) {
+        for (int half = 0; half < 2; ++half) {
+          const Vector x_re = At(xq + 4 * half), x_im = At(xq + kTileBins + 4 * half);
+          const Vector y_re = At(yq + 4 * half), y_im = At(yq + kTileBins + 4 * half);
+          re[half] += x_re * y_re + x_im * y_im;
+          im[half] += x_re * y_im - x_im * y_re;
+        }
+        xq += channels * kPlane;
+        yq += 2 * channels * kPlane;
+      }
+      for (std::int64_t g = 0; g < 8 && f + g < bins; ++g) {
+        sums[2 * (f + g)] += re[g / 4][g % 4];
+        sums[2 * (f + g) + 1] += im[g / 4][g % 4];
+      }
+    }
+    sums += 2 * all;
   }
 }
 
@@ -105,16 +132,12 @@ void Correlator::AddSpectra(std::int64_t blocks, torch::Tensor& to) {
   torch::Tensor x = x_spectra_.slice(0, 0, blocks), y = y_spectra_.slice(0, 0, blocks);
   torch::fft_rfft_out(x, x_.slice(0, 0, blocks));
   torch::fft_rfft_out(y, y_.slice(0, 0, blocks));
-  const std::int64_t all = x.size(2), x_step = 2 * channels_ * all, y_step = 2 * x_step;
-  const double *xs = Values(x), *ys = Values(y);
+  const std::int64_t all = x.size(2);
   double* sums = reinterpret_cast<double*>(to.data_ptr<c10::complex<double>>());
+  std::vector<double> tiles(static_cast<std::size_t>(3 * blocks * channels_ * kPlane), 0.0);
   for (std::int64_t bin = 0; bin < all; bin += kTileBins) {
-    const std::int64_t bins = std::min(kTileBins, all - bin);
-    for (std::size_t p = 0; p < pairs_.size(); ++p) {
-      const auto& [i, k] = pairs_[p];
-      AddProducts(xs + 2 * (i * all + bin), x_step, ys + 2 * (k * all + bin), y_step, blocks, bins,
-                  sums + 2 * (static_cast<std::int64_t>(p) * all + bin));
-    }
+    AddProducts(Values(x) + 2 * bin, Values(y) + 2 * bin, blocks, channels_, pairs_,
+                std::min(kTileBins, all - bin), all, tiles.data(), sums + 2 * bin);
   }
 }
 

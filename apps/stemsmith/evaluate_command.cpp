@@ -127,6 +127,9 @@ int RunEvaluate(EvaluateArguments arguments) {
   for (const std::string& metric : arguments.options.song_metrics)
     FindRow(SongMetricTable(), metric, "metric", "--metrics");
 
+  if (!arguments.out.empty()) EnsureWritableFolder(arguments.out / "test");
+  if (!arguments.csv.empty()) CheckTarget(arguments.csv);
+
   const std::vector<Track> references = SongsIn(arguments.references);
   const std::vector<Track> estimates = SongsIn(arguments.estimates);
   std::vector<std::optional<SongEvaluation>> results(references.size());

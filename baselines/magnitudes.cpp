@@ -31,6 +31,28 @@ class BufferReader : public AudioReader {
   PlanarReader reader_;
 };
 
+std::size_t FramesOf(const AudioBuffer& audio, const StftOptions& options) {
+  return 1 + audio.frames() / static_cast<std::size_t>(options.hop);
+}
+
+float Magnitude(std::complex<float> bin) {
+  return std::sqrt(bin.real() * bin.real() + bin.imag() * bin.imag());
+}
+
+// Calls work(n, channel, bins) for all.
+template <typename Work>
+void ForEachFrame(const AudioBuffer& audio, int sample_rate_hz, const StftOptions& options,
+                  const Host& host, const Work& work) {
+  const auto reader = ReaderOf(audio, sample_rate_hz);
+  SpectrumReader spectra(*reader, options);
+  const auto channels = static_cast<std::size_t>(audio.channels());
+  std::vector<std::complex<float>> frame(channels * spectra.bins());
+  for (std::size_t n = 0; spectra.Next(frame); ++n) {
+    if (n % 256 == 0) StopIfAsked(host);
+    for (std::size_t c = 0; c < channels; ++c) work(n, c, frame.data() + c * spectra.bins());
+  }
+}
+
 }  // namespace
 
 void Magnitudes::Mean(std::size_t n, float* out) const {
@@ -43,24 +65,33 @@ void Magnitudes::Mean(std::size_t n, float* out) const {
 
 Magnitudes ReadMagnitudes(const AudioBuffer& audio, int sample_rate_hz, const StftOptions& options,
                           const Host& host) {
-  const auto reader = ReaderOf(audio, sample_rate_hz);
-  SpectrumReader spectra(*reader, options);
   Magnitudes magnitudes;
   magnitudes.channels = static_cast<std::size_t>(audio.channels());
-  magnitudes.frames = 1 + audio.frames() / static_cast<std::size_t>(options.hop);
-  magnitudes.bins = spectra.bins();
+  magnitudes.frames = FramesOf(audio, options);
+  magnitudes.bins = static_cast<std::size_t>(options.n_fft / 2 + 1);
   magnitudes.values.resize(magnitudes.channels * magnitudes.frames * magnitudes.bins);
-  std::vector<std::complex<float>> frame(magnitudes.channels * magnitudes.bins);
-  for (std::size_t n = 0; spectra.Next(frame); ++n) {
-    if (n % 256 == 0) StopIfAsked(host);
-    for (std::size_t c = 0; c < magnitudes.channels; ++c) {
-      float* out = magnitudes.values.data() + (c * magnitudes.frames + n) * magnitudes.bins;
-      for (std::size_t f = 0; f < magnitudes.bins; ++f) {
-        const std::complex<float> bin = frame[c * magnitudes.bins + f];
-        out[f] = std::sqrt(bin.real() * bin.real() + bin.imag() * bin.imag());
-      }
-    }
-  }
+  ForEachFrame(audio, sample_rate_hz, options, host,
+               [&](std::size_t n, std::size_t c, const std::complex<float>* bins) {
+                 float* out =
+                     magnitudes.values.data() + (c * magnitudes.frames + n) * magnitudes.bins;
+                 for (std::size_t f = 0; f < magnitudes.bins; ++f) out[f] = Magnitude(bins[f]);
+               });
+  return magnitudes;
+}
+
+MeanMagnitudes ReadMeanMagnitudes(const AudioBuffer& audio, int sample_rate_hz,
+                                  const StftOptions& options, const Host& host) {
+  MeanMagnitudes magnitudes;
+  magnitudes.frames = FramesOf(audio, options);
+  magnitudes.bins = static_cast<std::size_t>(options.n_fft / 2 + 1);
+  magnitudes.values.resize(magnitudes.frames * magnitudes.bins);
+  const float scale = 1 / static_cast<float>(audio.channels());
+  ForEachFrame(audio, sample_rate_hz, options, host,
+               [&](std::size_t n, std::size_t, const std::complex<float>* bins) {
+                 float* out = magnitudes.values.data() + n * magnitudes.bins;
+                 for (std::size_t f = 0; f < magnitudes.bins; ++f)
+                   out[f] += scale * Magnitude(bins[f]);
+               });
   return magnitudes;
 }
 

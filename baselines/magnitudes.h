@@ -30,6 +30,16 @@ struct Magnitudes {
 Magnitudes ReadMagnitudes(const AudioBuffer& audio, int sample_rate_hz, const StftOptions& options,
                           const Host& host);
 
+// The mean of all channels' magnitudes.
+struct MeanMagnitudes {
+  std::size_t frames = 0, bins = 0;
+  std::vector<float> values;  // [N, F]
+};
+
+// Never holds those of the channels.
+MeanMagnitudes ReadMeanMagnitudes(const AudioBuffer& audio, int sample_rate_hz,
+                                  const StftOptions& options, const Host& host);
+
 // A reader of audio, which must outlive it.
 std::unique_ptr<AudioReader> ReaderOf(const AudioBuffer& audio, int sample_rate_hz);
 

@@ -8,6 +8,8 @@ namespace stemsmith {
 std::unique_ptr<Baseline> MakeMixture(const Config& settings);
 std::unique_ptr<Baseline> MakeBands(const Config& settings);
 std::unique_ptr<Baseline> MakeHpssRepet(const Config& settings);
+std::unique_ptr<Baseline> MakeNmf(const Config& settings);
+std::unique_ptr<Baseline> MakeNmfRanges(const Config& settings);
 
 const std::vector<BaselineRow>& BaselineTable() {
   static const std::vector<BaselineRow> table = {
@@ -21,6 +23,14 @@ const std::vector<BaselineRow>& BaselineTable() {
        "2012, "
        "Music/Voice Separation Using the Similarity Matrix",
        true, false, MakeHpssRepet},
+      {"nmf", "spectra that come again, sorted into stems by how they look",
+       "Lee & Seung 2001, Algorithms for Non-negative Matrix Factorization; Févotte & Idier 2011; "
+       "Virtanen 2007",
+       true, false, MakeNmf},
+      {"nmf_ranges", "spectra that come again in the range of each instrument",
+       "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Lee & Seung 2001; "
+       "Févotte & Idier 2011",
+       true, false, MakeNmfRanges},
   };
   return table;
 }

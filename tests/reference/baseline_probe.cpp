@@ -13,6 +13,7 @@
 
 #include "baselines/hpss.h"
 #include "baselines/nearest_frames.h"
+#include "baselines/nmf.h"
 
 namespace stemsmith {
 namespace {
@@ -76,13 +77,31 @@ void RunNearest(const Words& words) {
   Save(words[4], all);
 }
 
+// nmf DIVERGENCE BINS COMPONENTS ITERATIONS V[N,F] ACTIVATIONS[N,K] SPECTRA[K,F] ACTIVATIONS
+// SPECTRA
+void RunNmf(const Words& words) {
+  const std::map<std::string, Divergence> divergences = {
+      {"frobenius", Divergence::kFrobenius},
+      {"kullback-leibler", Divergence::kKullbackLeibler},
+      {"itakura-saito", Divergence::kItakuraSaito}};
+  const std::size_t bins = Size(words[1]);
+  const std::vector<float> magnitudes = Load(words[4]);
+  Factors factors{Size(words[2]), Load(words[5]), Load(words[6])};
+  Time([&] {
+    Factorize({magnitudes.data(), magnitudes.size() / bins, bins, bins}, divergences.at(words[0]),
+              std::stoi(words[3]), factors);
+  });
+  Save(words[7], factors.activations);
+  Save(words[8], factors.spectra);
+}
+
 }  // namespace
 }  // namespace stemsmith
 
 int main(int argc, char** argv) {
   using namespace stemsmith;
-  const std::map<std::string, void (*)(const Words&)> parts = {{"hpss", RunHpss},
-                                                               {"nearest", RunNearest}};
+  const std::map<std::string, void (*)(const Words&)> parts = {
+      {"hpss", RunHpss}, {"nearest", RunNearest}, {"nmf", RunNmf}};
   const auto part = parts.find(argc > 1 ? argv[1] : "");
   if (part == parts.end()) return 2;
   part->second(Words(argv + 2, argv + argc));

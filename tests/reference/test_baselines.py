@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 import scipy.signal
+import sklearn.decomposition
 import soundfile
 from programs import run
 
@@ -81,6 +82,33 @@ def test_nearest_frames(tmp_path, magnitudes):
         np.testing.assert_allclose(np.sort(unit[:, mine].T @ unit[:, n]), least, atol=2e-6)
     same = sum(set(ours[n]) == set(matrix[:, n].nonzero()[0]) for n in range(frames))
     assert same > 0.98 * frames
+
+
+@pytest.mark.parametrize("divergence", ["frobenius", "kullback-leibler", "itakura-saito"])
+def test_nmf(tmp_path, magnitudes, divergence):
+    """The same updates as scikit-learn's from the same beginning: 30 of them, with zeros in the matrix."""
+    matrix = np.ascontiguousarray(magnitudes.T[:300])
+    matrix[:, :3] = 0
+    matrix[17] = 0
+    if divergence == "itakura-saito":
+        matrix += 1e-3  # of zeros it is infinite
+    random = np.random.default_rng(1)
+    frames, bins = matrix.shape
+    activations = random.random((frames, 12), dtype=np.float32) + 0.01
+    spectra = random.random((12, bins), dtype=np.float32) + 0.01
+    theirs = sklearn.decomposition.non_negative_factorization(
+        matrix, W=activations.copy(), H=spectra.copy(), n_components=12, init="custom", solver="mu",
+        beta_loss=divergence, max_iter=30, tol=0,
+    )  # fmt: skip
+    ours = probe(
+        tmp_path, "nmf", [divergence, bins, 12, 30], [matrix, activations, spectra],
+        [(activations.shape, np.float32), (spectra.shape, np.float32)],
+    )  # fmt: skip
+    # Both compute in float32, in different orders; what is small in a factor is the difference of what is large.
+    for mine, original in zip(ours, theirs):
+        assert np.abs(mine - original).max() < 1e-3 * original.max()
+    product, wanted = ours[0] @ ours[1], theirs[0] @ theirs[1]
+    assert np.linalg.norm(product - wanted) < 1e-4 * np.linalg.norm(wanted)
 
 
 def filtered(song, corners, order, zero_phase):

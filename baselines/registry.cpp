@@ -10,6 +10,9 @@ std::unique_ptr<Baseline> MakeBands(const Config& settings);
 std::unique_ptr<Baseline> MakeHpssRepet(const Config& settings);
 std::unique_ptr<Baseline> MakeNmf(const Config& settings);
 std::unique_ptr<Baseline> MakeNmfRanges(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealBinaryMask(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealRatioMask(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealWiener(const Config& settings);
 
 const std::vector<BaselineRow>& BaselineTable() {
   static const std::vector<BaselineRow> table = {
@@ -31,6 +34,17 @@ const std::vector<BaselineRow>& BaselineTable() {
        "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Lee & Seung 2001; "
        "Févotte & Idier 2011",
        true, false, MakeNmfRanges},
+      {"ideal_binary_mask", "each bin to the stem that is truly the loudest there",
+       "Wang 2005, On Ideal Binary Mask as the Computational Goal of Auditory Scene Analysis",
+       false, true, MakeIdealBinaryMask},
+      {"ideal_ratio_mask", "each bin shared as it truly is",
+       "Narayanan & Wang 2013, Ideal Ratio Mask Estimation Using Deep Neural Networks", false, true,
+       MakeIdealRatioMask},
+      {"ideal_wiener", "a Wiener filter of all channels by true powers and directions",
+       "Duong, Vincent & Gribonval 2010, Under-determined Reverberant Audio Source Separation "
+       "Using "
+       "a Full-rank Spatial Covariance Model",
+       false, true, MakeIdealWiener},
   };
   return table;
 }

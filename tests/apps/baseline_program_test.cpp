@@ -15,6 +15,7 @@ using ::testing::ElementsAre;
 using testing::FilesBelow;
 using ::testing::HasSubstr;
 using testing::ProgramResult;
+using testing::Ramp;
 using testing::RunProgram;
 using testing::Samples;
 
@@ -79,6 +80,21 @@ TEST_F(BaselineProgram, RefusesWrongUse) {
     EXPECT_THAT(result.err, HasSubstr(one.says));
     EXPECT_THAT(FilesBelow(folder_ / "out"), ElementsAre());
   }
+}
+
+TEST_F(BaselineProgram, ShowsOraclesTheReferences) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder_ / "refs/good");
+  WriteAudio(folder_ / "refs/good/a.wav", Ramp(2, 30000), 44100);
+  WriteAudio(folder_ / "refs/good/b.wav", AudioBuffer(2, 30000), 44100);
+  const std::string arguments = "ideal_ratio_mask good.wav -o out --bits 32f --set stems=[a,b]";
+  ASSERT_EQ(Baseline(arguments + " --references refs --quiet").status, 0);
+  const std::vector<float> song = Samples(folder_ / "good.wav"),
+                           a = Samples(folder_ / "out/good/a.wav");
+  for (std::size_t i = 0; i < song.size(); ++i) ASSERT_NEAR(a[i], song[i], 1e-5);
+  EXPECT_THAT(Baseline(arguments).err, HasSubstr("needs the true stems"));
+  EXPECT_THAT(Baseline(arguments + " --references ..").err, HasSubstr("no reference"));
+  EXPECT_THAT(Baseline(arguments + " --references good.wav").err, HasSubstr("is no folder"));
 }
 
 TEST_F(BaselineProgram, FailsForTheSongsThatItCannotRead) {

@@ -5,7 +5,7 @@
 //    median filtering", DAFx) without the vocals' share of it;
 //  - bass: the harmonic share below 200 Hz, by the response of a zero-phase Butterworth low pass;
 //  - other: the rest of the harmonic share.
-// Looks at the whole song, and holds the magnitudes of its STFT: about 600 MB for 10 minutes of
+// Looks at the whole song, and holds the magnitudes of its STFT: about 750 MB for 10 minutes of
 // stereo at 44.1 kHz, longer songs in parts (baselines/parted_song.h).
 #include <algorithm>
 #include <cmath>

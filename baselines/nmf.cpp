@@ -15,9 +15,7 @@
 namespace stemsmith {
 namespace {
 
-// Frames of a block, so that what is computed of it stays in the cache: Itakura–Saito needs twice
-// as much of each.
-constexpr std::size_t kBlockFrames = 128, kSmallBlockFrames = 64;
+constexpr std::size_t kBlockFrames = 128;
 constexpr float kSmallest = std::numeric_limits<float>::epsilon();  // of a divisor
 // Factors below this are zero, as scikit-learn has it.
 constexpr auto kZero = static_cast<float>(std::numeric_limits<double>::epsilon());
@@ -40,10 +38,9 @@ void Ratios(const float* v, std::size_t count, float* model) {
   for (; i < count; ++i) model[i] = v[i] / std::max(model[i], kSmallest);
 }
 
-// v / model² and 1 / model, the model not below kSmallest.
+// ratios = v / model², and model becomes 1 / model, the model not below kSmallest.
 STEMSMITH_VECTOR_CLONES
-void SquareRatios(const float* v, const float* model, std::size_t count, float* ratios,
-                  float* inverses) {
+void SquareRatios(const float* v, std::size_t count, float* model, float* ratios) {
   const Lanes smallest = Lanes{} + kSmallest;
   std::size_t i = 0;
   for (Lanes above, inverse; i + kLanes <= count; i += kLanes) {
@@ -52,12 +49,12 @@ void SquareRatios(const float* v, const float* model, std::size_t count, float* 
     inverse = 1.0f / (inverse < smallest ? smallest : inverse);
     above *= inverse * inverse;
     std::memcpy(ratios + i, &above, sizeof above);
-    std::memcpy(inverses + i, &inverse, sizeof inverse);
+    std::memcpy(model + i, &inverse, sizeof inverse);
   }
   for (; i < count; ++i) {
     const float inverse = 1 / std::max(model[i], kSmallest);
     ratios[i] = v[i] * (inverse * inverse);
-    inverses[i] = inverse;
+    model[i] = inverse;
   }
 }
 
@@ -82,19 +79,19 @@ class Iteration {
         divergence_(divergence),
         factors_(factors),
         k_(factors.components),
-        block_(divergence == Divergence::kItakuraSaito ? kSmallBlockFrames : kBlockFrames),
-        model_(block_ * v.bins),
-        ratios_(divergence == Divergence::kItakuraSaito ? 2 * block_ * v.bins : 0),
-        up_(2 * block_ * k_),
-        down_(block_ * k_),
-        spectra_up_(divergence == Divergence::kItakuraSaito ? 2 * k_ * v.bins : k_ * v.bins),
+        wide_(divergence == Divergence::kItakuraSaito ? 2 : 1),
+        model_(divergence == Divergence::kFrobenius ? 0 : wide_ * kBlockFrames * v.bins),
+        up_(wide_ * kBlockFrames * k_),
+        down_(kBlockFrames * k_),
+        spectra_up_(wide_ * k_ * v.bins),
         spectra_down_(k_ * v.bins),
         square_(k_ * k_),
         sums_(k_) {}
 
   void Run() {
     Begin();
-    for (std::size_t n = 0; n < v_.frames; n += block_) Block(n, std::min(block_, v_.frames - n));
+    for (std::size_t n = 0; n < v_.frames; n += kBlockFrames)
+      Block(n, std::min(kBlockFrames, v_.frames - n));
     End();
   }
 
@@ -121,17 +118,19 @@ class Iteration {
     activation_sums_.assign(k_, 0.0);
   }
 
-  // What of the model both updates need, from the factors as they are now.
+  // V over activations · spectra as they are now; for Itakura–Saito, frame by frame, V over its
+  // square and one over it.
   void FormModel(std::size_t n, std::size_t count) {
-    MatrixProduct(Activations(n, count), Spectra(), model_.data(), v_.bins);
-    for (std::size_t i = 0; i < count; ++i) {
-      const float* v = v_.data + (n + i) * v_.stride;
-      float* model = model_.data() + i * v_.bins;
-      if (divergence_ == Divergence::kKullbackLeibler) {
-        Ratios(v, v_.bins, model);
-      } else {
-        float* ratios = ratios_.data() + 2 * i * v_.bins;
-        SquareRatios(v, model, v_.bins, ratios, ratios + v_.bins);
+    const std::size_t bins = v_.bins;
+    if (divergence_ == Divergence::kKullbackLeibler) {
+      MatrixProduct(Activations(n, count), Spectra(), model_.data(), bins);
+      for (std::size_t i = 0; i < count; ++i)
+        Ratios(v_.data + (n + i) * v_.stride, bins, model_.data() + i * bins);
+    } else {  // each frame's ratios, and behind them its model
+      MatrixProduct(Activations(n, count), Spectra(), model_.data() + bins, 2 * bins);
+      for (std::size_t i = 0; i < count; ++i) {
+        float* ratios = model_.data() + 2 * i * bins;
+        SquareRatios(v_.data + (n + i) * v_.stride, bins, ratios + bins, ratios);
       }
     }
   }
@@ -161,16 +160,15 @@ class Iteration {
         // Numerators and denominators in one product each: row by row one of each for the
         // activations, side by side for the spectra.
         FormModel(n, count);
-        MatrixProduct({ratios_.data(), 2 * count, v_.bins, v_.bins}, Spectra(true), up_.data(), k_);
+        MatrixProduct({model_.data(), 2 * count, v_.bins, v_.bins}, Spectra(true), up_.data(), k_);
         for (std::size_t i = 0; i < count; ++i)
           Update(up_.data() + 2 * i * k_, up_.data() + (2 * i + 1) * k_, k_, true,
                  activations + i * k_);
         for (std::size_t i = 0; i < count * k_; ++i)
           if (activations[i] < kZero) activations[i] = 0;
         FormModel(n, count);
-        MatrixProduct(Activations(n, count, true),
-                      {ratios_.data(), count, 2 * v_.bins, 2 * v_.bins}, spectra_up_.data(),
-                      2 * v_.bins, true);
+        MatrixProduct(Activations(n, count, true), {model_.data(), count, 2 * v_.bins, 2 * v_.bins},
+                      spectra_up_.data(), 2 * v_.bins, true);
         break;
     }
   }
@@ -202,10 +200,10 @@ class Iteration {
   const MagnitudeMatrix& v_;
   Divergence divergence_;
   Factors& factors_;
-  std::size_t k_, block_;
-  // Of a block: activations · spectra, for Kullback–Leibler later V over it; for Itakura–Saito, row
-  // by row, V over its square and one over it; numerators and denominators of the activations.
-  std::vector<float> model_, ratios_, up_, down_;
+  std::size_t k_;
+  std::size_t wide_;  // for Itakura–Saito numerators and denominators lie in one matrix
+  // Of a block: what FormModel makes of it; numerators and denominators of the activations.
+  std::vector<float> model_, up_, down_;
   std::vector<float> spectra_up_, spectra_down_;  // of the spectra, summed over blocks
   std::vector<float> square_, sums_;              // spectra · spectraᵀ; their sums
   std::vector<float> gram_;                       // activationsᵀ · activations

@@ -119,31 +119,45 @@ std::vector<float> Stft::Inverse(std::span<const std::complex<float>> spectrum,
   return signal;
 }
 
-struct WindowMagnitudes::Impl {
+struct FrameTransform::Impl {
   Impl(int n_fft, StftWindow shape)
-      : plan(MakePlan(n_fft, false)),
+      : forward(MakePlan(n_fft, false)),
+        inverse(MakePlan(n_fft, true)),
         window(shape == StftWindow::kHann
                    ? HannWindow(n_fft)
                    : std::vector<float>(static_cast<std::size_t>(n_fft), 1.0f)),
-        block(static_cast<std::size_t>(n_fft)),
-        spectrum(static_cast<std::size_t>(n_fft / 2 + 1)) {}
-  Plan plan;
+        block(window.size()) {}
+  Plan forward, inverse;
   std::vector<float> window, block;
-  std::vector<kiss_fft_cpx> spectrum;
 };
 
-WindowMagnitudes::WindowMagnitudes(int n_fft, StftWindow window)
+FrameTransform::FrameTransform(int n_fft, StftWindow window)
     : impl_(std::make_unique<Impl>(n_fft, window)) {}
 
-WindowMagnitudes::~WindowMagnitudes() = default;
+FrameTransform::~FrameTransform() = default;
+
+std::span<const float> FrameTransform::window() const { return impl_->window; }
+
+void FrameTransform::Forward(const float* samples, std::complex<float>* spectrum) {
+  for (std::size_t i = 0; i < impl_->block.size(); ++i)
+    impl_->block[i] = samples[i] * impl_->window[i];
+  kiss_fftr(impl_->forward.get(), impl_->block.data(), reinterpret_cast<kiss_fft_cpx*>(spectrum));
+}
+
+void FrameTransform::Inverse(const std::complex<float>* spectrum, float* samples) {
+  kiss_fftri(impl_->inverse.get(), reinterpret_cast<const kiss_fft_cpx*>(spectrum), samples);
+  const float scale = 1.0f / static_cast<float>(impl_->window.size());
+  for (std::size_t i = 0; i < impl_->window.size(); ++i) samples[i] *= scale * impl_->window[i];
+}
+
+WindowMagnitudes::WindowMagnitudes(int n_fft, StftWindow window)
+    : transform_(n_fft, window), spectrum_(static_cast<std::size_t>(n_fft / 2 + 1)) {}
 
 void WindowMagnitudes::operator()(const float* samples, float* magnitudes) {
-  Impl& impl = *impl_;
-  for (std::size_t i = 0; i < impl.block.size(); ++i) impl.block[i] = samples[i] * impl.window[i];
-  kiss_fftr(impl.plan.get(), impl.block.data(), impl.spectrum.data());
-  for (std::size_t f = 0; f < impl.spectrum.size(); ++f) {
-    const kiss_fft_cpx bin = impl.spectrum[f];
-    magnitudes[f] = std::sqrt(bin.r * bin.r + bin.i * bin.i);
+  transform_.Forward(samples, spectrum_.data());
+  for (std::size_t f = 0; f < spectrum_.size(); ++f) {
+    const float re = spectrum_[f].real(), im = spectrum_[f].imag();
+    magnitudes[f] = std::sqrt(re * re + im * im);
   }
 }
 

@@ -35,19 +35,34 @@ class Stft {
 
 enum class StftWindow { kHann, kRectangular };
 
-// Magnitudes of one window after another, for streams. One thread at a time.
-class WindowMagnitudes {
+// Spectra of one frame after another and back, for streams. One thread at a time.
+class FrameTransform {
  public:
-  explicit WindowMagnitudes(int n_fft,  // even, at least 2
-                            StftWindow window = StftWindow::kHann);
-  ~WindowMagnitudes();
-  // n_fft samples → F = n_fft / 2 + 1 magnitudes of their spectrum under the window (Hann's is
-  // periodic).
-  void operator()(const float* samples, float* magnitudes);
+  explicit FrameTransform(int n_fft,  // even, at least 2
+                          StftWindow window = StftWindow::kHann);
+  ~FrameTransform();
+  // n_fft samples → F = n_fft / 2 + 1 bins of their spectrum under the window (Hann's is periodic).
+  void Forward(const float* samples, std::complex<float>* spectrum);
+  // F bins → n_fft samples under the window: overlap-add divides their sum by that of the squared
+  // windows.
+  void Inverse(const std::complex<float>* spectrum, float* samples);
+  std::span<const float> window() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// Magnitudes of such spectra. One thread at a time.
+class WindowMagnitudes {
+ public:
+  explicit WindowMagnitudes(int n_fft, StftWindow window = StftWindow::kHann);
+  // n_fft samples → F magnitudes.
+  void operator()(const float* samples, float* magnitudes);
+
+ private:
+  FrameTransform transform_;
+  std::vector<std::complex<float>> spectrum_;
 };
 
 }  // namespace stemsmith

@@ -115,7 +115,7 @@ configure_file(${source}/LICENSE ${licenses}/stemsmith COPYONLY)
 # What is compiled in.
 set(compiled nlohmann-json3-dev libcli11-dev libxxhash-dev)
 if(with_torch)
-  list(APPEND compiled libhdf5-dev)
+  list(APPEND compiled libhdf5-dev libeigen3-dev)
   configure_file(${uplot}/LICENSE ${licenses}/uplot COPYONLY)
   # Of the build's LibTorch they know no more.
   execute_process(COMMAND patchelf --set-rpath "$ORIGIN/../lib" ${tree}/libexec/stemsmith ${tree}/libexec/stemsmith-torch COMMAND_ERROR_IS_FATAL ANY)

@@ -1,0 +1,67 @@
+#include "baselines/registry.h"
+
+#include "core/error.h"
+#include "core/names.h"
+
+namespace stemsmith {
+
+std::unique_ptr<Baseline> MakeMixture(const Config& settings);
+std::unique_ptr<Baseline> MakeBands(const Config& settings);
+std::unique_ptr<Baseline> MakeHpssRepet(const Config& settings);
+std::unique_ptr<Baseline> MakeNmf(const Config& settings);
+std::unique_ptr<Baseline> MakeNmfRanges(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealBinaryMask(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealRatioMask(const Config& settings);
+std::unique_ptr<Baseline> MakeIdealWiener(const Config& settings);
+
+const std::vector<BaselineRow>& BaselineTable() {
+  static const std::vector<BaselineRow> table = {
+      {"mixture", "every stem is the mixture: the floor of a comparison",
+       "Stöter, Liutkus & Ito 2018, The 2018 Signal Separation Evaluation Campaign", false, false,
+       MakeMixture},
+      {"bands", "a band of frequencies per stem",
+       "Butterworth 1930, On the Theory of Filter Amplifiers", false, false, MakeBands},
+      {"hpss_repet", "what lasts, what strikes, what is low, and what does not repeat",
+       "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Rafii & Pardo "
+       "2012, "
+       "Music/Voice Separation Using the Similarity Matrix",
+       true, false, MakeHpssRepet},
+      {"nmf", "spectra that come again, sorted into stems by how they look",
+       "Lee & Seung 2001, Algorithms for Non-negative Matrix Factorization; Févotte & Idier 2011; "
+       "Virtanen 2007",
+       true, false, MakeNmf},
+      {"nmf_ranges", "spectra that come again in the range of each instrument",
+       "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Lee & Seung 2001; "
+       "Févotte & Idier 2011",
+       true, false, MakeNmfRanges},
+      {"ideal_binary_mask", "each bin to the stem that is truly the loudest there",
+       "Wang 2005, On Ideal Binary Mask as the Computational Goal of Auditory Scene Analysis",
+       false, true, MakeIdealBinaryMask},
+      {"ideal_ratio_mask", "each bin shared as it truly is",
+       "Narayanan & Wang 2013, Ideal Ratio Mask Estimation Using Deep Neural Networks", false, true,
+       MakeIdealRatioMask},
+      {"ideal_wiener", "a Wiener filter of all channels by true powers and directions",
+       "Duong, Vincent & Gribonval 2010, Under-determined Reverberant Audio Source Separation "
+       "Using "
+       "a Full-rank Spatial Covariance Model",
+       false, true, MakeIdealWiener},
+  };
+  return table;
+}
+
+const BaselineRow& FindBaseline(const std::string& name) {
+  return FindRow(BaselineTable(), name, "classical method", "");
+}
+
+std::unique_ptr<Baseline> MakeBaseline(const BaselineRow& row, const Config& settings) {
+  std::unique_ptr<Baseline> baseline = row.make(settings);
+  settings.CheckAllRead();
+  return baseline;
+}
+
+void StopIfAsked(const Host& host) {
+  if (const int signal = host.StopSignal(); signal != 0)
+    throw Error::Stopped(signal, "interrupted, the song in work was left out");
+}
+
+}  // namespace stemsmith

@@ -45,6 +45,34 @@ TEST(HpssRepet, PutsEachKindOfSoundIntoItsStem) {
   EXPECT_NEAR(Energy(stems[kOther]) / Energy(lasting), 1, 0.1);
 }
 
+// Medians by sorting, of mirrored rows; more of both than there are frames, too.
+TEST(Hpss, MasksByTheMediansAlongTimeAndFrequency) {
+  constexpr std::size_t kFrames = 9, kBins = 21;
+  RandomStream random({2});
+  std::vector<float> all(kFrames * kBins), mask(kBins);
+  for (float& value : all) value = static_cast<float>(random.Uniform());
+  for (const int size : {1, 5, 23}) {
+    Hpss hpss({.harmonic_frames = size, .percussive_bins = size, .power = 2});
+    for (std::size_t n = 0; n < kFrames; ++n) {
+      hpss.HarmonicMask(all, kBins, n, mask);
+      for (std::size_t f = 0; f < kBins; ++f) {
+        std::vector<float> along_time, along_frequency;
+        for (std::ptrdiff_t i = -size / 2; i <= size / 2; ++i) {
+          const auto frame = MirroredIndex(static_cast<std::ptrdiff_t>(n) + i, kFrames);
+          const auto bin = MirroredIndex(static_cast<std::ptrdiff_t>(f) + i, kBins);
+          along_time.push_back(all[frame * kBins + f]);
+          along_frequency.push_back(all[n * kBins + bin]);
+        }
+        std::sort(along_time.begin(), along_time.end());
+        std::sort(along_frequency.begin(), along_frequency.end());
+        const float h = along_time[along_time.size() / 2];
+        const float p = along_frequency[along_frequency.size() / 2];
+        ASSERT_NEAR(mask[f], h * h / (h * h + p * p), 1e-5) << size << " " << n << " " << f;
+      }
+    }
+  }
+}
+
 // More frames than a block holds, so that pairs within one and of two are there.
 TEST(NearestFrames, AreTheMostSimilarFarEnoughAway) {
   constexpr std::size_t kFrames = 600, kBins = 20, kWidth = 5;

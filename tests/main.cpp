@@ -27,7 +27,7 @@ void Say(const char* text) {
 }
 
 // Only what a signal handler may call; backtrace() was called before, which loads what it needs.
-void OnCrash(int signal) {
+[[maybe_unused]] void OnCrash(int signal) {
   Say("\nCRASHED in ");
   Say(current_test);
   Say(": ");

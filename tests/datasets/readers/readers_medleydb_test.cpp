@@ -77,7 +77,7 @@ TEST_F(MedleyDb, MetadataLieBesideTheAudioOrWhereTheOptionSays) {
   Files(".", kSong);
   EXPECT_THAT(ProblemOf(Scan().at(0)),
               AllOf(HasSubstr(file + " is missing"), HasSubstr("marl/medleydb")));
-  for (const std::string place :
+  for (const std::string& place :
        {kSong + std::string("/"), std::string(), std::string("Metadata/")}) {
     Text(place + file, Head() + Stems(kSong));
     EXPECT_EQ(ProblemOf(Scan().at(0)), "(no problem)") << place;

@@ -119,6 +119,34 @@ std::vector<float> Stft::Inverse(std::span<const std::complex<float>> spectrum,
   return signal;
 }
 
+struct FrameTransform::Impl {
+  explicit Impl(int n_fft)
+      : forward(MakePlan(n_fft, false)),
+        inverse(MakePlan(n_fft, true)),
+        window(HannWindow(n_fft)),
+        block(window.size()) {}
+  Plan forward, inverse;
+  std::vector<float> window, block;
+};
+
+FrameTransform::FrameTransform(int n_fft) : impl_(std::make_unique<Impl>(n_fft)) {}
+
+FrameTransform::~FrameTransform() = default;
+
+std::span<const float> FrameTransform::window() const { return impl_->window; }
+
+void FrameTransform::Forward(const float* samples, std::complex<float>* spectrum) {
+  for (std::size_t i = 0; i < impl_->block.size(); ++i)
+    impl_->block[i] = samples[i] * impl_->window[i];
+  kiss_fftr(impl_->forward.get(), impl_->block.data(), reinterpret_cast<kiss_fft_cpx*>(spectrum));
+}
+
+void FrameTransform::Inverse(const std::complex<float>* spectrum, float* samples) {
+  kiss_fftri(impl_->inverse.get(), reinterpret_cast<const kiss_fft_cpx*>(spectrum), samples);
+  const float scale = 1.0f / static_cast<float>(impl_->window.size());
+  for (std::size_t i = 0; i < impl_->window.size(); ++i) samples[i] *= scale * impl_->window[i];
+}
+
 struct WindowMagnitudes::Impl {
   Impl(int n_fft, StftWindow shape)
       : plan(MakePlan(n_fft, false)),

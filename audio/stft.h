@@ -33,7 +33,26 @@ class Stft {
   std::unique_ptr<Impl> impl_;
 };
 
+<<<<<<< HEAD
 enum class StftWindow { kHann, kRectangular };
+=======
+// Spectra of one frame after another and back, for streams. One thread at a time.
+class FrameTransform {
+ public:
+  explicit FrameTransform(int n_fft);  // even, at least 2
+  ~FrameTransform();
+  // n_fft samples → F = n_fft / 2 + 1 bins of their spectrum under the window above.
+  void Forward(const float* samples, std::complex<float>* spectrum);
+  // F bins → n_fft samples under the window: overlap-add divides their sum by that of the squared
+  // windows.
+  void Inverse(const std::complex<float>* spectrum, float* samples);
+  std::span<const float> window() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+>>>>>>> 425b4d62c8a54a676a892605d15fa1ea02dc4df0
 
 // Magnitudes of one window after another, for streams. One thread at a time.
 class WindowMagnitudes {

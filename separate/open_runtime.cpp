@@ -63,8 +63,6 @@ fs::path ResolveModel(const fs::path& folder_or_file, const Device& device) {
   return folder_or_file;
 }
 
-const ModelInfo& Runtime::info() const { return manifest(); }
-
 std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
   ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device);

@@ -90,12 +90,22 @@ class FileOfStreams : public StemFiles {
 }  // namespace
 
 Separator::Separator(Runtime& runtime, SeparatorOptions options)
-    : runtime_(runtime), options_(std::move(options)) {
-  const ModelInfo& model = runtime_.info();
-  if (options_.stream.stems.empty()) options_.stream.stems = model.stems;
+    : Separator(runtime.info().stems, {}, std::move(options)) {
+  open_ = [&runtime, options = options_.stream](std::unique_ptr<AudioReader> input,
+                                                const fs::path& file) {
+    StemStreamOptions stream = options;
+    stream.input_name = file.string();
+    return std::make_unique<StemStream>(runtime, std::move(input), stream);
+  };
+}
+
+Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
+                     SeparatorOptions options)
+    : options_(std::move(options)), open_(std::move(open)) {
+  if (options_.stream.stems.empty()) options_.stream.stems = all_stems;
   const std::vector<std::string>& stems = options_.stream.stems;
   for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
-    StemStream::FindStem(model.stems, *stem);
+    StemStream::FindStem(all_stems, *stem);
     if (std::find(stems.begin(), stem, *stem) != stem)
       throw Error::Usage("the stem '" + *stem + "' is named twice", Option("stems"),
                          "name each once");
@@ -123,10 +133,8 @@ std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
 
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
                                       const Observer& observer) {
-  StemStreamOptions stream_options = options_.stream;
-  stream_options.input_name = input.string();
-  StemStream stream(runtime_, OpenAudio(input, options_.decode), stream_options);
-  const AudioInfo& info = stream.info();
+  const std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
+  const AudioInfo& info = stream->info();
   const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
 
   SeparatedSong song;
@@ -155,17 +163,21 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
         std::make_unique<FileOfStreams>(add(song.files.front()), OpenAudio(input, options_.decode));
   }
 
-  std::vector<std::vector<float>> blocks;
+  std::vector<std::size_t> indices;  // of the wanted stems, in the song's
+  for (const std::string& stem : stems())
+    indices.push_back(StemStream::FindStem(stream->stems(), stem));
+  std::vector<std::vector<float>> blocks, wanted(indices.size());
   if (observer) observer(0, total, info.sample_rate_hz);
-  while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
-    files->Write(blocks, count);
+  while (const std::size_t count = stream->Read(kBlockFrames, blocks)) {
+    for (std::size_t s = 0; s < indices.size(); ++s) wanted[s].swap(blocks[indices[s]]);
+    files->Write(wanted, count);
     song.frames += static_cast<std::int64_t>(count);
     if (observer) observer(song.frames, total, info.sample_rate_hz);
   }
   if (song.frames == 0) {
     throw Error::Input("holds no audio", input.string(), "give a file with at least one sample");
   }
-  song.damage = stream.damage();
+  song.damage = stream->damage();
   files->Finish(song);
   pending.Commit();
   return song;

@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "audio/encode.h"
 #include "core/visibility.h"
 #include "separate/runtime.h"
+#include "separate/song_separator.h"
 #include "separate/stem_stream.h"
 
 namespace stemsmith {
@@ -43,9 +45,15 @@ class STEMSMITH_PUBLIC Separator {
   // stop: then nothing is left of the song.
   using Observer = std::function<void(std::int64_t done, std::int64_t total, int sample_rate_hz)>;
 
-  // `runtime` must outlive this. Throws Error::Usage for a stem that the model does not have, an
-  // overlap out of range, and what the format of the files has not (CheckEncodeOptions).
+  // Begins a song: its audio, and the file that it comes from.
+  using OpenSong = std::function<std::unique_ptr<SongSeparator>(std::unique_ptr<AudioReader> input,
+                                                                const std::filesystem::path& file)>;
+
+  // By a model. `runtime` must outlive this. Throws Error::Usage for a stem that the model does not
+  // have, an overlap out of range, and what the format of the files has not (CheckEncodeOptions).
   Separator(Runtime& runtime, SeparatorOptions options);
+  // By another method, whose songs have these stems. Of options.stream only `stems` counts.
+  Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);
 
   const std::vector<std::string>& stems() const { return options_.stream.stems; }
 
@@ -61,8 +69,8 @@ class STEMSMITH_PUBLIC Separator {
                              const std::filesystem::path& folder, const Observer& observer = {});
 
  private:
-  Runtime& runtime_;
   SeparatorOptions options_;
+  OpenSong open_;
 };
 
 }  // namespace stemsmith

@@ -28,6 +28,7 @@ void AddRegisterCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
+void AddBaselineCommand(CLI::App& app);
 
 // LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
 // must outlive the parse.

@@ -11,9 +11,10 @@ namespace stemsmith {
 
 std::span<const CommandRow> LightCommands() {
   static const CommandRow rows[] = {
-      {"synth", AddSynthCommand},     {"doctor", AddDoctorCommand},
-      {"prepare", AddPrepareCommand}, {"augment-preview", AddAugmentPreviewCommand},
-      {"watch", AddWatchCommand},     {"config", AddConfigCommand},
+      {"synth", AddSynthCommand},       {"doctor", AddDoctorCommand},
+      {"prepare", AddPrepareCommand},   {"augment-preview", AddAugmentPreviewCommand},
+      {"watch", AddWatchCommand},       {"config", AddConfigCommand},
+      {"baseline", AddBaselineCommand},
   };
   return rows;
 }

@@ -1,0 +1,122 @@
+// stemsmith baseline: stems by classical methods, to compare models with.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "apps/separate_songs.h"
+#include "apps/stemsmith/commands.h"
+#include "baselines/references.h"
+#include "baselines/registry.h"
+#include "core/config_library.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/text.h"
+
+namespace stemsmith {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  bool list = false;
+  std::string name;
+  std::vector<fs::path> inputs;
+  fs::path config, references;
+  std::vector<std::string> settings;
+  SongsArguments songs;
+};
+
+void PrintTable(OutputMode mode) {
+  std::string text;
+  nlohmann::json rows = nlohmann::json::array();
+  for (const BaselineRow& row : BaselineTable()) {
+    const std::string name = row.name;
+    const std::vector<std::string> stems = MakeBaseline(row, Config())->stems();
+    text += name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + row.summary + "\n" +
+            std::string(20, ' ') + JoinNames(stems) +
+            (row.whole_song ? "; looks at the whole song" : "; a stream") +
+            (row.needs_references ? "; needs the true stems (--references)" : "") + "\n" +
+            std::string(20, ' ') + row.paper + "\n";
+    rows.push_back({{"name", row.name},
+                    {"summary", row.summary},
+                    {"paper", row.paper},
+                    {"stems", stems},
+                    {"whole_song", row.whole_song},
+                    {"needs_references", row.needs_references},
+                    {"settings", "baselines/" + name}});
+  }
+  PrintResult(mode, text + "`stemsmith config baselines/NAME` shows the settings of one.",
+              {{"baselines", rows}});
+}
+
+void CheckReferences(const BaselineRow& row, const fs::path& references) {
+  if (row.needs_references && references.empty())
+    throw Error::Usage(std::string("'") + row.name + "' needs the true stems of the songs", "",
+                       "give --references DIR, which holds DIR/TRACK/STEM.wav");
+  if (!row.needs_references && !references.empty())
+    throw Error::Usage(std::string("'") + row.name + "' uses no references", "--references",
+                       "leave it out");
+  std::error_code code;
+  if (!references.empty() && !fs::is_directory(references, code))
+    throw Error::Usage("the folder of references is no folder", references.string(),
+                       "give a folder that holds TRACK/STEM.wav");
+}
+
+int Run(const CLI::App& app, const Arguments& arguments) {
+  const BaselineRow& row = FindBaseline(arguments.name);
+  if (arguments.inputs.empty())
+    throw Error::Usage("there are no songs to separate", "", "stemsmith baseline NAME SONG…");
+  CheckReferences(row, arguments.references);
+  const fs::path file = arguments.config.empty()
+                            ? FindConfig("baselines/" + arguments.name + ".yaml")
+                            : FindConfig(arguments.config.string());
+  const auto baseline = MakeBaseline(row, Config::Load(file, arguments.settings));
+  CatchInterrupts();
+  const InputSongs list = CollectSongs(arguments.inputs, arguments.songs.output);
+  std::map<fs::path, std::string> tracks;
+  for (const InputSong& song : list.songs) tracks[song.file] = song.track;
+  const auto open = [&](std::unique_ptr<AudioReader> song, const fs::path& path) {
+    BaselineInput input;
+    if (row.needs_references)
+      input.references =
+          OpenReferences(arguments.references / tracks.at(path), baseline->stems(), song->info());
+    input.song = std::move(song);
+    input.file = path;
+    input.host = TerminalHost(arguments.songs.mode);
+    return baseline->Open(std::move(input));
+  };
+  Separator separator(baseline->stems(), open, SeparatorOptionsOf(app, arguments.songs));
+  return SeparateSongs(separator, list, {}, arguments.name, arguments.songs);
+}
+
+}  // namespace
+
+void AddBaselineCommand(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("baseline", "Separate songs by classical methods, without a model");
+  command->add_flag("--list", arguments->list, "The methods, with their stems and papers");
+  command->add_option("NAME", arguments->name, "A method of --list");
+  command->add_option("SONG", arguments->inputs, "Songs, and folders with songs")
+      ->type_name("SONG…");
+  AddStemOptions(*command, arguments->songs);
+  command->add_option("--config", arguments->config,
+                      "Settings of the method as YAML (default: configs/baselines/NAME.yaml)");
+  command->add_option("--set", arguments->settings, "Changes: --set iterations=50 …")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--references", arguments->references,
+                   "For methods that are shown the true stems: they lie in DIR/TRACK/STEM.wav")
+      ->type_name("DIR");
+  AddDecodeOptions(*command, arguments->songs);
+  AddOutputFlags(*command, arguments->songs.mode);
+  command->footer(kStemsFooter);
+  command->callback([arguments, command] {
+    if (arguments->list) return PrintTable(arguments->songs.mode);
+    if (arguments->name.empty())
+      throw Error::Usage("no method is named", "", "stemsmith baseline --list shows them");
+    if (const int status = Run(*command, *arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,107 @@
+// What every classical method keeps to, over the table.
+#include "baselines/registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "tests/baselines/baseline_songs.h"
+#include "tests/support/error_of.h"
+
+namespace stemsmith {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::LargestDifference;
+using testing::Noise;
+using testing::Separated;
+using testing::SongReader;
+using testing::Sum;
+
+class EveryBaseline : public ::testing::TestWithParam<std::string> {
+ protected:
+  const BaselineRow& row() const { return FindBaseline(GetParam()); }
+  // The stems; methods that need references are shown equal shares of the song.
+  std::vector<AudioBuffer> Stems(const AudioBuffer& song,
+                                 const std::string& settings = "{}") const {
+    const auto baseline = MakeBaseline(row(), Config());
+    if (!row().needs_references) return Separated(GetParam(), settings, song, 44100);
+    std::vector<AudioBuffer> references;
+    for (std::size_t s = 0; s < baseline->stems().size(); ++s) {
+      references.push_back(song);
+      for (float& sample : references.back().samples()) sample *= 0.25f;
+    }
+    return Separated(GetParam(), settings, song, 44100, references);
+  }
+};
+
+TEST_P(EveryBaseline, KeepsChannelsAndLengthOfEverySong) {
+  // Shorter than a window, of one sample, mono and of five channels.
+  for (const auto& [channels, frames] :
+       {std::pair<int, std::size_t>{1, 1}, {2, 3000}, {2, 40001}, {5, 20000}}) {
+    const AudioBuffer song = Noise(channels, frames);
+    const auto stems = Stems(song);
+    ASSERT_EQ(stems.size(), MakeBaseline(row(), Config())->stems().size());
+    for (const AudioBuffer& stem : stems) {
+      ASSERT_EQ(stem.channels(), channels);
+      ASSERT_EQ(stem.frames(), frames);
+      for (const float sample : stem.samples()) ASSERT_TRUE(std::isfinite(sample));
+    }
+  }
+}
+
+TEST_P(EveryBaseline, LeavesSilenceSilent) {
+  const AudioBuffer silence(2, 30000);
+  for (const AudioBuffer& stem : Stems(silence)) EXPECT_EQ(LargestDifference(stem, silence), 0);
+}
+
+TEST_P(EveryBaseline, GivesTheSameBitsAgain) {
+  const AudioBuffer song = Noise(2, 50000);
+  const auto once = Stems(song), again = Stems(song);
+  for (std::size_t s = 0; s < once.size(); ++s) EXPECT_EQ(LargestDifference(once[s], again[s]), 0);
+}
+
+// All but `mixture` split the song: nothing is lost, nothing counted twice.
+TEST_P(EveryBaseline, SplitsTheSong) {
+  if (GetParam() == "mixture") return;
+  const AudioBuffer song = Noise(2, 40000);
+  AudioBuffer sum(2, song.frames());
+  for (const AudioBuffer& stem : Stems(song)) sum = Sum(sum, stem);
+  // Neighbouring bands of `bands` overlap a little.
+  EXPECT_LT(LargestDifference(sum, song), GetParam() == "bands" ? 0.05 : 1e-5);
+}
+
+TEST_P(EveryBaseline, HasShippedSettingsEqualToItsDefaults) {
+  const auto file =
+      std::filesystem::path(STEMSMITH_SOURCE_DIR) / "configs/baselines" / (GetParam() + ".yaml");
+  const AudioBuffer song = Noise(2, 30000);
+  const auto shipped = Stems(song, ReadFile(file)), built_in = Stems(song);
+  ASSERT_EQ(shipped.size(), built_in.size());
+  for (std::size_t s = 0; s < shipped.size(); ++s)
+    EXPECT_EQ(LargestDifference(shipped[s], built_in[s]), 0);
+}
+
+TEST_P(EveryBaseline, RefusesUnknownSettings) {
+  const Error error = testing::ErrorOf(
+      [&] { MakeBaseline(row(), Config::Parse("no_such_setting: 1", "mine.yaml")); });
+  EXPECT_THAT(error.what(), HasSubstr("no_such_setting"));
+  EXPECT_THAT(error.where(), HasSubstr("mine.yaml:1"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryBaseline, ::testing::ValuesIn([] {
+                           std::vector<std::string> names;
+                           for (const BaselineRow& row : BaselineTable())
+                             names.emplace_back(row.name);
+                           return names;
+                         }()),
+                         [](const auto& info) { return info.param; });
+
+TEST(Baselines, NameTheNearest) {
+  const Error error = testing::ErrorOf([] { FindBaseline("band"); });
+  EXPECT_THAT(error.what(), HasSubstr("did you mean 'bands'?"));
+  EXPECT_EQ(error.code(), ExitCode::kWrongUse);
+}
+
+}  // namespace
+}  // namespace stemsmith

@@ -33,9 +33,8 @@ class Stft {
   std::unique_ptr<Impl> impl_;
 };
 
-<<<<<<< HEAD
 enum class StftWindow { kHann, kRectangular };
-=======
+
 // Spectra of one frame after another and back, for streams. One thread at a time.
 class FrameTransform {
  public:
@@ -52,7 +51,6 @@ class FrameTransform {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
->>>>>>> 425b4d62c8a54a676a892605d15fa1ea02dc4df0
 
 // Magnitudes of one window after another, for streams. One thread at a time.
 class WindowMagnitudes {

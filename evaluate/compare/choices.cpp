@@ -15,7 +15,12 @@ namespace fs = std::filesystem;
 
 fs::path PathThatIsThere(const Config& config, const std::string& key) {
   config.CheckPath(key);
-  return config.Path(key);
+  fs::path path = config.Path(key);
+  std::error_code code;
+  if (!fs::exists(path, code))
+    throw Error::Usage("there is no " + path.string(), config.Where(key),
+                       "'" + key + "' must be a file or folder that is there");
+  return path;
 }
 
 SongChoice ReadSongs(const Config& config) {

@@ -34,8 +34,8 @@ int RunCompare(CompareArguments& arguments) {
                   (choices.evaluation.filters_per_window ? "3" : "4") +
                   ", medians over windows); in brackets: more than the mixture\n" +
                   (options.out / "results.csv").string() +
-                  ", results.json, times.json: " + std::to_string(result.made) + " results made, " +
-                  std::to_string(result.kept) + " kept",
+                  ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
+                  ", kept: " + std::to_string(result.kept),
               result.summary);
   if (result.failures.empty()) return 0;
   throw Error::Input(

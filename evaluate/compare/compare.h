@@ -18,10 +18,10 @@
 namespace stemsmith {
 
 struct CompareOptions {
-  std::filesystem::path out;           // DIR
-  bool keep_stems = true;              // false: estimates are removed once they are measured
-  int threads = 0;                     // separations side by side; 0: one per processor
-  Device device = Device::Kind::kCpu;  // of models
+  std::filesystem::path out;  // DIR
+  bool keep_stems = true;     // false: estimates are removed once they are measured
+  int threads = 0;            // separations side by side; 0: one per processor
+  Device device;              // of models
   Host host;
 };
 

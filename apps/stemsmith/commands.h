@@ -21,6 +21,7 @@ void AddTrainCommand(CLI::App& app);
 void AddImportCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
+void AddCompareCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
 void AddDownloadCommand(CLI::App& app);

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
                          {"import", AddImportCommand},
                          {"export", AddExportCommand},
                          {"evaluate", AddEvaluateCommand},
+                         {"compare", AddCompareCommand},
                          {"inspect", AddInspectCommand},
                          {"models", AddModelsCommand},
                          {"download", AddDownloadCommand},

@@ -45,12 +45,16 @@ struct Aggregate {
   int songs = 0;         // with a figure
 };
 Aggregate AggregateOf(std::vector<double> figures);
+// {stem: {metric: aggregate}}, null for NaN.
+nlohmann::json AggregatesByStem(const std::vector<SongEvaluation>& songs);
 
 // {songs: [{name, stems: {stem: {metric: figure}}, …}], stems: {stem: {metric: aggregate}}}; null
 // for NaN and infinity.
 nlohmann::json EvaluationSummary(const std::vector<SongEvaluation>& songs);
 // song,stem,metric,value with a line per figure; empty values for NaN.
 std::string EvaluationCsv(const std::vector<SongEvaluation>& songs);
+// The lines of a song; with a method, it stands behind the song.
+std::string EvaluationCsvLines(const SongEvaluation& song, const std::string& method = "");
 // A table for people: stems and metrics, medians over songs.
 std::string EvaluationTable(const std::vector<SongEvaluation>& songs);
 

@@ -81,7 +81,7 @@ Aggregate AggregateOf(std::vector<double> figures) {
 }
 
 nlohmann::json EvaluationSummary(const std::vector<SongEvaluation>& songs) {
-  nlohmann::json list = nlohmann::json::array(), stems = nlohmann::json::object();
+  nlohmann::json list = nlohmann::json::array();
   for (const SongEvaluation& song : songs) {
     nlohmann::json of_stems = nlohmann::json::object();
     for (std::size_t s = 0; s < song.stems.size(); ++s)
@@ -99,24 +99,35 @@ nlohmann::json EvaluationSummary(const std::vector<SongEvaluation>& songs) {
           {{"iterations", song.bss.iterations}, {"last_gain", FiniteOrNull(song.bss.last_gain)}}},
          {"notes", song.notes}});
   }
-  for (const auto& [stem, metrics] : ByStem(songs))
-    for (const auto& [metric, figures] : metrics) stems[stem][metric] = Json(AggregateOf(figures));
-  return {{"songs", list}, {"stems", stems}};
+  return {{"songs", list}, {"stems", AggregatesByStem(songs)}};
 }
 
-std::string EvaluationCsv(const std::vector<SongEvaluation>& songs) {
+nlohmann::json AggregatesByStem(const std::vector<SongEvaluation>& songs) {
+  nlohmann::json stems = nlohmann::json::object();
+  for (const auto& [stem, metrics] : ByStem(songs))
+    for (const auto& [metric, figures] : metrics) stems[stem][metric] = Json(AggregateOf(figures));
+  return stems;
+}
+
+std::string EvaluationCsvLines(const SongEvaluation& song, const std::string& method) {
   const auto cell = [](const std::string& text) {
     if (text.find_first_of(",\"\n") == std::string::npos) return text;
     std::string quoted = "\"";
     for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
     return quoted + '"';
   };
+  const std::string begin = cell(song.song) + (method.empty() ? "" : ',' + cell(method)) + ',';
+  std::string text;
+  for (std::size_t s = 0; s < song.stems.size(); ++s)
+    for (const auto& [metric, figures] : song.figures)
+      text += begin + cell(song.stems[s]) + ',' + metric + ',' +
+              (std::isfinite(figures[s]) ? Formatted("%.5f", figures[s]) : "") + '\n';
+  return text;
+}
+
+std::string EvaluationCsv(const std::vector<SongEvaluation>& songs) {
   std::string text = "song,stem,metric,value\n";
-  for (const SongEvaluation& song : songs)
-    for (std::size_t s = 0; s < song.stems.size(); ++s)
-      for (const auto& [metric, figures] : song.figures)
-        text += cell(song.song) + ',' + cell(song.stems[s]) + ',' + metric + ',' +
-                (std::isfinite(figures[s]) ? Formatted("%.5f", figures[s]) : "") + '\n';
+  for (const SongEvaluation& song : songs) text += EvaluationCsvLines(song);
   return text;
 }
 

@@ -1,0 +1,75 @@
+// stemsmith compare: methods beside each other on the same songs.
+#include "apps/checked_options.h"
+#include "apps/stemsmith/commands.h"
+#include "core/config_library.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "evaluate/compare/compare.h"
+
+namespace stemsmith {
+namespace {
+
+struct CompareArguments {
+  std::string config;
+  std::vector<std::string> settings;
+  bool no_stems = false;
+  CompareOptions options;
+  OutputMode mode = OutputMode::kAuto;
+};
+
+int RunCompare(CompareArguments& arguments) {
+  CatchInterrupts();
+  CompareOptions& options = arguments.options;
+  options.host = TerminalHost(arguments.mode);
+  options.keep_stems = !arguments.no_stems;
+  const CompareChoices choices =
+      ReadCompareChoices(Config::Load(FindConfig(arguments.config), arguments.settings));
+  const CompareResult result = CompareMethods(choices, options);
+  std::size_t songs = 0;
+  for (const MethodEvaluations& method : result.methods)
+    songs = std::max(songs, method.songs.size());
+  PrintResult(arguments.mode,
+              CompareTable(result.methods, result.stems) + "\nmean SDR over " +
+                  std::to_string(songs) + (songs == 1 ? " song" : " songs") + " in dB (BSS eval " +
+                  (choices.evaluation.filters_per_window ? "3" : "4") +
+                  ", medians over windows); in brackets: more than the mixture\n" +
+                  (options.out / "results.csv").string() +
+                  ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
+                  ", kept: " + std::to_string(result.kept),
+              result.summary);
+  if (result.failures.empty()) return 0;
+  throw Error::Input(
+      std::to_string(result.failures.size()) + (result.failures.size() == 1 ? " part" : " parts") +
+          " of the comparison failed",
+      options.out.string(), "the table is of the others; fix these and run the command again");
+}
+
+}  // namespace
+
+void AddCompareCommand(CLI::App& app) {
+  auto arguments = std::make_shared<CompareArguments>();
+  CLI::App& command = *app.add_subcommand(
+      "compare", "Separate songs by models and classical methods, and compare the figures");
+  command
+      .add_option("CONFIG", arguments->config,
+                  "Songs and methods as YAML; compare_demo is one to begin with "
+                  "(`stemsmith config compare_demo`)")
+      ->required();
+  command
+      .add_option("--out", arguments->options.out,
+                  "Folder for results, times and stems; what is done there is kept")
+      ->required()
+      ->check(IsNotEmpty);
+  command.add_option("--set", arguments->settings, "Changes: --set songs.excerpt_seconds=10 …")
+      ->allow_extra_args(false);
+  command.add_flag("--no-stems", arguments->no_stems, "Keep the figures only, not the estimates");
+  AddNumber(command, "--threads", arguments->options.threads, Range<int>{0, 1024},
+            "Separations side by side; 0: one per core");
+  AddDevice(command, arguments->options.device, "Where models compute");
+  AddOutputFlags(command, arguments->mode);
+  command.callback([arguments] {
+    if (const int status = RunCompare(*arguments); status != 0) throw CLI::RuntimeError(status);
+  });
+}
+
+}  // namespace stemsmith

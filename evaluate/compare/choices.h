@@ -1,0 +1,51 @@
+// What `stemsmith compare` is asked for: songs, methods and figures (docs/compare.md).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "datasets/prepare/options.h"
+#include "datasets/readers/track.h"
+#include "evaluate/songs/evaluation.h"
+
+namespace stemsmith {
+
+// The method that is always there: what the others gain is counted from it.
+inline constexpr char kFloorMethod[] = "mixture";
+// Songs of every split.
+inline constexpr char kAllSplits[] = "all";
+
+struct SongChoice {
+  std::string layout;  // row of the reader table
+  ReaderOptions reader;
+  std::filesystem::path recipe;  // empty: every source stem is a target
+  std::string split;
+  int sample_rate_hz = 44100, channels = 2;  // of all stems
+  TrimOptions trim;
+  std::optional<std::uint64_t>
+      seed;  // draws where excerpts begin; without it they lie in the middle
+};
+
+// Either a model or a baseline.
+struct MethodChoice {
+  std::string name;             // names a folder; unique
+  std::filesystem::path model;  // a model file, a run or a checkpoint
+  double overlap = -1;          // as StemStreamOptions::overlap
+  std::string baseline;         // row of the table of classical methods
+  Config settings;              // of it
+};
+
+struct CompareChoices {
+  SongChoice songs;
+  std::vector<MethodChoice> methods;  // kFloorMethod is one of them
+  EvaluationOptions evaluation;
+};
+
+// Throws Error with file and line: unknown keys, methods and metrics, values out of range.
+CompareChoices ReadCompareChoices(const Config& config);
+
+}  // namespace stemsmith

@@ -77,6 +77,18 @@ void Correlations::Add(const Correlations& other) {
   if (other.error_energies.defined()) error_energies.add_(other.error_energies);
 }
 
+void CorrelationRows::Add(const Correlations& window) {
+  if (!references_.defined()) {
+    references_ = torch::empty({most_, window.references.numel()}, torch::kDouble);
+    errors_ = torch::empty({most_, window.errors.numel()}, torch::kDouble);
+    error_energies_ = torch::empty({most_, window.error_energies.numel()}, torch::kDouble);
+  }
+  references_[count()].copy_(window.references.flatten());
+  errors_[count()].copy_(window.errors.flatten());
+  error_energies_[count()].copy_(window.error_energies);
+  has_silence_.push_back(window.has_silence);
+}
+
 std::vector<std::pair<int, int>> ReferencePairs(int channels) {
   std::vector<std::pair<int, int>> pairs;
   for (int i = 0; i < channels; ++i)

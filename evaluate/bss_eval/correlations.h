@@ -27,6 +27,25 @@ struct Correlations {
   void Add(const Correlations& other);
 };
 
+// Those of windows one below the other, in few large pieces of memory.
+class CorrelationRows {
+ public:
+  explicit CorrelationRows(std::size_t windows) : most_(static_cast<std::int64_t>(windows)) {}
+  bool full() const { return count() == most_; }
+  std::int64_t count() const { return static_cast<std::int64_t>(has_silence_.size()); }
+  void Add(const Correlations& window);
+  // [count, P · (2L − 1)], [count, I · I · L], [count, I].
+  torch::Tensor references() const { return references_.slice(0, 0, count()); }
+  torch::Tensor errors() const { return errors_.slice(0, 0, count()); }
+  torch::Tensor error_energies() const { return error_energies_.slice(0, 0, count()); }
+  bool has_silence(std::int64_t row) const { return has_silence_[static_cast<std::size_t>(row)]; }
+
+ private:
+  std::int64_t most_;
+  torch::Tensor references_, errors_, error_energies_;  // [most, …]
+  std::vector<char> has_silence_;
+};
+
 // (0, 0), (0, 1) … (0, I−1), (1, 1) … (I−1, I−1).
 std::vector<std::pair<int, int>> ReferencePairs(int channels);
 // [n, n, 2L] of the n channels from `first` on: lag d at index d, −d at 2L − d.

@@ -86,7 +86,13 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     return baseline->Open(std::move(input));
   };
   Separator separator(baseline->stems(), open, SeparatorOptionsOf(app, arguments.songs));
-  return SeparateSongs(separator, list, {}, arguments.name, arguments.songs);
+  std::vector<fs::path> references;  // which no stem may replace
+  for (const InputSong& song : list.songs) {
+    std::error_code code;
+    for (const auto& file : fs::directory_iterator(arguments.references / song.track, code))
+      if (row.needs_references) references.push_back(file.path());
+  }
+  return SeparateSongs(separator, list, references, arguments.name, arguments.songs);
 }
 
 }  // namespace

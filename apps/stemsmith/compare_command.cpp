@@ -1,4 +1,8 @@
 // stemsmith compare: methods beside each other on the same songs.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config_library.h"
@@ -25,15 +29,28 @@ int RunCompare(CompareArguments& arguments) {
   const CompareChoices choices =
       ReadCompareChoices(Config::Load(FindConfig(arguments.config), arguments.settings));
   const CompareResult result = CompareMethods(choices, options);
+  // Songs with figures, and what was noticed of the others.
   std::size_t songs = 0;
-  for (const MethodEvaluations& method : result.methods)
-    songs = std::max(songs, method.songs.size());
+  std::set<std::string> notes;
+  for (const MethodEvaluations& method : result.methods) {
+    std::size_t with_figures = 0;
+    for (const SongEvaluation& song : method.songs) {
+      const auto& sdr = song.figures.at("SDR");
+      if (std::any_of(sdr.begin(), sdr.end(), [](double db) { return std::isfinite(db); }))
+        ++with_figures;
+      for (const std::string& note : song.notes)
+        if (note.starts_with("the reference")) notes.insert(song.song + ": " + note);
+    }
+    songs = std::max(songs, with_figures);
+  }
+  for (const std::string& note : notes)
+    options.host.Warn(note + "; leave the stem out by a recipe");
   PrintResult(arguments.mode,
               CompareTable(result.methods, result.stems) + "\nmean SDR over " +
                   std::to_string(songs) + (songs == 1 ? " song" : " songs") + " in dB (BSS eval " +
                   (choices.evaluation.filters_per_window ? "3" : "4") +
                   ", medians over windows); in brackets: more than the mixture\n" +
-                  (options.out / "results.csv").string() +
+                  CompareFootnotes(result.methods) + (options.out / "results.csv").string() +
                   ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
                   ", kept: " + std::to_string(result.kept),
               result.summary);

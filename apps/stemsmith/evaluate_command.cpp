@@ -108,6 +108,7 @@ SongEvaluation Evaluate(const SongFiles& files, const EvaluateArguments& argumen
         "another song?");
   }
   song = std::make_unique<StemFiles>(files, align);
+  notes.insert(notes.end(), song->changes().begin(), song->changes().end());
   SongEvaluation result =
       EvaluateSong(*song, song->sample_rate_hz(), files.name, files.stems, arguments.options);
   result.notes.insert(result.notes.begin(), notes.begin(), notes.end());
@@ -115,16 +116,37 @@ SongEvaluation Evaluate(const SongFiles& files, const EvaluateArguments& argumen
   return result;
 }
 
+// Nothing that is written may replace what is measured, or the other file.
+void CheckOutputs(const EvaluateArguments& arguments, const std::vector<Track>& references,
+                  const std::vector<Track>& estimates) {
+  std::vector<fs::path> targets, sources;
+  for (const auto* side : {&references, &estimates})
+    for (const Track& track : *side)
+      for (const SourceStem& stem : track.sources) sources.push_back(stem.path);
+  if (!arguments.csv.empty()) targets.push_back(arguments.csv);
+  if (!arguments.out.empty()) {
+    for (const Track& track : references)
+      targets.push_back(arguments.out / "test" / (track.name + ".json"));
+    targets.push_back(arguments.out / "summary.json");
+  }
+  CheckAreNoSources(targets, sources);
+  for (std::size_t i = 1; i < targets.size() && !arguments.csv.empty(); ++i) {
+    if (fs::weakly_canonical(targets[i]) == fs::weakly_canonical(arguments.csv))
+      throw Error::Usage("the table and the file of --out are one", arguments.csv.string(),
+                         "give --csv another name");
+  }
+}
+
 int RunEvaluate(EvaluateArguments arguments) {
   CatchInterrupts();
   const Host host = TerminalHost(arguments.mode);
   arguments.options.filters_per_window = arguments.version == 3;
-  if (arguments.options.song_metrics == std::vector<std::string>{"all"}) {
-    arguments.options.song_metrics.clear();
-    for (const SongMetricRow& row : SongMetricTable())
-      arguments.options.song_metrics.push_back(row.name);
+  std::vector<std::string>& metrics = arguments.options.song_metrics;
+  if (std::find(metrics.begin(), metrics.end(), "all") != metrics.end()) {
+    metrics.clear();
+    for (const SongMetricRow& row : SongMetricTable()) metrics.push_back(row.name);
   }
-  for (const std::string& metric : arguments.options.song_metrics)
+  for (const std::string& metric : metrics)
     FindRow(SongMetricTable(), metric, "metric", "--metrics");
 
   if (!arguments.out.empty()) EnsureWritableFolder(arguments.out / "test");
@@ -132,6 +154,7 @@ int RunEvaluate(EvaluateArguments arguments) {
 
   const std::vector<Track> references = SongsIn(arguments.references);
   const std::vector<Track> estimates = SongsIn(arguments.estimates);
+  CheckOutputs(arguments, references, estimates);
   std::vector<std::optional<SongEvaluation>> results(references.size());
   int failed = 0;
   Progress progress(host, {"evaluate", static_cast<std::int64_t>(references.size()), "songs"});

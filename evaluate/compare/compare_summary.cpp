@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "evaluate/compare/choices.h"
 
@@ -85,13 +86,44 @@ std::vector<SongEvaluation> Differences(const std::vector<SongEvaluation>& a,
   return differences;
 }
 
+namespace {
+
+// How many SDR there are, of songs and stems.
+std::size_t FiguresOf(const MethodEvaluations& method) {
+  std::size_t count = 0;
+  for (const SongEvaluation& song : method.songs)
+    for (const double figure : song.figures.at(kSdr)) count += std::isfinite(figure) ? 1 : 0;
+  return count;
+}
+
+std::size_t MostFigures(const std::vector<MethodEvaluations>& methods) {
+  std::size_t most = 0;
+  for (const MethodEvaluations& method : methods) most = std::max(most, FiguresOf(method));
+  return most;
+}
+
+}  // namespace
+
 void SortByMeanSdr(std::vector<MethodEvaluations>& methods) {
-  const auto key = [](const MethodEvaluations& method) {
+  const std::size_t most = MostFigures(methods);
+  const auto key = [&](const MethodEvaluations& method) {
     const double mean = MeanSdr(method.songs);
-    return std::isnan(mean) ? -std::numeric_limits<double>::infinity() : mean;
+    return std::pair(FiguresOf(method) == most,
+                     std::isnan(mean) ? -std::numeric_limits<double>::infinity() : mean);
   };
   std::stable_sort(methods.begin(), methods.end(),
                    [&](const auto& a, const auto& b) { return key(a) > key(b); });
+}
+
+std::string CompareFootnotes(const std::vector<MethodEvaluations>& methods) {
+  const std::size_t most = MostFigures(methods);
+  std::string text;
+  for (const MethodEvaluations& method : methods) {
+    if (FiguresOf(method) == most) continue;
+    text += method.name + ": its mean is of " + std::to_string(FiguresOf(method)) +
+            " figures, those of others of " + std::to_string(most) + '\n';
+  }
+  return text;
 }
 
 nlohmann::json CompareSummary(const std::vector<MethodEvaluations>& methods,
@@ -116,9 +148,9 @@ nlohmann::json CompareSummary(const std::vector<MethodEvaluations>& methods,
   for (const CompareFailure& failure : failures)
     failed.push_back({{"method", failure.method},
                       {"song", failure.song},
-                      {"what", failure.error.problem()},
-                      {"where", failure.error.where()},
-                      {"advice", failure.error.advice()}});
+                      {"what", ShowOptions(failure.error.problem(), OptionStyle::kName)},
+                      {"where", ShowOptions(failure.error.where(), OptionStyle::kName)},
+                      {"advice", ShowOptions(failure.error.advice(), OptionStyle::kName)}});
   return {{"stems", stems},
           {"methods", list},
           {"differences", differences},

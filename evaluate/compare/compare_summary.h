@@ -20,7 +20,7 @@ double MeanSdr(const std::vector<SongEvaluation>& songs);
 // By songs, stems and metrics that both have: how much more `a` has than `b`.
 std::vector<SongEvaluation> Differences(const std::vector<SongEvaluation>& a,
                                         const std::vector<SongEvaluation>& b);
-// The best MeanSdr() first; without figures last.
+// The best MeanSdr() first, then methods that lack figures that others have.
 void SortByMeanSdr(std::vector<MethodEvaluations>& methods);
 
 // {stems, methods: [{name, songs, mean_sdr, stems: {stem: {metric: aggregate}}}], differences:
@@ -35,5 +35,8 @@ std::string CompareCsv(const std::vector<MethodEvaluations>& methods,
 // For people: methods and stems, mean SDR and what it gains over kFloorMethod.
 std::string CompareTable(const std::vector<MethodEvaluations>& methods,
                          const std::vector<std::string>& stems);
+
+// A line for each method whose mean is of fewer figures than those of others; else empty.
+std::string CompareFootnotes(const std::vector<MethodEvaluations>& methods);
 
 }  // namespace stemsmith

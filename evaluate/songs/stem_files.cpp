@@ -1,6 +1,7 @@
 #include "evaluate/songs/stem_files.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/option.h"
@@ -10,6 +11,7 @@ namespace stemsmith {
 namespace {
 
 constexpr std::size_t kDecodedAtOnce = 16384;
+constexpr double kFewSeconds = 0.1;  // that codecs add or take at the end
 
 std::size_t Length(AudioReader& reader) {
   if (reader.info().frames >= 0) return static_cast<std::size_t>(reader.info().frames);
@@ -89,6 +91,13 @@ StemFiles::StemFiles(const SongFiles& song, const AlignOptions& options) {
           throw differs("the channel count", std::to_string(info.channels),
                         std::to_string(channels_));
       }
+      const auto changed = [&](const std::string& what) {
+        changes_.push_back(file.path.filename().string() + " " + what);
+      };
+      if (info.sample_rate_hz != sample_rate_hz_)
+        changed("was resampled from " + std::to_string(info.sample_rate_hz) + " Hz");
+      if (info.channels != channels_)
+        changed("was remixed from " + std::to_string(info.channels) + " channels");
       if (estimate && options.align)
         stream->reader = ConvertAudio(std::move(stream->reader), sample_rate_hz_, channels_);
       const std::size_t frames = Length(*stream->reader);
@@ -98,6 +107,12 @@ StemFiles::StemFiles(const SongFiles& song, const AlignOptions& options) {
         throw differs("the length", Seconds(frames, sample_rate_hz_),
                       Seconds(frames_, sample_rate_hz_));
       }
+      const double longer =
+          (static_cast<double>(frames) - static_cast<double>(frames_)) / sample_rate_hz_;
+      if (std::abs(longer) > kFewSeconds)
+        changed(Formatted(
+            longer > 0 ? "was cut by %.2f s at its end" : "got %.2f s of silence at its end",
+            std::abs(longer)));
       if (estimate) stream->shift = options.delay_frames;
       streams_.push_back(std::move(stream));
     }

@@ -39,12 +39,15 @@ class StemFiles : public StemPair {
   int channels() const override { return channels_; }
   std::size_t frames() const override { return frames_; }
   int sample_rate_hz() const { return sample_rate_hz_; }
+  // What `align` had to change of estimates but a few frames at their ends, one line each.
+  const std::vector<std::string>& changes() const { return changes_; }
   // Silence behind the end of an estimate that is shorter. Throws Error for damaged files.
   void Read(std::size_t begin, std::size_t end, float* out) override;
 
  private:
   struct Stream;
   std::vector<std::unique_ptr<Stream>> streams_;  // references, then estimates
+  std::vector<std::string> changes_;
   int channels_ = 0, sample_rate_hz_ = 0;
   std::size_t frames_ = 0;
 };

@@ -82,6 +82,17 @@ TEST_F(BaselineProgram, RefusesWrongUse) {
   }
 }
 
+TEST_F(BaselineProgram, OraclesDoNotReplaceTheirReferences) {
+  std::filesystem::create_directories(folder_ / "refs/good");
+  for (const char* stem : {"a", "b"})
+    WriteAudio(folder_ / "refs/good" / (std::string(stem) + ".wav"), Ramp(2, 30000), 44100);
+  const auto before = Samples(folder_ / "refs/good/a.wav");
+  const ProgramResult result =
+      Baseline("ideal_ratio_mask good.wav --references refs -o refs --set stems=[a,b]");
+  EXPECT_EQ(result.status, 2) << result.out;
+  EXPECT_EQ(Samples(folder_ / "refs/good/a.wav"), before);
+}
+
 TEST_F(BaselineProgram, ShowsOraclesTheReferences) {
   namespace fs = std::filesystem;
   fs::create_directories(folder_ / "refs/good");

@@ -48,6 +48,15 @@ TEST_F(CompareProgram, PrintsATableAndContinues) {
   EXPECT_THAT(quiet.out + quiet.err, IsEmpty());
 }
 
+TEST_F(CompareProgram, SongsWithoutFiguresAreNotCounted) {
+  WriteAudio(folder_ / "songs/test/one/bass.wav", AudioBuffer(2, 30000), 44100);
+  WriteAudio(folder_ / "songs/test/one/vocals.wav", testing::Ramp(2, 30000), 44100);
+  const ProgramResult result = Compare("c.yaml --out out");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("mean SDR over 0 songs"));
+  EXPECT_THAT(result.err, HasSubstr("one: the reference of bass is silent"));
+}
+
 TEST_F(CompareProgram, EndsWithOneWhereAPartFailedAndWithTwoForWrongUse) {
   std::filesystem::create_directories(folder_ / "out/stems");
   std::ofstream(folder_ / "out/stems/my bands") << "in the way";

@@ -98,6 +98,24 @@ TEST_F(EvaluateProgram, LengthsAreAlignedWhenAsked) {
   EXPECT_EQ(Evaluate("--align").status, 0);
 }
 
+TEST_F(EvaluateProgram, WhatWasAlignedIsSaid) {
+  Write("estimates", "one", "bass", 0.02f, kRate);
+  EXPECT_THAT(Evaluate("--align").err, HasSubstr("bass.wav got 1.00 s of silence at its end"));
+}
+
+TEST_F(EvaluateProgram, NothingMeasuredIsReplaced) {
+  for (const char* side : {"references", "estimates"}) {
+    const auto file = folder_ / side / "test/one/bass.wav";
+    const std::string before = ReadFile(file);
+    EXPECT_EQ(Evaluate("--csv " + file.string()).status, 2);
+    EXPECT_EQ(ReadFile(file), before);
+  }
+  const std::string out = (folder_ / "out").string();
+  const ProgramResult both = Evaluate("--out " + out + " --csv " + out + "/summary.json");
+  EXPECT_EQ(both.status, 2);
+  EXPECT_THAT(both.err, HasSubstr("the table and the file of --out are one"));
+}
+
 TEST_F(EvaluateProgram, AnotherSongIsNoticed) {
   for (const char* stem : {"bass", "drums"}) {
     std::filesystem::rename(folder_ / "estimates/test/one" / (std::string(stem) + ".wav"),
@@ -113,6 +131,7 @@ TEST_F(EvaluateProgram, WrongUseIsTwo) {
   EXPECT_EQ(metric.status, 2);
   EXPECT_THAT(metric.err, HasSubstr("unknown metric 'sdrr'"));
   EXPECT_EQ(Evaluate("--bss-eval 2").status, 2);
+  EXPECT_EQ(Evaluate("--metrics snr,all").status, 0);
   EXPECT_EQ(Evaluate("--hop 0").status, 2);
   EXPECT_EQ(Evaluate("--window nan").status, 2);
 }

@@ -69,8 +69,8 @@ void AddCompareCommand(CLI::App& app) {
       "compare", "Separate songs by models and classical methods, and compare the figures");
   command
       .add_option("CONFIG", arguments->config,
-                  "Songs and methods as YAML; compare_demo is one to begin with "
-                  "(`stemsmith config compare_demo`)")
+                  "Songs and methods as YAML; compare/demo is one to begin with "
+                  "(`stemsmith config compare/demo`)")
       ->required();
   command
       .add_option("--out", arguments->options.out,

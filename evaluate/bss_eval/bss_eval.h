@@ -12,18 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/bss_eval/options.h"
 #include "evaluate/stem_pair.h"
 
 namespace stemsmith {
-
-struct BssEvalOptions {
-  // In frames; 0: one window, the whole song. Of windows that reach beyond the end none is counted.
-  std::size_t window = 44100, hop = 44100;
-  int filter_length = 512;          // L, in frames
-  bool filters_per_window = false;  // version 3
-  bool sources = false;             // bss_eval_sources: against the filtered reference; no ISR
-  bool permute = false;             // search the order of estimates with the best mean SIR
-};
 
 struct BssEvalResult {
   // [S][W], in dB: +inf for no distortion (SDR), at most 310 for the others, where double precision

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "evaluate/bss_eval/bss_eval.h"
 #include "evaluate/bss_eval/correlations.h"
+#include "evaluate/bss_eval/options.h"
 
 namespace stemsmith {
 

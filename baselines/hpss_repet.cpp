@@ -15,8 +15,8 @@
 #include "baselines/hpss.h"
 #include "baselines/magnitudes.h"
 #include "baselines/nearest_frames.h"
-#include "baselines/parted_song.h"
 #include "baselines/spectral_song.h"
+#include "baselines/whole_song.h"
 #include "core/config.h"
 
 namespace stemsmith {
@@ -131,14 +131,12 @@ class HpssRepet : public Baseline {
   }
   const std::vector<std::string>& stems() const override { return stems_; }
   std::unique_ptr<SongSeparator> Open(BaselineInput input) const override {
-    const int rate = input.song->info().sample_rate_hz;
-    const auto open = [this, rate, host = input.host](const AudioBuffer& part) {
-      auto magnitudes = ReadMagnitudes(part, rate, settings_.stft, host);
-      return std::make_unique<SpectralSong>(
-          ReaderOf(part, rate), stems_, settings_.stft,
-          std::make_unique<Masks>(settings_, std::move(magnitudes), rate, host));
-    };
-    return std::make_unique<PartedSong>(std::move(input.song), stems_, settings_.parts, open);
+    return OpenWholeSong(std::move(input), stems_, settings_.stft, settings_.parts,
+                         [this](const AudioBuffer& part, int rate, const Host& host) {
+                           return std::make_unique<Masks>(
+                               settings_, ReadMagnitudes(part, rate, settings_.stft, host), rate,
+                               host);
+                         });
   }
 
  private:

@@ -14,7 +14,7 @@
 #include "baselines/magnitudes.h"
 #include "baselines/median_rows.h"
 #include "baselines/nmf_masks.h"
-#include "baselines/parted_song.h"
+#include "baselines/whole_song.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -115,12 +115,10 @@ class Nmf : public Baseline {
   }
   const std::vector<std::string>& stems() const override { return stems_; }
   std::unique_ptr<SongSeparator> Open(BaselineInput input) const override {
-    const int rate = input.song->info().sample_rate_hz;
-    const auto open = [this, rate, host = input.host](const AudioBuffer& part) {
-      return std::make_unique<SpectralSong>(ReaderOf(part, rate), stems_, settings_.stft,
-                                            Analyse(part, rate, host));
-    };
-    return std::make_unique<PartedSong>(std::move(input.song), stems_, settings_.parts, open);
+    return OpenWholeSong(std::move(input), stems_, settings_.stft, settings_.parts,
+                         [this](const AudioBuffer& part, int rate, const Host& host) {
+                           return Analyse(part, rate, host);
+                         });
   }
 
  private:

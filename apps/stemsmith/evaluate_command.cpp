@@ -107,7 +107,7 @@ SongEvaluation Evaluate(const SongFiles& files, const EvaluateArguments& argumen
         "the sum of the estimates has nothing of the sum of the references: is it "
         "another song?");
   }
-  song = std::make_unique<StemFiles>(files, align);
+  if (align.delay_frames != 0) song = std::make_unique<StemFiles>(files, align);
   notes.insert(notes.end(), song->changes().begin(), song->changes().end());
   SongEvaluation result =
       EvaluateSong(*song, song->sample_rate_hz(), files.name, files.stems, arguments.options);

@@ -4,9 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/json_fields.h"
 #include "core/names.h"
-#include "core/random.h"
 #include "core/text.h"
 #include "evaluate/metrics.h"
 #include "evaluate/song_metric.h"
@@ -15,7 +13,6 @@ namespace stemsmith {
 namespace {
 
 constexpr std::size_t kBlockFrames = 32768;
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::size_t Frames(double seconds, int sample_rate_hz) {
   return static_cast<std::size_t>(seconds * sample_rate_hz);

@@ -145,12 +145,17 @@ Host TerminalHost(OutputMode mode) {
 void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json& fields) {
   if (mode == OutputMode::kQuiet) return;
   if (mode == OutputMode::kJson) {
-    nlohmann::json line = {{"event", "result"}};
-    if (fields.is_object()) line.update(fields);
-    WriteLine(line);
+    PrintEvent(mode, "result", fields);
   } else if (!text.empty()) {
     WriteOutput(text.back() == '\n' ? text : text + '\n');
   }
+}
+
+void PrintEvent(OutputMode mode, const std::string& event, const nlohmann::json& fields) {
+  if (mode != OutputMode::kJson) return;
+  nlohmann::json line = {{"event", event}};
+  if (fields.is_object()) line.update(fields);
+  WriteLine(line);
 }
 
 void PrintNext(OutputMode mode, const std::vector<std::string>& words) {

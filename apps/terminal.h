@@ -24,6 +24,8 @@ Host TerminalHost(OutputMode mode);
 // The result of a command: as JSON line on stdout under --json, else `text` on stdout (not under
 // --quiet).
 void PrintResult(OutputMode mode, const std::string& text, const nlohmann::json& fields);
+// Under --json a line {"event": event, …fields}; else nothing.
+void PrintEvent(OutputMode mode, const std::string& event, const nlohmann::json& fields);
 // The command that usually comes next, for people: "next: …" on stdout, not under --json and
 // --quiet.
 void PrintNext(OutputMode mode, const std::vector<std::string>& words);

@@ -22,6 +22,7 @@ void AddImportCommand(CLI::App& app);
 void AddExportCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
 void AddCompareCommand(CLI::App& app);
+void AddRunCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddModelsCommand(CLI::App& app);
 void AddDownloadCommand(CLI::App& app);
@@ -31,8 +32,8 @@ void AddWatchCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
 void AddBaselineCommand(CLI::App& app);
 
-// LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them; all
-// must outlive the parse.
+// LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them;
+// all must outlive the parse.
 void AddDatasetOptions(CLI::App& command, std::string& kind, ReaderOptions& reader,
                        std::filesystem::path& recipe);
 

@@ -5,6 +5,7 @@
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/work.h"
 #include "core/config_library.h"
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -21,14 +22,21 @@ struct CompareArguments {
   OutputMode mode = OutputMode::kAuto;
 };
 
-int RunCompare(CompareArguments& arguments) {
+void Run(CompareArguments& arguments) {
   CatchInterrupts();
   CompareOptions& options = arguments.options;
-  options.host = TerminalHost(arguments.mode);
   options.keep_stems = !arguments.no_stems;
   const CompareChoices choices =
       ReadCompareChoices(Config::Load(FindConfig(arguments.config), arguments.settings));
-  const CompareResult result = CompareMethods(choices, options);
+  RequireAllCompared(options, RunCompare(choices, options, {arguments.mode}));
+}
+
+}  // namespace
+
+CompareResult RunCompare(const CompareChoices& choices, CompareOptions options,
+                         const WorkOutput& output) {
+  options.host = TerminalHost(output.mode);
+  CompareResult result = CompareMethods(choices, options);
   // Songs with figures, and what was noticed of the others.
   std::size_t songs = 0;
   std::set<std::string> notes;
@@ -45,7 +53,7 @@ int RunCompare(CompareArguments& arguments) {
   }
   for (const std::string& note : notes)
     options.host.Warn(note + "; leave the stem out by a recipe");
-  PrintResult(arguments.mode,
+  PrintResult(output.mode,
               CompareTable(result.methods, result.stems) + "\nmean SDR over " +
                   std::to_string(songs) + (songs == 1 ? " song" : " songs") + " in dB (BSS eval " +
                   (choices.evaluation.filters_per_window ? "3" : "4") +
@@ -54,14 +62,16 @@ int RunCompare(CompareArguments& arguments) {
                   ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
                   ", kept: " + std::to_string(result.kept),
               result.summary);
-  if (result.failures.empty()) return 0;
+  return result;
+}
+
+void RequireAllCompared(const CompareOptions& options, const CompareResult& result) {
+  if (result.failures.empty()) return;
   throw Error::Input(
       std::to_string(result.failures.size()) + (result.failures.size() == 1 ? " part" : " parts") +
           " of the comparison failed",
       options.out.string(), "the table is of the others; fix these and run the command again");
 }
-
-}  // namespace
 
 void AddCompareCommand(CLI::App& app) {
   auto arguments = std::make_shared<CompareArguments>();
@@ -84,9 +94,7 @@ void AddCompareCommand(CLI::App& app) {
             "Separations side by side; 0: one per core");
   AddDevice(command, arguments->options.device, "Where models compute");
   AddOutputFlags(command, arguments->mode);
-  command.callback([arguments] {
-    if (const int status = RunCompare(*arguments); status != 0) throw CLI::RuntimeError(status);
-  });
+  command.callback([arguments] { Run(*arguments); });
 }
 
 }  // namespace stemsmith

@@ -1,6 +1,7 @@
 // stemsmith doctor: what of a dataset must be fixed before training.
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/work.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "datasets/doctor/doctor.h"
@@ -16,17 +17,20 @@ struct Arguments {
 };
 
 int Run(const Arguments& arguments) {
-  DoctorOptions options = arguments.options;
-  options.host = TerminalHost(arguments.mode);
   CatchInterrupts();
-  const DoctorResult result = ExamineDataset(options);
-  PrintResult(arguments.mode, DoctorText(options, result, arguments.all),
-              DoctorJson(options, result));
+  const DoctorResult result = RunDoctor(arguments.options, arguments.all, {arguments.mode});
   if (result.interrupted != 0) return 128 + result.interrupted;
   return static_cast<int>(result.errors() == 0 ? ExitCode::kOk : ExitCode::kInputFailed);
 }
 
 }  // namespace
+
+DoctorResult RunDoctor(DoctorOptions options, bool all, const WorkOutput& output) {
+  options.host = TerminalHost(output.mode);
+  DoctorResult result = ExamineDataset(options);
+  PrintResult(output.mode, DoctorText(options, result, all), DoctorJson(options, result));
+  return result;
+}
 
 void AddDoctorCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();

@@ -5,6 +5,7 @@
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/work.h"
 #include "core/file_content.h"
 #include "core/interrupt.h"
 #include "core/text.h"
@@ -79,22 +80,14 @@ std::string PackageName(const std::filesystem::path& source,
   return name;
 }
 
-void RunExport(const ExportArguments& arguments) {
-  CatchInterrupts();
-  TorchDevice(arguments.options.device);  // before any other use of LibTorch
-  CheckContent(arguments.source, FileUse::kStartWeights);
+void WritePackages(const ExportArguments& arguments, const std::vector<std::string>& formats) {
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  ExportOptions options = arguments.options;
-  options.host = TerminalHost(arguments.mode);
-  const Checkpoint checkpoint = LoadCheckpoint(path, options.host.warn);
-  if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
-  std::vector<std::string> packages;
-  for (const char* format : kPackageFormats)
-    if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
+  const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
   const std::string name =
       arguments.name.empty() ? PackageName(arguments.source, path) : arguments.name;
-  for (const std::string& format : packages) {
-    const auto files = WritePackage(checkpoint, path.string(), {options.out, name, format});
+  for (const std::string& format : formats) {
+    const auto files =
+        WritePackage(checkpoint, path.string(), {arguments.options.out, name, format});
     std::string text;
     nlohmann::json list = nlohmann::json::array();
     for (const auto& file : files) {
@@ -104,18 +97,41 @@ void RunExport(const ExportArguments& arguments) {
     }
     PrintResult(arguments.mode, text, {{"name", name}, {"files", list}});
   }
-  if (options.formats.empty() && !packages.empty()) return;
-  const ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
-  PrintResult(arguments.mode, Summary(result), Fields(result));
+}
+
+void Run(const ExportArguments& arguments) {
+  CatchInterrupts();
+  TorchDevice(arguments.options.device);  // before any other use of LibTorch
+  CheckContent(arguments.source, FileUse::kStartWeights);
+  ExportOptions options = arguments.options;
+  if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
+  std::vector<std::string> packages;
+  for (const char* format : kPackageFormats)
+    if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
+  if (!packages.empty()) WritePackages(arguments, packages);
+  if (!options.formats.empty() || packages.empty())
+    RunExport(arguments.source, options, {arguments.mode});
+}
+
+}  // namespace
+
+ExportResult RunExport(const std::filesystem::path& source, ExportOptions options,
+                       const WorkOutput& output) {
+  options.host = TerminalHost(output.mode);
+  TorchDevice(options.device);  // before any other use of LibTorch
+  const std::filesystem::path path = ResolveCheckpoint(source);
+  const Checkpoint checkpoint = LoadCheckpoint(path, options.host.warn);
+  ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
+  PrintResult(output.mode, Summary(result), Fields(result));
+  if (!output.alone) return result;
   // ONNX Runtime starts faster than LibTorch.
   std::filesystem::path model;
   for (const ExportedFile& file : result.files)
     if (model.empty() || file.format == "onnx") model = file.path;
   if (ResolveModel(options.out) == model) model = options.out;
-  PrintNext(arguments.mode, {"separate", model.string(), "song.mp3", "-o", "my_stems"});
+  PrintNext(output.mode, {"separate", model.string(), "song.mp3", "-o", "my_stems"});
+  return result;
 }
-
-}  // namespace
 
 void AddExportCommand(CLI::App& app) {
   auto arguments = std::make_shared<ExportArguments>();
@@ -142,7 +158,7 @@ void AddExportCommand(CLI::App& app) {
             "(default: as much as an .onnx file can hold, 2032)");
   AddDevice(*command, options.device, "Where the files are checked");
   AddOutputFlags(*command, arguments->mode);
-  command->callback([arguments] { RunExport(*arguments); });
+  command->callback([arguments] { Run(*arguments); });
 }
 
 }  // namespace stemsmith

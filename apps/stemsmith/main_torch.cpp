@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
                          {"export", AddExportCommand},
                          {"evaluate", AddEvaluateCommand},
                          {"compare", AddCompareCommand},
+                         {"run", AddRunCommand},
                          {"inspect", AddInspectCommand},
                          {"models", AddModelsCommand},
                          {"download", AddDownloadCommand},

@@ -2,6 +2,7 @@
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/work.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/length_text.h"
@@ -38,6 +39,10 @@ std::string Summary(const PrepareOptions& options, const PrepareResult& result) 
   return summary;
 }
 
+bool IsFinished(const PrepareOptions& options, const PrepareResult& result) {
+  return result.wrote_index || (!options.shard.all() && result.interrupted == 0);
+}
+
 int SizeOf(const std::string& text) {
   return RequireNumber<int>(text, {1, SpectrogramFormat::kLargestFft}, "--spectrogram", "",
                             "for example --spectrogram 4096,1024");
@@ -45,7 +50,6 @@ int SizeOf(const std::string& text) {
 
 int Run(Arguments& arguments) {
   PrepareOptions& options = arguments.options;
-  options.host = TerminalHost(arguments.mode);
   for (const CacheFormat format : kFormats)
     if (arguments.format == CacheFormatName(format)) options.format = format;
   options.shard = PrepareShard::Parse(arguments.shard);
@@ -58,9 +62,18 @@ int Run(Arguments& arguments) {
                        "give --trim-silence DB, such as --trim-silence=-60");
   }
   CatchInterrupts();
-  const PrepareResult result = PrepareCache(options);
+  const PrepareResult result = RunPrepare(options, {arguments.mode});
+  if (result.interrupted != 0) return 128 + result.interrupted;
+  RequireAllSongs(options, result);
+  return 0;
+}
 
-  const bool finished = result.wrote_index || (!options.shard.all() && result.interrupted == 0);
+}  // namespace
+
+PrepareResult RunPrepare(PrepareOptions options, const WorkOutput& output) {
+  options.host = TerminalHost(output.mode);
+  PrepareResult result = PrepareCache(options);
+  const bool finished = IsFinished(options, result);
   nlohmann::json failed = nlohmann::json::array();
   for (const SongFailure& failure : result.failures) {
     failed.push_back({{"song", failure.song},
@@ -81,33 +94,32 @@ int Run(Arguments& arguments) {
                                  {"index_written", result.wrote_index},
                                  {"complete", finished && failed.empty()}};
   if (result.interrupted != 0) {
-    PrintResult(arguments.mode,
+    PrintResult(output.mode,
                 "stopped: " + std::to_string(result.made) +
                     " songs were prepared and are kept; run the command again to continue",
                 fields);
-    return 128 + result.interrupted;
+    return result;
   }
-  if (finished) {
-    PrintResult(arguments.mode, Summary(options, result), fields);
-    if (result.failures.empty() && options.shard.all()) {
-      PrintNext(arguments.mode,
-                {"stemsmith", "train", options.spectrogram ? "unet_spectrogram" : "demo_unet",
-                 "--run", "runs/" + options.out.stem().string(), "--set",
-                 "dataset.cache=" + options.out.string()});
-    }
-  } else {
-    PrintResult(arguments.mode, "", fields);
+  PrintResult(output.mode, finished ? Summary(options, result) : "", fields);
+  if (finished && output.alone && result.failures.empty() && options.shard.all()) {
+    PrintNext(
+        output.mode,
+        {"stemsmith", "train", options.spectrogram ? "unet_spectrogram" : "demo_unet", "--run",
+         "runs/" + options.out.stem().string(), "--set", "dataset.cache=" + options.out.string()});
   }
-  if (result.failures.empty()) return 0;
+  return result;
+}
+
+void RequireAllSongs(const PrepareOptions& options, const PrepareResult& result) {
+  if (result.failures.empty()) return;
   const std::string count = std::to_string(result.failures.size()) + " of " +
                             std::to_string(result.failures.size() + result.made + result.kept) +
                             " songs could not be used";
   throw Error::Input(count, options.reader.root.string(),
-                     finished ? "the cache holds the others; fix these and run the command again"
-                              : "no cache was written");
+                     IsFinished(options, result)
+                         ? "the cache holds the others; fix these and run the command again"
+                         : "no cache was written");
 }
-
-}  // namespace
 
 void AddPrepareCommand(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();

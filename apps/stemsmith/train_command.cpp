@@ -7,6 +7,7 @@
 #include "apps/checked_options.h"
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/work.h"
 #include "core/config.h"
 #include "core/config_library.h"
 #include "core/file_content.h"
@@ -63,41 +64,15 @@ std::string Summary(const TrainResult& result) {
   return text + result.checkpoint.string();
 }
 
-void RunTrain(const TrainArguments& arguments) {
+void Run(const TrainArguments& arguments) {
   const std::filesystem::path file = FindConfig(arguments.config);
   CheckContent(file, FileUse::kTrainConfig);
   const Config config = Config::Load(file, arguments.settings);
   // A run that goes on has it from there.
   if (!arguments.request.resume) CheckAreNoSources({arguments.request.run / "config.yaml"}, {file});
   CatchInterrupts();
-  TrainRequest request = arguments.request;
-  request.host = TerminalHost(arguments.mode);
-  request.launch = ReadLaunch();
-  const TrainResult result = Train(config, request);
-  if (request.launch.rank > 0) {  // rank 0 says how it went
-    if (result.signal != 0) throw CLI::RuntimeError(128 + result.signal);
-    return;
-  }
-  const nlohmann::json fields = {{"step", result.step},
-                                 {"seconds", result.seconds},
-                                 {"skipped_draws", result.skipped_draws},
-                                 {"stopped_by", NameOf(result.end)},
-                                 {"interrupted", result.signal != 0},
-                                 {"validation", result.validation},
-                                 {"best", result.best},
-                                 {"checkpoint", result.checkpoint.string()}};
-  if (result.signal != 0) {
-    PrintResult(arguments.mode,
-                "stopped at step " + std::to_string(result.step) + "; continue with --resume",
-                fields);
-    throw CLI::RuntimeError(128 + result.signal);
-  }
-  PrintResult(arguments.mode, Summary(result), fields);
-  const std::filesystem::path &run = request.run, report = run / "report.html";
-  if (arguments.mode == OutputMode::kAuto && std::filesystem::exists(report))
-    WriteOutput("report: " + report.string() + '\n');
-  PrintNext(arguments.mode,
-            {"stemsmith", "export", run.string(), "--out", (run / "export").string()});
+  const TrainResult result = RunTrain(config, arguments.request, {arguments.mode});
+  if (result.signal != 0) throw CLI::RuntimeError(128 + result.signal);
 }
 
 // `--set a=1 CONFIG`: the word without '=' is no setting.
@@ -111,6 +86,36 @@ void TakeConfigFromSettings(TrainArguments& arguments) {
 }
 
 }  // namespace
+
+TrainResult RunTrain(const Config& config, TrainRequest request, const WorkOutput& output) {
+  request.host = TerminalHost(output.mode);
+  request.launch = ReadLaunch();
+  TrainResult result = Train(config, request);
+  if (request.launch.rank > 0) return result;  // rank 0 says how it went
+  const nlohmann::json fields = {{"step", result.step},
+                                 {"seconds", result.seconds},
+                                 {"skipped_draws", result.skipped_draws},
+                                 {"stopped_by", NameOf(result.end)},
+                                 {"interrupted", result.signal != 0},
+                                 {"validation", result.validation},
+                                 {"best", result.best},
+                                 {"checkpoint", result.checkpoint.string()}};
+  if (result.signal != 0) {
+    PrintResult(output.mode,
+                "stopped at step " + std::to_string(result.step) + "; continue " +
+                    (output.alone ? "with --resume" : "by running the command again"),
+                fields);
+    return result;
+  }
+  PrintResult(output.mode, Summary(result), fields);
+  const std::filesystem::path &run = request.run, report = run / "report.html";
+  if (output.mode == OutputMode::kAuto && std::filesystem::exists(report))
+    WriteOutput("report: " + report.string() + '\n');
+  if (output.alone)
+    PrintNext(output.mode,
+              {"stemsmith", "export", run.string(), "--out", (run / "export").string()});
+  return result;
+}
 
 void AddTrainCommand(CLI::App& app) {
   auto arguments = std::make_shared<TrainArguments>();
@@ -137,7 +142,7 @@ void AddTrainCommand(CLI::App& app) {
   command->callback([arguments] {
     TakeConfigFromSettings(*arguments);
     if (arguments->config.empty()) throw CLI::RequiredError("config");
-    RunTrain(*arguments);
+    Run(*arguments);
   });
 }
 

@@ -23,7 +23,9 @@ fs::path PathThatIsThere(const Config& config, const std::string& key) {
   return path;
 }
 
-SongChoice ReadSongs(const Config& config) {
+}  // namespace
+
+SongChoice ReadDataset(const Config& config) {
   SongChoice songs;
   std::vector<std::string> layouts;
   for (const ReaderRow& row : ReaderTable()) layouts.emplace_back(row.name);
@@ -37,7 +39,6 @@ SongChoice ReadSongs(const Config& config) {
   }
   songs.reader.valid_fraction = config.NumberIn("valid_fraction", 0, 0, 1);
   songs.reader.seed = static_cast<std::uint64_t>(config.IntegerIn("valid_seed", 0, 0, INT64_MAX));
-  songs.split = config.Choice("split", "test", {"train", "valid", "test", kAllSplits});
   if (config.Has("recipe")) {
     const std::string where = config.Where("recipe");
     const fs::path file = where.substr(0, where.rfind(':'));
@@ -47,6 +48,13 @@ SongChoice ReadSongs(const Config& config) {
   songs.sample_rate_hz =
       static_cast<int>(config.IntegerIn("sample_rate_hz", songs.sample_rate_hz, 1000, 768'000));
   songs.channels = static_cast<int>(config.IntegerIn("channels", songs.channels, 1, 32));
+  return songs;
+}
+
+namespace {
+
+void ReadExcerpts(const Config& config, SongChoice& songs) {
+  songs.split = config.Choice("split", songs.split, {"train", "valid", "test", kAllSplits});
   if (config.Has("trim_silence")) {
     songs.trim.silence_db = config.NumberIn("trim_silence", -60, -120, 0);
     songs.trim.min_silence_seconds =
@@ -55,11 +63,12 @@ SongChoice ReadSongs(const Config& config) {
   songs.trim.excerpt_seconds = config.NumberIn("excerpt_seconds", 0, 0, 1e6);
   if (config.Has("seed"))
     songs.seed = static_cast<std::uint64_t>(config.IntegerIn("seed", 0, 0, INT64_MAX));
-  return songs;
 }
 
-void CheckName(const MethodChoice& method, const std::vector<MethodChoice>& before,
-               const std::string& where) {
+}  // namespace
+
+void CheckMethodName(const MethodChoice& method, const std::vector<MethodChoice>& before,
+                     const std::string& where) {
   const std::string& name = method.name;
   if (name.empty() || name.starts_with('.') || name.find_first_of("/\\") != name.npos)
     throw Error::Usage("'" + name + "' cannot be the name of a method", where,
@@ -71,6 +80,8 @@ void CheckName(const MethodChoice& method, const std::vector<MethodChoice>& befo
     throw Error::Usage("the name 'mixture' belongs to the mixture itself", where,
                        "choose another one");
 }
+
+namespace {
 
 MethodChoice ReadMethod(const Config& config, const std::vector<MethodChoice>& before) {
   MethodChoice method;
@@ -90,7 +101,7 @@ MethodChoice ReadMethod(const Config& config, const std::vector<MethodChoice>& b
     method.settings = config.Child("settings");
     MakeBaseline(row, method.settings);  // so that faults have their line, before long work
   }
-  CheckName(method, before, config.Where("name"));
+  CheckMethodName(method, before, config.Where("name"));
   return method;
 }
 
@@ -109,25 +120,40 @@ EvaluationOptions ReadEvaluation(const Config& config) {
   return options;
 }
 
-}  // namespace
-
-CompareChoices ReadCompareChoices(const Config& config) {
-  CompareChoices choices;
-  if (!config.Has("songs"))
-    throw Error::Usage("the key 'songs' is missing", config.Where(),
-                       "songs: {layout: folders, root: DIR}");
-  choices.songs = ReadSongs(config.Child("songs"));
+CompareChoices ReadMethodsAndFigures(const Config& config, SongChoice songs,
+                                     std::vector<MethodChoice> methods) {
+  CompareChoices choices{.songs = std::move(songs), .methods = std::move(methods)};
   for (const Config& item : config.List("methods"))
     choices.methods.push_back(ReadMethod(item, choices.methods));
   if (choices.methods.empty())
     throw Error::Usage("there is no method to compare", config.Where("methods"),
                        "methods: [{name: bands, baseline: bands}]");
   choices.evaluation = ReadEvaluation(config);
-  config.CheckAllRead();
   if (std::none_of(choices.methods.begin(), choices.methods.end(),
                    [](const MethodChoice& method) { return method.name == kFloorMethod; }))
     choices.methods.push_back({.name = kFloorMethod, .baseline = kFloorMethod});
   return choices;
+}
+
+}  // namespace
+
+CompareChoices ReadCompareChoices(const Config& config) {
+  if (!config.Has("songs"))
+    throw Error::Usage("the key 'songs' is missing", config.Where(),
+                       "songs: {layout: folders, root: DIR}");
+  const Config songs = config.Child("songs");
+  SongChoice choice = ReadDataset(songs);
+  choice.split = "test";
+  ReadExcerpts(songs, choice);
+  CompareChoices choices = ReadMethodsAndFigures(config, std::move(choice), {});
+  config.CheckAllRead();
+  return choices;
+}
+
+CompareChoices ReadCompareChoices(const Config& config, SongChoice dataset,
+                                  std::vector<MethodChoice> methods) {
+  ReadExcerpts(config, dataset);
+  return ReadMethodsAndFigures(config, std::move(dataset), std::move(methods));
 }
 
 }  // namespace stemsmith

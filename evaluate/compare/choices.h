@@ -47,5 +47,16 @@ struct CompareChoices {
 
 // Throws Error with file and line: unknown keys, methods and metrics, values out of range.
 CompareChoices ReadCompareChoices(const Config& config);
+// The keys of `songs` that say which dataset it is, from `layout` to `channels`; `split` stays
+// empty.
+SongChoice ReadDataset(const Config& config);
+// All else, where the configuration has no `songs`: the songs' other keys lie in `config` itself.
+// `methods` come before those of `config`, `dataset.split` is the default of its key. Who calls it
+// asks CheckAllRead().
+CompareChoices ReadCompareChoices(const Config& config, SongChoice dataset,
+                                  std::vector<MethodChoice> methods);
+// Throws Error at `where` for names that can be no folder's, or that one of `before` has.
+void CheckMethodName(const MethodChoice& method, const std::vector<MethodChoice>& before,
+                     const std::string& where);
 
 }  // namespace stemsmith

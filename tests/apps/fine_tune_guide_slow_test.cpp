@@ -54,7 +54,7 @@ TEST(FineTuneGuide, ItsSixCommandsRunAsWritten) {
       "train.batch_size=2 validate.every_steps=2 validate.max_segments=2";
   run("stemsmith synth demo --songs 3 --seconds 5 --seed 1");
   run("stemsmith prepare folders demo --out demo.h5");
-  run("stemsmith train demo_unet --run out/demo/run/unet" + small +
+  run("stemsmith train demo_unet --run out/demo/runs/unet" + small +
       " dataset.cache=demo.h5 model.n_fft=512 model.hop=256 model.depth=3 model.channels=4");
   run("stemsmith synth songs --songs 5 --seconds 5 --seed 7");
   fs::copy_file(fs::directory_iterator(folder / "songs/test")->path() / "mixture.wav",
@@ -70,7 +70,7 @@ TEST(FineTuneGuide, ItsSixCommandsRunAsWritten) {
       EXPECT_THAT(said, HasSubstr("drums, bass, other, vocals"));
     }
     if (i == 3) {
-      EXPECT_THAT(said, HasSubstr("starting from out/demo/run/unet/checkpoints/best.safetensors: "
+      EXPECT_THAT(said, HasSubstr("starting from out/demo/runs/unet/checkpoints/best.safetensors: "
                                   "drums kept, accompaniment as other"));
     }
   }

@@ -129,23 +129,6 @@ TEST_F(Pipeline, ImportTakesAShippedConfigurationByName) {
   EXPECT_THAT(misspelt.err, HasSubstr("did you mean 'demo_demucs_v2'"));
 }
 
-// The table of tools/demo.sh, of the targets as estimates.
-TEST_F(Pipeline, TheDemosTableIsThereOrAnError) {
-  const fs::path song = fs::directory_iterator(Path("songs/test"))->path(), out = Path("demo");
-  for (const char* stems : {"stems", "stems_torchscript"}) {
-    const fs::path folder = out / stems / "unet" / song.filename();
-    fs::create_directories(folder);
-    for (const char* stem : {"drums.wav", "bass.wav"}) fs::copy(song / stem, folder / stem);
-  }
-  WriteFileAtomically(out / "run/unet/train_seconds", "18");
-  const std::string summary =
-      STEMSMITH_BIN_DIR "/demo_summary " + Path("songs/test") + " " + out.string() + " unet";
-  EXPECT_THAT(Must(summary).out, HasSubstr("unet (trained for 18 s)\n  stem "));
-  const ProgramResult full = RunProgram(summary + " > /dev/full");
-  EXPECT_EQ(full.status, 1);
-  EXPECT_THAT(full.err, HasSubstr("cannot write to standard output"));
-}
-
 TEST_F(Pipeline, LoaderThreadsDoNotChangeALoss) {
   Must(Train("one", "--set dataset.threads=1"));
   Must(Train("four", "--set dataset.threads=4"));

@@ -76,12 +76,13 @@ std::vector<std::string> ForecastPreparation(const std::vector<SongToPrepare>& s
   std::mutex mutex;
   double bytes = 0, source_bytes = 0, float32_bytes = 0;
   std::map<int, std::size_t> other_rates;  // Hz → songs
-  std::size_t seen = 0;
+  std::size_t seen = 0, mixed = 0;         // mixed: of recordings of several rates
   const int stopped =
       ForEachSong(songs.size(), threads, host, [&](std::size_t i, const StopQuestion&) {
         const SongForecast song = Look(songs[i], options);
         const std::lock_guard guard(mutex);
         seen += !song.rates_hz.empty();
+        mixed += song.rates_hz.size() > 1;
         bytes += song.bytes;
         source_bytes += song.source_bytes;
         if (song.float32) float32_bytes += song.bytes;
@@ -92,12 +93,13 @@ std::vector<std::string> ForecastPreparation(const std::vector<SongToPrepare>& s
   std::vector<std::string> lines;
   if (stopped != 0 || seen == 0) return lines;
   if (!other_rates.empty()) {
-    std::string line = JoinNames(other_rates, ", ", [](const auto& rate) {
-      return Songs(rate.second) + " at " + std::to_string(rate.first) + " Hz";
+    std::string line = JoinNames(other_rates, ", ", [&](const auto& rate) {
+      return (mixed > 0 ? "recordings of " : "") + Songs(rate.second) + " at " +
+             std::to_string(rate.first) + " Hz";
     });
     line += ": resampled to " + std::to_string(options.sample_rate_hz) + " Hz";
     const auto& [rate_hz, count] = *other_rates.begin();
-    if (other_rates.size() == 1 && count == seen) {
+    if (other_rates.size() == 1 && count == seen && mixed == 0) {
       line += "; " + Option("sample-rate", std::to_string(rate_hz)) + " keeps their rate";
     }
     lines.push_back(std::move(line));

@@ -308,6 +308,10 @@ TEST_F(RecipeFiles, PrepareSaysBeforehandWhatIsResampledAndHowLargeTheCacheBecom
                     HasSubstr("2 songs, 750.3 KiB: about 689.1 KiB in the cache\n")));
   Prepare("stems: {drums: drums, o: rest}");
   EXPECT_EQ(heard_.Take(), "");  // nothing is written
+  WriteStem(root_ / "a/bass.wav", Noise(3, 44'100, 2), 44'100);
+  Prepare("stems: {drums: drums, o: rest}");
+  EXPECT_THAT(heard_.Take(),
+              HasSubstr("recordings of 1 song at 48000 Hz: resampled to 44100 Hz\n"));
 }
 
 TEST_F(RecipeFiles, PrepareWarnsOfDoubts) {

@@ -60,6 +60,13 @@ std::string BitratesText() {
   return "kbit/s of each stream, lossy formats only; default, of stereo: " + text;
 }
 
+// "Usual files: 2stem (vocals, and no_vocals), …".
+std::string PresetsText() {
+  return "Usual files: " + JoinNames(StemPresetTable(), ", ", [](const StemPreset& preset) {
+           return std::string(preset.name) + " (" + preset.summary + ")";
+         });
+}
+
 constexpr char kIsFolder[] = "give a folder: each stem becomes a file DIR/TRACK/STEM in it";
 
 // An output folder that cannot be written is a wrong command line, not a bad song.
@@ -126,7 +133,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
   if (!result.damage.empty()) Warn(song.file.string() + ": " + DamageText(result.damage));
   json files = json::object();
   for (std::size_t s = 0; s < result.files.size(); ++s) {
-    files[separator.stems()[s]] = result.files[s].string();
+    files[separator.names()[s]] = result.files[s].string();
   }
   const bool one_file = result.files.front().parent_path() != song.folder;
   const std::string other_rate = result.stems_rate_hz == result.sample_rate_hz
@@ -174,8 +181,20 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
       ->check(IsNotEmpty)
       ->capture_default_str()
       ->type_name("DIR");
-  AddNames(app, "--stems", arguments.stems, "Only these stems: drums,vocals (default: all)")
+  AddNames(app, "--stems", arguments.files.stems, "Only these stems: drums,vocals (default: all)")
       ->allow_extra_args(false);  // the words behind it are the model and the songs
+  app.add_option("--mix", arguments.files.mixes,
+                 "A file of several stems: karaoke=drums+bass+other, or of the song without some: "
+                 "instrumental=mixture-vocals; may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("NAME=STEM+STEM…");
+  app.add_option("--two-stems", arguments.files.two_stems,
+                 "This stem, and a file no_STEM of all others")
+      ->check(IsNotEmpty)
+      ->type_name("STEM");
+  app.add_option("--preset", arguments.files.preset, PresetsText())
+      ->check(IsNotEmpty)
+      ->type_name("PRESET");
   app.add_option("--format", arguments.format, FormatsText())
       ->check([](const std::string& name) {
         FindFormat(name);  // throws what is wrong
@@ -204,7 +223,7 @@ void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
 
 SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& arguments) {
   SeparatorOptions options;
-  options.stream.stems = arguments.stems;
+  options.files = arguments.files;
   options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);

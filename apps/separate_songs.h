@@ -16,14 +16,15 @@ namespace stemsmith {
 
 struct SongsArguments {
   std::string output = "stems";
-  std::vector<std::string> stems;
+  StemChoice files;
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
   std::string audio_stream, on_damage = "fail";
   OutputMode mode = OutputMode::kAuto;
 };
 
-// --out, --stems, --format, --bits and --bitrate; `arguments` must outlive the parse.
+// --out, --stems, --mix, --two-stems, --preset, --format, --bits and --bitrate; `arguments` must
+// outlive the parse.
 void AddStemOptions(CLI::App& app, SongsArguments& arguments);
 // --audio-stream and --on-damage.
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments);

@@ -60,6 +60,9 @@ bool IsOpen(const void* handle) noexcept;
 // False where it was closed before, which is asserted against.
 bool Forget(const void* handle) noexcept;
 
+// What was chosen for work that gives the model's stems alone. Throws Error::Usage for other files.
+const std::vector<std::string>& StemsAlone(const stemsmith_options& options);
+
 // What stemsmith_last_error() says. Gives back `code`.
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept;
 

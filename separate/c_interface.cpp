@@ -76,6 +76,7 @@ void SeparateBlocks(
     const stemsmith_options& options,
     const std::function<void(const float* const* stems, const StemStream&, std::size_t)>& take) {
   StemStreamOptions stream_options = options.separator.stream;
+  stream_options.stems = StemsAlone(options);
   stream_options.input_name = name;
   StemStream stream(*model.runtime, std::move(song), stream_options);
   const AudioInfo& info = stream.info();
@@ -113,6 +114,14 @@ bool Forget(const void* handle) noexcept {
   const bool was_open = Handles().erase(handle) > 0;
   assert(was_open && "a handle of stemsmith is closed twice");
   return was_open;
+}
+
+const std::vector<std::string>& StemsAlone(const stemsmith_options& options) {
+  const StemChoice& files = options.separator.files;
+  if (!files.preset.empty() || !files.mixes.empty())
+    throw Error::Usage("presets and mixes are for files", "",
+                       "use stemsmith_separate_file, or add the stems up");
+  return files.stems;
 }
 
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept {
@@ -177,7 +186,22 @@ stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const cha
       Need(stems[i], "stems");
       names.push_back(stems[i]);
     }
-    options->separator.stream.stems = std::move(names);
+    options->separator.files.stems = std::move(names);
+  });
+}
+
+stemsmith_code stemsmith_options_set_preset(stemsmith_options* options, const char* preset) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    options->separator.files.preset = preset == nullptr ? "" : preset;
+  });
+}
+
+stemsmith_code stemsmith_options_add_mix(stemsmith_options* options, const char* mix) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(mix, "mix");
+    options->separator.files.mixes.emplace_back(mix);
   });
 }
 
@@ -319,7 +343,7 @@ stemsmith_code stemsmith_separate_buffers(stemsmith_model* model, const float* c
     StemStream::CheckLayout(sample_rate_hz, channels);
     for (int c = 0; c < channels; ++c) Need(song[c], "song");
     const stemsmith_options& chosen = OrDefaults(options);
-    const std::vector<std::string>& names = chosen.separator.stream.stems;
+    const std::vector<std::string>& names = StemsAlone(chosen);
     const std::size_t arrays =
         (names.empty() ? model->runtime->info().stems : names).size() * channels;
     for (std::size_t i = 0; i < arrays; ++i) Need(stems[i], "stems");

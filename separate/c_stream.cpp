@@ -12,7 +12,7 @@ stemsmith_code stemsmith_stream_start(stemsmith_model* model, int sample_rate_hz
     LiveStreamOptions live{.sample_rate_hz = sample_rate_hz, .channels = channels};
     if (options != nullptr) {
       NeedHandle(options, "options");
-      live.stems = options->separator.stream.stems;
+      live.stems = StemsAlone(*options);
       live.overlap = options->separator.stream.overlap;
     }
     auto started = std::make_unique<stemsmith_stream>();

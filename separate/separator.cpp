@@ -91,6 +91,10 @@ class FileOfStreams : public StemFiles {
 
 Separator::Separator(Runtime& runtime, SeparatorOptions options)
     : Separator(runtime.info().stems, {}, std::move(options)) {
+  if (!(options_.stream.overlap < 1)) {
+    throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
+  }
+  options_.stream.stems = StemsIn(mixes_);
   open_ = [&runtime, options = options_.stream](std::unique_ptr<AudioReader> input,
                                                 const fs::path& file) {
     StemStreamOptions stream = options;
@@ -101,22 +105,14 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
 
 Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
                      SeparatorOptions options)
-    : options_(std::move(options)), open_(std::move(open)) {
-  if (options_.stream.stems.empty()) options_.stream.stems = all_stems;
-  const std::vector<std::string>& stems = options_.stream.stems;
-  for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
-    StemStream::FindStem(all_stems, *stem);
-    if (std::find(stems.begin(), stem, *stem) != stem)
-      throw Error::Usage("the stem '" + *stem + "' is named twice", Option("stems"),
-                         "name each once");
-  }
-  if (!(options_.stream.overlap < 1)) {
-    throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
-  }
+    : options_(std::move(options)),
+      mixes_(FilesOf(options_.files, all_stems)),
+      open_(std::move(open)) {
+  for (const StemMix& mix : mixes_) names_.push_back(mix.name);
   options_.encoding.streams.clear();
   if (FindFormat(options_.encoding.format).many_streams) {
     options_.encoding.streams = {"mixture"};
-    options_.encoding.streams.insert(options_.encoding.streams.end(), stems.begin(), stems.end());
+    options_.encoding.streams.insert(options_.encoding.streams.end(), names_.begin(), names_.end());
   }
   CheckEncodeOptions(options_.encoding);
 }
@@ -124,16 +120,19 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
 std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
   const FormatRow& format = FindFormat(options_.encoding.format);
   std::vector<fs::path> targets;
-  for (const std::string& stem : stems()) {
+  for (const std::string& name : names_) {
     targets.push_back(format.many_streams ? fs::path(folder.string() + format.ending)
-                                          : folder / (stem + format.ending));
+                                          : folder / (name + format.ending));
   }
   return targets;
 }
 
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
                                       const Observer& observer) {
-  const std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
+  std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
+  if (!std::all_of(mixes_.begin(), mixes_.end(), IsStem))
+    stream = MixStems(std::move(stream),
+                      NeedsMixture(mixes_) ? OpenAudio(input, options_.decode) : nullptr, mixes_);
   const AudioInfo& info = stream->info();
   const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
 
@@ -163,9 +162,9 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
         std::make_unique<FileOfStreams>(add(song.files.front()), OpenAudio(input, options_.decode));
   }
 
-  std::vector<std::size_t> indices;  // of the wanted stems, in the song's
-  for (const std::string& stem : stems())
-    indices.push_back(StemStream::FindStem(stream->stems(), stem));
+  std::vector<std::size_t> indices;  // of the files, in the song's stems
+  for (const std::string& name : names_)
+    indices.push_back(StemStream::FindStem(stream->stems(), name));
   std::vector<std::vector<float>> blocks, wanted(indices.size());
   if (observer) observer(0, total, info.sample_rate_hz);
   while (const std::size_t count = stream->Read(kBlockFrames, blocks)) {

@@ -14,13 +14,15 @@
 #include "core/visibility.h"
 #include "separate/runtime.h"
 #include "separate/song_separator.h"
+#include "separate/stem_mix.h"
 #include "separate/stem_stream.h"
 
 namespace stemsmith {
 
 struct SeparatorOptions {
   DecodeOptions decode;
-  StemStreamOptions stream;
+  StemStreamOptions stream;  // but for its stems
+  StemChoice files;          // of each song
   EncodeOptions encoding;
   // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
   // one above that is there already. With one for all songs, whatever a killed process left there
@@ -29,7 +31,7 @@ struct SeparatorOptions {
 };
 
 struct SeparatedSong {
-  std::vector<std::filesystem::path> files;  // in the order of Separator::stems()
+  std::vector<std::filesystem::path> files;  // in the order of Separator::names()
   std::int64_t frames = 0;  // of the song; as many come back from the stems at its rate
   int sample_rate_hz = 0;
   int stems_rate_hz = 0;  // differs where the format lacks the song's
@@ -49,15 +51,15 @@ class STEMSMITH_PUBLIC Separator {
   using OpenSong = std::function<std::unique_ptr<SongSeparator>(std::unique_ptr<AudioReader> input,
                                                                 const std::filesystem::path& file)>;
 
-  // By a model. `runtime` must outlive this. Throws Error::Usage for a stem that the model does not
-  // have, an overlap out of range, and what the format of the files has not (CheckEncodeOptions).
+  // By a model. `runtime` must outlive this. Throws Error::Usage for files that the model cannot
+  // give (FilesOf), an overlap out of range, and what their format has not (CheckEncodeOptions).
   Separator(Runtime& runtime, SeparatorOptions options);
-  // By another method, whose songs have these stems. Of options.stream only `stems` counts.
+  // By another method, whose songs have these stems. options.stream does not count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);
 
-  const std::vector<std::string>& stems() const { return options_.stream.stems; }
+  const std::vector<std::string>& names() const { return names_; }  // of a song's files
 
-  // The files of a song whose stems belong into `folder`, in the order of stems(): STEM.ENDING
+  // The files of a song whose stems belong into `folder`, in the order of names(): NAME.ENDING
   // each, or for all of them `folder` with the ending of a format of many streams.
   std::vector<std::filesystem::path> Targets(const std::filesystem::path& folder) const;
 
@@ -70,6 +72,8 @@ class STEMSMITH_PUBLIC Separator {
 
  private:
   SeparatorOptions options_;
+  std::vector<StemMix> mixes_;  // of each file
+  std::vector<std::string> names_;
   OpenSong open_;
 };
 

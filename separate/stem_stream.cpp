@@ -362,8 +362,9 @@ void StemStream::CheckLayout(int sample_rate_hz, int channels) {
     throw Error::Usage(std::to_string(channels) + " channels", "", "give 1 to 64");
 }
 
-std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem) {
-  return RequireName(stem, names, "the model has no stem '" + stem + "'", Option("stems"));
+std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem,
+                                 const std::string& option) {
+  return RequireName(stem, names, "the model has no stem '" + stem + "'", Option(option));
 }
 
 }  // namespace stemsmith

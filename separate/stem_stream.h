@@ -59,8 +59,10 @@ class STEMSMITH_PUBLIC StemStream : public SongSeparator {
   std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override;
   std::int64_t segment_frames() const;  // at the model's rate
 
-  // The stem's index in `names`; throws Error::Usage naming the nearest.
-  static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem);
+  // The stem's index in `names`; throws Error::Usage naming the nearest, and the option that the
+  // stem stands in.
+  static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem,
+                              const std::string& option = "stems");
   // Throws Error::Usage for a rate or a number of channels that makes no sense; for inputs that do
   // not come from OpenAudio.
   static void CheckLayout(int sample_rate_hz, int channels);

@@ -149,7 +149,7 @@ class BaselineMethod : public ComparedMethod {
 void ComparedMethod::Separate(const ComparedSong& song, const std::vector<std::string>& stems,
                               const fs::path& folder, const fs::path& out, const Host& host) {
   SeparatorOptions options;
-  options.stream.stems = stems;
+  options.files.stems = stems;
   options.encoding.sample_format = SampleFormat::kFloat32;
   options.growing_in = out;
   Run(

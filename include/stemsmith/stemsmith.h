@@ -106,6 +106,11 @@ stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int thr
 /* For separating and for streams: only these stems, in this order; 0 of them (default): all. */
 stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const char* const* stems,
                                            int count);
+/* For stemsmith_separate_file, whose files they choose: a preset of `separate --help`, "2stem" (vocals
+   and no_vocals) or "4stem"; NULL (default): none. And a mix, "karaoke=drums+bass+other" or
+   "instrumental=mixture-vocals", which becomes a file of its own; may be called several times. */
+stemsmith_code stemsmith_options_set_preset(stemsmith_options* options, const char* preset);
+stemsmith_code stemsmith_options_add_mix(stemsmith_options* options, const char* mix);
 /* For separating and for streams: the share of a segment that neighbours have in common, in [0, 1);
    more is smoother and slower. Negative (default): what the model advises. */
 stemsmith_code stemsmith_options_set_overlap(stemsmith_options* options, double overlap);

@@ -12,6 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using testing::FilesBelow;
 using ::testing::HasSubstr;
 using testing::kSeparate;
@@ -224,6 +225,38 @@ TEST_F(SeparateProgram, ASecondOfAudioTakesLessThanASecond) {
                    "-o", (folder_ / "out").string()});
   EXPECT_EQ(process.status, 0);
   EXPECT_LT(process.cpu_seconds, 1.0);
+}
+
+// The model's stems are 0.5 and -0.25 of the song.
+TEST_F(SeparateProgram, MixesOfStemsAreFiles) {
+  const auto run = [&](const std::string& more) {
+    std::filesystem::remove_all(folder_ / "out");
+    const ProgramResult result = Separate("model.onnx good.wav -o out --bits 32f " + more);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return FilesBelow(folder_ / "out");
+  };
+  const auto expect_share = [&](const std::string& file, float share) {
+    const auto song = Samples(folder_ / "good.wav"), stem = Samples(folder_ / "out/good" / file);
+    ASSERT_EQ(song.size(), stem.size());
+    for (std::size_t i = 0; i < song.size(); ++i) ASSERT_NEAR(stem[i], share * song[i], 1e-6) << i;
+  };
+  EXPECT_THAT(run("--mix all=drums+bass --mix 'rest=mixture - 2*bass'"),
+              ElementsAre("good/all.wav", "good/rest.wav"));
+  expect_share("all.wav", 0.25f);
+  expect_share("rest.wav", 1.5f);
+  EXPECT_THAT(run("--two-stems drums"), ElementsAre("good/drums.wav", "good/no_drums.wav"));
+  expect_share("no_drums.wav", -0.25f);
+  EXPECT_THAT(run("--stems bass --mix x=mixture-bass"), ElementsAre("good/bass.wav", "good/x.wav"));
+  expect_share("x.wav", 1.25f);
+  for (const auto& [option, says] :
+       {std::pair("--mix x=drums+bas", "did you mean 'bass'"),
+        std::pair("--preset 2stem", "the preset '2stem' needs the stem 'vocals' (--preset)"),
+        std::pair("--two-stems drum", "(--two-stems)"),
+        std::pair("--mix drums=bass --stems drums", "two files of a song")}) {
+    const ProgramResult wrong = Separate(std::string("model.onnx good.wav ") + option);
+    EXPECT_EQ(wrong.status, 2) << option;
+    EXPECT_THAT(wrong.err, HasSubstr(says));
+  }
 }
 
 }  // namespace

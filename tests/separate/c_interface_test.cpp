@@ -242,6 +242,26 @@ TEST_F(CInterface, SeparatesIntoFilesBuffersAndBlocks) {
   stemsmith_options_destroy(options);
 }
 
+TEST_F(CInterface, MixesAndPresetsAreFiles) {
+  const std::string song = Song(20000), folder = (folder_ / "mixes").string();
+  stemsmith_options* options = stemsmith_options_create();
+  ASSERT_EQ(stemsmith_options_add_mix(options, "rest=mixture-bass"), STEMSMITH_OK);
+  ASSERT_EQ(stemsmith_separate_file(model_, song.c_str(), folder.c_str(), options), STEMSMITH_OK)
+      << stemsmith_last_error();
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "mixes/rest.wav"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "mixes/bass.wav"));
+  const auto block = [](void*, const float* const*, int, int, size_t, int) { return 0; };
+  EXPECT_EQ(stemsmith_separate_blocks(model_, song.c_str(), options, block, nullptr),
+            STEMSMITH_WRONG_USE);
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("are for files"));
+  ASSERT_EQ(stemsmith_options_set_preset(options, "4stem"), STEMSMITH_OK);
+  EXPECT_EQ(stemsmith_separate_file(model_, song.c_str(), folder.c_str(), options),
+            STEMSMITH_WRONG_USE);
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("the preset '4stem' needs the stem 'vocals'"));
+  EXPECT_EQ(stemsmith_options_add_mix(options, nullptr), STEMSMITH_WRONG_USE);
+  stemsmith_options_destroy(options);
+}
+
 TEST_F(CInterface, ACallbackStopsTheWorkAndNothingIsLeft) {
   const std::string song = Song(100000);
   stemsmith_options* options = stemsmith_options_create();

@@ -85,6 +85,27 @@ inline CLI::Option* AddNames(CLI::App& app, const std::string& option_name,
   return option->type_name("NAMES");
 }
 
+// Adds an option whose value is a list of numbers with commas between, "100,2000"; throws Error
+// (wrong use) in the parse for one that is not of the range. `numbers` must outlive the parse.
+template <typename T>
+CLI::Option* AddNumbers(CLI::App& app, const std::string& name, std::vector<T>& numbers,
+                        const Range<T>& range, const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&numbers, range, name](const std::string& list) {
+            numbers.clear();
+            for (std::size_t begin = 0; begin <= list.size();) {
+              const std::size_t end = std::min(list.find(',', begin), list.size());
+              numbers.push_back(
+                  RequireNumber(list.substr(begin, end - begin), range, "a number of " + name, ""));
+              begin = end + 1;
+            }
+          },
+          description)
+      ->type_name("NUMBERS");
+}
+
 // A check of an option: "" is nobody's folder, file or name.
 inline std::string IsNotEmpty(const std::string& value) {
   return value.empty() ? "its value is empty" : "";

@@ -95,11 +95,22 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
     throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
   }
   options_.stream.stems = StemsIn(mixes_);
-  open_ = [&runtime, options = options_.stream](std::unique_ptr<AudioReader> input,
-                                                const fs::path& file) {
-    StemStreamOptions stream = options;
+  const int rate_hz = runtime.info().sample_rate_hz;
+  PassesOf(options_.passes, rate_hz, 2);  // so that faults are known before a song
+  open_ = [&runtime, rate_hz, options = options_](std::unique_ptr<AudioReader> input,
+                                                  const fs::path& file) {
+    StemStreamOptions stream = options.stream;
     stream.input_name = file.string();
-    return std::make_unique<StemStream>(runtime, std::move(input), stream);
+    std::vector<Pass> passes = PassesOf(options.passes, rate_hz, input->info().channels);
+    std::vector<std::unique_ptr<SongSeparator>> songs;
+    for (const Pass& pass : passes) {
+      stream.lead_frames = pass.lead_frames;
+      if (!input) input = OpenAudio(file, options.decode);
+      songs.push_back(
+          std::make_unique<StemStream>(runtime, TurnedSong(std::move(input), pass), stream));
+    }
+    if (options.passes.once()) return std::move(songs.front());
+    return AverageSongs(std::move(songs), std::move(passes));
   };
 }
 

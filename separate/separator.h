@@ -12,6 +12,7 @@
 
 #include "audio/encode.h"
 #include "core/visibility.h"
+#include "separate/averaged_song.h"
 #include "separate/runtime.h"
 #include "separate/song_separator.h"
 #include "separate/stem_mix.h"
@@ -23,6 +24,7 @@ struct SeparatorOptions {
   DecodeOptions decode;
   StemStreamOptions stream;  // but for its stems
   StemChoice files;          // of each song
+  PassOptions passes;        // how often a model separates it
   EncodeOptions encoding;
   // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
   // one above that is there already. With one for all songs, whatever a killed process left there
@@ -54,7 +56,8 @@ class STEMSMITH_PUBLIC Separator {
   // By a model. `runtime` must outlive this. Throws Error::Usage for files that the model cannot
   // give (FilesOf), an overlap out of range, and what their format has not (CheckEncodeOptions).
   Separator(Runtime& runtime, SeparatorOptions options);
-  // By another method, whose songs have these stems. options.stream does not count.
+  // By another method, whose songs have these stems. options.stream and options.passes do not
+  // count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);
 
   const std::vector<std::string>& names() const { return names_; }  // of a song's files

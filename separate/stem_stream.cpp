@@ -55,15 +55,20 @@ class StemQueue : public AudioReader {
 
   const AudioInfo& info() const override { return info_; }
 
-  // Appends channels [first, first + C) of planar audio.
-  void Append(const AudioBuffer& audio, int first) {
+  // Appends channels [first, first + C) of planar audio, from the frame `from` on.
+  void Append(const AudioBuffer& audio, int first, std::size_t from) {
     if (begin_ > 0) {
       samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(begin_));
       begin_ = 0;
     }
     const std::size_t old = samples_.size();
-    samples_.resize(old + audio.frames() * channels());
-    Interleave(audio.channel(first), info_.channels, audio.frames(), samples_.data() + old);
+    samples_.resize(old + (audio.frames() - from) * channels());
+    if (from == 0)
+      return Interleave(audio.channel(first), info_.channels, audio.frames(),
+                        samples_.data() + old);
+    float* out = samples_.data() + old;
+    for (std::size_t t = from; t < audio.frames(); ++t)
+      for (int c = 0; c < info_.channels; ++c) *out++ = audio.channel(first + c)[t];
   }
 
   std::size_t Read(float* out, std::size_t frames) override {
@@ -113,7 +118,8 @@ struct StemStream::Impl {
   std::int64_t input_frames = 0;       // read so far
   std::unique_ptr<AudioReader> input;  // at the model's rate, with the input's channels
   bool input_ended = false;
-  float peak = 0;  // of what was read so far; infinite where a sample is not finite
+  std::size_t lead_left = 0;  // frames of the lead that are still to come out
+  float peak = 0;             // of what was read so far; infinite where a sample is not finite
   std::unique_ptr<OverlapAdd> overlap_add;
   std::int64_t segment_frames = 0;
   std::vector<StemQueue*> queues;                     // one per stem, owned by `outputs`
@@ -144,7 +150,9 @@ struct StemStream::Impl {
                          manifest.sample_rate_hz, info.channels);
     if (manifest.song_normalization == SongNormalization::kMeanStd) MeasureSong();
 
-    OverlapAddOptions cut = SongOverlapAdd(manifest, input->info().frames);
+    const std::int64_t frames = input->info().frames;
+    OverlapAddOptions cut =
+        SongOverlapAdd(manifest, frames < 0 ? frames : frames + options.lead_frames);
     if (options.segment_frames > 0) cut.segment_frames = RequireSegment(options.segment_frames);
     segment_frames = static_cast<std::int64_t>(cut.segment_frames);
     cut.batch = static_cast<std::size_t>(
@@ -155,11 +163,9 @@ struct StemStream::Impl {
     cut.channels_out = stem_count * info.channels;
     overlap_add = std::make_unique<OverlapAdd>(
         cut, [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
-        [this](const AudioBuffer& out) {
-          for (std::size_t s = 0; s < queues.size(); ++s) {
-            queues[s]->Append(out, static_cast<int>(s) * info.channels);
-          }
-        });
+        [this](const AudioBuffer& out) { Give(out); });
+    lead_left = static_cast<std::size_t>(options.lead_frames);
+    if (lead_left > 0) overlap_add->Push(AudioBuffer(info.channels, lead_left));
 
     AudioInfo stem_info = info;
     stem_info.sample_rate_hz = manifest.sample_rate_hz;
@@ -173,6 +179,15 @@ struct StemStream::Impl {
       queues.push_back(queue.get());
       outputs.push_back(ConvertAudio(std::move(queue), info.sample_rate_hz, info.channels));
     }
+  }
+
+  // Finished audio of all stems, without the lead.
+  void Give(const AudioBuffer& out) {
+    const std::size_t skipped = std::min(lead_left, out.frames());
+    lead_left -= skipped;
+    if (skipped == out.frames()) return;
+    for (std::size_t s = 0; s < queues.size(); ++s)
+      queues[s]->Append(out, static_cast<int>(s) * info.channels, skipped);
   }
 
   // Mean and deviation of each group's mono mix over the whole song, then back to the start.

@@ -35,6 +35,9 @@ struct StemStreamOptions {
   // How long segments are: a length that the model takes; 0: what the manifest advises, or less for
   // a song that is shorter.
   std::int64_t segment_frames = 0;
+  // Silence before the song, in frames at the model's rate, which does not come out again: segments
+  // then begin at other places of the song.
+  std::int64_t lead_frames = 0;
   // Segments that the model gets at once; 0: as many as its runtime advises. More take more memory.
   int batch = 0;
   // Throws Error where the model gives values that are not finite; false: they are given.

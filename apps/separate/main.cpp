@@ -30,6 +30,7 @@ struct Arguments {
   SongsArguments songs;
   std::optional<double> overlap;
   std::optional<int> batch;
+  PassOptions passes;
   RuntimeOptions runtime = {.warn = Warn};
 };
 
@@ -64,6 +65,19 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNumber(app, "--batch", arguments.batch, {1, 256},
             "Segments that the model gets at once: more take more memory, and are faster on a GPU "
             "only (default: 4 on a GPU, else 1)");
+  auto* shifts =
+      AddNumber(app, "--shifts", arguments.passes.shifts, {0, 100},
+                "Separate the song this many times, each time shifted by up to half a second, and "
+                "take the mean: better, and that many times as slow");
+  AddNumber(app, "--seed", arguments.passes.seed, {}, "Seed of the shifts")
+      ->capture_default_str()
+      ->needs(shifts);
+  AddNumbers(app, "--shift-frames", arguments.passes.shift_frames, {0, 1'000'000},
+             "The shifts themselves, in frames at the model's rate, as Python demucs draws them")
+      ->excludes(shifts);
+  app.add_flag("--tta", arguments.passes.turned,
+               "Separate the song also with its channels swapped and with its sign turned, and "
+               "take the mean: three times as slow");
   AddDecodeOptions(app, arguments.songs);
   AddDevice(app, arguments.runtime.device, "Where to compute");
   AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
@@ -82,6 +96,7 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
   if (arguments.batch) options.stream.batch = *arguments.batch;
+  options.passes = arguments.passes;
   return options;
 }
 

@@ -259,5 +259,29 @@ TEST_F(SeparateProgram, MixesOfStemsAreFiles) {
   }
 }
 
+// A model whose stems are shares of the song gives the same, however often it is run.
+TEST_F(SeparateProgram, PassesAreAveraged) {
+  const auto stem = [&](const std::string& more) {
+    const ProgramResult result = Separate("model.onnx good.wav -o out --bits 32f " + more);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return Samples(folder_ / "out/good/bass.wav");
+  };
+  const auto plain = stem("");
+  for (const std::string more :
+       {"--shifts 3 --seed 7", "--shift-frames 0,22050,9", "--tta", "--shifts 2 --tta"}) {
+    const auto averaged = stem(more);
+    ASSERT_EQ(averaged.size(), plain.size());
+    for (std::size_t i = 0; i < plain.size(); ++i) ASSERT_NEAR(averaged[i], plain[i], 1e-6) << more;
+  }
+  for (const auto& [option, says] : {std::pair("--shifts 101", "--shifts must be"),
+                                     std::pair("--shift-frames 1,-2", "a number of --shift-frames"),
+                                     std::pair("--shift-frames 22051", "half a second"),
+                                     std::pair("--shift-frames ,", "not ''")}) {
+    const ProgramResult wrong = Separate(std::string("model.onnx good.wav ") + option);
+    EXPECT_EQ(wrong.status, 2) << option;
+    EXPECT_THAT(wrong.err, HasSubstr(says));
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith

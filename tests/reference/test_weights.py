@@ -107,6 +107,28 @@ def test_python_separates_with_our_package_as_we_do(seconds, package, tmp_path):
     assert largest <= 1e-4 * peak
 
 
+def test_shifts_are_those_of_python(package, tmp_path):
+    """The offsets that demucs draws, given to `separate`; and the same mean whichever way they are given."""
+    song(tmp_path / "song.wav", 3.9)
+    offsets = [5000, 0, 22050, 17]
+    python(4, f"""
+import random
+offsets = iter({offsets})
+random.randint = lambda low, high: next(offsets) if (low, high) == (0, 22050) else 1 / 0
+from demucs.separate import main
+main(sys.argv[1:])
+""", "--repo", package, "-n", "sig", "--shifts", str(len(offsets)), "--float32", "--clip-mode", "none", "-d", "cpu", "-o",
+           tmp_path / "python", tmp_path / "song.wav")
+    run("separate", package / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "ours", "--bits", "32f", "--quiet",
+        "--threads", 1, "--shift-frames", ",".join(map(str, offsets)))
+    run("separate", package / "model.onnx", tmp_path / "song.wav", "-o", tmp_path / "plain", "--bits", "32f", "--quiet", "--threads", 1)
+    read = lambda folder: np.array([soundfile.read(folder / "song" / f"{stem}.wav")[0] for stem in STEMS])
+    expected, ours, plain = read(tmp_path / "python" / "sig"), read(tmp_path / "ours"), read(tmp_path / "plain")
+    peak = np.abs(expected).max()
+    assert np.abs(plain - expected).max() > 1e-3 * peak  # or nothing would be shown
+    assert np.abs(ours - expected).max() <= 1e-4 * peak
+
+
 def test_a_bag_separates_alike(tmp_path):
     for index in (1, 2):
         folder = tmp_path / str(index)

@@ -195,6 +195,8 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
   app.add_option("--preset", arguments.files.preset, PresetsText())
       ->check(IsNotEmpty)
       ->type_name("PRESET");
+  app.add_flag("--mixture-consistent", arguments.mixture_consistent,
+               "Make all stems add up to the song: what they lack is shared among them");
   app.add_option("--format", arguments.format, FormatsText())
       ->check([](const std::string& name) {
         FindFormat(name);  // throws what is wrong
@@ -224,6 +226,7 @@ void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
 SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& arguments) {
   SeparatorOptions options;
   options.files = arguments.files;
+  options.mixture_consistent = arguments.mixture_consistent;
   options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);

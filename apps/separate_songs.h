@@ -17,6 +17,7 @@ namespace stemsmith {
 struct SongsArguments {
   std::string output = "stems";
   StemChoice files;
+  bool mixture_consistent = false;
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
   std::string audio_stream, on_damage = "fail";

@@ -94,7 +94,7 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
   if (!(options_.stream.overlap < 1)) {
     throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
   }
-  options_.stream.stems = StemsIn(mixes_);
+  if (!options_.mixture_consistent) options_.stream.stems = StemsIn(mixes_);
   const int rate_hz = runtime.info().sample_rate_hz;
   PassesOf(options_.passes, rate_hz, 2);  // so that faults are known before a song
   open_ = [&runtime, rate_hz, options = options_](std::unique_ptr<AudioReader> input,
@@ -141,6 +141,8 @@ std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
 SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
                                       const Observer& observer) {
   std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
+  if (options_.mixture_consistent)
+    stream = MakeConsistent(std::move(stream), OpenAudio(input, options_.decode));
   if (!std::all_of(mixes_.begin(), mixes_.end(), IsStem))
     stream = MixStems(std::move(stream),
                       NeedsMixture(mixes_) ? OpenAudio(input, options_.decode) : nullptr, mixes_);

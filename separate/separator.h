@@ -22,9 +22,10 @@ namespace stemsmith {
 
 struct SeparatorOptions {
   DecodeOptions decode;
-  StemStreamOptions stream;  // but for its stems
-  StemChoice files;          // of each song
-  PassOptions passes;        // how often a model separates it
+  StemStreamOptions stream;         // but for its stems
+  StemChoice files;                 // of each song
+  PassOptions passes;               // how often a model separates it
+  bool mixture_consistent = false;  // MakeConsistent(), before anything is mixed
   EncodeOptions encoding;
   // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
   // one above that is there already. With one for all songs, whatever a killed process left there

@@ -1,6 +1,7 @@
 #include "separate/stem_mix.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
@@ -86,11 +87,56 @@ std::vector<StemMix> FourStems(const std::vector<std::string>& model_stems) {
   return {Alone("drums"), Alone("bass"), std::move(other), Alone("vocals")};
 }
 
+// The song itself, read along with its stems. What its end lacks is silence.
+class Along {
+ public:
+  explicit Along(std::unique_ptr<AudioReader> song) : song_(std::move(song)) {}
+  const std::vector<float>& Read(std::size_t frames) {
+    const auto channels = static_cast<std::size_t>(song_->info().channels);
+    samples_.assign(frames * channels, 0.0f);
+    for (std::size_t read = 0; read < frames;) {
+      const std::size_t count = song_->Read(&samples_[read * channels], frames - read);
+      if (count == 0) break;
+      read += count;
+    }
+    return samples_;
+  }
+
+ private:
+  std::unique_ptr<AudioReader> song_;
+  std::vector<float> samples_;
+};
+
+class ConsistentSong : public SongSeparator {
+ public:
+  ConsistentSong(std::unique_ptr<SongSeparator> song, std::unique_ptr<AudioReader> mixture)
+      : song_(std::move(song)), mixture_(std::move(mixture)) {}
+  const AudioInfo& info() const override { return song_->info(); }
+  const std::vector<std::string>& stems() const override { return song_->stems(); }
+  std::vector<Damage> damage() const override { return song_->damage(); }
+  std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override {
+    const std::size_t count = song_->Read(frames, blocks);
+    const std::vector<float>& whole = mixture_.Read(count);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      double sum = 0;
+      for (const auto& block : blocks) sum += block[i];
+      const double share = (whole[i] - sum) / static_cast<double>(blocks.size());
+      for (auto& block : blocks) block[i] = static_cast<float>(block[i] + share);
+    }
+    return count;
+  }
+
+ private:
+  std::unique_ptr<SongSeparator> song_;
+  Along mixture_;
+};
+
 class MixedSong : public SongSeparator {
  public:
   MixedSong(std::unique_ptr<SongSeparator> song, std::unique_ptr<AudioReader> mixture,
             std::vector<StemMix> mixes)
-      : song_(std::move(song)), mixture_(std::move(mixture)) {
+      : song_(std::move(song)) {
+    if (mixture) mixture_.emplace(std::move(mixture));
     for (StemMix& mix : mixes) {
       names_.push_back(std::move(mix.name));
       auto& terms = terms_.emplace_back();
@@ -105,13 +151,13 @@ class MixedSong : public SongSeparator {
   std::vector<Damage> damage() const override { return song_->damage(); }
   std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override {
     const std::size_t count = song_->Read(frames, stems_);
-    if (mixture_) ReadMixture(count);
+    const std::vector<float>* const whole = mixture_ ? &mixture_->Read(count) : nullptr;
     blocks.resize(terms_.size());
     for (std::size_t m = 0; m < terms_.size(); ++m) {
       std::vector<float>& out = blocks[m];
       out.assign(count * static_cast<std::size_t>(info().channels), 0.0f);
       for (const auto& [stem, factor] : terms_[m]) {
-        const std::vector<float>& in = stem == kSong ? whole_ : stems_[stem];
+        const std::vector<float>& in = stem == kSong ? *whole : stems_[stem];
         for (std::size_t i = 0; i < out.size(); ++i) out[i] += factor * in[i];
       }
     }
@@ -121,23 +167,11 @@ class MixedSong : public SongSeparator {
  private:
   static constexpr std::size_t kSong = static_cast<std::size_t>(-1);
 
-  // What the song's end lacks is silence.
-  void ReadMixture(std::size_t frames) {
-    const auto channels = static_cast<std::size_t>(info().channels);
-    whole_.assign(frames * channels, 0.0f);
-    for (std::size_t read = 0; read < frames;) {
-      const std::size_t count = mixture_->Read(&whole_[read * channels], frames - read);
-      if (count == 0) return;
-      read += count;
-    }
-  }
-
   std::unique_ptr<SongSeparator> song_;
-  std::unique_ptr<AudioReader> mixture_;
+  std::optional<Along> mixture_;
   std::vector<std::string> names_;
   std::vector<std::vector<std::pair<std::size_t, float>>> terms_;  // of each mix
   std::vector<std::vector<float>> stems_;
-  std::vector<float> whole_;
 };
 
 }  // namespace
@@ -220,6 +254,11 @@ std::vector<std::string> StemsIn(const std::vector<StemMix>& mixes) {
     for (const StemMix::Term& term : mix.terms)
       if (term.stem != kMixture && !Has(stems, term.stem)) stems.push_back(term.stem);
   return stems;
+}
+
+std::unique_ptr<SongSeparator> MakeConsistent(std::unique_ptr<SongSeparator> song,
+                                              std::unique_ptr<AudioReader> mixture) {
+  return std::make_unique<ConsistentSong>(std::move(song), std::move(mixture));
 }
 
 std::unique_ptr<SongSeparator> MixStems(std::unique_ptr<SongSeparator> song,

@@ -65,6 +65,12 @@ STEMSMITH_PUBLIC bool NeedsMixture(const std::vector<StemMix>& mixes);
 // The stems that they are made of, each once.
 STEMSMITH_PUBLIC std::vector<std::string> StemsIn(const std::vector<StemMix>& mixes);
 
+// A song whose stems add up to `mixture` (the song once more) to the last bits of float: what they
+// lack is shared among them alike (Wisdom et al. 2019, "Differentiable consistency constraints for
+// improved deep speech enhancement", equation 3).
+STEMSMITH_PUBLIC std::unique_ptr<SongSeparator> MakeConsistent(
+    std::unique_ptr<SongSeparator> song, std::unique_ptr<AudioReader> mixture);
+
 // A song whose stems are these mixes of those of `song`. `mixture` is the song once more, from its
 // beginning; null where NeedsMixture() is false.
 STEMSMITH_PUBLIC std::unique_ptr<SongSeparator> MixStems(std::unique_ptr<SongSeparator> song,

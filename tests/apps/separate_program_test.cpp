@@ -283,5 +283,20 @@ TEST_F(SeparateProgram, PassesAreAveraged) {
   }
 }
 
+// The model's stems add up to 0.25 of the song: each lacks 0.375.
+TEST_F(SeparateProgram, StemsCanAddUpToTheSong) {
+  ASSERT_EQ(Separate("model.onnx good.wav -o out --bits 32f --mixture-consistent --stems bass "
+                     "--mix both=drums+bass")
+                .status,
+            0);
+  const auto song = Samples(folder_ / "good.wav"), bass = Samples(folder_ / "out/good/bass.wav"),
+             both = Samples(folder_ / "out/good/both.wav");
+  ASSERT_EQ(both.size(), song.size());
+  for (std::size_t i = 0; i < song.size(); ++i) {
+    ASSERT_NEAR(both[i], song[i], 1e-6);
+    ASSERT_NEAR(bass[i], 0.125f * song[i], 1e-6);
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -9,6 +9,7 @@
 #include "apps/output.h"
 #include "audio/decode.h"
 #include "core/current_error.h"
+#include "core/decibel.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -67,6 +68,9 @@ std::string PresetsText() {
          });
 }
 
+constexpr std::pair<const char*, Clipping> kClippings[] = {
+    {"none", Clipping::kNone}, {"clamp", Clipping::kClamp}, {"rescale", Clipping::kRescale}};
+
 constexpr char kIsFolder[] = "give a folder: each stem becomes a file DIR/TRACK/STEM in it";
 
 // An output folder that cannot be written is a wrong command line, not a bad song.
@@ -121,7 +125,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
   const double speed = seconds / seconds_so_far();
   if (result.clipped_samples > 0) {
     Warn(std::to_string(result.clipped_samples) + " samples were clipped in the stems of " +
-         song.file.string() + "; --format wav --bits 32f keeps them");
+         song.file.string() + "; --clip rescale makes all stems quieter instead");
   }
   if (!result.stream_choice.empty())
     Warn(song.file.string() + " " + result.stream_choice + " (--audio-stream chooses)");
@@ -136,6 +140,10 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
     files[separator.names()[s]] = result.files[s].string();
   }
   const bool one_file = result.files.front().parent_path() != song.folder;
+  const std::string quieter =
+      result.gain == 1
+          ? ""
+          : ", " + Formatted("%.2f", -PowerToDb(result.gain * result.gain, -200)) + " dB quieter";
   const std::string other_rate = result.stems_rate_hz == result.sample_rate_hz
                                      ? ""
                                      : ", at " + std::to_string(result.stems_rate_hz) +
@@ -145,7 +153,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
               song.track + ": " + std::to_string(result.files.size()) + " stems in " +
                   (one_file ? result.files.front() : song.folder).string() + " (" +
                   FormatDuration(seconds) + " of audio, " + Formatted("%.1f", speed) +
-                  " × real time" + other_rate + ")",
+                  " × real time" + other_rate + quieter + ")",
               {{"event", "song"},
                {"input", song.file.string()},
                {"track", song.track},
@@ -155,6 +163,7 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
                {"stems_sample_rate_hz", result.stems_rate_hz},
                {"channels", result.channels},
                {"clipped_samples", result.clipped_samples},
+               {"gain", result.gain},
                {"damage", damage},
                {"seconds", seconds_so_far()},
                {"realtime_factor", speed}});
@@ -206,6 +215,10 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
       ->type_name("FORMAT");
   app.add_option("--bits", arguments.bits, BitsText())
       ->check(CLI::IsMember(Names(kSampleFormats, SampleFormatName)));
+  app.add_option("--clip", arguments.clip,
+                 "Samples above full scale: clamp cuts them off (default of 16 and 24 bits), "
+                 "rescale makes all files of a song quieter alike, none leaves them (default else)")
+      ->check(CLI::IsMember(Names(kClippings, [](const auto& row) { return row.first; })));
   AddNumber(app, "--bitrate", arguments.bitrate_kbps, {1, 1000}, BitratesText());
 }
 
@@ -227,6 +240,8 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
   SeparatorOptions options;
   options.files = arguments.files;
   options.mixture_consistent = arguments.mixture_consistent;
+  for (const auto& [name, clipping] : kClippings)
+    if (arguments.clip == name) options.clipping = clipping;
   options.growing_in = arguments.output;
   if (app.count("--audio-stream") > 0)
     ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);

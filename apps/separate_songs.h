@@ -18,6 +18,7 @@ struct SongsArguments {
   std::string output = "stems";
   StemChoice files;
   bool mixture_consistent = false;
+  std::string clip;
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
   std::string audio_stream, on_damage = "fail";

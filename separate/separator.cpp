@@ -1,6 +1,8 @@
 #include "separate/separator.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <memory>
 
 #include "audio/decode.h"
@@ -28,6 +30,8 @@ fs::path FolderAbove(const fs::path& folder) {
 class StemFiles {
  public:
   virtual ~StemFiles() = default;
+  // Of the song itself, where it goes into a file, too.
+  virtual void ScaleMixture(float gain) {}
   virtual void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) = 0;
   // Completes the files, and says of them what is known by then.
   virtual void Finish(SeparatedSong& song) = 0;
@@ -71,6 +75,7 @@ class FileOfStreams : public StemFiles {
       if (count == 0) break;
       read += count;
     }
+    for (float& sample : mixture_) sample *= gain_;
     all_.resize(frames * step);
     for (std::size_t t = 0; t < frames; ++t) {
       float* out = std::copy_n(mixture_.data() + t * channels_, channels_, &all_[t * step]);
@@ -79,13 +84,77 @@ class FileOfStreams : public StemFiles {
     writer_->Write(all_.data(), frames);
   }
   void Finish(SeparatedSong& song) override { FinishOne(*writer_, song); }
+  void ScaleMixture(float gain) override { gain_ = gain; }
 
  private:
+  float gain_ = 1;
   std::unique_ptr<AudioWriter> writer_;
   std::unique_ptr<AudioReader> song_;
   std::size_t channels_;
   std::vector<float> mixture_, all_;
 };
+
+// Keeps the stems on the disk until all are known, then writes them as much quieter as the loudest
+// sample needs.
+class RescaledFiles : public StemFiles {
+ public:
+  RescaledFiles(std::unique_ptr<StemFiles> files, const fs::path& folder, std::size_t stems)
+      : files_(std::move(files)), path_(folder / ".stems.f32"), blocks_(stems) {
+    file_.reset(std::fopen(path_.c_str(), "w+bx"));
+    if (!file_) throw Error::Write("cannot keep the stems until they are complete", path_.string());
+    std::error_code ignored;
+    fs::remove(path_, ignored);  // it lives as long as it is open
+  }
+  void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) override {
+    if (frames == 0) return;
+    const std::size_t count = stems.front().size();
+    sizes_.push_back({frames, count});
+    for (const auto& stem : stems) {
+      for (const float sample : stem) peak_ = std::max(peak_, std::abs(sample));
+      if (std::fwrite(stem.data(), sizeof(float), count, file_.get()) != count)
+        throw Error::Write("cannot keep the stems until they are complete", path_.string());
+    }
+  }
+  void Finish(SeparatedSong& song) override {
+    // As Python demucs, which does so stem by stem: a hundredth of room, as lossy codecs overshoot.
+    const float gain = 1.0f / std::max(1.01f * peak_, 1.0f);
+    song.gain = gain;
+    files_->ScaleMixture(gain);
+    std::rewind(file_.get());
+    for (const auto& [frames, count] : sizes_) {
+      for (auto& block : blocks_) {
+        block.resize(count);
+        if (std::fread(block.data(), sizeof(float), count, file_.get()) != count)
+          throw Error::System("cannot read the stems back", path_.string());
+        for (float& sample : block) sample *= gain;
+      }
+      files_->Write(blocks_, frames);
+    }
+    files_->Finish(song);
+  }
+
+ private:
+  struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<StemFiles> files_;
+  fs::path path_;
+  std::unique_ptr<std::FILE, CloseFile> file_;
+  std::vector<std::pair<std::size_t, std::size_t>> sizes_;  // of each block: frames and samples
+  std::vector<std::vector<float>> blocks_;
+  float peak_ = 0;
+};
+
+// Puts full scale in the place of what is above; gives how many samples that was.
+std::int64_t Clamp(std::vector<float>& samples) {
+  std::int64_t count = 0;
+  for (float& sample : samples) {
+    if (sample >= -1 && sample <= 1) continue;
+    sample = std::clamp(sample, -1.0f, 1.0f);
+    ++count;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -126,6 +195,24 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
     options_.encoding.streams.insert(options_.encoding.streams.end(), names_.begin(), names_.end());
   }
   CheckEncodeOptions(options_.encoding);
+  CheckClipping();
+}
+
+void Separator::CheckClipping() {
+  const FormatRow& format = FindFormat(options_.encoding.format);
+  const bool integers =
+      !format.lossy() && options_.encoding.sample_format.value_or(format.sample_formats.front()) !=
+                             SampleFormat::kFloat32;
+  if (options_.clipping == Clipping::kDefault)
+    options_.clipping = integers ? Clipping::kClamp : Clipping::kNone;
+  if (options_.clipping == Clipping::kNone && integers)
+    throw Error::Usage("integers cannot hold samples above full scale", Option("clip"),
+                       "clamp or rescale them, or write float: " + Option("bits", "32f"));
+  if (options_.clipping == Clipping::kRescale && options_.mixture_consistent)
+    throw Error::Usage("stems that are made quieter do not add up to the song", Option("clip"),
+                       "leave out " + Option("mixture-consistent") + ", or choose clamp or none");
+  // The writer of integers does so, and counts.
+  clamp_ = options_.clipping == Clipping::kClamp && !integers;
 }
 
 std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
@@ -175,13 +262,19 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
         std::make_unique<FileOfStreams>(add(song.files.front()), OpenAudio(input, options_.decode));
   }
 
+  if (options_.clipping == Clipping::kRescale)
+    files = std::make_unique<RescaledFiles>(std::move(files), pending.folder(), names_.size());
+
   std::vector<std::size_t> indices;  // of the files, in the song's stems
   for (const std::string& name : names_)
     indices.push_back(StemStream::FindStem(stream->stems(), name));
   std::vector<std::vector<float>> blocks, wanted(indices.size());
   if (observer) observer(0, total, info.sample_rate_hz);
   while (const std::size_t count = stream->Read(kBlockFrames, blocks)) {
-    for (std::size_t s = 0; s < indices.size(); ++s) wanted[s].swap(blocks[indices[s]]);
+    for (std::size_t s = 0; s < indices.size(); ++s) {
+      wanted[s].swap(blocks[indices[s]]);
+      if (clamp_) song.clipped_samples += Clamp(wanted[s]);
+    }
     files->Write(wanted, count);
     song.frames += static_cast<std::int64_t>(count);
     if (observer) observer(song.frames, total, info.sample_rate_hz);

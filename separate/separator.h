@@ -20,12 +20,23 @@
 
 namespace stemsmith {
 
+// What becomes of samples above full scale.
+enum class Clipping {
+  kDefault,  // kClamp in formats of integers, else kNone
+  kNone,     // they stay; integers cannot hold them
+  kClamp,    // full scale takes their place
+  // All files of a song are made quieter alike, as much as the loudest needs; they still add up.
+  // Until a song's end is known, its stems lie on the disk as float.
+  kRescale,
+};
+
 struct SeparatorOptions {
   DecodeOptions decode;
   StemStreamOptions stream;         // but for its stems
   StemChoice files;                 // of each song
   PassOptions passes;               // how often a model separates it
-  bool mixture_consistent = false;  // MakeConsistent(), before anything is mixed
+  bool mixture_consistent = false;  // MakeConsistent(), before anything is mixed; not with kRescale
+  Clipping clipping = Clipping::kDefault;
   EncodeOptions encoding;
   // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
   // one above that is there already. With one for all songs, whatever a killed process left there
@@ -39,7 +50,8 @@ struct SeparatedSong {
   int sample_rate_hz = 0;
   int stems_rate_hz = 0;  // differs where the format lacks the song's
   int channels = 0;
-  std::int64_t clipped_samples = 0;  // of all stems; integer formats only
+  std::int64_t clipped_samples = 0;  // of all stems
+  double gain = 1;                   // of all files, with Clipping::kRescale
   std::vector<Damage> damage;        // of the input, concealed or without lost time
   std::string stream_choice;         // StreamChoiceText of the input where none was asked for
 };
@@ -75,7 +87,11 @@ class STEMSMITH_PUBLIC Separator {
                              const std::filesystem::path& folder, const Observer& observer = {});
 
  private:
+  // What Clipping::kDefault means, and what the format cannot.
+  void CheckClipping();
+
   SeparatorOptions options_;
+  bool clamp_ = false;          // samples, before they are written
   std::vector<StemMix> mixes_;  // of each file
   std::vector<std::string> names_;
   OpenSong open_;

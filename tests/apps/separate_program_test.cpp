@@ -298,5 +298,45 @@ TEST_F(SeparateProgram, StemsCanAddUpToTheSong) {
   }
 }
 
+TEST_F(SeparateProgram, LoudStemsAreClampedRescaledOrLeft) {
+  AudioBuffer loud = Ramp(2, 30000);  // peak 0.5: the mix below 1.5
+  WriteAudio(folder_ / "loud.wav", loud, 44100);
+  const auto run = [&](const std::string& more) {
+    return Separate("model.onnx loud.wav -o out --stems drums --mix 'big=6*drums' " + more);
+  };
+  const auto file = [&](const std::string& name) {
+    return Samples(folder_ / ("out/loud/" + name + ".wav"));
+  };
+  const auto peak = [](const std::vector<float>& samples) {
+    return std::abs(*std::max_element(samples.begin(), samples.end(),
+                                      [](float a, float b) { return std::abs(a) < std::abs(b); }));
+  };
+  ProgramResult result = run("--json");
+  EXPECT_THAT(result.err, HasSubstr("--clip rescale"));
+  EXPECT_NEAR(peak(file("big")), 1, 1e-4);
+  EXPECT_NEAR(peak(file("drums")), 0.25, 1e-4);
+
+  result = run("--clip rescale");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("clipped")));
+  EXPECT_THAT(result.out, HasSubstr(", 3.61 dB quieter"));  // 1.515
+  EXPECT_NEAR(peak(file("big")), 1 / 1.01, 1e-4);
+  EXPECT_NEAR(peak(file("drums")), 1 / 6.06, 1e-4);  // by the same gain
+  EXPECT_THAT(FilesBelow(folder_ / "out"), ElementsAre("loud/big.wav", "loud/drums.wav"));
+
+  EXPECT_EQ(run("--clip none --bits 32f").status, 0);
+  EXPECT_NEAR(peak(file("big")), 1.5, 1e-3);
+  result = run("--clip clamp --bits 32f");
+  EXPECT_THAT(result.err, HasSubstr("samples were clipped"));
+  EXPECT_EQ(peak(file("big")), 1);
+  for (const auto& [more, says] :
+       {std::pair("--clip none", "integers cannot hold samples above full scale (--clip)"),
+        std::pair("--clip rescale --mixture-consistent", "do not add up to the song (--clip)")}) {
+    const ProgramResult wrong = run(more);
+    EXPECT_EQ(wrong.status, 2);
+    EXPECT_THAT(wrong.err, HasSubstr(says));
+  }
+}
+
 }  // namespace
 }  // namespace stemsmith

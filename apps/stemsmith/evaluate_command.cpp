@@ -141,13 +141,7 @@ int RunEvaluate(EvaluateArguments arguments) {
   CatchInterrupts();
   const Host host = TerminalHost(arguments.mode);
   arguments.options.filters_per_window = arguments.version == 3;
-  std::vector<std::string>& metrics = arguments.options.song_metrics;
-  if (std::find(metrics.begin(), metrics.end(), "all") != metrics.end()) {
-    metrics.clear();
-    for (const SongMetricRow& row : SongMetricTable()) metrics.push_back(row.name);
-  }
-  for (const std::string& metric : metrics)
-    FindRow(SongMetricTable(), metric, "metric", "--metrics");
+  arguments.options.song_metrics = ChosenSongMetrics(arguments.options.song_metrics, "--metrics");
 
   if (!arguments.out.empty()) EnsureWritableFolder(arguments.out / "test");
   if (!arguments.csv.empty()) CheckTarget(arguments.csv);
@@ -176,7 +170,7 @@ int RunEvaluate(EvaluateArguments arguments) {
       results[i] = Evaluate(PairUp(reference, *estimate, host), arguments, host);
     } catch (const Error& error) {
       ++failed;
-      Tell(host.error, error.text());
+      Tell(host.error, WithoutConcealing(error).text());
     }
     progress.Update(++done, reference.name);
   }

@@ -96,13 +96,8 @@ MethodChoice ReadMethod(const Config& config, const std::vector<MethodChoice>& b
 
 EvaluationOptions ReadEvaluation(const Config& config) {
   EvaluationOptions options;
-  options.song_metrics = config.Strings("metrics", options.song_metrics);
-  if (options.song_metrics == std::vector<std::string>{"all"}) {
-    options.song_metrics.clear();
-    for (const SongMetricRow& row : SongMetricTable()) options.song_metrics.emplace_back(row.name);
-  }
-  for (const std::string& metric : options.song_metrics)
-    FindRow(SongMetricTable(), metric, "metric", config.Where("metrics"));
+  options.song_metrics =
+      ChosenSongMetrics(config.Strings("metrics", options.song_metrics), config.Where("metrics"));
   options.window_seconds = config.NumberIn("window_seconds", options.window_seconds, 0, 3600);
   options.hop_seconds = config.NumberIn("hop_seconds", options.hop_seconds, 0.01, 3600);
   options.filters_per_window = config.IntegerIn("bss_eval", 4, 3, 4) == 3;

@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "core/for_each_song.h"
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "evaluate/compare/compared_method.h"
 #include "evaluate/compare/kept_results.h"
@@ -22,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Another number for other figures of the same estimates.
-constexpr int kResultVersion = 1;
+// Another number for other figures of the same estimates, or more of them in files.
+constexpr int kResultVersion = 2;
 
 // LibTorch's threads are one for each thread of ours, so that figures do not depend on how many
 // there are.
@@ -95,7 +96,7 @@ void Comparison::MakeSongs(const SongPlan& plan) {
                                      options_.out, host_);
         } catch (...) {
           if (stop()) return;
-          errors[i] = CurrentError(name);
+          errors[i] = WithoutConcealing(CurrentError(name));
         }
         const std::lock_guard guard(mutex);
         progress.Update(++done, name);
@@ -126,11 +127,12 @@ void Comparison::FindKept() {
       work.fingerprint =
           HexHash(HashBytes(nlohmann::json({method->fingerprint, song.content, settings}).dump()));
       work.result = ReadResult(FileOf("results", work), work.fingerprint);
-      if (work.result && options_.keep_stems) {
-        std::error_code code;
-        for (const std::string& stem : work.result->stems)
-          if (!fs::is_regular_file(StemsOf(work) / (stem + ".wav"), code)) work.result.reset();
-      }
+      if (work.result && options_.keep_stems &&
+          !std::all_of(work.result->stems.begin(), work.result->stems.end(),
+                       [&](const std::string& stem) {
+                         return IsWhole(StemsOf(work) / (stem + ".wav"), song);
+                       }))
+        work.result.reset();
       if (work.result) ++result_.kept;
       if (!work.result) ++method->left;
       work_.push_back(std::move(work));
@@ -175,7 +177,8 @@ void Comparison::Measure(Work& work) {
     fs::remove(folder.parent_path(), ignored);  // where it is empty
     fs::remove(folder.parent_path().parent_path(), ignored);
   }
-  const nlohmann::json time = {{"seconds", seconds.count()}, {"song_seconds", work.song->seconds}};
+  const nlohmann::json time = {{"seconds", seconds.count()},
+                               {"song_seconds", work.song->seconds()}};
   WriteFileAtomically(FileOf("times", work), time.dump() + "\n");
   WriteResult(FileOf("results", work), work.fingerprint, work.method->name, evaluation);
   // As it will be read again: what is no number is NaN.
@@ -186,7 +189,7 @@ void Comparison::DoWork(Work& work) {
   try {
     Measure(work);
   } catch (...) {
-    const Error error = CurrentError(work.song->name);
+    const Error error = WithoutConcealing(CurrentError(work.song->name));
     if (!error.stopped_by_signal()) {
       work.error = error;
       Tell(host_.error, work.method->name + ", " + work.song->name + ": " + error.text());
@@ -214,7 +217,7 @@ void Comparison::Write() {
     const double seconds = time.is_object() ? time.value("seconds", 0.0) : 0.0;
     if (seconds > 0)
       times[work.method->name][work.song->name] = {
-          {"seconds", seconds}, {"times_real_time", work.song->seconds / seconds}};
+          {"seconds", seconds}, {"times_real_time", work.song->seconds() / seconds}};
   }
   SortByMeanSdr(result_.methods);
   std::vector<std::string> names;
@@ -225,8 +228,24 @@ void Comparison::Write() {
   WriteFileAtomically(options_.out / "times.json", times.dump(2) + "\n");
 }
 
+// What is read and what is written must lie apart: songs in DIR would be those of the next run.
+void CheckLiesApart(const fs::path& out, const fs::path& dataset) {
+  const auto lies_in = [](const fs::path& inner, const fs::path& outer) {
+    const fs::path relative =
+        fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));
+    return !relative.empty() && *relative.begin() != "..";
+  };
+  const bool within = lies_in(out, dataset);
+  if (!within && !lies_in(dataset, out)) return;
+  throw Error::Usage(
+      within ? "the results would lie within the folder of the songs, " + dataset.string()
+             : "the folder of the songs, " + dataset.string() + ", lies within that of the results",
+      out.string(), "give " + Option("out") + " a folder beside the songs");
+}
+
 CompareResult Comparison::Run() {
   const OneTorchThread one;
+  CheckLiesApart(options_.out, DatasetFolder(choices_.songs.reader));
   EnsureWritableFolder(options_.out);
   const FolderLock lock(options_.out, "another comparison works in this folder",
                         "wait for it, or give another folder");

@@ -45,6 +45,8 @@ int RunCompare(CompareArguments& arguments) {
   }
   for (const std::string& note : notes)
     options.host.Warn(note + "; leave the stem out by a recipe");
+  nlohmann::json summary = result.summary;
+  if (!result.report.empty()) summary["report"] = result.report.string();
   PrintResult(arguments.mode,
               CompareTable(result.methods, result.stems) + "\nmean SDR over " +
                   std::to_string(songs) + (songs == 1 ? " song" : " songs") + " in dB (BSS eval " +
@@ -52,8 +54,9 @@ int RunCompare(CompareArguments& arguments) {
                   ", medians over windows); in brackets: more than the mixture\n" +
                   CompareFootnotes(result.methods) + (options.out / "results.csv").string() +
                   ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
-                  ", kept: " + std::to_string(result.kept),
-              result.summary);
+                  ", kept: " + std::to_string(result.kept) +
+                  (result.report.empty() ? "" : "\nreport: " + result.report.string()),
+              summary);
   if (result.failures.empty()) return 0;
   throw Error::Input(
       std::to_string(result.failures.size()) + (result.failures.size() == 1 ? " part" : " parts") +

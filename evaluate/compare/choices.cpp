@@ -118,6 +118,10 @@ CompareChoices ReadCompareChoices(const Config& config) {
     throw Error::Usage("there is no method to compare", config.Where("methods"),
                        "methods: [{name: bands, baseline: bands}]");
   choices.evaluation = ReadEvaluation(config);
+  const Config report = config.Child("report");
+  choices.excerpts.songs =
+      static_cast<int>(report.IntegerIn("songs", choices.excerpts.songs, 0, 20));
+  choices.excerpts.seconds = report.NumberIn("seconds", choices.excerpts.seconds, 1, 60);
   config.CheckAllRead();
   if (std::none_of(choices.methods.begin(), choices.methods.end(),
                    [](const MethodChoice& method) { return method.name == kFloorMethod; }))

@@ -66,9 +66,11 @@ class Comparison {
   void Measure(Work& work);
   void DoWork(Work& work);
   void Write();
+  void WriteReport(const nlohmann::json& times);
   fs::path StemsOf(const Work& work) const {
     return options_.out / "stems" / work.method->name / work.song->name;
   }
+  SongFiles FilesOf(const Work& work, const std::vector<std::string>& stems) const;
   fs::path FileOf(const char* folder, const Work& work) const {
     return options_.out / folder / work.method->name / (work.song->name + ".json");
   }
@@ -160,11 +162,7 @@ void Comparison::Measure(Work& work) {
   const auto begin = std::chrono::steady_clock::now();
   work.method->work->Separate(*work.song, work.method->stems, folder, options_.out, host_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  SongFiles files{.name = work.song->name, .stems = work.method->stems};
-  for (const std::string& stem : files.stems) {
-    files.references.push_back({work.song->folder / (stem + ".wav"), {}});
-    files.estimates.push_back({folder / (stem + ".wav"), {}});
-  }
+  const SongFiles files = FilesOf(work, work.method->stems);
   SongEvaluation evaluation;
   {
     StemFiles pair(files);
@@ -183,6 +181,15 @@ void Comparison::Measure(Work& work) {
   WriteResult(FileOf("results", work), work.fingerprint, work.method->name, evaluation);
   // As it will be read again: what is no number is NaN.
   work.result = ReadResult(FileOf("results", work), work.fingerprint);
+}
+
+SongFiles Comparison::FilesOf(const Work& work, const std::vector<std::string>& stems) const {
+  SongFiles files{.name = work.song->name, .stems = stems};
+  for (const std::string& stem : stems) {
+    files.references.push_back({work.song->folder / (stem + ".wav"), {}});
+    files.estimates.push_back({StemsOf(work) / (stem + ".wav"), {}});
+  }
+  return files;
 }
 
 void Comparison::DoWork(Work& work) {
@@ -210,7 +217,7 @@ void Comparison::Write() {
         [&](const MethodEvaluations& method) { return method.name == work.method->name; });
     if (work.error) result_.failures.push_back({work.method->name, work.song->name, *work.error});
     if (!work.result) continue;
-    of_method->songs.push_back(std::move(*work.result));
+    of_method->songs.push_back(*work.result);
     std::error_code code;
     if (!fs::is_regular_file(FileOf("times", work), code)) continue;
     const nlohmann::json time = ParseJson(ReadFile(FileOf("times", work)));
@@ -226,6 +233,38 @@ void Comparison::Write() {
   WriteFileAtomically(options_.out / "results.csv", CompareCsv(result_.methods, names));
   WriteFileAtomically(options_.out / "results.json", result_.summary.dump(2) + "\n");
   WriteFileAtomically(options_.out / "times.json", times.dump(2) + "\n");
+  if (HasEvaluationReport()) WriteReport(times);
+}
+
+void Comparison::WriteReport(const nlohmann::json& times) {
+  EvaluationReport report;
+  report.title = "Comparison of " + std::to_string(result_.methods.size()) + " methods";
+  report.stems = result_.stems;
+  report.floor = kFloorMethod;
+  report.differences = result_.summary["differences"];
+  report.options = choices_.evaluation;
+  report.excerpts = choices_.excerpts;
+  for (const CompareFailure& failure : result_.failures)
+    report.failures.push_back((failure.method.empty() ? "" : failure.method + ", ") + failure.song +
+                              ": " + ShowOptions(failure.error.text(), OptionStyle::kName));
+  for (const MethodEvaluations& evaluations : result_.methods) {
+    ReportedMethod& method = report.methods.emplace_back();
+    method.name = evaluations.name;
+    method.songs = evaluations.songs;
+    double seconds = 0, of_songs = 0;
+    if (times.contains(method.name)) {
+      for (const auto& [song, time] : times[method.name].items()) {
+        seconds += time["seconds"].get<double>();
+        of_songs += time["seconds"].get<double>() * time["times_real_time"].get<double>();
+      }
+    }
+    if (seconds > 0) method.times_real_time = of_songs / seconds;
+    for (const Work& work : work_)
+      if (options_.keep_stems && work.result && work.method->name == method.name)
+        method.files[work.song->name] = FilesOf(work, work.result->stems);
+  }
+  result_.report = options_.report.empty() ? options_.out / "report.html" : options_.report;
+  WriteEvaluationReport(result_.report, report);
 }
 
 // What is read and what is written must lie apart: songs in DIR would be those of the next run.

@@ -29,7 +29,6 @@ const methodAxis = (colours, width, more = {}) => axis(colours, "Method", {
 });
 const config = {displayModeBar: false, showTips: false, logging: 0};
 
-// Downloads of data: addresses are names for browsers to fetch: blobs are there.
 const download = (name, blob) => {
   const address = URL.createObjectURL(blob);
   element("a", {href: address, download: name}).click();
@@ -137,7 +136,7 @@ const timed = data.methods.map((method, m) => ({...method, m, sdr: meanSdr(metho
 const speed = (colours, width) => {
   const floor = data.floor >= 0 ? meanSdr(data.methods[data.floor]) : null;
   const logs = timed.map((method) => Math.log10(method.speed));
-  const range = [Math.floor(Math.min(...logs) - 0.15), Math.ceil(Math.max(...logs) + 0.15)];
+  const range = [Math.min(...logs) - 0.2, Math.max(...logs) + 0.2];
   return {
     name: "speed_quality",
     label: "Mean SDR and speed: " + timed.map((method) => `${method.name} ${figure(method.sdr)} dB, ${figure(method.speed, 1)} times real time`).join("; "),
@@ -148,7 +147,7 @@ const speed = (colours, width) => {
     })),
     layout: plotLayout(colours, width, width < 480 ? 480 : 420, {
       showlegend: true, margin: {l: 20, r: 16, t: 10, b: 40},
-      xaxis: axis(colours, "Speed (times real time, logarithmic)", {type: "log", range, dtick: range[1] - range[0] > 2 ? 1 : "D1", exponentformat: "none"}),
+      xaxis: axis(colours, "Speed (times real time, logarithmic)", {type: "log", range, dtick: range[1] - range[0] > 3 ? 1 : "D2", exponentformat: "none"}),
       yaxis: axis(colours, "Mean SDR over stems (dB)", {zeroline: true}),
       shapes: floor == null ? [] : [{type: "line", xref: "paper", x0: 0, x1: 1, y0: floor, y1: floor, line: {color: colours.muted, dash: "dot", width: 1.5}}],
       annotations: floor == null ? [] : [{xref: "paper", x: 1, xanchor: "right", y: floor, yanchor: "bottom", showarrow: false,

@@ -10,7 +10,7 @@
 #include "core/config.h"
 #include "datasets/prepare/options.h"
 #include "datasets/readers/track.h"
-#include "evaluate/report/report.h"
+#include "evaluate/report/content.h"
 #include "evaluate/songs/evaluation.h"
 
 namespace stemsmith {

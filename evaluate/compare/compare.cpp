@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "evaluate/compare/compared_method.h"
 #include "evaluate/compare/kept_results.h"
+#include "evaluate/report/report.h"
 
 namespace stemsmith {
 namespace {

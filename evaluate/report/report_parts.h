@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/report/report.h"
+#include "evaluate/report/content.h"
 
 namespace stemsmith {
 

@@ -9,6 +9,7 @@
 #include "audio/encode.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "evaluate/report/report.h"
 #include "evaluate/song_metric.h"
 #include "tests/support/error_of.h"
 #include "tests/support/heard.h"

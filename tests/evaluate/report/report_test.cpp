@@ -16,12 +16,12 @@ namespace stemsmith {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::SizeIs;
 using Json = nlohmann::json;
+
+// Pages are too long to be shown where something lacks.
+bool Has(const std::string& page, const std::string& part) { return page.find(part) != page.npos; }
 
 const char kEvil[] = "</script><b>{{DATA}}\"'&";
 
@@ -86,7 +86,12 @@ TEST_F(ReportPage, NamesAreTextWhereverTheyStand) {
       page, AllOf(HasSubstr("<h1>&lt;/script&gt;&lt;b&gt;{{DATA}}&quot;'&amp;</h1>"),
                   HasSubstr("<li>it, &lt;/script&gt;"), HasSubstr("plotly.js"),
                   HasSubstr("Permission is hereby granted"), HasSubstr("Content-Security-Policy")));
-  EXPECT_THAT(page, AllOf(Not(HasSubstr("</script><b>")), Not(HasSubstr("src=\"http"))));
+  for (const char* part :
+       {"<h1>&lt;/script&gt;&lt;b&gt;{{DATA}}&quot;'&amp;</h1>", "<li>it, &lt;/script&gt;",
+        "plotly.js", "Permission is hereby granted", "Content-Security-Policy"})
+    EXPECT_TRUE(Has(page, part)) << part;
+  EXPECT_FALSE(Has(page, "</script><b>"));
+  EXPECT_FALSE(Has(page, "src=\"http"));
   const Json data = DataOf(page);
   EXPECT_EQ(data["stems"][1], kEvil);
   EXPECT_EQ(data["methods"][0]["name"], kEvil);
@@ -95,9 +100,10 @@ TEST_F(ReportPage, NamesAreTextWhereverTheyStand) {
 
 TEST_F(ReportPage, HoldsFiguresWindowsAndIntervals) {
   const std::string page = Page(Two());
-  EXPECT_THAT(page, AllOf(HasSubstr("<td>5.00 <small>(+4.00)</small></td>"),
-                          HasSubstr("<td>3.50 <small>(+3.00)</small></td>"),
-                          HasSubstr("<td>1.00</td>"), HasSubstr("<dd>2 (0:06)</dd>")));
+  for (const char* part :
+       {"<td>5.00 <small>(+4.00)</small></td>", "<td>3.50 <small>(+3.00)</small></td>",
+        "<td>1.00</td>", "<dd>2 (0:06)</dd>"})
+    EXPECT_TRUE(Has(page, part)) << part;
   const Json data = DataOf(page);
   std::vector<std::string> metrics;
   for (const Json& metric : data["metrics"]) metrics.push_back(metric["name"]);
@@ -136,19 +142,19 @@ TEST_F(ReportPage, ExcerptsAreOfTheSameFramesForAll) {
                         .references = {write("a.wav", 1), write("b.wav", 2)},
                         .estimates = {write("c.wav", 3), write("d.wav", 4)}};
   for (ReportedMethod& method : report.methods) method.files["one"] = files;
-  report.excerpts = {.songs = 5, .seconds = 1};
+  report.excerpts = {.songs = 5, .seconds = 2};
   const std::string page = Page(report);
-  EXPECT_EQ(WithoutTime(page), WithoutTime(Page(report))) << "the same bytes again";
-  EXPECT_THAT(page, HasSubstr("1 s from 0:01 on"));  // the middle of four seconds
+  EXPECT_TRUE(WithoutTime(page) == WithoutTime(Page(report))) << "the same bytes again";
+  EXPECT_TRUE(Has(page, "2 s from 0:01 on"));  // the middle of four seconds
   const std::string begin = "<script type=\"application/json\">";
   const std::size_t at = page.find(begin) + begin.size();
   const Json song = Json::parse(page.substr(at, page.find("</script>", at) - at));
-  EXPECT_EQ(song["seconds"], 1.0);
+  EXPECT_EQ(song["seconds"], 2.0);
   std::vector<std::string> sounds;
   for (const Json& sound : song["sounds"]) {
     sounds.push_back(sound["stem"].get<std::string>() + "|" + sound["method"].get<std::string>());
-    EXPECT_THAT(sound["audio"], HasSubstr("data:audio/mpeg;base64,"));
-    EXPECT_THAT(sound["picture"], HasSubstr("data:image/png;base64,"));
+    EXPECT_TRUE(Has(sound["audio"], "data:audio/mpeg;base64,"));
+    EXPECT_TRUE(Has(sound["picture"], "data:image/png;base64,"));
   }
   const std::string evil = kEvil;
   EXPECT_THAT(sounds, ElementsAre("|", "drums|", evil + "|", "drums|" + evil, evil + "|" + evil));
@@ -157,7 +163,7 @@ TEST_F(ReportPage, ExcerptsAreOfTheSameFramesForAll) {
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder_.path())) ++files_there;
   EXPECT_EQ(files_there, 5);
   report.excerpts.songs = 0;
-  EXPECT_THAT(Page(report), Not(HasSubstr("<article")));
+  EXPECT_FALSE(Has(Page(report), "<article"));
 }
 
 }  // namespace

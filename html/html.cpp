@@ -86,7 +86,7 @@ std::string Palette() {
       text += " --c" + std::to_string(i + 1) + ": " + HexColour(StemColour(i, dark)) + ";";
     return text + " }";
   };
-  return rules(false) + "\n@media (prefers-color-scheme: dark) { " + rules(true) + " }";
+  return rules(false) + "\n@media screen and (prefers-color-scheme: dark) { " + rules(true) + " }";
 }
 
 std::string ColourDot(int colour) {

@@ -136,18 +136,19 @@ const timed = data.methods.map((method, m) => ({...method, m, sdr: meanSdr(metho
 const speed = (colours, width) => {
   const floor = data.floor >= 0 ? meanSdr(data.methods[data.floor]) : null;
   const logs = timed.map((method) => Math.log10(method.speed));
-  const range = [Math.min(...logs) - 0.2, Math.max(...logs) + 0.2];
+  const range = [Math.min(...logs) - 0.2, Math.max(...logs) + 0.2], steps = range[1] - range[0] > 3 ? [1] : [1, 2, 5];
+  const ticks = indices(Array(16).fill()).flatMap((e) => steps.map((step) => step * 10 ** (e - 6)));
   return {
     name: "speed_quality",
     label: "Mean SDR and speed: " + timed.map((method) => `${method.name} ${figure(method.sdr)} dB, ${figure(method.speed, 1)} times real time`).join("; "),
     traces: timed.map((method) => ({
       type: "scatter", mode: "markers", name: short(method.name, 28), x: [method.speed], y: [method.sdr],
-      marker: {size: 12, color: colours.colours[method.m % colours.colours.length], symbol: symbols[method.m % symbols.length]},
+      marker: {size: 12, color: colours.colours[method.m % colours.colours.length], symbol: symbols[(method.m + Math.floor(method.m / symbols.length)) % symbols.length]},
       hovertemplate: `${plain(method.name)}<br>%{y:.2f} dB<br>%{x:.3~g} × real time<extra></extra>`,
     })),
     layout: plotLayout(colours, width, width < 480 ? 480 : 420, {
       showlegend: true, margin: {l: 20, r: 16, t: 10, b: 40},
-      xaxis: axis(colours, "Speed (times real time, logarithmic)", {type: "log", range, dtick: range[1] - range[0] > 3 ? 1 : "D2", exponentformat: "none"}),
+      xaxis: axis(colours, "Speed (times real time, logarithmic)", {type: "log", range, tickmode: "array", tickvals: ticks, ticktext: ticks.map((tick) => String(Number(tick.toPrecision(1))))}),
       yaxis: axis(colours, "Mean SDR over stems (dB)", {zeroline: true}),
       shapes: floor == null ? [] : [{type: "line", xref: "paper", x0: 0, x1: 1, y0: floor, y1: floor, line: {color: colours.muted, dash: "dot", width: 1.5}}],
       annotations: floor == null ? [] : [{xref: "paper", x: 1, xanchor: "right", y: floor, yanchor: "bottom", showarrow: false,
@@ -172,7 +173,7 @@ section("figures", "Figures by stem",
     choice("Shape", [[0, "box plots"], [1, "violins"]], 0, set("shape"))), about,
   element("div", {className: "charts", id: "distributions"}),
   element("p", {className: "muted"}, "Boxes reach from quartile to quartile, with a line at the median and a dashed one at the mean; whiskers reach to the last " +
-    "value within 1.5 times the box. Points are songs."));
+    "value within 1.5 times the box. Violins are as wide as values are dense. Points are songs."));
 data.stems.forEach((stem, s) => addChart(document.getElementById("distributions"), stem, distribution(s)));
 const means = section("means", "Means with 95 % intervals",
   element("p", {className: "muted"}, "Means over songs; the intervals are of 2000 bootstrap draws of songs. The metric is the one chosen above."));

@@ -80,6 +80,7 @@ const makePlayer = (article, number) => {
   const show = () => {
     const at = position();
     slider.value = String(at);
+    slider.setAttribute("aria-valuetext", `${at.toFixed(1)} s`);
     time.textContent = `${at.toFixed(1)} of ${song.seconds.toFixed(1)} s`;
     for (const sound of song.sounds) sound.head.style.left = `${100 * at / song.seconds}%`;
   };

@@ -228,5 +228,6 @@ def test_evaluate_writes_a_report_too(browser, folder):
     assert page.locator("#distributions .chart").count() == len(STEMS)
     assert page.locator("#differences, #speed").count() == 0
     assert page.locator("article.song .sound").count() == 1 + 2 * len(STEMS)
+    assert page.locator(".annotation", has_text="there are no figures").count() == 0
     assert page.problems == []
     page.context.close()

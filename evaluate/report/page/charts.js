@@ -27,6 +27,9 @@ const methodAxis = (colours, width, more = {}) => axis(colours, "Method", {
   tickmode: "array", tickvals: indices(data.methods), range: [data.methods.length - 0.45, -0.55], zeroline: false,
   ticktext: data.methods.map((method) => short(method.name, width < 480 ? 14 : 28)), ...more,
 });
+// What stands in a chart without a value.
+const emptiness = (traces) => (traces.some((trace) => trace.x.length) ? [] : [{
+  xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, text: "there are no figures", bgcolor: "rgba(127,127,127,0.2)", borderpad: 6}]);
 const config = {displayModeBar: false, showTips: false, logging: 0};
 
 const download = (name, blob) => {
@@ -90,7 +93,8 @@ const distribution = (stem) => (colours, width) => {
       const {values} = valuesOf(method, stem);
       return `${method.name} ${figure(meanOf(values))}`;
     }).join(", ") + ` (means, ${metric().unit})`,
-    layout: plotLayout(colours, width, 75 + 32 * data.methods.length, {
+    layout: plotLayout(colours, width, Math.max(170, 75 + 32 * data.methods.length), {
+      annotations: emptiness(traces),
       xaxis: axis(colours, `${metric().name} of ${short(data.stems[stem], 30)} (${metric().unit})`, {zeroline: true, hoverformat: ".2f"}),
       yaxis: methodAxis(colours, width)}),
   };
@@ -114,7 +118,8 @@ const intervals = (title, name, meansOf) => (colours, width) => {
   });
   return {
     traces, name: fileName(metric().name, name), label: `${title()}: ${lines.join("; ")} (${metric().unit})`,
-    layout: plotLayout(colours, width, 100 + data.methods.length * Math.max(26, 11 * stems), {
+    layout: plotLayout(colours, width, Math.max(190, 100 + data.methods.length * Math.max(26, 11 * stems)), {
+      annotations: emptiness(traces),
       showlegend: true, margin: {l: 20, r: 16, t: 30, b: 40},
       xaxis: axis(colours, `${title()} (${metric().unit})`, {zeroline: true}), yaxis: methodAxis(colours, width)}),
   };

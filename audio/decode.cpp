@@ -308,4 +308,9 @@ std::unique_ptr<AudioReader> OpenAudio(const fs::path& path, const DecodeOptions
                                          std::move(cut));
 }
 
+Error WithoutConcealing(const Error& error) {
+  if (error.advice() != ConcealAdvice()) return error;
+  return Error(error.code(), error.problem(), error.where(), kCopyAdvice);
+}
+
 }  // namespace stemsmith

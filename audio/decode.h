@@ -8,6 +8,7 @@
 #include <string>
 
 #include "audio/audio_reader.h"
+#include "core/error.h"
 #include "core/visibility.h"
 
 namespace stemsmith {
@@ -23,6 +24,10 @@ STEMSMITH_PUBLIC void ChooseStream(const std::string& text, const std::string& w
 // channels.
 STEMSMITH_PUBLIC std::unique_ptr<AudioReader> OpenAudio(const std::filesystem::path& path,
                                                         const DecodeOptions& options = {});
+
+// Of an error of a reader, for commands that have no option to conceal damage: without the advice
+// to use it. Other errors stay as they are.
+STEMSMITH_PUBLIC Error WithoutConcealing(const Error& error);
 
 // Wraps a reader: other rate (libsoxr, very high quality) and other channel count (RemixChannels).
 // Gives the reader back unchanged when nothing differs. The length is round(frames · out / in).

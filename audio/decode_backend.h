@@ -11,10 +11,10 @@
 
 namespace stemsmith {
 
-// What to do about damage that can be concealed.
+// What to do about damage, and about damage that can be concealed.
+inline constexpr char kCopyAdvice[] = "copy or download the file again";
 inline std::string ConcealAdvice() {
-  return "copy or download the file again; " + Option("on-damage", "conceal") +
-         " goes on with silence";
+  return std::string(kCopyAdvice) + "; " + Option("on-damage", "conceal") + " goes on with silence";
 }
 
 // What a header says about the audio data that follow it.

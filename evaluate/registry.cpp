@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "core/names.h"
 #include "evaluate/song_metric.h"
 
 namespace stemsmith {
@@ -28,6 +31,18 @@ const std::vector<SongMetricRow>& SongMetricTable() {
        MakeFullness},
   };
   return table;
+}
+
+std::vector<std::string> ChosenSongMetrics(const std::vector<std::string>& names,
+                                           const std::string& where) {
+  std::vector<std::string> chosen;
+  if (std::find(names.begin(), names.end(), "all") != names.end()) {
+    for (const SongMetricRow& row : SongMetricTable()) chosen.emplace_back(row.name);
+    return chosen;
+  }
+  for (const std::string& name : names)
+    chosen.emplace_back(FindRow(SongMetricTable(), name, "metric", where).name);
+  return chosen;
 }
 
 }  // namespace stemsmith

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,10 @@ struct SongMetricRow {
   std::unique_ptr<SongMetric> (*make)(int sample_rate_hz, int channels);
 };
 const std::vector<SongMetricRow>& SongMetricTable();
+// The rows that a user asks for: `names`, or all where "all" is among them. Throws Error (nearest
+// name) at `where`.
+std::vector<std::string> ChosenSongMetrics(const std::vector<std::string>& names,
+                                           const std::string& where);
 
 std::unique_ptr<SongMetric> MakeSnr(int sample_rate_hz, int channels);
 std::unique_ptr<SongMetric> MakeNsdr(int sample_rate_hz, int channels);

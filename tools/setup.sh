@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what stemsmith needs: Debian packages; LibTorch, ONNX Runtime and uPlot into .deps/.
+# Installs what stemsmith needs: Debian packages; LibTorch, ONNX Runtime, uPlot and Plotly into .deps/.
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
@@ -207,6 +207,13 @@ if ! have uplot "$uplot" || [ ! -e "$deps/npm/node_modules/uplot/dist/uPlot.iife
   say "uPlot ($uplot, 0.5 MB)"
   npm_install npm "$uplot" ", or build with -DSTEMSMITH_REPORT=OFF"
   done_with uplot "$uplot"
+fi
+# Plotly draws those of measured methods: the part of it for charts with axes, as one file.
+plotly=plotly.js-cartesian-dist-min@4.1.1
+if ! have plotly "$plotly" || [ ! -e "$deps/plotly/node_modules/plotly.js-cartesian-dist-min/plotly-cartesian.min.js" ]; then
+  say "Plotly ($plotly, 1.5 MB)"
+  npm_install plotly "$plotly" ", or build with -DSTEMSMITH_REPORT=OFF"
+  done_with plotly "$plotly"
 fi
 # ONNX Runtime in browsers: examples/web, which its test opens in Chromium.
 if [ "$want_tests" = 1 ]; then

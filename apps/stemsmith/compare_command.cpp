@@ -53,6 +53,8 @@ CompareResult RunCompare(const CompareChoices& choices, CompareOptions options,
   }
   for (const std::string& note : notes)
     options.host.Warn(note + "; leave the stem out by a recipe");
+  nlohmann::json summary = result.summary;
+  if (!result.report.empty()) summary["report"] = result.report.string();
   PrintResult(output.mode,
               CompareTable(result.methods, result.stems) + "\nmean SDR over " +
                   std::to_string(songs) + (songs == 1 ? " song" : " songs") + " in dB (BSS eval " +
@@ -60,8 +62,9 @@ CompareResult RunCompare(const CompareChoices& choices, CompareOptions options,
                   ", medians over windows); in brackets: more than the mixture\n" +
                   CompareFootnotes(result.methods) + (options.out / "results.csv").string() +
                   ", results.json, times.json: " + "results made: " + std::to_string(result.made) +
-                  ", kept: " + std::to_string(result.kept),
-              result.summary);
+                  ", kept: " + std::to_string(result.kept) +
+                  (result.report.empty() ? "" : "\nreport: " + result.report.string()),
+              summary);
   return result;
 }
 

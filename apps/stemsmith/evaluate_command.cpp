@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
@@ -9,8 +10,10 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "datasets/readers/readers.h"
+#include "evaluate/report/report.h"
 #include "evaluate/song_metric.h"
 #include "evaluate/songs/evaluation.h"
 
@@ -25,7 +28,7 @@ constexpr double kMostDelaySeconds = 0.1;
 constexpr double kUnlike = 0.1;
 
 struct EvaluateArguments {
-  fs::path references, estimates, out, csv;
+  fs::path references, estimates, out, csv, report;
   EvaluationOptions options;
   int version = 4;
   bool align = false;
@@ -87,9 +90,10 @@ SongFiles PairUp(const Track& reference, const Track& estimate, const Host& host
   return files;
 }
 
+// `align`: how the files had to be read.
 SongEvaluation Evaluate(const SongFiles& files, const EvaluateArguments& arguments,
-                        const Host& host) {
-  AlignOptions align{.align = arguments.align};
+                        const Host& host, AlignOptions& align) {
+  align.align = arguments.align;
   auto song = std::make_unique<StemFiles>(files, align);
   double likeness = 0;
   const std::int64_t delay = FindDelay(
@@ -124,16 +128,18 @@ void CheckOutputs(const EvaluateArguments& arguments, const std::vector<Track>& 
     for (const Track& track : *side)
       for (const SourceStem& stem : track.sources) sources.push_back(stem.path);
   if (!arguments.csv.empty()) targets.push_back(arguments.csv);
+  if (!arguments.report.empty()) targets.push_back(arguments.report);
   if (!arguments.out.empty()) {
     for (const Track& track : references)
       targets.push_back(arguments.out / "test" / (track.name + ".json"));
     targets.push_back(arguments.out / "summary.json");
   }
   CheckAreNoSources(targets, sources);
-  for (std::size_t i = 1; i < targets.size() && !arguments.csv.empty(); ++i) {
-    if (fs::weakly_canonical(targets[i]) == fs::weakly_canonical(arguments.csv))
-      throw Error::Usage("the table and the file of --out are one", arguments.csv.string(),
-                         "give --csv another name");
+  std::set<fs::path> names;
+  for (const fs::path& target : targets) {
+    if (!names.insert(fs::weakly_canonical(target)).second)
+      throw Error::Usage("two files to write have one name", target.string(),
+                         "give --csv, --report and --out names of their own");
   }
 }
 
@@ -141,21 +147,21 @@ int RunEvaluate(EvaluateArguments arguments) {
   CatchInterrupts();
   const Host host = TerminalHost(arguments.mode);
   arguments.options.filters_per_window = arguments.version == 3;
-  std::vector<std::string>& metrics = arguments.options.song_metrics;
-  if (std::find(metrics.begin(), metrics.end(), "all") != metrics.end()) {
-    metrics.clear();
-    for (const SongMetricRow& row : SongMetricTable()) metrics.push_back(row.name);
-  }
-  for (const std::string& metric : metrics)
-    FindRow(SongMetricTable(), metric, "metric", "--metrics");
+  arguments.options.song_metrics = ChosenSongMetrics(arguments.options.song_metrics, "--metrics");
 
   if (!arguments.out.empty()) EnsureWritableFolder(arguments.out / "test");
   if (!arguments.csv.empty()) CheckTarget(arguments.csv);
+  if (!arguments.report.empty()) {
+    RequireEvaluationReport(arguments.report);
+    CheckTarget(arguments.report);
+  }
 
   const std::vector<Track> references = SongsIn(arguments.references);
   const std::vector<Track> estimates = SongsIn(arguments.estimates);
   CheckOutputs(arguments, references, estimates);
   std::vector<std::optional<SongEvaluation>> results(references.size());
+  ReportedMethod reported{.name = "estimates"};
+  EvaluationReport report;
   int failed = 0;
   Progress progress(host, {"evaluate", static_cast<std::int64_t>(references.size()), "songs"});
   std::int64_t done = 0;
@@ -173,10 +179,16 @@ int RunEvaluate(EvaluateArguments arguments) {
         throw Error::Input("there are no estimates of this song", reference.name,
                            "name their folder like that of the references");
       if (estimate->problem) throw *estimate->problem;
-      results[i] = Evaluate(PairUp(reference, *estimate, host), arguments, host);
+      const SongFiles files = PairUp(reference, *estimate, host);
+      AlignOptions align;
+      results[i] = Evaluate(files, arguments, host, align);
+      reported.files[files.name] = files;
+      reported.align[files.name] = align;
     } catch (const Error& error) {
       ++failed;
-      Tell(host.error, error.text());
+      const std::string text = WithoutConcealing(error).text();
+      report.failures.push_back(ShowOptions(text, OptionStyle::kFlag));
+      Tell(host.error, text);
     }
     progress.Update(++done, reference.name);
   }
@@ -199,6 +211,17 @@ int RunEvaluate(EvaluateArguments arguments) {
     WriteFileAtomically(arguments.out / "summary.json", summary.dump(2) + "\n");
   }
   if (!arguments.csv.empty()) WriteFileAtomically(arguments.csv, EvaluationCsv(songs));
+  if (!arguments.report.empty()) {
+    report.title = "Figures of " + fs::weakly_canonical(arguments.estimates).filename().string();
+    report.options = arguments.options;
+    for (const SongEvaluation& song : songs)
+      for (const std::string& stem : song.stems)
+        if (std::find(report.stems.begin(), report.stems.end(), stem) == report.stems.end())
+          report.stems.push_back(stem);
+    reported.songs = songs;
+    report.methods.push_back(std::move(reported));
+    WriteEvaluationReport(arguments.report, report);
+  }
   const std::string count = std::to_string(songs.size()) + (songs.size() == 1 ? " song" : " songs");
   PrintResult(arguments.mode,
               EvaluationTable(songs) + "\nmedians over " + count +
@@ -224,6 +247,8 @@ void AddEvaluateCommand(CLI::App& app) {
       ->required();
   command.add_option("--out", arguments->out,
                      "Folder for summary.json and test/SONG.json in the form of museval");
+  command.add_option("--report", arguments->report,
+                     "Page to write, which needs no network: charts, tables, excerpts to hear");
   command.add_option("--csv", arguments->csv, "Table to write: song, stem, metric, value");
   AddNames(command, "--metrics", arguments->options.song_metrics,
            "Figures of whole songs beside BSS eval, with commas between, or all: " +

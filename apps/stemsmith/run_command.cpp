@@ -274,6 +274,7 @@ bool WholeFlow::ExportOne(const RunModel& model) {
 bool WholeFlow::Compare() {
   CompareOptions options;
   options.out = arguments_.out / "comparison";
+  options.report = arguments_.out / "report.html";
   options.threads = arguments_.threads;
   options.device = arguments_.device;
   compared_ = RunCompare(compare_, options, output_);
@@ -305,7 +306,8 @@ void WholeFlow::Run() {
     models[model.name] = {{"run", RunOf(model).string()}, {"files", ModelOf(model).string()}};
     text += " " + ModelOf(model).string();
   }
-  PrintResult(arguments_.mode, text, {{"steps", done_}, {"models", models}});
+  PrintResult(arguments_.mode, text,
+              {{"steps", done_}, {"models", models}, {"report", compared_.report.string()}});
   PrintNext(arguments_.mode,
             {"separate", ModelOf(choices_.models.front()).string(), "song.mp3", "-o", "my_stems"});
 }

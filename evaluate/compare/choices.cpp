@@ -107,13 +107,8 @@ MethodChoice ReadMethod(const Config& config, const std::vector<MethodChoice>& b
 
 EvaluationOptions ReadEvaluation(const Config& config) {
   EvaluationOptions options;
-  options.song_metrics = config.Strings("metrics", options.song_metrics);
-  if (options.song_metrics == std::vector<std::string>{"all"}) {
-    options.song_metrics.clear();
-    for (const SongMetricRow& row : SongMetricTable()) options.song_metrics.emplace_back(row.name);
-  }
-  for (const std::string& metric : options.song_metrics)
-    FindRow(SongMetricTable(), metric, "metric", config.Where("metrics"));
+  options.song_metrics =
+      ChosenSongMetrics(config.Strings("metrics", options.song_metrics), config.Where("metrics"));
   options.window_seconds = config.NumberIn("window_seconds", options.window_seconds, 0, 3600);
   options.hop_seconds = config.NumberIn("hop_seconds", options.hop_seconds, 0.01, 3600);
   options.filters_per_window = config.IntegerIn("bss_eval", 4, 3, 4) == 3;
@@ -129,6 +124,10 @@ CompareChoices ReadMethodsAndFigures(const Config& config, SongChoice songs,
     throw Error::Usage("there is no method to compare", config.Where("methods"),
                        "methods: [{name: bands, baseline: bands}]");
   choices.evaluation = ReadEvaluation(config);
+  const Config report = config.Child("report");
+  choices.excerpts.songs =
+      static_cast<int>(report.IntegerIn("songs", choices.excerpts.songs, 0, 20));
+  choices.excerpts.seconds = report.NumberIn("seconds", choices.excerpts.seconds, 1, 60);
   if (std::none_of(choices.methods.begin(), choices.methods.end(),
                    [](const MethodChoice& method) { return method.name == kFloorMethod; }))
     choices.methods.push_back({.name = kFloorMethod, .baseline = kFloorMethod});

@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "datasets/prepare/options.h"
 #include "datasets/readers/track.h"
+#include "evaluate/report/content.h"
 #include "evaluate/songs/evaluation.h"
 
 namespace stemsmith {
@@ -43,6 +44,7 @@ struct CompareChoices {
   SongChoice songs;
   std::vector<MethodChoice> methods;  // kFloorMethod is one of them
   EvaluationOptions evaluation;
+  ExcerptChoice excerpts;  // in the report
 };
 
 // Throws Error with file and line: unknown keys, methods and metrics, values out of range.

@@ -13,17 +13,19 @@
 #include "core/files.h"
 #include "core/for_each_song.h"
 #include "core/json_fields.h"
+#include "core/option.h"
 #include "core/text.h"
 #include "evaluate/compare/compared_method.h"
 #include "evaluate/compare/kept_results.h"
+#include "evaluate/report/report.h"
 
 namespace stemsmith {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Another number for other figures of the same estimates.
-constexpr int kResultVersion = 1;
+// Another number for other figures of the same estimates, or more of them in files.
+constexpr int kResultVersion = 2;
 
 // LibTorch's threads are one for each thread of ours, so that figures do not depend on how many
 // there are.
@@ -65,9 +67,11 @@ class Comparison {
   void Measure(Work& work);
   void DoWork(Work& work);
   void Write();
+  void WriteReport(const nlohmann::json& times);
   fs::path StemsOf(const Work& work) const {
     return options_.out / "stems" / work.method->name / work.song->name;
   }
+  SongFiles FilesOf(const Work& work, const std::vector<std::string>& stems) const;
   fs::path FileOf(const char* folder, const Work& work) const {
     return options_.out / folder / work.method->name / (work.song->name + ".json");
   }
@@ -95,7 +99,7 @@ void Comparison::MakeSongs(const SongPlan& plan) {
                                      options_.out, host_);
         } catch (...) {
           if (stop()) return;
-          errors[i] = CurrentError(name);
+          errors[i] = WithoutConcealing(CurrentError(name));
         }
         const std::lock_guard guard(mutex);
         progress.Update(++done, name);
@@ -126,11 +130,12 @@ void Comparison::FindKept() {
       work.fingerprint =
           HexHash(HashBytes(nlohmann::json({method->fingerprint, song.content, settings}).dump()));
       work.result = ReadResult(FileOf("results", work), work.fingerprint);
-      if (work.result && options_.keep_stems) {
-        std::error_code code;
-        for (const std::string& stem : work.result->stems)
-          if (!fs::is_regular_file(StemsOf(work) / (stem + ".wav"), code)) work.result.reset();
-      }
+      if (work.result && options_.keep_stems &&
+          !std::all_of(work.result->stems.begin(), work.result->stems.end(),
+                       [&](const std::string& stem) {
+                         return IsWhole(StemsOf(work) / (stem + ".wav"), song);
+                       }))
+        work.result.reset();
       if (work.result) ++result_.kept;
       if (!work.result) ++method->left;
       work_.push_back(std::move(work));
@@ -158,11 +163,7 @@ void Comparison::Measure(Work& work) {
   const auto begin = std::chrono::steady_clock::now();
   work.method->work->Separate(*work.song, work.method->stems, folder, options_.out, host_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  SongFiles files{.name = work.song->name, .stems = work.method->stems};
-  for (const std::string& stem : files.stems) {
-    files.references.push_back({work.song->folder / (stem + ".wav"), {}});
-    files.estimates.push_back({folder / (stem + ".wav"), {}});
-  }
+  const SongFiles files = FilesOf(work, work.method->stems);
   SongEvaluation evaluation;
   {
     StemFiles pair(files);
@@ -175,18 +176,28 @@ void Comparison::Measure(Work& work) {
     fs::remove(folder.parent_path(), ignored);  // where it is empty
     fs::remove(folder.parent_path().parent_path(), ignored);
   }
-  const nlohmann::json time = {{"seconds", seconds.count()}, {"song_seconds", work.song->seconds}};
+  const nlohmann::json time = {{"seconds", seconds.count()},
+                               {"song_seconds", work.song->seconds()}};
   WriteFileAtomically(FileOf("times", work), time.dump() + "\n");
   WriteResult(FileOf("results", work), work.fingerprint, work.method->name, evaluation);
   // As it will be read again: what is no number is NaN.
   work.result = ReadResult(FileOf("results", work), work.fingerprint);
 }
 
+SongFiles Comparison::FilesOf(const Work& work, const std::vector<std::string>& stems) const {
+  SongFiles files{.name = work.song->name, .stems = stems};
+  for (const std::string& stem : stems) {
+    files.references.push_back({work.song->folder / (stem + ".wav"), {}});
+    files.estimates.push_back({StemsOf(work) / (stem + ".wav"), {}});
+  }
+  return files;
+}
+
 void Comparison::DoWork(Work& work) {
   try {
     Measure(work);
   } catch (...) {
-    const Error error = CurrentError(work.song->name);
+    const Error error = WithoutConcealing(CurrentError(work.song->name));
     if (!error.stopped_by_signal()) {
       work.error = error;
       Tell(host_.error, work.method->name + ", " + work.song->name + ": " + error.text());
@@ -207,14 +218,14 @@ void Comparison::Write() {
         [&](const MethodEvaluations& method) { return method.name == work.method->name; });
     if (work.error) result_.failures.push_back({work.method->name, work.song->name, *work.error});
     if (!work.result) continue;
-    of_method->songs.push_back(std::move(*work.result));
+    of_method->songs.push_back(*work.result);
     std::error_code code;
     if (!fs::is_regular_file(FileOf("times", work), code)) continue;
     const nlohmann::json time = ParseJson(ReadFile(FileOf("times", work)));
     const double seconds = time.is_object() ? time.value("seconds", 0.0) : 0.0;
     if (seconds > 0)
       times[work.method->name][work.song->name] = {
-          {"seconds", seconds}, {"times_real_time", work.song->seconds / seconds}};
+          {"seconds", seconds}, {"times_real_time", work.song->seconds() / seconds}};
   }
   SortByMeanSdr(result_.methods);
   std::vector<std::string> names;
@@ -223,10 +234,58 @@ void Comparison::Write() {
   WriteFileAtomically(options_.out / "results.csv", CompareCsv(result_.methods, names));
   WriteFileAtomically(options_.out / "results.json", result_.summary.dump(2) + "\n");
   WriteFileAtomically(options_.out / "times.json", times.dump(2) + "\n");
+  if (HasEvaluationReport()) WriteReport(times);
+}
+
+void Comparison::WriteReport(const nlohmann::json& times) {
+  EvaluationReport report;
+  report.title = "Comparison of " + std::to_string(result_.methods.size()) + " methods";
+  report.stems = result_.stems;
+  report.floor = kFloorMethod;
+  report.differences = result_.summary["differences"];
+  report.options = choices_.evaluation;
+  report.excerpts = choices_.excerpts;
+  for (const CompareFailure& failure : result_.failures)
+    report.failures.push_back((failure.method.empty() ? "" : failure.method + ", ") + failure.song +
+                              ": " + ShowOptions(failure.error.text(), OptionStyle::kName));
+  for (const MethodEvaluations& evaluations : result_.methods) {
+    ReportedMethod& method = report.methods.emplace_back();
+    method.name = evaluations.name;
+    method.songs = evaluations.songs;
+    double seconds = 0, of_songs = 0;
+    if (times.contains(method.name)) {
+      for (const auto& [song, time] : times[method.name].items()) {
+        seconds += time["seconds"].get<double>();
+        of_songs += time["seconds"].get<double>() * time["times_real_time"].get<double>();
+      }
+    }
+    if (seconds > 0) method.times_real_time = of_songs / seconds;
+    for (const Work& work : work_)
+      if (options_.keep_stems && work.result && work.method->name == method.name)
+        method.files[work.song->name] = FilesOf(work, work.result->stems);
+  }
+  result_.report = options_.report.empty() ? options_.out / "report.html" : options_.report;
+  WriteEvaluationReport(result_.report, report);
+}
+
+// What is read and what is written must lie apart: songs in DIR would be those of the next run.
+void CheckLiesApart(const fs::path& out, const fs::path& dataset) {
+  const auto lies_in = [](const fs::path& inner, const fs::path& outer) {
+    const fs::path relative =
+        fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));
+    return !relative.empty() && *relative.begin() != "..";
+  };
+  const bool within = lies_in(out, dataset);
+  if (!within && !lies_in(dataset, out)) return;
+  throw Error::Usage(
+      within ? "the results would lie within the folder of the songs, " + dataset.string()
+             : "the folder of the songs, " + dataset.string() + ", lies within that of the results",
+      out.string(), "give " + Option("out") + " a folder beside the songs");
 }
 
 CompareResult Comparison::Run() {
   const OneTorchThread one;
+  CheckLiesApart(options_.out, DatasetFolder(choices_.songs.reader));
   EnsureWritableFolder(options_.out);
   const FolderLock lock(options_.out, "another comparison works in this folder",
                         "wait for it, or give another folder");

@@ -3,7 +3,7 @@
 // DIR/songs/SONG/        the songs (compared_songs.h)
 // DIR/stems/METHOD/SONG/ the estimates as STEM.wav
 // DIR/results/METHOD/SONG.json, DIR/times/METHOD/SONG.json   what is kept between runs
-// DIR/results.csv, results.json (compare_summary.h), times.json
+// DIR/results.csv, results.json (compare_summary.h), times.json, report.html
 #pragma once
 
 #include <filesystem>
@@ -18,10 +18,11 @@
 namespace stemsmith {
 
 struct CompareOptions {
-  std::filesystem::path out;  // DIR
-  bool keep_stems = true;     // false: estimates are removed once they are measured
-  int threads = 0;            // separations side by side; 0: one per processor
-  Device device;              // of models
+  std::filesystem::path out;     // DIR
+  std::filesystem::path report;  // the page; empty: DIR/report.html
+  bool keep_stems = true;        // false: estimates are removed once they are measured
+  int threads = 0;               // separations side by side; 0: one per processor
+  Device device;                 // of models
   Host host;
 };
 
@@ -30,6 +31,7 @@ struct CompareResult {
   std::vector<MethodEvaluations> methods;  // as SortByMeanSdr leaves them
   std::vector<CompareFailure> failures;    // told to the host, too; the others are complete
   nlohmann::json summary;                  // what results.json holds
+  std::filesystem::path report;            // empty where this build has no reports
   std::size_t made = 0, kept = 0;          // results
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "audio/decode.h"
 #include "audio/encode.h"
 #include "baselines/baseline.h"
 #include "core/files.h"
@@ -35,11 +36,7 @@ std::string FingerprintOf(const SongPlan& plan, const PlannedSong& song) {
 std::optional<ComparedSong> Kept(const SongPlan& plan, const std::string& fingerprint,
                                  ComparedSong song) {
   std::error_code code;
-  for (const std::string& stem : plan.stems)
-    if (!fs::is_regular_file(song.folder / (stem + ".wav"), code)) return std::nullopt;
-  if (!fs::is_regular_file(song.folder / "mixture.wav", code) ||
-      !fs::is_regular_file(song.folder / "song.json", code))
-    return std::nullopt;
+  if (!fs::is_regular_file(song.folder / "song.json", code)) return std::nullopt;
   try {
     const nlohmann::json json = ParseJson(ReadFile(song.folder / "song.json"));
     const JsonFields fields(json, [&](const std::string& problem) {
@@ -47,7 +44,11 @@ std::optional<ComparedSong> Kept(const SongPlan& plan, const std::string& finger
     });
     if (fields.Text("fingerprint") != fingerprint) return std::nullopt;
     song.content = fields.Text("content");
-    song.seconds = fields.Number<double>("seconds");
+    song.frames = fields.Number<std::int64_t>("frames");
+    std::vector<std::string> names = plan.stems;
+    names.push_back("mixture");
+    for (const std::string& name : names)
+      if (!IsWhole(song.folder / (name + ".wav"), song)) return std::nullopt;
     return song;
   } catch (const Error&) {
     return std::nullopt;  // made again
@@ -71,6 +72,16 @@ void KeepExcerpt(SongStream& stream, const SongPlan& plan, const std::string& na
 }
 
 }  // namespace
+
+bool IsWhole(const fs::path& file, const ComparedSong& song) {
+  std::error_code code;
+  if (!fs::is_regular_file(file, code)) return false;
+  try {
+    return OpenAudio(file)->info().frames == song.frames;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 SongPlan PlanSongs(const SongChoice& choice, const Host& host) {
   std::vector<Track> tracks = ScanDataset(choice.layout, choice.reader);
@@ -115,6 +126,7 @@ ComparedSong MakeComparedSong(const SongPlan& plan, const PlannedSong& planned,
   ComparedSong song;
   song.name = planned.track.name;
   song.folder = folder;
+  song.sample_rate_hz = plan.options.sample_rate_hz;
   const std::string fingerprint = FingerprintOf(plan, planned);
   if (auto kept = Kept(plan, fingerprint, song)) return *kept;
 
@@ -157,9 +169,9 @@ ComparedSong MakeComparedSong(const SongPlan& plan, const PlannedSong& planned,
                        "it is empty or all of it is silent");
   for (const auto& writer : writers) writer->Finish();
   song.content = HexHash(hash);
-  song.seconds = static_cast<double>(total) / plan.options.sample_rate_hz;
+  song.frames = static_cast<std::int64_t>(total);
   const nlohmann::json json = {
-      {"fingerprint", fingerprint}, {"content", song.content}, {"seconds", song.seconds}};
+      {"fingerprint", fingerprint}, {"content", song.content}, {"frames", song.frames}};
   WriteFileAtomically(pending.Add("song.json"), json.dump(2) + "\n");
   pending.Commit();
   return song;

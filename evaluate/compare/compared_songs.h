@@ -2,6 +2,7 @@
 // is their sum.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -40,8 +41,13 @@ struct ComparedSong {
   std::string name;
   std::filesystem::path folder;  // holds mixture.wav and STEM.wav, as float32
   std::string content;           // hash of the stems and all their samples
-  double seconds = 0;
+  std::int64_t frames = 0;
+  int sample_rate_hz = 0;
+  double seconds() const { return static_cast<double>(frames) / sample_rate_hz; }
 };
+
+// Whether a file of a stem is there in the song's length. Looks at its header alone.
+bool IsWhole(const std::filesystem::path& file, const ComparedSong& song);
 
 // Writes FOLDER/{mixture,STEM}.wav, all or none, unless they are there as they would be written
 // now. `out`: a folder on the same file system, in which they grow. Throws Error for sources that

@@ -6,6 +6,13 @@
 #include "core/json_fields.h"
 
 namespace stemsmith {
+namespace {
+
+double NumberOrNaN(const nlohmann::json& value) {
+  return value.is_number() ? value.get<double>() : std::nan("");
+}
+
+}  // namespace
 
 void WriteResult(const std::filesystem::path& file, const std::string& fingerprint,
                  const std::string& method, const SongEvaluation& song) {
@@ -13,11 +20,17 @@ void WriteResult(const std::filesystem::path& file, const std::string& fingerpri
   for (const auto& [metric, values] : song.figures)
     for (std::size_t s = 0; s < song.stems.size(); ++s)
       figures[metric].push_back(FiniteOrNull(values[s]));
+  nlohmann::json windows = nlohmann::json::object();
+  for (const auto& [metric, values] : kWindowFigures)
+    for (const std::vector<double>& of_stem : song.bss.*values) {
+      nlohmann::json& row = windows[metric].emplace_back(nlohmann::json::array());
+      for (const double value : of_stem) row.push_back(FiniteOrNull(value));
+    }
   const nlohmann::json json = {{"fingerprint", fingerprint}, {"method", method},
                                {"song", song.song},          {"seconds", song.seconds},
                                {"stems", song.stems},        {"figures", figures},
-                               {"notes", song.notes}};
-  WriteFileAtomically(file, json.dump(2) + "\n");
+                               {"windows", windows},         {"notes", song.notes}};
+  WriteFileAtomically(file, json.dump() + "\n");
 }
 
 std::optional<SongEvaluation> ReadResult(const std::filesystem::path& file,
@@ -36,10 +49,19 @@ std::optional<SongEvaluation> ReadResult(const std::filesystem::path& file,
     song.notes = fields.Texts("notes");
     for (const auto& [metric, values] : fields.Value("figures").items()) {
       if (!values.is_array() || values.size() != song.stems.size()) return std::nullopt;
-      for (const nlohmann::json& value : values)
-        song.figures[metric].push_back(value.is_number() ? value.get<double>() : std::nan(""));
+      for (const nlohmann::json& value : values) song.figures[metric].push_back(NumberOrNaN(value));
     }
     if (!song.figures.contains("SDR")) return std::nullopt;
+    const nlohmann::json& windows = fields.Value("windows");
+    for (const auto& [metric, values] : kWindowFigures) {
+      if (!windows.contains(metric) || windows[metric].size() != song.stems.size())
+        return std::nullopt;
+      for (const nlohmann::json& of_stem : windows[metric]) {
+        if (!of_stem.is_array()) return std::nullopt;
+        std::vector<double>& row = (song.bss.*values).emplace_back();
+        for (const nlohmann::json& value : of_stem) row.push_back(NumberOrNaN(value));
+      }
+    }
     return song;
   } catch (const Error&) {
     return std::nullopt;  // measured again

@@ -9,7 +9,8 @@
 
 namespace stemsmith {
 
-// Of the song, its stems, figures and notes; what is no number comes back as NaN. Throws Error.
+// Of the song, its stems, figures, those of its windows, and notes; what is no number comes back as
+// NaN. Throws Error.
 void WriteResult(const std::filesystem::path& file, const std::string& fingerprint,
                  const std::string& method, const SongEvaluation& song);
 // Nothing where there is no file, or one of another fingerprint or that is damaged.

@@ -98,12 +98,9 @@ SongEvaluation EvaluateSong(StemPair& song, int sample_rate_hz, const std::strin
   result.bss = BssEval(song, bss);
   result.window_seconds = options.window_seconds > 0 ? options.window_seconds : result.seconds;
   result.hop_seconds = options.hop_seconds > 0 ? options.hop_seconds : result.seconds;
-  for (std::size_t s = 0; s < stems.size(); ++s) {
-    result.figures["SDR"].push_back(FiniteMedian(result.bss.sdr[s]));
-    result.figures["ISR"].push_back(FiniteMedian(result.bss.isr[s]));
-    result.figures["SIR"].push_back(FiniteMedian(result.bss.sir[s]));
-    result.figures["SAR"].push_back(FiniteMedian(result.bss.sar[s]));
-  }
+  for (const auto& [metric, windows] : kWindowFigures)
+    for (const std::vector<double>& of_stem : result.bss.*windows)
+      result.figures[metric].push_back(FiniteMedian(of_stem));
   return result;
 }
 

@@ -28,6 +28,17 @@ struct SongEvaluation {
   std::vector<std::string> notes;  // silent stems and the like, one line each
 };
 
+// The figures that there are per window, by the names that SongEvaluation::figures has for their
+// medians.
+struct WindowFigure {
+  const char* name;
+  std::vector<std::vector<double>> BssEvalResult::*values;  // [S][W]
+};
+inline constexpr WindowFigure kWindowFigures[] = {{"SDR", &BssEvalResult::sdr},
+                                                  {"ISR", &BssEvalResult::isr},
+                                                  {"SIR", &BssEvalResult::sir},
+                                                  {"SAR", &BssEvalResult::sar}};
+
 // Throws Error for unknown metrics and unreadable files. Reads the song once for BSS eval and as
 // often as the other metrics need.
 SongEvaluation EvaluateSong(StemPair& song, int sample_rate_hz, const std::string& name,

@@ -39,10 +39,17 @@ TEST_F(CompareProgram, PrintsATableAndContinues) {
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("my bands"), HasSubstr("mean SDR over 1 song"),
                                 HasSubstr("results made: 2, kept: 0")));
+  const bool has_report = std::filesystem::exists(folder_ / "out/report.html");
+  if (has_report) {
+    EXPECT_THAT(result.out, HasSubstr("\nreport: out/report.html\n"));
+  }
   EXPECT_THAT(result.err, HasSubstr("only bass, vocals can be measured"));
   const ProgramResult json = Compare("c.yaml --out out --json");
   const std::string last = json.out.substr(json.out.rfind('\n', json.out.size() - 2) + 1);
   EXPECT_EQ(nlohmann::json::parse(last)["methods"][0]["songs"], 1);
+  if (has_report) {
+    EXPECT_EQ(nlohmann::json::parse(last)["report"], "out/report.html");
+  }
   const ProgramResult quiet = Compare("c.yaml --out out --quiet");
   EXPECT_EQ(quiet.status, 0);
   EXPECT_THAT(quiet.out + quiet.err, IsEmpty());

@@ -67,6 +67,31 @@ TEST_F(EvaluateProgram, PrintsAndWritesFigures) {
   EXPECT_EQ(ReadFile(csv), ReadFile(csv.string() + "2"));
 }
 
+TEST_F(EvaluateProgram, WritesAReport) {
+  const std::filesystem::path page = folder_ / "pages/report.html";
+  const ProgramResult result = Evaluate("--report " + page.string());
+  if (result.status == 2) {
+    EXPECT_THAT(result.err, HasSubstr("this build has no reports"));
+    return;
+  }
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(ReadFile(page).find("<h1>Figures of estimates</h1>"), std::string::npos);
+  const ProgramResult same = Evaluate("--report " + page.string() + " --csv " + page.string());
+  EXPECT_EQ(same.status, 2);
+  EXPECT_THAT(same.err, HasSubstr("two files to write have one name"));
+  const std::string stem = (folder_ / "references/test/one/bass.wav").string();
+  EXPECT_EQ(Evaluate("--report " + stem).status, 2) << "it would replace what is measured";
+}
+
+TEST_F(EvaluateProgram, ACutFileIsToldWithoutAnOptionThatThereIsNot) {
+  const std::filesystem::path file = folder_ / "references/test/one/bass.wav";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  const ProgramResult result = Evaluate();
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("copy or download the file again"));
+  EXPECT_THAT(result.err, ::testing::Not(HasSubstr("on-damage")));
+}
+
 TEST_F(EvaluateProgram, SongsOfOneFolderEachAreOneSong) {
   const ProgramResult one = RunProgram(STEMSMITH_BIN_DIR "/stemsmith evaluate --references " +
                                        (folder_ / "references/test/one").string() +
@@ -113,7 +138,7 @@ TEST_F(EvaluateProgram, NothingMeasuredIsReplaced) {
   const std::string out = (folder_ / "out").string();
   const ProgramResult both = Evaluate("--out " + out + " --csv " + out + "/summary.json");
   EXPECT_EQ(both.status, 2);
-  EXPECT_THAT(both.err, HasSubstr("the table and the file of --out are one"));
+  EXPECT_THAT(both.err, HasSubstr("two files to write have one name"));
 }
 
 TEST_F(EvaluateProgram, AnotherSongIsNoticed) {

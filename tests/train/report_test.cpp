@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "tests/support/temporary_folder.h"
-#include "train/report/html.h"
 #include "train/report/recorder.h"
 
 namespace stemsmith::report_test {
@@ -15,19 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-TEST(Html, EscapesWhatIsNotText) {
-  EXPECT_EQ(Escaped("a <b> & \"c\""), "a &lt;b&gt; &amp; &quot;c&quot;");
-  EXPECT_EQ(Escaped("caf\xc3\xa9"), "caf\xc3\xa9");
-  EXPECT_EQ(Escaped("caf\xe9"), "caf\xef\xbf\xbd");
-}
-
-TEST(Html, DataUrisAreBase64) {
-  EXPECT_EQ(DataUri("text/plain", ""), "data:text/plain;base64,");
-  EXPECT_EQ(DataUri("text/plain", "f"), "data:text/plain;base64,Zg==");
-  EXPECT_EQ(DataUri("text/plain", "fo"), "data:text/plain;base64,Zm8=");
-  EXPECT_EQ(DataUri("text/plain", "foobar"), "data:text/plain;base64,Zm9vYmFy");
-}
 
 ExcerptSet OneSong() {
   AudioBuffer audio(2, 8000);

@@ -8,12 +8,11 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "core/utc_text.h"
+#include "html/html.h"
 #include "picture/picture.h"
-#include "picture/picture_axis.h"
 #include "picture/stem_colours.h"
 #include "stemsmith_version.h"
 #include "train/report/excerpt.h"
-#include "train/report/html.h"
 #include "train/report/page.h"
 #include "train/report/run_records.h"
 #include "train/report/series.h"
@@ -30,21 +29,6 @@ double Field(const std::vector<nlohmann::json>& records, const char* key) {
   return records.back()[key].get<double>();
 }
 
-// --c1 to --c8, for both grounds.
-std::string Palette() {
-  const auto rules = [](bool dark) {
-    std::string text = ":root {";
-    for (int i = 0; i < kStemColours; ++i)
-      text += " --c" + std::to_string(i + 1) + ": " + HexColour(StemColour(i, dark)) + ";";
-    return text + " }";
-  };
-  return rules(false) + "\n@media (prefers-color-scheme: dark) { " + rules(true) + " }";
-}
-
-std::string Fact(const std::string& name, const std::string& value) {
-  return "<div><dt>" + name + "</dt><dd>" + Escaped(value) + "</dd></div>\n";
-}
-
 class Report {
  public:
   explicit Report(const fs::path& run)
@@ -53,32 +37,24 @@ class Report {
   }
 
   std::string Page() const {
-    std::string page = page::kHtml;
-    const std::pair<const char*, std::string> parts[] = {
-        {"{{TITLE}}", Escaped(name_)},
-        {"{{LICENSE}}", page::kChartLicense},
-        {"{{CHART_CSS}}", page::kChartCss},
-        {"{{PALETTE}}", Palette()},
-        {"{{CSS}}", page::kCss},
-        {"{{TITLE}}", Escaped(name_)},
-        {"{{SUBTITLE}}",
-         "Written " + UtcText("%Y-%m-%d %H:%M UTC") + " by stemsmith " STEMSMITH_VERSION},
-        {"{{FACTS}}", Facts()},
-        {"{{FIGURES}}", EndNote() + Figures()},
-        {"{{EXCERPTS}}", Excerpts()},
-        {"{{CONFIG}}", fs::exists(config_) ? Escaped(ReadFile(config_)) : ""},
-        {"{{DATA}}", Data()},
-        {"{{CHART_JS}}", page::kChartJs},
-        {"{{JS}}", page::kJs},
-    };
-    // What is filled in is not looked at again: a song may be called {{DATA}}.
-    std::size_t at = 0;
-    for (const auto& [mark, text] : parts) {
-      at = page.find(mark, at);
-      page.replace(at, std::string(mark).size(), text);
-      at += text.size();
-    }
-    return page;
+    return FilledIn(page::kHtml,
+                    {
+                        {"{{TITLE}}", Escaped(name_)},
+                        {"{{LICENSE}}", page::kChartLicense},
+                        {"{{CHART_CSS}}", page::kChartCss},
+                        {"{{PALETTE}}", Palette()},
+                        {"{{CSS}}", std::string(kBaseCss) + page::kCss},
+                        {"{{TITLE}}", Escaped(name_)},
+                        {"{{SUBTITLE}}", "Written " + UtcText("%Y-%m-%d %H:%M UTC") +
+                                             " by stemsmith " STEMSMITH_VERSION},
+                        {"{{FACTS}}", Facts()},
+                        {"{{FIGURES}}", EndNote() + Figures()},
+                        {"{{EXCERPTS}}", Excerpts()},
+                        {"{{CONFIG}}", fs::exists(config_) ? Escaped(ReadFile(config_)) : ""},
+                        {"{{DATA}}", Data()},
+                        {"{{CHART_JS}}", page::kChartJs},
+                        {"{{JS}}", page::kJs},
+                    });
   }
 
  private:
@@ -175,7 +151,7 @@ class Report {
       const std::string name = "sdr_db/" + stems[s];
       const double mixture = table.Last("mixture_" + name), newest = table.Last(name);
       const double shown = kept ? KeptFigure(history_, name) : newest;
-      rows += "<tr><th scope=\"row\">" + Dot(colours[s]) + Escaped(stems[s]) + "</th><td>" +
+      rows += "<tr><th scope=\"row\">" + ColourDot(colours[s]) + Escaped(stems[s]) + "</th><td>" +
               FigureText("%.2f", mixture) + "</td><td>" + FigureText("%.2f", shown) + "</td><td>" +
               FigureText("%+.2f", shown - mixture) + "</td>";
       if (both) rows += "<td>" + FigureText("%.2f", newest) + "</td>";
@@ -228,23 +204,6 @@ class Report {
                                 : ".");
   }
 
-  // Around a spectrogram: frequencies at the left, seconds below.
-  static std::string Axes(double seconds, int rate) {
-    std::string html;
-    const auto add = [&](const AxisMark& mark, const std::string& style) {
-      html += "<span class=\"" + style + FigureText("%.1f", 100 * mark.place) + "%\">" +
-              mark.label + "</span>";
-    };
-    for (const AxisMark& mark : FrequencyMarks(rate)) add(mark, "hertz\" style=\"bottom:");
-    for (const AxisMark& mark : TimeMarks(seconds)) add(mark, "seconds\" style=\"left:");
-    return html;
-  }
-
-  static std::string Dot(int colour) {
-    return "<span class=\"dot\" style=\"background:var(--c" + std::to_string(colour + 1) +
-           ")\"></span>";
-  }
-
   std::string Song(const nlohmann::json& index, const nlohmann::json& song) const {
     const auto folder = song["folder"].get<std::string>();
     const auto stems = index["stems"].get<std::vector<std::string>>();
@@ -261,8 +220,8 @@ class Report {
     for (const AudioBuffer& sound : sounds) signals.push_back(&sound);
     const std::vector<std::string> pictures =
         SpectrogramStrips(signals, {.sample_rate_hz = rate, .width = 480, .height = 128});
-    const std::string axes =
-        Axes(static_cast<double>(std::max<std::size_t>(1, sounds[0].frames())) / rate, rate);
+    const std::string axes = SpectrogramAxes(
+        static_cast<double>(std::max<std::size_t>(1, sounds[0].frames())) / rate, rate);
 
     const auto name = song["name"].get<std::string>();
     const auto sound = [&](std::size_t i, const std::string& dot, const std::string& label,
@@ -280,7 +239,7 @@ class Report {
                        "</p>\n<div class=\"pair\">" + sound(0, "", "mixture", "") + "</div>\n";
     for (std::size_t s = 0; s < stems.size(); ++s) {
       const nlohmann::json sdr = song["sdr_db"].value(stems[s], nlohmann::json());
-      const std::string dot = Dot(colours[s]);
+      const std::string dot = ColourDot(colours[s]);
       html += "<div class=\"pair\">" +
               sound(1 + 2 * s, dot, stems[s] + ", estimate",
                     sdr.is_number() ? "SDR " + FigureText("%.2f dB", sdr.get<double>()) : "") +
@@ -307,14 +266,10 @@ class Report {
             if (std::find(stems.begin(), stems.end(), stem) == stems.end()) stems.push_back(stem);
     const nlohmann::json kept =
         history_.kept.is_object() ? history_.kept["step"] : nlohmann::json(nullptr);
-    const std::string text = nlohmann::json({{"series", series},
-                                             {"stems", stems},
-                                             {"colours", StemColourIndices(stems)},
-                                             {"kept", kept}})
-                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    std::string safe;  // within <script> nothing may look like a tag
-    for (const char letter : text) letter == '<' ? safe += "\\u003c" : safe += letter;
-    return safe;
+    return ScriptJson({{"series", series},
+                       {"stems", stems},
+                       {"colours", StemColourIndices(stems)},
+                       {"kept", kept}});
   }
 
   std::string name_;

@@ -140,8 +140,4 @@ EventTable Thinned(const EventTable& table, std::size_t rows) {
   return thin;
 }
 
-std::string FigureText(const char* format, double value) {
-  return std::isfinite(value) ? Formatted(format, value) : "–";
-}
-
 }  // namespace stemsmith

@@ -47,7 +47,4 @@ std::vector<std::string> StemsOf(const RunHistory& history, const EventTable& ta
 // Neighbouring rows drawn together to their mean, so that at most `rows` are left.
 EventTable Thinned(const EventTable& table, std::size_t rows);
 
-// The number as printf writes it; a dash where it is not finite.
-std::string FigureText(const char* format, double value);
-
 }  // namespace stemsmith

@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/text.h"
+#include "html/html.h"
 #include "picture/stem_colours.h"
 
 namespace stemsmith {

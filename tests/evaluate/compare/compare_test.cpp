@@ -9,6 +9,8 @@
 #include "audio/encode.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "evaluate/report/report.h"
+#include "evaluate/song_metric.h"
 #include "tests/support/error_of.h"
 #include "tests/support/heard.h"
 #include "tests/support/models/tiny_onnx.h"
@@ -271,6 +273,100 @@ TEST_F(Compare, RefusesWhatIsWrongBeforeAnyWork) {
   WriteFileAtomically(folder_ / "songs.txt", "no model");
   EXPECT_NE(message(Text("{name: x, model: " + (folder_ / "songs.txt").string() + "}")), "");
   EXPECT_FALSE(fs::exists(folder_ / "bad/results"));
+}
+
+TEST_F(Compare, KeepsTheFiguresOfWindows) {
+  const std::string text = Text(kBands);
+  const CompareResult made = Run(text, "out");
+  const CompareResult kept = Run(text, "out");
+  ASSERT_EQ(kept.kept, 4u);
+  for (const WindowFigure& figure : kWindowFigures) {
+    const auto& values = kept.methods[0].songs[0].bss.*figure.values;
+    ASSERT_THAT(values, SizeIs(4)) << figure.name;
+    EXPECT_THAT(values[0], SizeIs(2)) << "windows of 1 s in 2.5 s";
+    EXPECT_EQ(values, made.methods[0].songs[0].bss.*figure.values);
+  }
+  const auto& song = kept.methods[0].songs[0];
+  EXPECT_DOUBLE_EQ(song.figures.at("SDR")[1], (song.bss.sdr[1][0] + song.bss.sdr[1][1]) / 2);
+}
+
+TEST_F(Compare, FilesThatWereCutAreMadeAgain) {
+  const std::string text = Text(kBands);
+  Run(text, "out");
+  const auto bytes = Results("out");
+  const fs::path stem = folder_ / "out/stems/bands/a/bass.wav";
+  const std::string whole = ReadFile(stem);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{100}, whole.size() / 2}) {
+    fs::resize_file(stem, size);
+    EXPECT_EQ(Run(text, "out").made, 1u) << size;
+    EXPECT_EQ(ReadFile(stem), whole);
+  }
+  const fs::path song = folder_ / "out/songs/a/mixture.wav";
+  const std::string mixture = ReadFile(song);
+  fs::resize_file(song, mixture.size() / 2);
+  fs::resize_file(folder_ / "out/songs/b/drums.wav", 0);
+  EXPECT_EQ(Run(text, "out").made, 0u) << "their content is what it was";
+  EXPECT_EQ(ReadFile(song), mixture);
+  EXPECT_GT(fs::file_size(folder_ / "out/songs/b/drums.wav"), 0u);
+  EXPECT_EQ(Results("out"), bytes);
+}
+
+TEST_F(Compare, KeepsResultsAndSongsApart) {
+  for (const char* out : {"songs", "songs/results", "songs/test/a/more", "."}) {
+    const Error error = ErrorOf([&] { Run(Text(kBands), out); });
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse) << out;
+    EXPECT_THAT(error.text(), HasSubstr("folder of the songs")) << out;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "songs/results"));
+  Run(Text(kBands), "songs_and_more");
+}
+
+TEST_F(Compare, AdviceIsOfWhatTheCommandCanDo) {
+  const fs::path file = folder_ / "songs/test/b/bass.wav";
+  fs::resize_file(file, fs::file_size(file) / 2);
+  const CompareResult result = Run(Text(kBands), "out");
+  EXPECT_THAT(result.failures, SizeIs(1));
+  EXPECT_THAT(heard_.Take(), AllOf(HasSubstr("truncated"), HasSubstr("copy or download"),
+                                   ::testing::Not(HasSubstr("on-damage"))));
+}
+
+TEST_F(Compare, TakesAllMetricsByOneWord) {
+  const auto metrics = [&](const std::string& names) {
+    std::string text = Text(kBands);
+    text.replace(text.find("[nsdr]"), 6, names);
+    return ReadCompareChoices(Config::Parse(text, "compare.yaml")).evaluation.song_metrics;
+  };
+  EXPECT_THAT(metrics("[all]"), SizeIs(SongMetricTable().size()));
+  EXPECT_THAT(metrics("[snr, all]"), SizeIs(SongMetricTable().size()));
+  EXPECT_THAT(metrics("[lsd, snr]"), ElementsAre("lsd", "snr"));
+  EXPECT_THAT(MessageOf([&] { metrics("[snrr]"); }), HasSubstr("did you mean 'snr'?"));
+}
+
+TEST_F(Compare, WritesAReport) {
+  if (!HasEvaluationReport()) GTEST_SKIP() << "built without the reports";
+  const std::string one = "report: {songs: 1, seconds: 2}\n";
+  const CompareResult result = Run(Text(kBands, "", one), "out");
+  EXPECT_EQ(result.report, folder_ / "out/report.html");
+  const auto count = [&](const std::string& part) {
+    const std::string page = ReadFile(folder_ / "out/report.html");
+    std::size_t found = 0;
+    for (std::size_t at = page.find(part); at != page.npos; at = page.find(part, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("<article"), 1u);
+  EXPECT_EQ(count("data:audio/mpeg"), 1u + 4u + 4u);  // mixture, references, estimates
+  Run(Text(kBands, "", "report: {songs: 0}\n"), "out");
+  EXPECT_EQ(count("<article"), 0u);
+  keep_stems_ = false;
+  Run(Text(kBands), "out");
+  EXPECT_EQ(count("<article"), 0u) << "there are no stems to hear";
+  const auto message = [&](const std::string& report) {
+    return MessageOf([&] { Run(Text(kBands, "", report), "bad"); });
+  };
+  EXPECT_THAT(message("report: {songs: -1}\n"), HasSubstr("songs"));
+  EXPECT_THAT(message("report: {seconds: 0.5}\n"), HasSubstr("seconds"));
+  EXPECT_THAT(message("report: {sngs: 1}\n"), HasSubstr("did you mean"));
+  EXPECT_FALSE(fs::exists(folder_ / "bad"));
 }
 
 }  // namespace

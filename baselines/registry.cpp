@@ -10,6 +10,7 @@ std::unique_ptr<Baseline> MakeBands(const Config& settings);
 std::unique_ptr<Baseline> MakeHpssRepet(const Config& settings);
 std::unique_ptr<Baseline> MakeNmf(const Config& settings);
 std::unique_ptr<Baseline> MakeNmfRanges(const Config& settings);
+std::unique_ptr<Baseline> MakeForest(const Config& settings);
 std::unique_ptr<Baseline> MakeIdealBinaryMask(const Config& settings);
 std::unique_ptr<Baseline> MakeIdealRatioMask(const Config& settings);
 std::unique_ptr<Baseline> MakeIdealWiener(const Config& settings);
@@ -18,33 +19,35 @@ const std::vector<BaselineRow>& BaselineTable() {
   static const std::vector<BaselineRow> table = {
       {"mixture", "every stem is the mixture: the floor of a comparison",
        "Stöter, Liutkus & Ito 2018, The 2018 Signal Separation Evaluation Campaign", false, false,
-       MakeMixture},
+       false, MakeMixture},
       {"bands", "a band of frequencies per stem",
-       "Butterworth 1930, On the Theory of Filter Amplifiers", false, false, MakeBands},
+       "Butterworth 1930, On the Theory of Filter Amplifiers", false, false, false, MakeBands},
       {"hpss_repet", "what lasts, what strikes, what is low, and what does not repeat",
        "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Rafii & Pardo "
        "2012, "
        "Music/Voice Separation Using the Similarity Matrix",
-       true, false, MakeHpssRepet},
+       true, false, false, MakeHpssRepet},
       {"nmf", "spectra that come again, sorted into stems by how they look",
        "Lee & Seung 2001, Algorithms for Non-negative Matrix Factorization; Févotte & Idier 2011; "
        "Virtanen 2007",
-       true, false, MakeNmf},
+       true, false, false, MakeNmf},
       {"nmf_ranges", "spectra that come again in the range of each instrument",
        "Fitzgerald 2010, Harmonic/Percussive Separation Using Median Filtering; Lee & Seung 2001; "
        "Févotte & Idier 2011",
-       true, false, MakeNmfRanges},
+       true, false, false, MakeNmfRanges},
+      {"forest", "a random forest that learnt from songs what stems sound like in each band",
+       "Breiman 2001, Random Forests", true, false, true, MakeForest},
       {"ideal_binary_mask", "each bin to the stem that is truly the loudest there",
        "Wang 2005, On Ideal Binary Mask as the Computational Goal of Auditory Scene Analysis",
-       false, true, MakeIdealBinaryMask},
+       false, true, false, MakeIdealBinaryMask},
       {"ideal_ratio_mask", "each bin shared as it truly is",
        "Narayanan & Wang 2013, Ideal Ratio Mask Estimation Using Deep Neural Networks", false, true,
-       MakeIdealRatioMask},
+       false, MakeIdealRatioMask},
       {"ideal_wiener", "a Wiener filter of all channels by true powers and directions",
        "Duong, Vincent & Gribonval 2010, Under-determined Reverberant Audio Source Separation "
        "Using "
        "a Full-rank Spatial Covariance Model",
-       false, true, MakeIdealWiener},
+       false, true, false, MakeIdealWiener},
   };
   return table;
 }

@@ -1,12 +1,16 @@
 """Parts of the classical methods beside those that librosa, scikit-learn and SciPy have."""
 
+import os
+
 import librosa
 import numpy as np
 import pytest
 import scipy.signal
 import sklearn.decomposition
+import sklearn.ensemble
+import sklearn.metrics
 import soundfile
-from programs import run
+from programs import BIN, run
 
 RATE = 44100
 
@@ -149,6 +153,49 @@ def test_nmf(tmp_path, magnitudes, divergence):
         assert np.abs(mine - original).max() < 1e-3 * original.max()
     product, wanted = ours[0] @ ours[1], theirs[0] @ theirs[1]
     assert np.linalg.norm(product - wanted) < 1e-4 * np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("n_fft, hop", [(2048, 512), (4096, 1024)])
+def test_features(tmp_path, song, n_fft, hop):
+    """What the forest looks at, beside librosa's features of the same windows."""
+    frames = 1 + len(song) // hop
+    (ours,) = probe(tmp_path, "features", [RATE, n_fft, hop], [song], [((frames, 24), np.float32)])
+    spectrum = np.abs(librosa.stft(song, n_fft=n_fft, hop_length=hop))
+    mel = librosa.feature.melspectrogram(S=spectrum**2, sr=RATE, n_fft=n_fft)
+    # Without the limit of 80 dB below the loudest frame, which a part of a song does not know.
+    mfcc = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=None), sr=RATE, n_mfcc=20)
+    np.testing.assert_allclose(ours[:, :20].T, mfcc, atol=0.01)  # of values up to 1000
+    theirs = [
+        librosa.feature.spectral_centroid(S=spectrum, sr=RATE, n_fft=n_fft)[0],
+        librosa.feature.spectral_bandwidth(S=spectrum, sr=RATE, n_fft=n_fft)[0],
+    ]
+    for column, wanted in zip((20, 21), theirs):
+        np.testing.assert_allclose(ours[:, column], wanted, rtol=1e-4)
+    # The roll-off is the frequency of a bin: another one only where the sum is at the limit but for rounding.
+    rolloff = librosa.feature.spectral_rolloff(S=spectrum, sr=RATE, n_fft=n_fft)[0]
+    assert np.mean(np.abs(ours[:, 22] - rolloff) < 0.01) > 0.99
+    np.testing.assert_allclose(ours[:, 22], rolloff, atol=1.01 * RATE / n_fft)
+    crossings = librosa.feature.zero_crossing_rate(song, frame_length=n_fft, hop_length=hop)[0]
+    np.testing.assert_allclose(ours[:, 23], crossings, atol=1e-6)
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(BIN, "../lib/libstemsmith_opencv.so")), reason="built without OpenCV")
+def test_forest(tmp_path):
+    """As good as scikit-learn's forest with the same settings, on samples that neither has seen."""
+    random = np.random.default_rng(3)
+    rows = random.standard_normal((6000, 6)).astype(np.float32)
+    targets = np.sin(rows).sum(axis=1) + 0.5 * rows[:, 0] * rows[:, 1] + 0.1 * random.standard_normal(len(rows))
+    targets = targets.astype(np.float32)
+    seen, unseen = slice(0, 4000), slice(4000, None)
+    (ours,) = probe(
+        tmp_path, "forest", [6, 100, 16, 5], [rows[seen], targets[seen], rows[unseen]], [((2000,), np.float32)]
+    )
+    theirs = sklearn.ensemble.RandomForestRegressor(
+        100, max_depth=16, min_samples_split=10, max_features="sqrt", random_state=1
+    ).fit(rows[seen], targets[seen])
+    quality, original = (sklearn.metrics.r2_score(targets[unseen], a) for a in (ours, theirs.predict(rows[unseen])))
+    # Other draws move scikit-learn's own by 0.004.
+    assert abs(quality - original) < 0.015, (quality, original)
 
 
 def filtered(song, corners, order, zero_phase):

@@ -154,7 +154,8 @@ class Iteration {
           Update(up_.data() + i * k_, sums_.data(), k_, false, activations + i * k_);
         FormModel(n, count);
         MatrixProduct(Activations(n, count, true), model, spectra_up_.data(), v_.bins, true);
-        for (std::size_t i = 0; i < count * k_; ++i) activation_sums_[i % k_] += activations[i];
+        for (std::size_t i = 0; i < count; ++i)
+          for (std::size_t k = 0; k < k_; ++k) activation_sums_[k] += activations[i * k_ + k];
         break;
       case Divergence::kItakuraSaito:
         // Numerators and denominators in one product each: row by row one of each for the

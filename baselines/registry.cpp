@@ -1,5 +1,7 @@
 #include "baselines/registry.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/names.h"
 
@@ -56,9 +58,22 @@ const BaselineRow& FindBaseline(const std::string& name) {
   return FindRow(BaselineTable(), name, "classical method", "");
 }
 
+// Stems become files.
+static void CheckStems(const std::vector<std::string>& stems, const std::string& where) {
+  if (stems.empty()) throw Error::Usage("there are no stems", where, "name one at least");
+  for (auto stem = stems.begin(); stem != stems.end(); ++stem) {
+    if (stem->empty() || stem->find('/') != stem->npos || stem->starts_with('.'))
+      throw Error::Usage("'" + *stem + "' cannot name a stem", where,
+                         "its file is called so: no slash, no dot in front");
+    if (std::find(stems.begin(), stem, *stem) != stem)
+      throw Error::Usage("the stem '" + *stem + "' is named twice", where, "name each once");
+  }
+}
+
 std::unique_ptr<Baseline> MakeBaseline(const BaselineRow& row, const Config& settings) {
   std::unique_ptr<Baseline> baseline = row.make(settings);
   settings.CheckAllRead();
+  CheckStems(baseline->stems(), settings.Where("stems"));
   return baseline;
 }
 

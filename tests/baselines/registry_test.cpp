@@ -125,6 +125,29 @@ INSTANTIATE_TEST_SUITE_P(Table, EveryBaseline, ::testing::ValuesIn([] {
                          }()),
                          [](const auto& info) { return info.param; });
 
+TEST(Baselines, RefuseSettingsThatContradictEachOther) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"nmf", "{vocals_low_hz: 4000, vocals_high_hz: 3000}"},
+      {"nmf", "{vocals_low_hz: 3500}"},
+      {"nmf_ranges", "{ranges: {bass: {low_hz: 300, high_hz: 200}}}"},
+      {"nmf_ranges", "{percussive: bass}"},
+      {"hpss_repet", "{part_seconds: 12, part_overlap_seconds: 5}"},
+      {"hpss_repet", "{n_fft: 1024}"},
+      {"bands", "{bands: {bass: {low_hz: 300, high_hz: 200}}}"},
+      {"bands", "{bands: {../bass: {}}}"},
+      {"mixture", "{stems: []}"},
+      {"mixture", "{stems: [bass, bass]}"},
+      {"ideal_ratio_mask", "{stems: [a, b, a]}"},
+      {"ideal_wiener", "{stems: ['']}"},
+  };
+  for (const auto& [name, settings] : cases) {
+    const Error error = testing::ErrorOf(
+        [&] { MakeBaseline(FindBaseline(name), Config::Parse(settings, "mine.yaml")); });
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse) << name << settings;
+    EXPECT_THAT(error.where(), HasSubstr("mine.yaml")) << name << settings;
+  }
+}
+
 TEST(Baselines, NameTheNearest) {
   const Error error = testing::ErrorOf([] { FindBaseline("band"); });
   EXPECT_THAT(error.what(), HasSubstr("did you mean 'bands'?"));

@@ -97,6 +97,16 @@ void RunNmf(const Words& words) {
   Save(words[8], factors.spectra);
 }
 
+// beginning SEED BINS COMPONENTS V[N,F] ACTIVATIONS[N,K] SPECTRA[K,F]: what NMF begins with
+void RunBeginning(const Words& words) {
+  const std::size_t bins = Size(words[1]);
+  const std::vector<float> magnitudes = Load(words[3]);
+  const Factors factors = RandomFactors({magnitudes.data(), magnitudes.size() / bins, bins, bins},
+                                        Size(words[2]), Size(words[0]));
+  Save(words[4], factors.activations);
+  Save(words[5], factors.spectra);
+}
+
 // features RATE N_FFT HOP SONG[T] FEATURES[N,24]
 void RunFeatures(const Words& words) {
   const int rate = std::stoi(words[0]);
@@ -134,11 +144,9 @@ void RunForest(const Words& words) {
 
 int main(int argc, char** argv) {
   using namespace stemsmith;
-  const std::map<std::string, void (*)(const Words&)> parts = {{"hpss", RunHpss},
-                                                               {"nearest", RunNearest},
-                                                               {"nmf", RunNmf},
-                                                               {"features", RunFeatures},
-                                                               {"forest", RunForest}};
+  const std::map<std::string, void (*)(const Words&)> parts = {
+      {"hpss", RunHpss},           {"nearest", RunNearest},   {"nmf", RunNmf},
+      {"beginning", RunBeginning}, {"features", RunFeatures}, {"forest", RunForest}};
   const auto part = parts.find(argc > 1 ? argv[1] : "");
   if (part == parts.end()) return 2;
   part->second(Words(argv + 2, argv + argc));

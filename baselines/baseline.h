@@ -29,6 +29,8 @@ class Baseline {
  public:
   virtual ~Baseline() = default;
   virtual const std::vector<std::string>& stems() const = 0;
+  // Files that decide what comes out, beside the settings.
+  virtual std::vector<std::filesystem::path> files() const { return {}; }
   // Throws Error for references that do not fit the song; what is wrong with the audio comes out
   // of Read().
   virtual std::unique_ptr<SongSeparator> Open(BaselineInput input) const = 0;

@@ -2,6 +2,9 @@
 // file each: Eigen's templates get another name in each, because the linker keeps one of several
 // functions of one name, and that might be one for another processor.
 #define Eigen STEMSMITH_EIGEN_NAMESPACE
+// Buffers of a product lie on the stack: freshly allocated pages of this size would be cleared by
+// the system in every call.
+#define EIGEN_STACK_ALLOCATION_LIMIT (1 << 20)
 #define EIGEN_DONT_PARALLELIZE
 #include <Eigen/Core>
 

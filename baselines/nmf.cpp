@@ -154,7 +154,8 @@ class Iteration {
           Update(up_.data() + i * k_, sums_.data(), k_, false, activations + i * k_);
         FormModel(n, count);
         MatrixProduct(Activations(n, count, true), model, spectra_up_.data(), v_.bins, true);
-        for (std::size_t i = 0; i < count * k_; ++i) activation_sums_[i % k_] += activations[i];
+        for (std::size_t i = 0; i < count; ++i)
+          for (std::size_t k = 0; k < k_; ++k) activation_sums_[k] += activations[i * k_ + k];
         break;
       case Divergence::kItakuraSaito:
         // Numerators and denominators in one product each: row by row one of each for the
@@ -210,6 +211,18 @@ class Iteration {
   std::vector<double> activation_sums_;
 };
 
+// The same with another number of components: the first ones, or silent ones behind them, which
+// every update leaves silent.
+Factors WithComponents(const Factors& factors, std::size_t components, const MagnitudeMatrix& v) {
+  const std::size_t before = factors.components, kept = std::min(before, components);
+  Factors other{components, std::vector<float>(v.frames * components, 0.0f), factors.spectra};
+  for (std::size_t n = 0; n < v.frames; ++n)
+    std::copy_n(factors.activations.data() + n * before, kept,
+                other.activations.data() + n * components);
+  other.spectra.resize(components * v.bins, 0.0f);
+  return other;
+}
+
 }  // namespace
 
 NmfOptions ReadNmfOptions(const Config& settings) {
@@ -251,6 +264,15 @@ Factors RandomFactors(const MagnitudeMatrix& magnitudes, std::size_t components,
 void Factorize(const MagnitudeMatrix& magnitudes, Divergence divergence, int iterations,
                Factors& factors, const Host& host) {
   const FlushDenormals flush;
+  // Products are faster where the components fill the lanes, if few are added for that.
+  const std::size_t wanted = factors.components;
+  const std::size_t full = (wanted + kLanes - 1) / kLanes * kLanes;
+  if (full != wanted && full - wanted <= wanted / kLanes) {
+    Factors filled = WithComponents(factors, full, magnitudes);
+    Factorize(magnitudes, divergence, iterations, filled, host);
+    factors = WithComponents(filled, wanted, magnitudes);
+    return;
+  }
   Iteration iteration(magnitudes, divergence, factors);
   for (int i = 0; i < iterations; ++i) {
     StopIfAsked(host);

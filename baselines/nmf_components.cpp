@@ -110,6 +110,9 @@ class Nmf : public Baseline {
     settings_.bass_hz = config.NumberIn("bass_hz", settings_.bass_hz, 1, 1e6);
     settings_.vocals_low_hz = config.NumberIn("vocals_low_hz", settings_.vocals_low_hz, 0, 1e6);
     settings_.vocals_high_hz = config.NumberIn("vocals_high_hz", settings_.vocals_high_hz, 0, 1e6);
+    if (settings_.vocals_low_hz >= settings_.vocals_high_hz)
+      throw Error::Usage("no component can be vocals", config.Where("vocals_high_hz"),
+                         "vocals_low_hz must be below vocals_high_hz");
     settings_.percussive_bias =
         config.NumberIn("percussive_bias", settings_.percussive_bias, -1, 1);
   }

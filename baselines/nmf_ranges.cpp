@@ -57,7 +57,7 @@ class NmfRanges : public Baseline {
         throw Error::Usage("the range of '" + stem + "' is empty", all.Where(stem),
                            "low_hz must be below high_hz");
       if (std::find(stems_.begin(), stems_.end(), stem) != stems_.end())
-        throw Error::Usage("the stem '" + stem + "' is there twice", all.Where(stem),
+        throw Error::Usage("the stem '" + stem + "' is there twice", config.Where("percussive"),
                            "the percussive one has no range");
       stems_.push_back(stem);
       settings_.ranges.push_back(range);

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "baselines/baseline.h"
+#include "baselines/references.h"
 #include "baselines/spectral_song.h"
 #include "core/config.h"
 #include "core/error.h"
@@ -213,11 +214,10 @@ class OracleBaseline : public Baseline {
         stft_(ReadStftOptions(config, {.n_fft = 2048, .hop = 512})),
         stems_(config.Strings("stems", {"drums", "bass", "other", "vocals"})) {
     if (kind == Kind::kRatio) power_ = config.NumberIn("mask_power", power_, 0.1, 100);
-    if (stems_.empty())
-      throw Error::Usage("there are no stems", config.Where("stems"), "name one at least");
   }
   const std::vector<std::string>& stems() const override { return stems_; }
   std::unique_ptr<SongSeparator> Open(BaselineInput input) const override {
+    CheckReferences(*input.song, input.references, input.file, input.host);
     std::unique_ptr<FrameSeparator> oracle;
     if (kind_ == Kind::kBinary) oracle = std::make_unique<BinaryMask>(input, stft_);
     if (kind_ == Kind::kRatio) oracle = std::make_unique<RatioMask>(input, stft_, power_);

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "core/error.h"
+#include "core/numbers.h"
+
 namespace stemsmith {
 namespace {
 
@@ -25,6 +28,11 @@ PartOptions ReadPartOptions(const Config& settings) {
   options.seconds = settings.NumberIn("part_seconds", options.seconds, 1, 36'000);
   options.overlap_seconds =
       settings.NumberIn("part_overlap_seconds", options.overlap_seconds, 0, 600);
+  if (options.overlap_seconds > options.seconds / 3)
+    throw Error::Usage("parts of " + NumberText(options.seconds) + " s cannot overlap by " +
+                           NumberText(options.overlap_seconds) + " s",
+                       settings.Where("part_overlap_seconds"),
+                       "part_overlap_seconds must be at most a third of part_seconds");
   return options;
 }
 

@@ -1,7 +1,11 @@
 #include "baselines/references.h"
 
+#include <algorithm>
+
 #include "audio/decode.h"
+#include "baselines/baseline.h"
 #include "core/error.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -33,6 +37,18 @@ void CheckEqual(std::int64_t reference, std::int64_t song, const std::string& wh
                      file.string(), "give the stems that this mixture was made of");
 }
 
+// All frames that a reader has, as far as they are wanted.
+std::size_t ReadFully(AudioReader& reader, std::vector<float>& block, std::size_t frames) {
+  const auto channels = static_cast<std::size_t>(reader.info().channels);
+  std::size_t got = 0;
+  while (got < frames) {
+    const std::size_t count = reader.Read(block.data() + got * channels, frames - got);
+    if (count == 0) break;
+    got += count;
+  }
+  return got;
+}
+
 }  // namespace
 
 std::vector<std::unique_ptr<AudioReader>> OpenReferences(const fs::path& folder,
@@ -49,6 +65,44 @@ std::vector<std::unique_ptr<AudioReader>> OpenReferences(const fs::path& folder,
       CheckEqual(info.frames, song.frames, "length (frames)", file);
   }
   return readers;
+}
+
+void CheckReferences(AudioReader& song, const std::vector<std::unique_ptr<AudioReader>>& references,
+                     const fs::path& file, const Host& host) {
+  constexpr std::size_t kBlockFrames = 65536;
+  const auto channels = static_cast<std::size_t>(song.info().channels);
+  std::vector<float> mixture(kBlockFrames * channels), block = mixture, sum = mixture;
+  // Of what changes from sample to sample: music that is shifted by little has nothing in common
+  // with itself there, as low sounds still have.
+  double power = 0, common = 0, of_song = 0;
+  for (std::size_t count = 1; count > 0;) {
+    StopIfAsked(host);
+    count = ReadFully(song, mixture, kBlockFrames);
+    std::fill(sum.begin(), sum.end(), 0.0f);
+    for (const auto& reference : references) {
+      count = std::min(count, ReadFully(*reference, block, kBlockFrames));
+      for (std::size_t i = 0; i < count * channels; ++i) sum[i] += block[i];
+    }
+    for (std::size_t i = channels; i < count * channels; ++i) {
+      const double own = mixture[i] - mixture[i - channels], theirs = sum[i] - sum[i - channels];
+      power += theirs * theirs;
+      common += own * theirs;
+      of_song += own * own;
+    }
+  }
+  song.Rewind();
+  for (const auto& reference : references) reference->Rewind();
+  // Of stems that are in the song as they are the share is 1, whatever else is in it.
+  constexpr double kSilent = 1e-12, kNothing = 0.25, kLittle = 0.8, kMuch = 1.25;
+  if (power < kSilent || of_song < kSilent) return;
+  const double share = common / power;
+  if (share < kNothing)
+    throw Error::Input("the references have nothing in common with the song", file.string(),
+                       "they are of another song, or shifted: give the stems that this mixture "
+                       "was made of");
+  if (share < kLittle || share > kMuch)
+    host.Warn(file.string() + ": the references are in the song at " + Formatted("%.2f", share) +
+              " of their level; estimates mean little unless the mixture was made of them");
 }
 
 }  // namespace stemsmith

@@ -20,6 +20,9 @@ struct BaselineRow {
   bool whole_song;
   // Is shown the true stems: how good a method of its kind can be at best.
   bool needs_references;
+  // Must be fitted to songs before (baselines/forest_fit.h): without the setting `model` there is
+  // none, and its stems are those of the songs.
+  bool needs_fit;
   // Reads the settings; throws Error with file and line for a value out of range.
   std::unique_ptr<Baseline> (*make)(const Config& settings);
 };

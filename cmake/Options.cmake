@@ -1,6 +1,7 @@
 option(STEMSMITH_TESTS "Build the tests and benchmarks" ON)
 option(STEMSMITH_LIBAV "Build the module that decodes mp4, m4a, aac (libav)" ON)
 option(STEMSMITH_RUBBERBAND "Build the module that changes pitch and tempo (Rubber Band, GPL)" ON)
+option(STEMSMITH_OPENCV "Build the module of random forests (OpenCV)" ON)
 option(STEMSMITH_CURL "Build the module that downloads models (libcurl)" ON)
 option(STEMSMITH_FLUIDSYNTH "Build the module that renders the demo songs (FluidSynth)" ON)
 option(STEMSMITH_REPORT "Build the reports (report.html) in: of training runs (needs uPlot) and of measured methods (needs Plotly)" ON)

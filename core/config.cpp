@@ -47,6 +47,18 @@ std::string Text(const ConfigNode& node, const std::string& key) {
   return node.scalar;
 }
 
+const std::string& PlaceOf(const ConfigNode& node, const std::string& key) {
+  const auto child = node.Find(key);
+  return child ? child->place : node.place;
+}
+
+// What was overridden in or below the node.
+void CollectOverrides(const ConfigNode& node, std::vector<std::string>& places) {
+  if (node.overridden) places.push_back(node.place);
+  for (const auto& [key, child] : node.entries) CollectOverrides(*child, places);
+  for (const auto& item : node.items) CollectOverrides(*item, places);
+}
+
 void CheckRead(const ConfigNode& node) {
   for (const auto& [key, child] : node.entries) {
     if (!node.asked.contains(key)) {
@@ -195,7 +207,7 @@ double Config::NumberIn(const std::string& key, double fallback, double low, dou
   if (!Range<double>{low, high}.Holds(value)) {
     throw Error::Usage("'" + key + "' is " + NumberText(value) + ", outside " + NumberText(low) +
                            " … " + NumberText(high),
-                       Where(key));
+                       PlaceOf(*node_, key));
   }
   return value;
 }
@@ -206,7 +218,7 @@ std::int64_t Config::IntegerIn(const std::string& key, std::int64_t fallback, st
   if (value < low || value > high) {
     throw Error::Usage("'" + key + "' is " + std::to_string(value) + ", outside " +
                            std::to_string(low) + " … " + std::to_string(high),
-                       Where(key));
+                       PlaceOf(*node_, key));
   }
   return value;
 }
@@ -214,7 +226,7 @@ std::int64_t Config::IntegerIn(const std::string& key, std::int64_t fallback, st
 std::string Config::Choice(const std::string& key, const std::string& fallback,
                            const std::vector<std::string>& choices) const {
   const std::string value = String(key, fallback);
-  RequireName(value, choices, "'" + key + "' cannot be '" + value + "'", Where(key));
+  RequireName(value, choices, "'" + key + "' cannot be '" + value + "'", PlaceOf(*node_, key));
   return value;
 }
 
@@ -238,10 +250,15 @@ std::vector<std::string> Config::Keys() const {
 }
 
 std::string Config::Where(const std::string& key) const {
-  if (!key.empty()) {
-    if (const auto node = node_->Find(key)) return node->place;
-  }
-  return node_->place;
+  const auto child = key.empty() ? nullptr : node_->Find(key);
+  const ConfigNode& node = child ? *child : *node_;
+  if (node.overridden) return node.place;
+  std::vector<std::string> overrides;
+  CollectOverrides(node, overrides);
+  if (child)
+    for (const auto& [name, beside] : node_->entries)
+      if (beside->overridden) overrides.push_back(beside->place);
+  return overrides.empty() ? node.place : node.place + " with " + JoinNames(overrides, " and ");
 }
 
 void Config::CheckAllRead() const { CheckRead(*node_); }

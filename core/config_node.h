@@ -20,6 +20,7 @@ struct ConfigNode {
   std::vector<std::pair<std::string, std::shared_ptr<ConfigNode>>> entries;  // a map's, as in file
   std::vector<std::shared_ptr<ConfigNode>> items;                            // of a list
   std::string place;                                                         // "file.yaml:12"
+  bool overridden = false;  // given as "key.path=value", which is its place
 
   // What was asked for: every key, and the default given where the key was missing.
   mutable std::set<std::string> asked;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/config.h"
+#include "core/config_node.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -37,13 +38,13 @@ bool IsThere(const fs::path& path) {
 
 fs::path Config::Path(const std::string& key) const {
   const fs::path given = RequiredString(key);
-  const std::vector<fs::path> candidates = Candidates(given, Where(key));
+  const std::vector<fs::path> candidates = Candidates(given, node_->Find(key)->place);
   const auto found = std::find_if(candidates.begin(), candidates.end(), IsThere);
   return found == candidates.end() ? given : *found;
 }
 
 void Config::CheckPath(const std::string& key) const {
-  const std::vector<fs::path> candidates = Candidates(RequiredString(key), Where(key));
+  const std::vector<fs::path> candidates = Candidates(RequiredString(key), node_->Find(key)->place);
   if (candidates.size() == 1 || std::any_of(candidates.begin(), candidates.end(), IsThere)) return;
   throw Error::Input(
       "'" + key + "' names a file that is not there: looked for " +

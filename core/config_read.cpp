@@ -142,6 +142,7 @@ void OverrideConfig(const NodePtr& root, const std::string& setting) {
   if (std::count(path.begin(), path.end(), '.') > kDeepest) throw TooDeep(Option("set"));
   NodePtr value = ParseYaml(setting.substr(equals + 1), place);
   value->place = place;
+  value->overridden = true;
   for (;;) {
     const std::size_t dot = path.find('.');
     const std::string key = path.substr(0, dot);
@@ -164,6 +165,7 @@ void OverrideConfig(const NodePtr& root, const std::string& setting) {
       if (slot == nullptr) {
         node->entries.emplace_back(key, std::make_shared<ConfigNode>());
         node->entries.back().second->place = place;
+        node->entries.back().second->overridden = true;
         slot = &node->entries.back().second;
       }
     }

@@ -53,6 +53,9 @@ constexpr ContentRow kContents[] = {
      "turn it into a checkpoint: stemsmith import @ --out DIR"},
     {kUnmixFolder, "a folder of Open-Unmix", Bit(kImportFile),
      "turn it into a checkpoint: stemsmith import @ --out DIR"},
+    {kForest, "a random forest", Bit(kForestFile),
+     "a forest does not export and is no model; separate with it: stemsmith baseline forest SONG "
+     "-o DIR --model @"},
     {kCache, "a cache (HDF5)", Bits(kCacheFile, kInspectFile),
      "look at it: stemsmith inspect @; train on it: stemsmith train CONFIG --run DIR --set "
      "dataset.cache=@"},
@@ -83,6 +86,7 @@ constexpr UseRow kUses[] = {
     {kDatasetRoot, "a dataset", "give the folder of the songs"},
     {kRecipeFile, "a recipe", "give a YAML file (docs/datasets.md)"},
     {kCacheFile, "a cache", "make one: stemsmith prepare"},
+    {kForestFile, "a forest", "fit one: stemsmith baseline forest --fit CACHE.h5 --out FILE"},
     {kStartWeights, "a run or a checkpoint", "give a run folder or a .safetensors file"},
     {kImportFile, "weights of another program", "give a .th, .pt, .ckpt or .safetensors file"},
     {kInspectFile, "a file of stemsmith", "it shows caches, runs, checkpoints and exported models"},
@@ -176,6 +180,7 @@ FileContent ContentOfFile(const fs::path& path) {
   if (head.starts_with("\x89HDF\r\n\x1a\n")) return kCache;
   if (head.starts_with("PK\x03\x04")) return ContentOfArchive(path);
   if (IsSafetensors(head)) return Has(head, "\"stemsmith.") ? kCheckpoint : kWeights;
+  if (head.starts_with("stemsmith.forest")) return kForest;
   if (IsText(head)) return ContentOfText(head, path);
   // A pickle of protocol 2 to 5, as older torch.save wrote it.
   if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return kWeights;

@@ -21,6 +21,7 @@ enum class FileContent {
   kWeights,       // of other programs: torch.save, packages of Demucs, .safetensors without ours
   kBag,           // a .yaml that names models of Demucs
   kUnmixFolder,   // of Open-Unmix: separator.json and weights
+  kForest,        // of `baseline forest --fit`
   kCache,         // the index of a cache
   kTrackFolder,   // the folder FILE.d beside it
   kConfig,        // a training configuration
@@ -37,6 +38,7 @@ enum class FileUse {
   kDatasetRoot,    // prepare and doctor ROOT
   kRecipeFile,     // --recipe
   kCacheFile,      // dataset.cache
+  kForestFile,     // baseline forest
   kStartWeights,   // export SOURCE, init.file
   kImportFile,     // import FILE
   kInspectFile,    // inspect FILE

@@ -161,6 +161,7 @@ PendingFolder::PendingFolder(fs::path target, const fs::path& beside) : target_(
                        "move it away, or choose another folder");
   const bool elsewhere = !beside.empty() && FileSystemOf(beside) == FileSystemOf(target_);
   if (!elsewhere) EnsureWritableFolder(target_);
+  RemoveLeftovers(target_);  // of files that were about to be replaced there
   temporary_ = TemporaryBeside((elsewhere ? beside : target_) / "files");
   fs::create_directory(temporary_, error);
   if (error)

@@ -5,6 +5,7 @@
 
 #include "apps/separate_songs.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/fit_forest.h"
 #include "baselines/references.h"
 #include "baselines/registry.h"
 #include "core/config_library.h"
@@ -21,7 +22,7 @@ struct Arguments {
   bool list = false;
   std::string name;
   std::vector<fs::path> inputs;
-  fs::path config, references;
+  fs::path config, references, fit, model;
   std::vector<std::string> settings;
   SongsArguments songs;
 };
@@ -31,11 +32,14 @@ void PrintTable(OutputMode mode) {
   nlohmann::json rows = nlohmann::json::array();
   for (const BaselineRow& row : BaselineTable()) {
     const std::string name = row.name;
-    const std::vector<std::string> stems = MakeBaseline(row, Config())->stems();
+    const std::vector<std::string> stems =
+        row.needs_fit ? std::vector<std::string>() : MakeBaseline(row, Config())->stems();
     text += name + std::string(name.size() < 20 ? 20 - name.size() : 1, ' ') + row.summary + "\n" +
-            std::string(20, ' ') + JoinNames(stems) +
+            std::string(20, ' ') +
+            (row.needs_fit ? "the stems of the songs it was fitted to" : JoinNames(stems)) +
             (row.whole_song ? "; looks at the whole song" : "; a stream") +
-            (row.needs_references ? "; needs the true stems (--references)" : "") + "\n" +
+            (row.needs_references ? "; needs the true stems (--references)" : "") +
+            (row.needs_fit ? "; must be fitted (--fit), then separates with --model" : "") + "\n" +
             std::string(20, ' ') + row.paper + "\n";
     rows.push_back({{"name", row.name},
                     {"summary", row.summary},
@@ -43,6 +47,7 @@ void PrintTable(OutputMode mode) {
                     {"stems", stems},
                     {"whole_song", row.whole_song},
                     {"needs_references", row.needs_references},
+                    {"needs_fit", row.needs_fit},
                     {"settings", "baselines/" + name}});
   }
   PrintResult(mode, text + "`stemsmith config baselines/NAME` shows the settings of one.",
@@ -62,15 +67,50 @@ void CheckReferences(const BaselineRow& row, const fs::path& references) {
                        "give a folder that holds TRACK/STEM.wav");
 }
 
-int Run(const CLI::App& app, const Arguments& arguments) {
-  const BaselineRow& row = FindBaseline(arguments.name);
-  if (arguments.inputs.empty())
-    throw Error::Usage("there are no songs to separate", "", "stemsmith baseline NAME SONG…");
-  CheckReferences(row, arguments.references);
+// The settings of the method, changed as the command line says.
+Config SettingsOf(const Arguments& arguments) {
   const fs::path file = arguments.config.empty()
                             ? FindConfig("baselines/" + arguments.name + ".yaml")
                             : FindConfig(arguments.config.string());
-  const auto baseline = MakeBaseline(row, Config::Load(file, arguments.settings));
+  std::vector<std::string> changes = arguments.settings;
+  if (!arguments.model.empty())
+    changes.push_back("model=" + nlohmann::json(arguments.model.string()).dump());
+  return Config::Load(file, changes);
+}
+
+void CheckFitting(const CLI::App& app, const BaselineRow& row, const Arguments& arguments) {
+  for (const char* option : {"--fit", "--model"})
+    if (app.count(option) > 0 && !row.needs_fit)
+      throw Error::Usage(std::string("'") + row.name + "' is not fitted to songs", option,
+                         "leave it out");
+  if (arguments.fit.empty()) return;
+  if (!arguments.inputs.empty() || !arguments.model.empty())
+    throw Error::Usage("--fit makes a forest and separates no songs", "--fit",
+                       "stemsmith baseline forest --fit CACHE.h5 --out FILE");
+  if (app.count("--out") == 0)
+    throw Error::Usage("--fit needs the file that the forest goes to", "--fit", "give --out FILE");
+}
+
+int Fit(const Arguments& arguments) {
+  const Config settings = SettingsOf(arguments);
+  CatchInterrupts();
+  FitForestToCache(arguments.fit, settings, arguments.songs.output,
+                   TerminalHost(arguments.songs.mode));
+  PrintResult(arguments.songs.mode, "the forest is in " + arguments.songs.output,
+              {{"forest", arguments.songs.output}});
+  PrintNext(arguments.songs.mode, {"stemsmith", "baseline", arguments.name, "SONG", "-o", "stems",
+                                   "--model", arguments.songs.output});
+  return 0;
+}
+
+int Run(const CLI::App& app, const Arguments& arguments) {
+  const BaselineRow& row = FindBaseline(arguments.name);
+  CheckFitting(app, row, arguments);
+  if (!arguments.fit.empty()) return Fit(arguments);
+  if (arguments.inputs.empty())
+    throw Error::Usage("there are no songs to separate", "", "stemsmith baseline NAME SONG…");
+  CheckReferences(row, arguments.references);
+  const auto baseline = MakeBaseline(row, SettingsOf(arguments));
   CatchInterrupts();
   const InputSongs list = CollectSongs(arguments.inputs, arguments.songs.output);
   std::map<fs::path, std::string> tracks;
@@ -114,6 +154,15 @@ void AddBaselineCommand(CLI::App& app) {
       ->add_option("--references", arguments->references,
                    "For methods that are shown the true stems: they lie in DIR/TRACK/STEM.wav")
       ->type_name("DIR");
+  command
+      ->add_option("--fit", arguments->fit,
+                   "For methods that learn: fits to the training songs of a cache; -o names the "
+                   "file that is written")
+      ->type_name("CACHE");
+  command
+      ->add_option("--model", arguments->model,
+                   "For methods that learn: the file that --fit wrote (the setting `model`)")
+      ->type_name("FILE");
   AddDecodeOptions(*command, arguments->songs);
   AddOutputFlags(*command, arguments->songs.mode);
   command->footer(kStemsFooter);

@@ -17,11 +17,14 @@ enum class DoctorRule {
   kOff,   // nobody asks it
 };
 
+// Either trained, or a classical method that is fitted.
 struct RunModel {
-  std::string name;                   // of its folders, and as a method
-  std::filesystem::path config;       // of its training
-  std::vector<std::string> settings;  // changes to that, "train.steps=500"
-  std::vector<std::string> formats;   // of `export`
+  std::string name;                  // of its folders, and as a method
+  std::filesystem::path config;      // of its training
+  std::vector<std::string> changes;  // to that, "train.steps=500"
+  std::vector<std::string> formats;  // of `export`
+  std::string fit;                   // row of the table of classical methods
+  Config settings;                   // of it
 };
 
 struct RunChoices {
@@ -37,6 +40,9 @@ RunChoices ReadRunChoices(const Config& config);
 
 // The training configuration of a model, as given; with a cache, on that.
 Config TrainingOf(const RunModel& model, const std::filesystem::path& cache = {});
+
+// The file of a fitted method in the folder of its model.
+inline constexpr char kFittedFile[] = "model.forest";
 
 // The models, as `folder`/NAME, beside the other methods. `splits` that the dataset has: songs for
 // testing are compared on, else those for validation. Throws Error as ReadCompareChoices().

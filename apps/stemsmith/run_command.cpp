@@ -6,6 +6,7 @@
 #include "apps/checked_options.h"
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
+#include "apps/stemsmith/fit_forest.h"
 #include "apps/stemsmith/run_choices.h"
 #include "apps/stemsmith/run_state.h"
 #include "apps/stemsmith/work.h"
@@ -84,6 +85,7 @@ class WholeFlow {
   // The run of other settings makes room; gives its new name.
   fs::path PutAside(const fs::path& run, const std::vector<std::string>& changes) const;
   bool ExportOne(const RunModel& model);
+  bool FitOne(const RunModel& model);
   bool Compare();
   fs::path RunOf(const RunModel& model) const { return arguments_.out / "runs" / model.name; }
   fs::path ModelOf(const RunModel& model) const { return arguments_.out / "models" / model.name; }
@@ -271,6 +273,24 @@ bool WholeFlow::ExportOne(const RunModel& model) {
   return true;
 }
 
+bool WholeFlow::FitOne(const RunModel& model) {
+  const std::string step = "fit " + model.name;
+  const fs::path file = ModelOf(model) / kFittedFile;
+  nlohmann::json now = {{"method", model.fit},
+                        {"settings", model.settings.Dump(false)},
+                        {"songs", CacheReader(cache_, host_.warn).fingerprint()}};
+  const auto remember = [&] { now["file"] = HexHash(HashContent(file)); };
+  std::error_code code;
+  if (fs::is_regular_file(file, code)) {
+    remember();
+    if (state_->Of(step) == now) return false;
+  }
+  FitForestToCache(cache_, model.settings, file, host_);
+  remember();
+  state_->Remember(step, now);
+  return true;
+}
+
 bool WholeFlow::Compare() {
   CompareOptions options;
   options.out = arguments_.out / "comparison";
@@ -284,32 +304,41 @@ bool WholeFlow::Compare() {
 
 void WholeFlow::Run() {
   const fs::path& out = arguments_.out;
-  for (const RunModel& model : choices_.models)
-    ReadTrainOptions(TrainingOf(model, cache_));  // so that faults are known before long work
+  steps_ = (choices_.doctor == DoctorRule::kOff ? 0 : 1) + 2;
+  for (const RunModel& model : choices_.models) {
+    steps_ += model.fit.empty() ? 2 : 1;
+    // So that faults are known before long work.
+    if (model.fit.empty()) ReadTrainOptions(TrainingOf(model, cache_));
+  }
   FindSongs();
   EnsureWritableFolder(out);
   const FolderLock lock(out, "another `stemsmith run` works in this folder",
                         "wait for it, or give another folder");
   state_.emplace(out / "run.json");
-  steps_ = (choices_.doctor == DoctorRule::kOff ? 0 : 1) + 1 + 2 * choices_.models.size() + 1;
   if (choices_.doctor != DoctorRule::kOff) Step("doctor", [&] { return Examine(); });
   Step("prepare", [&] { return Prepare(); });
   for (const RunModel& model : choices_.models) {
+    if (!model.fit.empty()) {
+      Step("fit " + model.name, [&] { return FitOne(model); });
+      continue;
+    }
     Step("train " + model.name, [&] { return TrainOne(model); });
     Step("export " + model.name, [&] { return ExportOne(model); });
   }
   Step("compare", [&] { return Compare(); });
 
   nlohmann::json models = nlohmann::json::object();
-  std::string text = "models:";
+  std::vector<std::string> trained;
   for (const RunModel& model : choices_.models) {
-    models[model.name] = {{"run", RunOf(model).string()}, {"files", ModelOf(model).string()}};
-    text += " " + ModelOf(model).string();
+    models[model.name] = {{"files", ModelOf(model).string()}};
+    if (!model.fit.empty()) continue;
+    models[model.name]["run"] = RunOf(model).string();
+    trained.push_back(ModelOf(model).string());
   }
-  PrintResult(arguments_.mode, text,
+  PrintResult(arguments_.mode, trained.empty() ? "" : "models: " + JoinNames(trained),
               {{"steps", done_}, {"models", models}, {"report", compared_.report.string()}});
-  PrintNext(arguments_.mode,
-            {"separate", ModelOf(choices_.models.front()).string(), "song.mp3", "-o", "my_stems"});
+  if (!trained.empty())
+    PrintNext(arguments_.mode, {"separate", trained.front(), "song.mp3", "-o", "my_stems"});
 }
 
 void RunRun(const RunArguments& arguments) {

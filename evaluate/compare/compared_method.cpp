@@ -116,7 +116,9 @@ class BaselineMethod : public ComparedMethod {
   }
 
   std::string Fingerprint() const override {
-    return nlohmann::json({"baseline", row_.name, settings_}).dump();
+    nlohmann::json all = {"baseline", row_.name, settings_};
+    for (const fs::path& file : baseline_->files()) all.push_back(HexHash(HashContent(file)));
+    return all.dump();
   }
   void Open() override {}
   void Close() override {}

@@ -50,6 +50,34 @@ TEST_P(EveryOracle, GivesNothingToASilentStem) {
   EXPECT_LT(LargestDifference(stems[1], silence), 1e-5);
 }
 
+TEST_P(EveryOracle, RefusesReferencesOfAnotherSong) {
+  const AudioBuffer song = Noise(2, kFrames), other = Noise(2, kFrames, 5);
+  AudioBuffer shifted(2, kFrames);
+  for (int c = 0; c < 2; ++c) std::copy_n(song.channel(c), kFrames - 50, shifted.channel(c) + 50);
+  for (const AudioBuffer& reference : {other, shifted}) {
+    const Error error =
+        testing::ErrorOf([&] { Separated(GetParam(), "{stems: [a]}", song, kRate, {reference}); });
+    EXPECT_THAT(error.what(), HasSubstr("nothing in common with the song"));
+  }
+}
+
+// Some of the song's stems are enough, however quiet; what was made louder is warned of.
+TEST_P(EveryOracle, KnowsReferencesThatAreInTheSong) {
+  const AudioBuffer a = Noise(2, kFrames, 1, 0.01), rest = Noise(2, kFrames, 2);
+  AudioBuffer loud = a;
+  for (float& sample : loud.samples()) sample *= 2;
+  for (const auto& [reference, warnings] : {std::pair{a, 0}, {loud, 1}}) {
+    const auto baseline = MakeBaseline(FindBaseline(GetParam()), Config::Parse("stems: [a]", ""));
+    int warned = 0;
+    BaselineInput input;
+    input.song = std::make_unique<testing::SongReader>(Sum(a, rest), kRate);
+    input.references.push_back(std::make_unique<testing::SongReader>(reference, kRate));
+    input.host.warn = [&](const std::string&) { ++warned; };
+    EXPECT_EQ(ReadAllStems(*baseline->Open(std::move(input)))[0].frames(), kFrames);
+    EXPECT_EQ(warned, warnings);
+  }
+}
+
 TEST_P(EveryOracle, RefusesReferencesOfOtherLengths) {
   const AudioBuffer song = Noise(2, kFrames), shorter = Noise(2, kFrames / 2);
   for (const auto& references :

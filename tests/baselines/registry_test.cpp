@@ -7,7 +7,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "tests/baselines/baseline_songs.h"
+#include "tests/baselines/small_forest.h"
 #include "tests/support/error_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
 namespace {
@@ -21,12 +23,36 @@ using testing::Sum;
 
 class EveryBaseline : public ::testing::TestWithParam<std::string> {
  protected:
+  static void TearDownTestSuite() {
+    delete folder_;
+    folder_ = nullptr;
+  }
+  void SetUp() override {
+    if (!row().needs_fit) return;
+#ifdef STEMSMITH_HAS_OPENCV
+    if (folder_ != nullptr) return;
+    folder_ = new testing::TemporaryFolder();
+    FitForest(testing::SmallForest(*folder_ / "small.forest"));
+#else
+    GTEST_SKIP() << "built without OpenCV";
+#endif
+  }
+
   const BaselineRow& row() const { return FindBaseline(GetParam()); }
+  // As text of YAML; those that must be fitted are given what they need.
+  std::string WithModel(const std::string& settings) const {
+    if (!row().needs_fit) return settings;
+    const std::string model = "model: " + (*folder_ / "small.forest").string() + "\n";
+    return settings == "{}" ? model : settings + "\n" + model;
+  }
+  std::unique_ptr<Baseline> Made(const std::string& settings = "{}") const {
+    return MakeBaseline(row(), Config::Parse(WithModel(settings), "mine.yaml"));
+  }
   // The stems; methods that need references are shown equal shares of the song.
   std::vector<AudioBuffer> Stems(const AudioBuffer& song,
                                  const std::string& settings = "{}") const {
-    const auto baseline = MakeBaseline(row(), Config());
-    if (!row().needs_references) return Separated(GetParam(), settings, song, 44100);
+    const auto baseline = Made();
+    if (!row().needs_references) return Separated(GetParam(), WithModel(settings), song, 44100);
     std::vector<AudioBuffer> references;
     for (std::size_t s = 0; s < baseline->stems().size(); ++s) {
       references.push_back(song);
@@ -34,6 +60,9 @@ class EveryBaseline : public ::testing::TestWithParam<std::string> {
     }
     return Separated(GetParam(), settings, song, 44100, references);
   }
+
+ private:
+  inline static testing::TemporaryFolder* folder_ = nullptr;
 };
 
 TEST_P(EveryBaseline, KeepsChannelsAndLengthOfEverySong) {
@@ -42,7 +71,7 @@ TEST_P(EveryBaseline, KeepsChannelsAndLengthOfEverySong) {
        {std::pair<int, std::size_t>{1, 1}, {2, 3000}, {2, 40001}, {5, 20000}}) {
     const AudioBuffer song = Noise(channels, frames);
     const auto stems = Stems(song);
-    ASSERT_EQ(stems.size(), MakeBaseline(row(), Config())->stems().size());
+    ASSERT_EQ(stems.size(), Made()->stems().size());
     for (const AudioBuffer& stem : stems) {
       ASSERT_EQ(stem.channels(), channels);
       ASSERT_EQ(stem.frames(), frames);
@@ -83,8 +112,7 @@ TEST_P(EveryBaseline, HasShippedSettingsEqualToItsDefaults) {
 }
 
 TEST_P(EveryBaseline, RefusesUnknownSettings) {
-  const Error error = testing::ErrorOf(
-      [&] { MakeBaseline(row(), Config::Parse("no_such_setting: 1", "mine.yaml")); });
+  const Error error = testing::ErrorOf([&] { Made("no_such_setting: 1"); });
   EXPECT_THAT(error.what(), HasSubstr("no_such_setting"));
   EXPECT_THAT(error.where(), HasSubstr("mine.yaml:1"));
 }
@@ -96,6 +124,29 @@ INSTANTIATE_TEST_SUITE_P(Table, EveryBaseline, ::testing::ValuesIn([] {
                            return names;
                          }()),
                          [](const auto& info) { return info.param; });
+
+TEST(Baselines, RefuseSettingsThatContradictEachOther) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"nmf", "{vocals_low_hz: 4000, vocals_high_hz: 3000}"},
+      {"nmf", "{vocals_low_hz: 3500}"},
+      {"nmf_ranges", "{ranges: {bass: {low_hz: 300, high_hz: 200}}}"},
+      {"nmf_ranges", "{percussive: bass}"},
+      {"hpss_repet", "{part_seconds: 12, part_overlap_seconds: 5}"},
+      {"hpss_repet", "{n_fft: 1024}"},
+      {"bands", "{bands: {bass: {low_hz: 300, high_hz: 200}}}"},
+      {"bands", "{bands: {../bass: {}}}"},
+      {"mixture", "{stems: []}"},
+      {"mixture", "{stems: [bass, bass]}"},
+      {"ideal_ratio_mask", "{stems: [a, b, a]}"},
+      {"ideal_wiener", "{stems: ['']}"},
+  };
+  for (const auto& [name, settings] : cases) {
+    const Error error = testing::ErrorOf(
+        [&] { MakeBaseline(FindBaseline(name), Config::Parse(settings, "mine.yaml")); });
+    EXPECT_EQ(error.code(), ExitCode::kWrongUse) << name << settings;
+    EXPECT_THAT(error.where(), HasSubstr("mine.yaml")) << name << settings;
+  }
+}
 
 TEST(Baselines, NameTheNearest) {
   const Error error = testing::ErrorOf([] { FindBaseline("band"); });

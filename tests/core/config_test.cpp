@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/option.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temporary_folder.h"
 
@@ -64,6 +65,22 @@ TEST(Config, RefusesValuesOfTheWrongKindWithTheirLine) {
   EXPECT_THAT(Refusal([&] { config.Number("f", 0); }), HasSubstr("number"));
   EXPECT_THAT(Refusal([&] { config.IntegerIn("g", 99, 0, 10); }), HasSubstr("outside"));
   EXPECT_THAT(Refusal([&] { config.Choice("a", "x", {"test", "other"}); }), HasSubstr("'test'"));
+}
+
+// A fault may be of the file's value, or of the one that was set beside or below it.
+TEST(Config, NamesTheOverridesWithThePlace) {
+  testing::TemporaryFolder folder;
+  const std::string file = (folder / "a.yaml").string();
+  WriteFileAtomically(file, "n_fft: 4096\nhop: 1024\nbands:\n  bass: {high_hz: 200}\n");
+  const Config config = Config::Load(file, {"n_fft=100", "bands.bass.low_hz=300"});
+  EXPECT_EQ(config.Where("n_fft"), Option("set", "n_fft=100"));
+  EXPECT_EQ(config.Where("hop"), file + ":2 with " + Option("set", "n_fft=100"));
+  EXPECT_EQ(config.Child("bands").Where("bass"),
+            file + ":4 with " + Option("set", "bands.bass.low_hz=300"));
+  // Of one value alone it is the value's own place.
+  const Error error = testing::ErrorOf([&] { config.IntegerIn("hop", 0, 1, 10); });
+  EXPECT_EQ(error.where(), file + ":2");
+  EXPECT_EQ(Config::Load(file).Where("hop"), file + ":2");
 }
 
 TEST(Config, MergesWhatItExtendsAndAppliesOverrides) {

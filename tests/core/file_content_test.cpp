@@ -33,8 +33,8 @@ using enum FileContent;
 using enum FileUse;
 
 std::vector<FileUse> AllUses() {
-  return {kSeparateModel, kSeparateSong, kTrainConfig, kDatasetRoot, kRecipeFile,
-          kCacheFile,     kStartWeights, kImportFile,  kInspectFile, kWatchRun};
+  return {kSeparateModel, kSeparateSong, kTrainConfig, kDatasetRoot, kRecipeFile, kCacheFile,
+          kForestFile,    kStartWeights, kImportFile,  kInspectFile, kWatchRun};
 }
 
 std::string Safetensors(const std::string& header) {
@@ -71,6 +71,7 @@ class FileContentTest : public ::testing::Test {
     write("theirs.th", Archive("archive/data.pkl archive/data/0"));
     write("older.th", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."s);
     write("theirs.safetensors", Safetensors(R"({"__metadata__":{"klass":"demucs"}})"));
+    write("drums.forest", "stemsmith.forest.checksum=xxh3:0000000000000000\n{}\n");
     write("bag.yaml", "models: ['955717e8', 'f7e0c4bc']\n");
     write("umx/separator.json", "{}");
     write("umx/vocals-1234.pth", "\x80\x02."s);
@@ -105,6 +106,7 @@ std::vector<Sample> Samples() {
       {kWeights, "theirs.safetensors", "import @ --out", import},
       {kBag, "bag.yaml", "import @ --out", import},
       {kUnmixFolder, "umx", "import @ --out", import},
+      {kForest, "drums.forest", "baseline forest SONG -o DIR --model @", {kForestFile}},
       {kCache, "songs.h5", "dataset.cache=@", {kCacheFile, kInspectFile}},
       {kTrackFolder, "songs.h5.d", "songs.h5", {}},
       {kConfig, "train.yaml", "train @ --run", {kTrainConfig}},

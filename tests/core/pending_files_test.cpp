@@ -195,6 +195,21 @@ void CheckLeftoversOfProcessesThatAreGone() {
     EXPECT_TRUE(fs::exists(folder / kept)) << kept;
 }
 
+// What was killed while it replaced files of a folder leaves links there, and what comes next may
+// be written elsewhere first.
+void CheckLeftoversInTargetOfPendingFolder() {
+  testing::TemporaryFolder folder;
+  fs::create_directory(folder / "song");
+  const fs::path left = folder / "song" / NameOfTheDead(folder / "song/drums.wav");
+  Write(left, "the one before");
+  PendingFolder pending(folder / "song", folder.path());
+  EXPECT_FALSE(fs::exists(left));
+}
+
+TEST(Leftovers, InTheTargetOfAPendingFolderAreRemoved) {
+  InFreshProcess(CheckLeftoversInTargetOfPendingFolder);
+}
+
 TEST(Leftovers, OfProcessesThatAreGoneAreRemovedByTheNext) {
   InFreshProcess(CheckLeftoversOfProcessesThatAreGone);
 }

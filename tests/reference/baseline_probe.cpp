@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "baselines/forest_file.h"
+#include "baselines/frame_features.h"
 #include "baselines/hpss.h"
 #include "baselines/nearest_frames.h"
 #include "baselines/nmf.h"
@@ -95,13 +97,56 @@ void RunNmf(const Words& words) {
   Save(words[8], factors.spectra);
 }
 
+// beginning SEED BINS COMPONENTS V[N,F] ACTIVATIONS[N,K] SPECTRA[K,F]: what NMF begins with
+void RunBeginning(const Words& words) {
+  const std::size_t bins = Size(words[1]);
+  const std::vector<float> magnitudes = Load(words[3]);
+  const Factors factors = RandomFactors({magnitudes.data(), magnitudes.size() / bins, bins, bins},
+                                        Size(words[2]), Size(words[0]));
+  Save(words[4], factors.activations);
+  Save(words[5], factors.spectra);
+}
+
+// features RATE N_FFT HOP SONG[T] FEATURES[N,24]
+void RunFeatures(const Words& words) {
+  const int rate = std::stoi(words[0]);
+  const StftOptions stft = {.n_fft = std::stoi(words[1]), .hop = std::stoi(words[2])};
+  const std::vector<float> song = Load(words[3]);
+  AudioBuffer audio(1, song.size());
+  std::copy(song.begin(), song.end(), audio.channel(0));
+  FrameTable table;
+  Time([&] { table = DescribeFrames(audio, rate, stft, BandEdges(rate, stft.n_fft, 4), {}); });
+  Save(words[4], table.features);
+}
+
+// forest COLUMNS TREES DEPTH SMALLEST_LEAF ROWS[N,COLUMNS] TARGETS[N] OTHER[M,COLUMNS] ANSWERS[M]
+void RunForest(const Words& words) {
+  const std::size_t columns = Size(words[0]);
+  const std::vector<float> rows = Load(words[4]), targets = Load(words[5]), other = Load(words[6]);
+  GrowRequest request;
+  request.rows = rows.data();
+  request.targets = targets.data();
+  request.count = targets.size();
+  request.columns = columns;
+  request.trees = std::stoi(words[1]);
+  request.depth = std::stoi(words[2]);
+  request.smallest_leaf = std::stoi(words[3]);
+  std::vector<float> answers(other.size() / columns);
+  Time([&] {
+    LoadReadTrees()(LoadGrowTrees()(request), columns)
+        ->Ask(other.data(), answers.size(), answers.data());
+  });
+  Save(words[7], answers);
+}
+
 }  // namespace
 }  // namespace stemsmith
 
 int main(int argc, char** argv) {
   using namespace stemsmith;
   const std::map<std::string, void (*)(const Words&)> parts = {
-      {"hpss", RunHpss}, {"nearest", RunNearest}, {"nmf", RunNmf}};
+      {"hpss", RunHpss},           {"nearest", RunNearest},   {"nmf", RunNmf},
+      {"beginning", RunBeginning}, {"features", RunFeatures}, {"forest", RunForest}};
   const auto part = parts.find(argc > 1 ? argv[1] : "");
   if (part == parts.end()) return 2;
   part->second(Words(argv + 2, argv + argc));

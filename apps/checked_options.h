@@ -90,20 +90,20 @@ inline CLI::Option* AddNames(CLI::App& app, const std::string& option_name,
 template <typename T>
 CLI::Option* AddNumbers(CLI::App& app, const std::string& name, std::vector<T>& numbers,
                         const Range<T>& range, const std::string& description) {
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&numbers, range, name](const std::string& list) {
-            numbers.clear();
-            for (std::size_t begin = 0; begin <= list.size();) {
-              const std::size_t end = std::min(list.find(',', begin), list.size());
-              numbers.push_back(
-                  RequireNumber(list.substr(begin, end - begin), range, "a number of " + name, ""));
-              begin = end + 1;
-            }
-          },
-          description)
-      ->type_name("NUMBERS");
+  const auto read = [&numbers, range, name](const std::vector<std::string>& lists) {
+    numbers.clear();
+    for (const std::string& list : lists) {
+      for (std::size_t begin = 0; begin <= list.size();) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        numbers.push_back(
+            RequireNumber(list.substr(begin, end - begin), range, "a number of " + name, ""));
+        begin = end + 1;
+      }
+    }
+  };
+  return app.add_option_function<std::vector<std::string>>(name, read, description)
+      ->type_name("NUMBERS")
+      ->allow_extra_args(false);
 }
 
 // A check of an option: "" is nobody's folder, file or name.

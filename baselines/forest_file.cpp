@@ -62,6 +62,10 @@ void WriteForest(const ForestFile& forest, const fs::path& path) {
 }
 
 ForestFile ReadForest(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_regular_file(path, code))
+    throw Error::Input(fs::exists(path, code) ? "this is no file" : "no such file", path.string(),
+                       kFitAgain);
   CheckContent(path, FileUse::kForestFile);
   if (CheckChecksum(path, kChecksum, kFitAgain) != ChecksumState::kMatches)
     throw Damaged(path, "it is none that stemsmith wrote");

@@ -65,8 +65,7 @@ Error NotFound(const std::string& given, ConfigKind kind, const fs::path& path,
   if (wanted_by.empty())
     return Error::Input("no such file, and " + what + " is shipped", path.string(), advice);
   const fs::path shipped = ShippedFolder();
-  return Error::Usage("`extends` names " + given + ", which is neither " + path.string() +
-                          " nor shipped" +
+  return Error::Usage(given + " is neither a file (" + path.string() + ") nor shipped" +
                           (shipped.empty() ? "" : " (in " + shipped.string() + ")"),
                       wanted_by, advice);
 }

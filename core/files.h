@@ -25,6 +25,9 @@ std::uint64_t HashBytes(std::string_view bytes, std::uint64_t seed = 0);
 std::uint64_t HashFile(const std::filesystem::path& path);
 std::string HexHash(std::uint64_t hash);
 
+// Whether a path, which need not be there, is a folder or lies anywhere below it; links followed.
+bool LiesIn(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 // The folder of the running program (/proc/self/exe); modules lie in ../lib beside it.
 std::filesystem::path ProgramFolder();
 

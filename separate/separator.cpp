@@ -207,7 +207,8 @@ void Separator::CheckClipping() {
     options_.clipping = integers ? Clipping::kClamp : Clipping::kNone;
   if (options_.clipping == Clipping::kNone && integers)
     throw Error::Usage("integers cannot hold samples above full scale", Option("clip"),
-                       "clamp or rescale them, or write float: " + Option("bits", "32f"));
+                       "clamp or rescale them, or write float: " + Option("format", "wav") + " " +
+                           Option("bits", "32f"));
   if (options_.clipping == Clipping::kRescale && options_.mixture_consistent)
     throw Error::Usage("stems that are made quieter do not add up to the song", Option("clip"),
                        "leave out " + Option("mixture-consistent") + ", or choose clamp or none");

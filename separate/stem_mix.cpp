@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -13,6 +12,8 @@
 
 namespace stemsmith {
 namespace {
+
+constexpr std::size_t kLongestName = 200;  // bytes; files have 255, some of them for the ending
 
 Error NoMix(const std::string& text, const std::string& why) {
   return Error::Usage("'" + text + "' is no mix of stems: " + why, Option("mix"),
@@ -131,6 +132,22 @@ class ConsistentSong : public SongSeparator {
   Along mixture_;
 };
 
+// What several options ask for alike is one file.
+std::vector<StemMix> WithoutRepeats(std::vector<StemMix> files) {
+  std::vector<StemMix> kept;
+  for (StemMix& mix : files) {
+    const auto same_name = std::find_if(
+        kept.begin(), kept.end(), [&](const StemMix& other) { return other.name == mix.name; });
+    if (same_name == kept.end()) {
+      kept.push_back(std::move(mix));
+    } else if (same_name->terms != mix.terms) {
+      throw Error::Usage("two different files of a song would be called '" + mix.name + "'", "",
+                         "choose one of the options that ask for it, or give a mix another name");
+    }
+  }
+  return kept;
+}
+
 class MixedSong : public SongSeparator {
  public:
   MixedSong(std::unique_ptr<SongSeparator> song, std::unique_ptr<AudioReader> mixture,
@@ -181,6 +198,7 @@ StemMix ParseStemMix(const std::string& text, const std::vector<std::string>& mo
   if (equals == text.npos) throw NoMix(text, "there is no '='");
   StemMix mix{Trimmed(text.substr(0, equals)), {}};
   if (mix.name.empty()) throw NoMix(text, "the name is missing");
+  if (mix.name.size() > kLongestName) throw NoMix(text, "the name is too long for a file");
   if (mix.name.starts_with('.') || mix.name.find_first_of("/\\") != mix.name.npos)
     throw NoMix(text, "no file can be called '" + mix.name + "'");
   std::string rest = Trimmed(text.substr(equals + 1));
@@ -190,7 +208,8 @@ StemMix ParseStemMix(const std::string& text, const std::vector<std::string>& mo
     if (rest.starts_with('-') || rest.starts_with('+')) rest.erase(0, 1);
     if (const std::size_t star = rest.find('*'); star < rest.find_first_of("+-")) {
       factor *= RequireNumber<double>(Trimmed(rest.substr(0, star)), {0, 1000},
-                                      "a factor of " + Option("mix"), text);
+                                      "a factor of " + Option("mix"), text,
+                                      "a factor stands before its stem: 0.5*drums");
       rest.erase(0, star + 1);
     }
     const std::string stem = TakeStem(rest, model_stems);
@@ -225,15 +244,14 @@ std::vector<StemMix> FilesOf(const StemChoice& choice,
     StemStream::FindStem(model_stems, stem);
     files.push_back(Alone(stem));
   }
-  for (const std::string& mix : choice.mixes) files.push_back(ParseStemMix(mix, model_stems));
-
-  std::set<std::string> names;
-  for (const StemMix& mix : files) {
-    if (!names.insert(mix.name).second)
-      throw Error::Usage("two files of a song would be called '" + mix.name + "'", Option("stems"),
-                         "name each stem once, and a mix otherwise");
+  for (const std::string& text : choice.mixes) {
+    StemMix mix = ParseStemMix(text, model_stems);
+    if (mix.name == kMixture || (Has(model_stems, mix.name) && !IsStem(mix)))
+      throw NoMix(text, "'" + mix.name + "' is the name of " +
+                            (mix.name == kMixture ? "the song itself" : "a stem"));
+    files.push_back(std::move(mix));
   }
-  return files;
+  return WithoutRepeats(std::move(files));
 }
 
 bool IsStem(const StemMix& mix) {

@@ -21,6 +21,7 @@ struct StemMix {
   struct Term {
     std::string stem;
     double factor = 1;
+    bool operator==(const Term&) const = default;
   };
   std::vector<Term> terms;
 };
@@ -52,9 +53,9 @@ struct StemPreset {
 };
 STEMSMITH_PUBLIC const std::vector<StemPreset>& StemPresetTable();
 
-// The files, in the order preset, two_stems, stems, mixes; of an empty choice all stems. Throws
-// Error::Usage, naming the nearest, for stems that the model does not have, unknown presets, and
-// files of the same name.
+// The files, in the order preset, two_stems, stems, mixes, each once; of an empty choice all stems.
+// Throws Error::Usage, naming the nearest, for stems that the model does not have, unknown presets,
+// different files of one name, and a mix with the name of a stem or of the song.
 STEMSMITH_PUBLIC std::vector<StemMix> FilesOf(const StemChoice& choice,
                                               const std::vector<std::string>& model_stems);
 

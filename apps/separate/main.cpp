@@ -69,9 +69,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       AddNumber(app, "--shifts", arguments.passes.shifts, {0, 100},
                 "Separate the song this many times, each time shifted by up to half a second, and "
                 "take the mean: better, and that many times as slow");
-  AddNumber(app, "--seed", arguments.passes.seed, {}, "Seed of the shifts")
-      ->capture_default_str()
-      ->needs(shifts);
+  AddNumber(app, "--seed", arguments.passes.seed, {}, "Seed of the shifts")->capture_default_str();
   AddNumbers(app, "--shift-frames", arguments.passes.shift_frames, {0, 1'000'000},
              "The shifts themselves, in frames at the model's rate, as Python demucs draws them")
       ->excludes(shifts);

@@ -52,6 +52,10 @@ RunModel ReadModel(const Config& config, const std::vector<RunModel>& before) {
                             fs::is_regular_file(beside / train, code) ? beside : fs::path());
   CheckContent(model.config, FileUse::kTrainConfig);
   model.changes = config.Strings("set");
+  for (const std::string& change : model.changes)
+    if (change.starts_with("dataset.cache"))
+      throw Error::Usage("the cache of a model is that of the songs", config.Where("set"),
+                         "leave dataset.cache out");
   model.formats = config.Strings("formats", {"torchscript", "onnx"});
   for (const std::string& format : model.formats)
     RequireName(format, std::vector<std::string>{"torchscript", "onnx"},

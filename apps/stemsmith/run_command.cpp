@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/option.h"
 #include "core/pending_files.h"
 #include "core/text.h"
 #include "datasets/cache/cache.h"
@@ -83,7 +84,7 @@ class WholeFlow {
   bool Prepare();
   bool TrainOne(const RunModel& model);
   // The run of other settings makes room; gives its new name.
-  fs::path PutAside(const fs::path& run, const std::vector<std::string>& changes) const;
+  static fs::path PutAside(const fs::path& run);
   bool ExportOne(const RunModel& model);
   bool FitOne(const RunModel& model);
   bool Compare();
@@ -128,6 +129,10 @@ void WholeFlow::Step(const std::string& name, const std::function<bool()>& work)
 
 void WholeFlow::FindSongs() {
   const SongChoice& dataset = choices_.dataset;
+  if (LiesIn(arguments_.out, dataset.reader.root))
+    throw Error::Usage(
+        "what is made would lie within the folder of the songs, " + dataset.reader.root.string(),
+        arguments_.out.string(), "give " + Option("out") + " a folder outside of it");
   tracks_ = ScanDataset(dataset.layout, dataset.reader);
   std::set<std::string> splits;
   for (const Track& track : tracks_) splits.insert(track.split);
@@ -162,7 +167,10 @@ bool WholeFlow::Examine() {
     if (choices_.doctor == DoctorRule::kStop)
       throw Error::Input(count + " must be fixed before training",
                          choices_.dataset.reader.root.string(),
-                         "see above; with `doctor: warn` songs that cannot be used are left out");
+                         "`stemsmith doctor " + choices_.dataset.layout + " " +
+                             choices_.dataset.reader.root.string() +
+                             "` names them; with `doctor: warn` songs that cannot be used are left "
+                             "out");
     host_.Warn(count + " are not fixed");
   }
   state_->Remember("doctor", fingerprint);
@@ -184,15 +192,13 @@ bool WholeFlow::Prepare() {
   return result.made + result.removed + result.failures.size() > 0;
 }
 
-fs::path WholeFlow::PutAside(const fs::path& run, const std::vector<std::string>& changes) const {
+fs::path WholeFlow::PutAside(const fs::path& run) {
   fs::path aside;
   for (int number = 1; aside.empty() || fs::exists(aside); ++number)
     aside = run.string() + "." + std::to_string(number);
   std::error_code code;
   fs::rename(run, aside, code);
   if (code) throw Error::Write("the earlier run cannot be put aside", run.string());
-  host_.Warn("trained from scratch, because it is not as it was: " + JoinNames(changes) +
-             "; the earlier run is kept as " + aside.string());
   return aside;
 }
 
@@ -212,8 +218,14 @@ bool WholeFlow::TrainOne(const RunModel& model) {
     if (before.value("songs", "") != songs) changes.emplace_back("the songs of the cache");
     if (changes.empty() && before.value("finished", false) && config_before == config) return false;
     if (!changes.empty()) {
-      aside = PutAside(request.run, changes);
+      aside = PutAside(request.run);
       request.resume = false;
+      // Once it trains: what cannot begin changes nothing.
+      request.after_step = [this, changes, aside](std::int64_t done) {
+        if (done == 1)
+          host_.Warn("trained from scratch, because it is not as it was: " + JoinNames(changes) +
+                     "; the earlier run is kept as " + aside.string());
+      };
     }
   }
   nlohmann::json now = {{"config", config}, {"songs", songs}, {"finished", false}};
@@ -234,6 +246,10 @@ bool WholeFlow::TrainOne(const RunModel& model) {
     throw;
   }
   if (result.signal != 0) throw CLI::RuntimeError(128 + result.signal);
+  const std::int64_t steps = ReadTrainOptions(TrainingOf(model, cache_)).steps;
+  if (steps > 0 && result.step > steps)
+    host_.Warn("the run has done " + std::to_string(result.step) + " steps before, more than the " +
+               std::to_string(steps) + " of train.steps: it stays as it is");
   now["finished"] = true;
   state_->Remember(step, now);
   return true;
@@ -298,7 +314,11 @@ bool WholeFlow::Compare() {
   options.threads = arguments_.threads;
   options.device = arguments_.device;
   compared_ = RunCompare(compare_, options, output_);
-  RequireAllCompared(options, compared_);
+  // Songs that cannot be used were left out of the cache, too.
+  const bool songs_alone =
+      std::all_of(compared_.failures.begin(), compared_.failures.end(),
+                  [](const CompareFailure& failure) { return failure.method.empty(); });
+  if (choices_.doctor != DoctorRule::kWarn || !songs_alone) RequireAllCompared(options, compared_);
   return compared_.made > 0;
 }
 

@@ -270,13 +270,8 @@ void Comparison::WriteReport(const nlohmann::json& times) {
 
 // What is read and what is written must lie apart: songs in DIR would be those of the next run.
 void CheckLiesApart(const fs::path& out, const fs::path& dataset) {
-  const auto lies_in = [](const fs::path& inner, const fs::path& outer) {
-    const fs::path relative =
-        fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));
-    return !relative.empty() && *relative.begin() != "..";
-  };
-  const bool within = lies_in(out, dataset);
-  if (!within && !lies_in(dataset, out)) return;
+  const bool within = LiesIn(out, dataset);
+  if (!within && !LiesIn(dataset, out)) return;
   throw Error::Usage(
       within ? "the results would lie within the folder of the songs, " + dataset.string()
              : "the folder of the songs, " + dataset.string() + ", lies within that of the results",

@@ -105,6 +105,8 @@ TEST_F(WholeFlow, DoesEachStepOnceAndAgainWhereSomethingChanged) {
   EXPECT_THAT(Must(Flow("out", "--set 'models.0.set=[train.steps=8]'")).err,
               Not(HasSubstr("from scratch")));
   EXPECT_FALSE(fs::exists(Path("out/runs/small.1")));
+  EXPECT_THAT(Must(Flow("out", "--set 'models.0.set=[train.steps=2]'")).err,
+              HasSubstr("has done 8 steps before, more than the 2 of train.steps"));
   EXPECT_THAT(Must(Flow("out", "--set 'models.0.set=[optimizer.lr=1e-4]'")).err,
               HasSubstr("trained from scratch, because it is not as it was: optimizer.lr: "));
   EXPECT_TRUE(fs::exists(Path("out/runs/small.1/checkpoints/last.safetensors")));
@@ -113,6 +115,7 @@ TEST_F(WholeFlow, DoesEachStepOnceAndAgainWhereSomethingChanged) {
   const ProgramResult wrong = RunProgram(Flow("out", "--set 'models.0.set=[optimizer.lrr=1]'"));
   EXPECT_EQ(wrong.status, 2);
   EXPECT_THAT(wrong.err, HasSubstr("unknown key 'lrr'"));
+  EXPECT_THAT(wrong.err, Not(HasSubstr("from scratch")));
   EXPECT_FALSE(fs::exists(Path("out/runs/small.2")));
   EXPECT_EQ(States(Must(Flow("out", "--json --set 'models.0.set=[optimizer.lr=1e-4]'"))),
             all_fresh);
@@ -153,6 +156,21 @@ TEST_F(WholeFlow, NewSongsAreTrainedOn) {
   EXPECT_TRUE(fs::exists(Path("more/runs/small.1")));
 }
 
+TEST_F(WholeFlow, SongsThatCannotBeUsedAreLeftOut) {
+  Must("cp -r " + Path("songs") + " " + Path("damaged_songs"));
+  const fs::path test = Path("damaged_songs/test");
+  fs::copy(fs::directory_iterator(test)->path(), test / "another", fs::copy_options::recursive);
+  WriteFileAtomically(test / "another/bass.wav", "no sound");
+  const ProgramResult result =
+      Must(Flow("damaged", "--set songs.root=damaged_songs --set doctor=warn --quiet"));
+  EXPECT_THAT(result.err, HasSubstr("another"));
+  EXPECT_TRUE(fs::exists(Path("damaged/comparison/results.csv")));
+  const ProgramResult stopped =
+      RunProgram(Flow("stopped", "--set songs.root=damaged_songs --quiet"));
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_THAT(stopped.err, HasSubstr("`stemsmith doctor folders "));
+}
+
 TEST_F(WholeFlow, OneErrorForWhatCannotBeDone) {
   const auto expect = [&](const std::string& more, int status, const std::string& text) {
     const ProgramResult result = RunProgram(Flow("none", more));
@@ -164,9 +182,16 @@ TEST_F(WholeFlow, OneErrorForWhatCannotBeDone) {
   expect("--set models.0.name=a/b", 2, "cannot be the name of a method");
   expect("--set 'models.0.formats=[th]'", 2, "there is no format 'th'");
   expect("--set 'models.0.set=[train.steps=-3]'", 2, "'steps' is -3");
+  expect("--set 'models.0.set=[dataset.cache=x.h5]'", 2,
+         "the cache of a model is that of the songs");
+  expect("--set 'models.0.fit=forest'", 2, "needs either `train` or `fit`");
   expect("--set songs.root=absent", 2, "there is no absent");
   expect("--set modles=1", 2, "did you mean 'models'");
   expect("--set compare.method=1", 2, "did you mean 'methods'");
+  const ProgramResult within = RunProgram(Flow("songs/out"));
+  EXPECT_EQ(within.status, 2);
+  EXPECT_THAT(within.err, HasSubstr("would lie within the folder of the songs"));
+  EXPECT_FALSE(fs::exists(Path("songs/out")));
   fs::create_directories(Path("train_only"));
   fs::create_symlink(Path("songs/train"), Path("train_only/train"));
   expect("--set songs.root=train_only", 2, "no song is there to compare the models on");

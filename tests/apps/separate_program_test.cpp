@@ -252,7 +252,7 @@ TEST_F(SeparateProgram, MixesOfStemsAreFiles) {
        {std::pair("--mix x=drums+bas", "did you mean 'bass'"),
         std::pair("--preset 2stem", "the preset '2stem' needs the stem 'vocals' (--preset)"),
         std::pair("--two-stems drum", "(--two-stems)"),
-        std::pair("--mix drums=bass --stems drums", "two files of a song")}) {
+        std::pair("--mix drums=bass", "is the name of a stem")}) {
     const ProgramResult wrong = Separate(std::string("model.onnx good.wav ") + option);
     EXPECT_EQ(wrong.status, 2) << option;
     EXPECT_THAT(wrong.err, HasSubstr(says));

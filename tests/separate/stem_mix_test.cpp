@@ -84,7 +84,13 @@ TEST(StemMixes, ChoicesBecomeFiles) {
   refuse({.stems = {"vocal"}}, "the model has no stem 'vocal' (stems)");
   refuse({.two_stems = "piano"}, "(two-stems)");
   refuse({.preset = "5stem"}, "unknown preset '5stem'");
-  refuse({.stems = {"bass"}, .two_stems = "bass"}, "two files of a song would be called 'bass'");
+  // The same wish twice is one file; different ones of a name are none.
+  EXPECT_THAT(Texts({.stems = {"vocals"}, .two_stems = "vocals", .preset = "2stem"}),
+              ElementsAre("vocals = vocals", "no_vocals = drums + bass + other"));
+  refuse({.mixes = {"x=drums", "x=bass"}}, "two different files of a song would be called 'x'");
+  refuse({.mixes = {"drums=bass"}}, "'drums' is the name of a stem");
+  refuse({.mixes = {"mixture=drums"}}, "'mixture' is the name of the song itself");
+  refuse({.mixes = {std::string(300, 'x') + "=drums"}}, "too long");
   EXPECT_THAT(
       [] {
         FilesOf({.preset = "4stem"}, {"vocals", "accompaniment"});

@@ -165,8 +165,9 @@ TEST_F(WholeFlow, SongsThatCannotBeUsedAreLeftOut) {
       Must(Flow("damaged", "--set songs.root=damaged_songs --set doctor=warn --quiet"));
   EXPECT_THAT(result.err, HasSubstr("another"));
   EXPECT_TRUE(fs::exists(Path("damaged/comparison/results.csv")));
+  // The same folder, without leave to go on.
   const ProgramResult stopped =
-      RunProgram(Flow("stopped", "--set songs.root=damaged_songs --quiet"));
+      RunProgram(Flow("damaged", "--set songs.root=damaged_songs --quiet"));
   EXPECT_EQ(stopped.status, 1);
   EXPECT_THAT(stopped.err, HasSubstr("`stemsmith doctor folders "));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <set>
 #include <utility>
 
 #include "apps/checked_options.h"
@@ -150,7 +151,8 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
                                            " Hz, as the format has no " +
                                            std::to_string(result.sample_rate_hz) + " Hz";
   PrintResult(mode,
-              song.track + ": " + std::to_string(result.files.size()) + " stems in " +
+              song.track + ": " + std::to_string(result.files.size()) +
+                  (result.files.size() == 1 ? " stem in " : " stems in ") +
                   (one_file ? result.files.front() : song.folder).string() + " (" +
                   FormatDuration(seconds) + " of audio, " + Formatted("%.1f", speed) +
                   " × real time" + other_rate + quieter + ")",
@@ -167,6 +169,26 @@ void SeparateOne(Separator& separator, const InputSong& song, const std::string&
                {"damage", damage},
                {"seconds", seconds_so_far()},
                {"realtime_factor", speed}});
+}
+
+// Stems appear together, so that a song whose files are there was complete.
+bool IsThere(const std::vector<fs::path>& files) {
+  return std::all_of(files.begin(), files.end(), [](const fs::path& file) {
+    std::error_code code;
+    return fs::is_regular_file(file, code) && fs::file_size(file, code) > 0;
+  });
+}
+
+// Of a song that is not separated, and why.
+void ShowUntouched(const Separator& separator, const InputSong& song, const char* event,
+                   const std::string& text, OutputMode mode) {
+  const std::vector<fs::path> targets = separator.Targets(song.folder);
+  json files = json::object();
+  for (std::size_t s = 0; s < targets.size(); ++s)
+    files[separator.names()[s]] = targets[s].string();
+  PrintResult(
+      mode, text,
+      {{"event", event}, {"input", song.file.string()}, {"track", song.track}, {"stems", files}});
 }
 
 void ReportFailure(const Error& error, const std::string& input, OutputMode mode) {
@@ -223,6 +245,10 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
 }
 
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
+  app.add_flag("--skip-existing", arguments.skip_existing,
+               "Leave out songs whose files are all there");
+  app.add_flag("--dry-run", arguments.dry_run,
+               "Say which songs would be separated, and into which files, and do nothing");
   app.add_option(
          "--audio-stream", arguments.audio_stream,
          "Of files with several audio streams, this one: its number from 0, or its language "
@@ -257,7 +283,7 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
 int SeparateSongs(Separator& separator, const InputSongs& list, std::vector<fs::path> sources,
                   const std::string& made_with, const SongsArguments& arguments) {
   CheckTargets(list, separator, std::move(sources));
-  CheckOutputFolder(arguments.output);
+  if (!arguments.dry_run) CheckOutputFolder(arguments.output);
 
   if (arguments.mode == OutputMode::kAuto) {
     for (const std::string& note : list.notes) Warn(note);
@@ -265,10 +291,25 @@ int SeparateSongs(Separator& separator, const InputSongs& list, std::vector<fs::
   for (const Error& problem : list.problems) {
     ReportFailure(problem, problem.where(), arguments.mode);
   }
-  std::size_t failed = list.problems.size();
+  std::size_t failed = list.problems.size(), skipped = 0;
   const std::size_t count = list.songs.size();
   for (std::size_t i = 0; i < count; ++i) {
     const InputSong& song = list.songs[i];
+    const std::vector<fs::path> targets = separator.Targets(song.folder);
+    if (arguments.skip_existing && IsThere(targets)) {
+      ++skipped;
+      ShowUntouched(separator, song, "skipped", song.track + ": is there, skipped", arguments.mode);
+      continue;
+    }
+    if (arguments.dry_run) {
+      // A format of many streams has one file for all.
+      const std::set<fs::path> files(targets.begin(), targets.end());
+      ShowUntouched(separator, song, "would_separate",
+                    song.file.string() + " -> " +
+                        JoinNames(files, ", ", [](const fs::path& file) { return file.string(); }),
+                    arguments.mode);
+      continue;
+    }
     const std::string label = count == 1 ? song.track
                                          : std::string("[") + std::to_string(i + 1) + "/" +
                                                std::to_string(count) + "] " + song.track;
@@ -285,14 +326,17 @@ int SeparateSongs(Separator& separator, const InputSongs& list, std::vector<fs::
     }
   }
   const std::size_t all = count + list.problems.size();
+  const std::size_t done = arguments.dry_run ? 0 : all - failed - skipped;
   if (failed > 0)
     WriteError(
         Error::Input(std::to_string(failed) + " of " + std::to_string(all) + " inputs failed", ""));
   PrintResult(arguments.mode,
-              all > 1 ? std::to_string(all - failed) + " of " + std::to_string(all) +
-                            " songs separated with " + made_with
-                      : "",
-              {{"done", all - failed},
+              all > 1 && !arguments.dry_run
+                  ? std::to_string(done) + " of " + std::to_string(all) + " songs separated with " +
+                        made_with + (skipped > 0 ? ", " + std::to_string(skipped) + " skipped" : "")
+                  : "",
+              {{"done", done},
+               {"skipped", skipped},
                {"failed", failed},
                {"runtime", made_with},
                {"output", arguments.output}});

@@ -18,6 +18,7 @@ struct SongsArguments {
   std::string output = "stems";
   StemChoice files;
   bool mixture_consistent = false;
+  bool skip_existing = false, dry_run = false;
   std::string clip;
   std::string format = "wav", bits;
   std::optional<int> bitrate_kbps;
@@ -28,7 +29,7 @@ struct SongsArguments {
 // --out, --stems, --mix, --two-stems, --preset, --format, --bits and --bitrate; `arguments` must
 // outlive the parse.
 void AddStemOptions(CLI::App& app, SongsArguments& arguments);
-// --audio-stream and --on-damage.
+// --skip-existing, --dry-run, --audio-stream and --on-damage.
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments);
 // The options that they stand for. Throws Error::Usage.
 SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& arguments);

@@ -338,5 +338,26 @@ TEST_F(SeparateProgram, LoudStemsAreClampedRescaledOrLeft) {
   }
 }
 
+TEST_F(SeparateProgram, SongsThatAreThereCanBeSkipped) {
+  std::filesystem::copy(folder_ / "good.wav", folder_ / "more.wav");
+  ProgramResult result = Separate("model.onnx good.wav more.wav -o out --dry-run");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("good.wav -> out/good/bass.wav, out/good/drums.wav\n"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+
+  ASSERT_EQ(Separate("model.onnx good.wav -o out").status, 0);
+  const auto before = std::filesystem::last_write_time(folder_ / "out/good/bass.wav");
+  result = Separate("model.onnx good.wav more.wav -o out --skip-existing");
+  EXPECT_THAT(result.out, AllOf(HasSubstr("good: is there, skipped\n"), HasSubstr("more: 2 stems"),
+                                HasSubstr("1 of 2 songs separated"), HasSubstr(", 1 skipped")));
+  EXPECT_EQ(std::filesystem::last_write_time(folder_ / "out/good/bass.wav"), before);
+  // Other files of the song are not there yet, and an empty one is none.
+  EXPECT_THAT(Separate("model.onnx good.wav -o out --skip-existing --mix x=bass").out,
+              HasSubstr("good: 1 stem in "));
+  std::filesystem::resize_file(folder_ / "out/good/bass.wav", 0);
+  EXPECT_THAT(Separate("model.onnx good.wav -o out --skip-existing").out,
+              HasSubstr("good: 2 stems"));
+}
+
 }  // namespace
 }  // namespace stemsmith

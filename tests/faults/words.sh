@@ -27,7 +27,7 @@ for value in , drums,,bass ''; do
   fault "separate --stems '$value'" 2 '--stems' \
     "$separate" "$model" "$work/good.wav" -o "$work/out" --stems "$value"
 done
-fault "separate --stems of one stem twice" 0 '1 stems' \
+fault "separate --stems of one stem twice" 0 '1 stem in' \
   "$separate" "$model" "$work/good.wav" -o "$work/out" --stems drums,drums
 fault "export --format ," 2 'a name in --format is empty' \
   "$stemsmith" export "$small/run" --out "$work/no" --format ,

@@ -120,6 +120,8 @@ class RescaledFiles : public StemFiles {
     const float gain = 1.0f / std::max(1.01f * peak_, 1.0f);
     song.gain = gain;
     files_->ScaleMixture(gain);
+    if (std::fflush(file_.get()) != 0)
+      throw Error::Write("cannot keep the stems until they are complete", path_.string());
     std::rewind(file_.get());
     for (const auto& [frames, count] : sizes_) {
       for (auto& block : blocks_) {

@@ -168,10 +168,13 @@ bool IsText(std::string_view head) {
 FileContent ContentOfText(std::string_view head, const fs::path& path) {
   if (path.extension() != ".yaml" && path.extension() != ".yml") return kText;
   const std::set<std::string> keys = TopKeys(head);
-  for (const char* key : {"dataset", "model", "loss", "train", "init", "optimizer", "extends"})
+  for (const char* key : {"dataset", "model", "loss", "train", "init", "optimizer"})
     if (keys.contains(key)) return kConfig;
-  if (keys.contains("models")) return kBag;
-  return keys.contains("stems") ? kRecipe : kText;
+  if (keys.contains("stems")) return kRecipe;
+  // Whatever it extends.
+  if (keys.contains("extends")) return kUnknown;
+  // Those of `stemsmith run` name songs, too.
+  return keys.contains("models") && !keys.contains("songs") ? kBag : kText;
 }
 
 FileContent ContentOfFile(const fs::path& path) {

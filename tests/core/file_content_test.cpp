@@ -158,5 +158,18 @@ TEST_F(FileContentTest, AFolderWithFoldersIsNotAnExport) {
   EXPECT_EQ(ContentOf(folder_ / "export"), kFolder);
 }
 
+// What a file extends may be a training configuration or a recipe: whoever opens it says what is
+// wrong.
+TEST_F(FileContentTest, WhatAFileExtendsDecides) {
+  WriteFileAtomically(folder_ / "mine.yaml", "extends: musdb4.yaml\nmixture: sum\n");
+  for (const FileUse use : {kTrainConfig, kRecipeFile})
+    EXPECT_NO_THROW(CheckContent(folder_ / "mine.yaml", use));
+  WriteFileAtomically(folder_ / "more.yaml", "extends: musdb4.yaml\nstems: {a: b}\n");
+  EXPECT_NO_THROW(CheckContent(folder_ / "more.yaml", kRecipeFile));
+  // What `stemsmith run` takes is no bag of models.
+  WriteFileAtomically(folder_ / "flow.yaml", "songs: {root: songs}\nmodels: []\n");
+  EXPECT_EQ(ContentOf(folder_ / "flow.yaml"), kText);
+}
+
 }  // namespace
 }  // namespace stemsmith

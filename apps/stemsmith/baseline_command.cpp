@@ -89,7 +89,7 @@ void CheckFitting(const CLI::App& app, const BaselineRow& row, const Arguments& 
                        "stemsmith baseline forest --fit CACHE.h5 --out FILE");
   for (const char* option :
        {"--stems", "--mix", "--two-stems", "--preset", "--mixture-consistent", "--clip", "--format",
-        "--bits", "--bitrate", "--audio-stream", "--on-damage"})
+        "--bits", "--bitrate", "--audio-stream", "--on-damage", "--skip-existing", "--dry-run"})
     if (app.count(option) > 0) throw Error::Usage("--fit writes no stems", option, "leave it out");
   if (app.count("--out") == 0)
     throw Error::Usage("--fit needs the file that the forest goes to", "--fit", "give --out FILE");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "audio/decode.h"
+#include "audio/read_fully.h"
 #include "baselines/baseline.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -37,18 +38,6 @@ void CheckEqual(std::int64_t reference, std::int64_t song, const std::string& wh
                      file.string(), "give the stems that this mixture was made of");
 }
 
-// All frames that a reader has, as far as they are wanted.
-std::size_t ReadFully(AudioReader& reader, std::vector<float>& block, std::size_t frames) {
-  const auto channels = static_cast<std::size_t>(reader.info().channels);
-  std::size_t got = 0;
-  while (got < frames) {
-    const std::size_t count = reader.Read(block.data() + got * channels, frames - got);
-    if (count == 0) break;
-    got += count;
-  }
-  return got;
-}
-
 }  // namespace
 
 std::vector<std::unique_ptr<AudioReader>> OpenReferences(const fs::path& folder,
@@ -77,10 +66,10 @@ void CheckReferences(AudioReader& song, const std::vector<std::unique_ptr<AudioR
   double power = 0, common = 0, of_song = 0;
   for (std::size_t count = 1; count > 0;) {
     StopIfAsked(host);
-    count = ReadFully(song, mixture, kBlockFrames);
+    count = ReadFully(song, mixture.data(), kBlockFrames);
     std::fill(sum.begin(), sum.end(), 0.0f);
     for (const auto& reference : references) {
-      count = std::min(count, ReadFully(*reference, block, kBlockFrames));
+      count = std::min(count, ReadFully(*reference, block.data(), kBlockFrames));
       for (std::size_t i = 0; i < count * channels; ++i) sum[i] += block[i];
     }
     for (std::size_t i = channels; i < count * channels; ++i) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "audio/decode.h"
+#include "audio/read_fully.h"
 #include "core/error.h"
 #include "core/option.h"
 #include "core/pending_files.h"
@@ -70,11 +71,7 @@ class FileOfStreams : public StemFiles {
   void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) override {
     const std::size_t step = channels_ * (stems.size() + 1);
     mixture_.assign(frames * channels_, 0.0f);
-    for (std::size_t read = 0; read < frames;) {
-      const std::size_t count = song_->Read(mixture_.data() + read * channels_, frames - read);
-      if (count == 0) break;
-      read += count;
-    }
+    ReadFully(*song_, mixture_.data(), frames);
     for (float& sample : mixture_) sample *= gain_;
     all_.resize(frames * step);
     for (std::size_t t = 0; t < frames; ++t) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "audio/read_fully.h"
 #include "core/error.h"
 #include "core/names.h"
 #include "core/numbers.h"
@@ -95,11 +96,7 @@ class Along {
   const std::vector<float>& Read(std::size_t frames) {
     const auto channels = static_cast<std::size_t>(song_->info().channels);
     samples_.assign(frames * channels, 0.0f);
-    for (std::size_t read = 0; read < frames;) {
-      const std::size_t count = song_->Read(&samples_[read * channels], frames - read);
-      if (count == 0) break;
-      read += count;
-    }
+    ReadFully(*song_, samples_.data(), frames);
     return samples_;
   }
 

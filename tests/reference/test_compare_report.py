@@ -3,18 +3,16 @@ that sort, plots that are saved, and players in step."""
 
 import csv
 import re
-import shutil
 import statistics
 import xml.etree.ElementTree
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browser_pages import browser, needs_chromium, open_page  # noqa: F401
 from programs import run
 
 STEMS = ["drums", "bass", "other", "vocals"]
 METHODS = ["ideal", "<img src=x onerror=fail()> & \"bands\"", "mixture"]
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tools/setup.sh --tests installs it)")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -28,28 +26,6 @@ def folder(tmp_path_factory):
         f"  - {{name: '{METHODS[1]}', baseline: bands}}\n  - {{name: ideal, baseline: ideal_ratio_mask}}\n")
     run("stemsmith", "compare", folder / "compare.yaml", "--out", folder / "out", "--threads", 2, "--quiet")
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"])
-        yield browser
-        browser.close()
-
-
-def open_page(browser, file, scheme="light", width=1280, script=None):
-    context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    page.problems = []
-    page.on("console", lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("request", lambda fetch: None if fetch.url.startswith(("file:", "data:", "blob:")) else page.problems.append(fetch.url))
-    if script:
-        page.add_init_script(script)
-    page.goto(f"file://{file}")
-    return page
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,13 @@ With STEMSMITH_SCREENSHOT=FILE the page is photographed too.
 
 import json
 import os
-import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browser_pages import browser, needs_chromium, open_page  # noqa: F401
 from programs import run
 
 STEMS = ["drums", "bass", "other", "vocals"]
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (tools/setup.sh --tests installs it)")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +36,12 @@ def report(tmp_path_factory):
     return str(file)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(params=["light", "dark"])
 def page(request, browser, report):
-    context = browser.new_context(offline=True, color_scheme=request.param, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    problems = []
-    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda fetch: None if fetch.url.startswith(("file:", "data:", "blob:")) else problems.append(fetch.url))
-    page.goto("file://" + report)
+    page = open_page(browser, report, request.param)
     yield page
-    assert problems == []
-    context.close()
+    assert page.problems == []
+    page.context.close()
 
 
 def test_opens_and_draws_every_chart(page):

@@ -1,5 +1,6 @@
 // stemsmith baseline: stems by classical methods, to compare models with.
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,10 +88,11 @@ void CheckFitting(const CLI::App& app, const BaselineRow& row, const Arguments& 
   if (!arguments.inputs.empty() || !arguments.model.empty())
     throw Error::Usage("--fit makes a forest and separates no songs", "--fit",
                        "stemsmith baseline forest --fit CACHE.h5 --out FILE");
-  for (const char* option :
-       {"--stems", "--mix", "--two-stems", "--preset", "--mixture-consistent", "--clip", "--format",
-        "--bits", "--bitrate", "--audio-stream", "--on-damage", "--skip-existing", "--dry-run"})
-    if (app.count(option) > 0) throw Error::Usage("--fit writes no stems", option, "leave it out");
+  const std::set<std::string> of_fitting = {"NAME",  "--fit",  "--out",  "--config",
+                                            "--set", "--json", "--quiet"};
+  for (const CLI::Option* option : app.get_options())
+    if (option->count() > 0 && !of_fitting.contains(option->get_name()))
+      throw Error::Usage("--fit writes no stems", option->get_name(), "leave it out");
   if (app.count("--out") == 0)
     throw Error::Usage("--fit needs the file that the forest goes to", "--fit", "give --out FILE");
 }

@@ -80,9 +80,8 @@ std::string PackageName(const std::filesystem::path& source,
   return name;
 }
 
-void WritePackages(const ExportArguments& arguments, const std::vector<std::string>& formats) {
-  const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
+void WritePackages(const ExportArguments& arguments, const Checkpoint& checkpoint,
+                   const std::filesystem::path& path, const std::vector<std::string>& formats) {
   const std::string name =
       arguments.name.empty() ? PackageName(arguments.source, path) : arguments.name;
   for (const std::string& format : formats) {
@@ -108,19 +107,18 @@ void Run(const ExportArguments& arguments) {
   std::vector<std::string> packages;
   for (const char* format : kPackageFormats)
     if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
-  if (!packages.empty()) WritePackages(arguments, packages);
+  const std::filesystem::path path = ResolveCheckpoint(arguments.source);
+  const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
+  if (!packages.empty()) WritePackages(arguments, checkpoint, path, packages);
   if (!options.formats.empty() || packages.empty())
-    RunExport(arguments.source, options, {arguments.mode});
+    RunExport(checkpoint, path, options, {arguments.mode});
 }
 
 }  // namespace
 
-ExportResult RunExport(const std::filesystem::path& source, ExportOptions options,
-                       const WorkOutput& output) {
+ExportResult RunExport(const Checkpoint& checkpoint, const std::filesystem::path& path,
+                       ExportOptions options, const WorkOutput& output) {
   options.host = TerminalHost(output.mode);
-  TorchDevice(options.device);  // before any other use of LibTorch
-  const std::filesystem::path path = ResolveCheckpoint(source);
-  const Checkpoint checkpoint = LoadCheckpoint(path, options.host.warn);
   ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
   PrintResult(output.mode, Summary(result), Fields(result));
   if (!output.alone) return result;

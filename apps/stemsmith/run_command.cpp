@@ -261,7 +261,8 @@ bool WholeFlow::TrainOne(const RunModel& model) {
 
 bool WholeFlow::ExportOne(const RunModel& model) {
   const std::string step = "export " + model.name;
-  const nlohmann::json key = {HexHash(HashContent(ResolveCheckpoint(RunOf(model)))), model.formats},
+  const fs::path checkpoint = ResolveCheckpoint(RunOf(model));
+  const nlohmann::json key = {HexHash(HashContent(checkpoint)), model.formats},
                        before = state_->Of(step);
   const fs::path folder = ModelOf(model);
   const nlohmann::json files_before = before.is_object()
@@ -280,7 +281,8 @@ bool WholeFlow::ExportOne(const RunModel& model) {
   options.out = folder;
   options.formats = model.formats;
   options.device = arguments_.device;
-  const ExportResult result = RunExport(RunOf(model), options, output_);
+  const ExportResult result =
+      RunExport(LoadCheckpoint(checkpoint, host_.warn), checkpoint, options, output_);
   nlohmann::json files = nlohmann::json::object();
   for (const ExportedFile& file : result.files)
     for (const fs::path& path : {file.path, file.data_path})

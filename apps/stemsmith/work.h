@@ -9,6 +9,7 @@
 namespace stemsmith {
 
 class Config;
+struct Checkpoint;
 struct CompareChoices;
 struct CompareOptions;
 struct CompareResult;
@@ -37,9 +38,10 @@ void RequireAllSongs(const PrepareOptions& options, const PrepareResult& result)
 // Prints nothing on other ranks than the first.
 TrainResult RunTrain(const Config& config, TrainRequest request, const WorkOutput& output);
 
-// `source`: a run or a checkpoint. TorchScript and ONNX.
-ExportResult RunExport(const std::filesystem::path& source, ExportOptions options,
-                       const WorkOutput& output);
+// TorchScript and ONNX of the checkpoint that lies at `path`. TorchDevice(options.device) was
+// called before.
+ExportResult RunExport(const Checkpoint& checkpoint, const std::filesystem::path& path,
+                       ExportOptions options, const WorkOutput& output);
 
 CompareResult RunCompare(const CompareChoices& choices, CompareOptions options,
                          const WorkOutput& output);

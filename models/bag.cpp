@@ -3,8 +3,6 @@
 //
 // Every model pads the mixture as it needs. Where they have one length rule it is the bag's too;
 // else exported graphs are of the segment's length.
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/numbers.h"
 #include "models/separation_model.h"
@@ -14,25 +12,31 @@ namespace {
 
 class Bag : public SeparationModel {
  public:
-  Bag(std::vector<std::shared_ptr<SeparationModel>> models, const torch::Tensor& weights,
-      ModelSetting setting)
-      : SeparationModel(std::move(setting)), models_(std::move(models)) {
+  // shares[m][s] sum to 1 for every stem.
+  Bag(std::vector<std::shared_ptr<SeparationModel>> models,
+      std::vector<std::vector<double>> shares, ModelSetting setting)
+      : SeparationModel(std::move(setting)),
+        models_(std::move(models)),
+        shares_(std::move(shares)) {
     torch::nn::ModuleList list;
     for (const auto& model : models_) list->push_back(model);
     register_module("models", list);
-    // [M, S] → shares that sum to 1 for every stem: [M, S, 1, 1].
-    const torch::Tensor shares = weights / weights.sum(0, /*keepdim=*/true);
-    shares_ = RegisterTransientBuffer(*this, "shares", shares.unsqueeze(-1).unsqueeze(-1));
   }
 
+  // Stacked from a sum per stem of the models that have a share in it, so that whoever runs the
+  // graph for some stems can leave out the models of the others.
   torch::Tensor Separate(const torch::Tensor& mix) override {
-    torch::Tensor sum;
+    std::vector<torch::Tensor> stems(shares_.front().size());
     for (std::size_t m = 0; m < models_.size(); ++m) {
-      const torch::Tensor part =
-          models_[m]->forward(mix) * shares_.select(0, static_cast<std::int64_t>(m));
-      sum = m == 0 ? part : sum + part;
+      const torch::Tensor estimates = models_[m]->forward(mix);
+      for (std::size_t s = 0; s < stems.size(); ++s) {
+        if (shares_[m][s] == 0) continue;
+        const torch::Tensor part =
+            estimates.select(1, static_cast<std::int64_t>(s)) * shares_[m][s];
+        stems[s] = stems[s].defined() ? stems[s] + part : part;
+      }
     }
-    return sum;
+    return torch::stack(stems, 1);
   }
 
   LengthRule length_rule() const override {
@@ -63,7 +67,7 @@ class Bag : public SeparationModel {
 
  private:
   std::vector<std::shared_ptr<SeparationModel>> models_;
-  torch::Tensor shares_;  // transient
+  std::vector<std::vector<double>> shares_;
 };
 
 }  // namespace
@@ -77,32 +81,32 @@ std::shared_ptr<SeparationModel> MakeBag(const Config& config, const ModelSettin
       throw Error::Usage("a bag in a bag", part.Where("name"), "list all models in one bag");
     models.push_back(MakeModel(part, setting));
   }
-  const auto stems = static_cast<std::int64_t>(setting.stems.size());
-  torch::Tensor weights = torch::ones({static_cast<std::int64_t>(models.size()), stems});
+  const std::size_t stems = setting.stems.size();
   const std::vector<Config> rows = config.List("weights");
-  std::vector<double> totals(setting.stems.size());  // by stem
   if (!rows.empty() && rows.size() != models.size())
     throw Error::Usage("weights for " + std::to_string(rows.size()) + " models, not " +
                            std::to_string(models.size()),
                        config.Where("weights"), "give a list of weights per model");
+  std::vector<std::vector<double>> shares(models.size(), std::vector<double>(stems, 1.0));
   for (std::size_t m = 0; m < rows.size(); ++m) {
     const std::vector<Config> row = rows[m].Items();
-    if (static_cast<std::int64_t>(row.size()) != stems)
+    if (row.size() != stems)
       throw Error::Usage(
           std::to_string(row.size()) + " weights for " + std::to_string(stems) + " stems",
           rows[m].Where(), "give a weight per stem");
-    for (std::size_t s = 0; s < row.size(); ++s) {
-      const std::string text = row[s].AsString();
-      const auto weight =
-          RequireNumber<double>(text, {0, 1e6}, "a weight of the bag", rows[m].Where());
-      totals[s] += weight;
-      weights.index_put_({static_cast<std::int64_t>(m), static_cast<std::int64_t>(s)}, weight);
-    }
+    for (std::size_t s = 0; s < stems; ++s)
+      shares[m][s] = RequireNumber<double>(row[s].AsString(), {0, 1e6}, "a weight of the bag",
+                                           rows[m].Where());
   }
-  if (!rows.empty() && *std::min_element(totals.begin(), totals.end()) <= 0)
-    throw Error::Usage("a stem has no model: all its weights are 0", config.Where("weights"),
-                       "give it a weight above 0 in one model");
-  return std::make_shared<Bag>(std::move(models), weights, setting);
+  for (std::size_t s = 0; s < stems; ++s) {
+    double total = 0;
+    for (const auto& row : shares) total += row[s];
+    if (total <= 0)
+      throw Error::Usage("a stem has no model: all its weights are 0", config.Where("weights"),
+                         "give it a weight above 0 in one model");
+    for (auto& row : shares) row[s] /= total;
+  }
+  return std::make_shared<Bag>(std::move(models), std::move(shares), setting);
 }
 
 }  // namespace stemsmith

@@ -20,6 +20,7 @@ class SharedRuntime : public Runtime {
  public:
   explicit SharedRuntime(std::unique_ptr<Runtime> inner) : inner_(std::move(inner)) {}
   const Manifest& manifest() const override { return inner_->manifest(); }
+  const std::vector<std::string>& stems() const override { return inner_->stems(); }
   std::string description() const override { return inner_->description(); }
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::lock_guard lock(mutex_);

@@ -87,12 +87,13 @@ class SegmentNormalization : public Runtime {
     manifest_.song_normalization = SongNormalization::kNone;
   }
   const Manifest& manifest() const override { return manifest_; }
+  const std::vector<std::string>& stems() const override { return inner_.stems(); }
   std::string description() const override { return inner_.description(); }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     if (!normalizes_) return inner_.Run(mix, batch, frames, estimates);
     const auto in = static_cast<std::size_t>(manifest_.channels * frames);
-    const std::size_t out = in * manifest_.stems.size();
+    const std::size_t out = in * stems().size();
     for (std::int64_t b = 0; b < batch; ++b, mix += in, estimates += out) {
       const auto [mean, deviation] = Measure(mix, static_cast<std::size_t>(frames));
       normalized_.resize(in);

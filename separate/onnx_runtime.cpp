@@ -15,6 +15,8 @@
 #include "core/threads.h"
 #include "separate/manifest.h"
 #include "separate/onnx_error.h"
+#include "separate/onnx_file.h"
+#include "separate/wanted_stems.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -100,14 +102,15 @@ class OnnxRuntime : public Runtime {
     // ONNX Runtime opens external data, too.
     CheckIsFile(path.string() + ".data");
     CheckIsFile(path.parent_path() / "model.onnx.data");
+    const std::string model = OfWantedStems(options);
     try {
-      Open(options);
+      Open(options, model);
     } catch (const Ort::Exception& error) {
       if (device_.kind == Device::Kind::kCpu || options.device.kind == Device::Kind::kCuda)
         throw LoadError(error, path);
       device_ = "cpu";  // the provider is there but does not start (another CUDA version, say)
       try {
-        Open(options);
+        Open(options, model);
       } catch (const Ort::Exception& cpu_error) {
         throw LoadError(cpu_error, path);
       }
@@ -118,15 +121,18 @@ class OnnxRuntime : public Runtime {
   }
 
   const Manifest& manifest() const override { return manifest_; }
+  const std::vector<std::string>& stems() const override {
+    return stems_.empty() ? manifest_.stems : stems_;
+  }
 
   std::string description() const override {
     return "ONNX Runtime " + Ort::GetVersionString() + ", " + device_.Name();
   }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
-    const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
+    const std::int64_t count = static_cast<std::int64_t>(stems().size());
     const std::array<std::int64_t, 3> in_shape = {batch, manifest_.channels, frames};
-    const std::array<std::int64_t, 4> out_shape = {batch, stems, manifest_.channels, frames};
+    const std::array<std::int64_t, 4> out_shape = {batch, count, manifest_.channels, frames};
     const std::size_t in_count = static_cast<std::size_t>(batch * manifest_.channels * frames);
     const char* in_name = input_name_.c_str();
     const char* out_name = output_name_.c_str();
@@ -139,7 +145,7 @@ class OnnxRuntime : public Runtime {
       const Ort::Value in = Ort::Value::CreateTensor<float>(
           memory, const_cast<float*>(mix), in_count, in_shape.data(), in_shape.size());
       Ort::Value out = Ort::Value::CreateTensor<float>(memory, estimates,
-                                                       in_count * static_cast<std::size_t>(stems),
+                                                       in_count * static_cast<std::size_t>(count),
                                                        out_shape.data(), out_shape.size());
       session_.Run(Ort::RunOptions{nullptr}, &in_name, &in, 1, &out_name, &out, 1);
     } catch (const Ort::Exception& error) {
@@ -148,10 +154,31 @@ class OnnxRuntime : public Runtime {
   }
 
  private:
-  void Open(const RuntimeOptions& options) {
+  // The bytes of a smaller model that gives the wanted stems; empty where there is none.
+  std::string OfWantedStems(const RuntimeOptions& options) {
+    if (!options.wanted) return "";
+    const std::optional<std::string> manifest = OnnxMetadata(path_, kManifestMetadataKey);
+    if (!manifest) return "";  // the session says what is wrong
+    const Manifest all = Manifest::FromJson(*manifest, path_.string());
+    const std::vector<std::size_t> wanted = WantedStems(options, all.stems);
+    if (wanted.size() == all.stems.size()) return "";
+    std::string model = OnnxOfStems(path_, wanted, all.stems.size());
+    if (!model.empty())
+      for (const std::size_t stem : wanted) stems_.push_back(all.stems[stem]);
+    return model;
+  }
+
+  void Open(const RuntimeOptions& options, const std::string& model) {
     // The session sets the calling thread to this, too, and leaves it so: it is put back.
     const FlushDenormals flush;
-    session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, device_));
+    Ort::SessionOptions session = SessionOptionsFor(options, device_);
+    if (model.empty()) {
+      session_ = Ort::Session(Environment(), path_.c_str(), session);
+      return;
+    }
+    session.AddConfigEntry("session.model_external_initializers_file_folder_path",
+                           fs::absolute(path_).parent_path().c_str());
+    session_ = Ort::Session(Environment(), model.data(), model.size(), session);
   }
 
   void ReadManifest() {
@@ -216,7 +243,7 @@ class OnnxRuntime : public Runtime {
     CheckDimension(in_shape[1], manifest_.channels, "channels", path_);
     // A shape that inference could not find out has rank 0 here; Run() then checks it.
     if (out_shape.size() != 4) return;
-    CheckDimension(out_shape[1], static_cast<std::int64_t>(manifest_.stems.size()), "stems", path_);
+    CheckDimension(out_shape[1], static_cast<std::int64_t>(stems().size()), "stems", path_);
     CheckDimension(out_shape[2], manifest_.channels, "channels", path_);
   }
 
@@ -224,6 +251,7 @@ class OnnxRuntime : public Runtime {
   Device device_;  // never kAuto
   Ort::Session session_{nullptr};
   Manifest manifest_;
+  std::vector<std::string> stems_;  // where they are not all
   std::string input_name_, output_name_;
 };
 

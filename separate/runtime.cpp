@@ -7,4 +7,6 @@ namespace stemsmith {
 
 const ModelInfo& Runtime::info() const { return manifest(); }
 
+const std::vector<std::string>& Runtime::stems() const { return manifest().stems; }
+
 }  // namespace stemsmith

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/device.h"
 #include "core/visibility.h"
@@ -19,6 +20,9 @@ struct Manifest;  // separate/manifest.h
 struct RuntimeOptions {
   Device device;
   int threads = 0;  // compute threads; 0: one per core
+  // Which of the model's stems will be used, asked once they are known; no function: all. Of a
+  // model that has networks of their own for stems, the others are not computed.
+  std::function<std::vector<std::string>(const std::vector<std::string>& stems)> wanted;
   // Hears what is to be known of the file; empty: nobody.
   std::function<void(const std::string& text)> warn;
 };
@@ -38,9 +42,12 @@ class STEMSMITH_PUBLIC Runtime {
   const ModelInfo& info() const;  // what users of the model want to know of its manifest
   virtual const Manifest& manifest() const = 0;
   virtual std::string description() const = 0;  // "ONNX Runtime 1.31.1, cpu"
+  // The stems that Run gives, in their order: all of the model's, or, where that saves work, those
+  // that RuntimeOptions::wanted asked for.
+  virtual const std::vector<std::string>& stems() const;
   // How many segments it is best given at once, as far as memory allows: as many as keep it busy.
   virtual int segments_at_once() const { return 1; }
-  // mix planar [B, C, T] → estimates planar [B, S, C, T]; T must fit the manifest's length rule.
+  // mix planar [B, C, T] → estimates planar [B, S, C, T], S of stems(); T must fit the manifest's length rule.
   virtual void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) = 0;
 
   // Chosen by the file's content, not its name; for a folder see ResolveModel. Throws Error: no

@@ -162,7 +162,7 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
   if (!(options_.stream.overlap < 1)) {
     throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
   }
-  if (!options_.mixture_consistent) options_.stream.stems = StemsIn(mixes_);
+  options_.stream.stems = StemsNeeded(options_, runtime.info().stems);
   const int rate_hz = runtime.info().sample_rate_hz;
   PassesOf(options_.passes, rate_hz, 2);  // so that faults are known before a song
   open_ = [&runtime, rate_hz, options = options_](std::unique_ptr<AudioReader> input,
@@ -195,6 +195,12 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
   }
   CheckEncodeOptions(options_.encoding);
   CheckClipping();
+}
+
+std::vector<std::string> Separator::StemsNeeded(const SeparatorOptions& options,
+                                                const std::vector<std::string>& all_stems) {
+  const std::vector<StemMix> files = FilesOf(options.files, all_stems);
+  return options.mixture_consistent ? all_stems : StemsIn(files);
 }
 
 void Separator::CheckClipping() {

@@ -73,6 +73,10 @@ class STEMSMITH_PUBLIC Separator {
   // count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);
 
+  // The stems of a model with these that songs need: for RuntimeOptions::wanted. Throws as FilesOf.
+  static std::vector<std::string> StemsNeeded(const SeparatorOptions& options,
+                                              const std::vector<std::string>& all_stems);
+
   const std::vector<std::string>& names() const { return names_; }  // of a song's files
 
   // The files of a song whose stems belong into `folder`, in the order of names(): NAME.ENDING

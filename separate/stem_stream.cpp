@@ -136,8 +136,8 @@ struct StemStream::Impl {
         info(reader->info()),
         input_name(options.input_name),
         refuse_not_finite(options.refuse_not_finite) {
-    stems = options.stems.empty() ? manifest.stems : options.stems;
-    for (const std::string& stem : stems) stem_indices.push_back(FindStem(manifest.stems, stem));
+    stems = options.stems.empty() ? runtime.stems() : options.stems;
+    for (const std::string& stem : stems) stem_indices.push_back(FindStem(runtime.stems(), stem));
     const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
     if (!(overlap < 1)) {
       throw Error::Usage("an overlap of " + std::to_string(overlap), Option("overlap"),
@@ -265,7 +265,7 @@ struct StemStream::Impl {
     const int count = in.channels() / info.channels;
     const std::size_t size = static_cast<std::size_t>(manifest.channels) * frames;
     group_mix.resize(static_cast<std::size_t>(count) * size);
-    group_estimates.resize(group_mix.size() * manifest.stems.size());
+    group_estimates.resize(group_mix.size() * runtime.stems().size());
     for (const ChannelGroup& group : groups) {
       for (int k = 0; k < count; ++k) {
         Spread(in, k * info.channels, group, group_mix.data() + static_cast<std::size_t>(k) * size);
@@ -274,7 +274,7 @@ struct StemStream::Impl {
                   group_estimates.data());
       for (int k = 0; k < count; ++k) {
         for (std::size_t s = 0; s < stem_indices.size(); ++s) {
-          const std::size_t stem = static_cast<std::size_t>(k) * manifest.stems.size();
+          const std::size_t stem = static_cast<std::size_t>(k) * runtime.stems().size();
           const int to = k * static_cast<int>(stem_indices.size()) + static_cast<int>(s);
           Collect(group_estimates.data() + (stem + stem_indices[s]) * size, group,
                   to * info.channels, out);

@@ -25,8 +25,8 @@
 namespace stemsmith {
 
 struct StemStreamOptions {
-  // Which stems to give, in this order; empty: all of the model's. Fewer stems take less memory and
-  // resampling, but the model computes all of them anyway.
+  // Which stems to give, in this order; empty: all that the runtime gives. Fewer stems take less
+  // memory and resampling; whether the model computes less, RuntimeOptions::wanted says.
   std::vector<std::string> stems;
   // Share of a segment that neighbours have in common, in [0, 1); negative: what the model's
   // manifest advises. More is smoother at the joints and slower: the time grows as 1 / (1 -

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/codegen/fuser/interface.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/graph_rewrite_helper.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
@@ -22,6 +23,7 @@
 #include "separate/held_settings.h"
 #include "separate/manifest.h"
 #include "separate/torch_device.h"
+#include "separate/wanted_stems.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -117,9 +119,15 @@ class TorchScriptRuntime : public Runtime {
     } catch (const std::exception&) {
       // Not every graph can be frozen; it runs as it is.
     }
+    const std::vector<std::size_t> wanted = WantedStems(options, manifest_.stems);
+    if (wanted.size() < manifest_.stems.size() && KeepStems(wanted))
+      for (const std::size_t stem : wanted) stems_.push_back(manifest_.stems[stem]);
   }
 
   const Manifest& manifest() const override { return manifest_; }
+  const std::vector<std::string>& stems() const override {
+    return stems_.empty() ? manifest_.stems : stems_;
+  }
 
   std::string description() const override {
     return std::string("LibTorch ") + TORCH_VERSION + ", " + device_.str();
@@ -128,7 +136,7 @@ class TorchScriptRuntime : public Runtime {
   int segments_at_once() const override { return device_.is_cuda() ? kSegmentsOnGpu : 1; }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
-    const std::int64_t stems = static_cast<std::int64_t>(manifest_.stems.size());
+    const std::int64_t count = static_cast<std::int64_t>(stems().size());
     const std::int64_t channels = manifest_.channels;
     const LibTorchSettings settings(threads_);
     const c10::InferenceMode inference;
@@ -142,7 +150,7 @@ class TorchScriptRuntime : public Runtime {
       const torch::jit::IValue result = module_.forward({in});
       if (!result.isTensor()) throw std::runtime_error("it does not return a tensor");
       const torch::Tensor out = result.toTensor();
-      const std::vector<std::int64_t> shape = {batch, stems, channels, frames};
+      const std::vector<std::int64_t> shape = {batch, count, channels, frames};
       if (out.sizes() != at::IntArrayRef(shape)) {
         throw std::runtime_error("it returns " + torch::str(out.sizes()) + " instead of " +
                                  torch::str(at::IntArrayRef(shape)));
@@ -155,6 +163,23 @@ class TorchScriptRuntime : public Runtime {
   }
 
  private:
+  // Leaves these stems where the graph ends with stacking one tensor per stem; else false.
+  bool KeepStems(const std::vector<std::size_t>& wanted) {
+    const std::shared_ptr<torch::jit::Graph> graph = module_.get_method("forward").graph();
+    if (graph->outputs().size() != 1) return false;
+    torch::jit::Node* const join = graph->outputs()[0]->node();
+    if (join->kind() != at::aten::stack ||
+        join->inputs()[0]->node()->kind() != torch::jit::prim::ListConstruct ||
+        join->inputs()[0]->node()->inputs().size() != manifest_.stems.size() ||
+        torch::jit::toIValue(join->inputs()[1]) != c10::IValue(1))
+      return false;
+    torch::jit::Node* const list = join->inputs()[0]->node();
+    for (std::size_t s = list->inputs().size(); s-- > 0;)
+      if (std::find(wanted.begin(), wanted.end(), s) == wanted.end()) list->removeInput(s);
+    torch::jit::EliminateDeadCode(graph);
+    return true;
+  }
+
   // Records may be compressed, as LibTorch does with code; a small file could stand for any amount
   // of zeros.
   void CheckSizes(caffe2::serialize::PyTorchStreamReader& archive) const {
@@ -201,6 +226,7 @@ class TorchScriptRuntime : public Runtime {
   const torch::Device device_;
   torch::jit::Module module_;
   Manifest manifest_;
+  std::vector<std::string> stems_;  // where they are not all
 };
 
 }  // namespace

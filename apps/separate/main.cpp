@@ -116,7 +116,11 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.songs.output);
   const fs::path model = ModelOf(choice, arguments);
-  std::unique_ptr<Runtime> runtime = Runtime::Open(model, arguments.runtime);
+  RuntimeOptions running = arguments.runtime;
+  running.wanted = [&options](const std::vector<std::string>& stems) {
+    return Separator::StemsNeeded(options, stems);
+  };
+  std::unique_ptr<Runtime> runtime = Runtime::Open(model, running);
   Separator separator(*runtime, options);
   return SeparateSongs(separator, list, {model}, runtime->description(), arguments.songs);
 }

@@ -5,10 +5,13 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "models/manifest_for.h"
 #include "separate/manifest.h"
+#include "separate/onnx_file.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"
@@ -67,6 +70,47 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
               1e-5 * expected.abs().max().item<double>())
         << file.path;
   }
+}
+
+// Of the bag, whose graph ends with one part per stem.
+TEST(Export, BothFilesGiveWantedStemsAsAmongAll) {
+  TemporaryFolder folder;
+  Checkpoint checkpoint = TinyCheckpoint("unet");
+  const std::vector<std::string>& stems = checkpoint.setting.stems;
+  std::string models, weights;
+  for (std::size_t s = 0; s < stems.size(); ++s) {
+    models += "{name: wave_unet, channels: 4, depth: 3}, ";
+    weights += "[";
+    for (std::size_t k = 0; k < stems.size(); ++k) weights += s == k ? "2, " : "0, ";
+    weights += "], ";
+  }
+  const Config config =
+      Config::Parse("{name: bag, models: [" + models + "], weights: [" + weights + "]}", "bag");
+  const auto model = MakeModel(config, checkpoint.setting);
+  checkpoint.model_config = config.Dump();
+  checkpoint.weights = model->StateDict();
+  const ExportResult result = ExportCheckpoint(checkpoint, "tiny", Quiet(folder));
+
+  const std::vector<std::string> wanted = {stems.back()};
+  const std::int64_t frames = result.manifest.segment_frames;
+  const torch::Tensor mix = torch::randn({1, 2, frames});
+  const auto last_of = [&](const std::unique_ptr<Runtime>& runtime) {
+    const auto count = static_cast<std::int64_t>(runtime->stems().size());
+    torch::Tensor out = torch::empty({1, count, 2, frames});
+    runtime->Run(mix.const_data_ptr<float>(), 1, frames, out.mutable_data_ptr<float>());
+    return out.select(1, count - 1).contiguous();
+  };
+  for (const ExportedFile& file : result.files) {
+    const auto all = Runtime::Open(file.path, {.device = "cpu"});
+    const auto some =
+        Runtime::Open(file.path, {.device = "cpu", .wanted = [&](const auto&) { return wanted; }});
+    EXPECT_EQ(some->stems(), wanted) << file.path;
+    EXPECT_EQ(some->info().stems, stems);
+    EXPECT_TRUE(torch::equal(last_of(some), last_of(all))) << file.path;
+  }
+  // One model of all is left.
+  EXPECT_LT(OnnxOfStems(result.files[1].path, {1}, stems.size()).size(),
+            2 * result.files[1].bytes / (stems.size() + 1));
 }
 
 // A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the

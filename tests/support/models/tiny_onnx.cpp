@@ -129,6 +129,31 @@ void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
   Write(path, model);
 }
 
+void WriteJoinedOnnx(const std::filesystem::path& path, const Manifest& manifest,
+                     const std::vector<float>& gains) {
+  onnx::ModelProto model = GainModel(manifest.channels, gains, 0);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  graph.clear_node();
+  graph.clear_initializer();
+  AddAxis(graph, "axis", 1);
+  std::vector<std::string> parts;
+  for (std::size_t s = 0; s < gains.size(); ++s) {
+    const std::string number = std::to_string(s);
+    AddFloats(graph, "gain" + number, {1}, {gains[s]});
+    AddNode(graph, "Mul", {"mix", "gain" + number}, "scaled" + number);
+    AddNode(graph, "Unsqueeze", {"scaled" + number, "axis"}, "part" + number);
+    parts.push_back("part" + number);
+  }
+  AddNode(graph, "Concat", parts, "joined");
+  onnx::AttributeProto& axis = *graph.mutable_node(graph.node_size() - 1)->add_attribute();
+  axis.set_name("axis");
+  axis.set_type(onnx::AttributeProto::INT);
+  axis.set_i(1);
+  AddNode(graph, "Identity", {"joined"}, "estimates");
+  AddManifest(model, manifest);
+  Write(path, model);
+}
+
 void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault) {
   const Manifest manifest = TinyManifest();
   onnx::ModelProto model = GainModel(manifest.channels, {1.0f, 0.5f}, 0);

@@ -19,6 +19,11 @@ Manifest IdentityManifest(int sample_rate_hz);
 void WriteGainOnnx(const std::filesystem::path& path, const Manifest& manifest,
                    const std::vector<float>& gains, float offset = 0);
 
+// The same, made of one part per stem with a weight of its own, `gain0`, `gain1`, …, joined at the
+// end as the exporter joins them.
+void WriteJoinedOnnx(const std::filesystem::path& path, const Manifest& manifest,
+                     const std::vector<float>& gains);
+
 // The same model with something wrong in it.
 enum class OnnxFault {
   kMissingWeights,   // they lie in weights.bin, which is not there

@@ -1,5 +1,6 @@
-"""What bench/separate.sh runs and measures: `separate` and Python's `demucs` on the same song with the same weights."""
+"""What bench/separate.sh runs and measures: `separate` and Python's `demucs` on the same songs with the same weights."""
 import argparse
+import math
 import os
 import pathlib
 import statistics
@@ -12,22 +13,50 @@ from fractions import Fraction
 import numpy as np
 import soundfile
 import torch
+from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
+from torch.utils.flop_counter import FlopCounterMode
 
 STEMS = ["drums", "bass", "other", "vocals"]
 THREADS, RATE = 2, 44100
+# As published: the sizes of htdemucs and of hdemucs_mmi.
+MODELS = {
+    "htdemucs": lambda: HTDemucs(STEMS, bottom_channels=512, dconv_mode=3, t_dropout=0.02, segment=Fraction(39, 5)),
+    "hdemucs": lambda: HDemucs(STEMS, channels=48, hybrid_old=False, segment=44),
+}
+# Beside the default: arguments of `separate`, and the feature of the processor that they need.
+ENGINES = {
+    "onnxruntime": (["--engine", "onnxruntime"], None),
+    "openvino": (["--engine", "openvino"], None),
+    "openvino bfloat16": (["--engine", "openvino", "--precision", "bfloat16"], ("avx512_bf16", "amx_bf16")),
+}
 
 
-def write_package(path):
+def processor():
+    with open("/proc/cpuinfo") as file:
+        lines = dict(line.split(":", 1) for line in file if ":" in line)
+    lines = {key.strip(): value.strip() for key, value in lines.items()}
+    return lines.get("model name", "?"), set(lines.get("flags", "").split())
+
+
+def write_package(name, path):
+    """Random weights whose residual branches count: fresh ones would add next to nothing."""
     torch.manual_seed(3)
-    model = HTDemucs(STEMS, bottom_channels=512, dconv_mode=3, t_dropout=0.02, segment=Fraction(39, 5))
+    model = MODELS[name]()
     with torch.no_grad():
-        for parameter in model.parameters():  # fresh residual branches would add next to nothing
+        for parameter in model.parameters():
             parameter += 0.01 * torch.randn_like(parameter)
     arguments, options = model._init_args_kwargs
-    torch.save({"klass": HTDemucs, "args": arguments, "kwargs": options, "state": model.state_dict(),
+    torch.save({"klass": type(model), "args": arguments, "kwargs": options, "state": model.state_dict(),
                 "training_args": {}}, path)
-    return sum(parameter.numel() for parameter in model.parameters())
+    return model.eval()
+
+
+def gflop_per_segment(model):
+    """As torch counts them: products and convolutions, no Fourier transforms."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 2, int(model.segment * RATE)))
+    return counter.get_total_flops() / 1e9
 
 
 def write_song(path, seconds):
@@ -36,6 +65,21 @@ def write_song(path, seconds):
     tones = sum(np.sin(2 * np.pi * f * time_s + p) for f, p in [(110, 0), (331, 1), (2770, 2)])
     audio = 0.1 * np.stack([tones * np.sin(3 * time_s), tones]) + 0.05 * rng.standard_normal((2, len(time_s)))
     soundfile.write(path, audio.T.astype(np.float32), RATE, subtype="FLOAT")
+
+
+def sgemm_gflops():
+    """What this machine's threads reach in one product of large float32 matrices, through LibTorch."""
+    torch.set_num_threads(THREADS)
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    torch.mm(a, b)
+    best = min(timed(lambda: torch.mm(a, b)) for _ in range(5))
+    return 2 * 2048**3 / best / 1e9
+
+
+def timed(work):
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
 
 
 def measured(command):
@@ -50,47 +94,98 @@ def measured(command):
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def largest_difference(ours, peer):
+def signal_to_difference_db(ours, peer):
+    """Of all stems together, the peer's being the signal; and the largest difference as a share of the peak."""
     pairs = [(soundfile.read(ours / f"{stem}.wav")[0], soundfile.read(peer / f"{stem}.wav")[0]) for stem in STEMS]
-    return max(np.abs(a - b).max() for a, b in pairs) / max(np.abs(b).max() for _, b in pairs)
+    signal = sum(np.square(b).sum() for _, b in pairs)
+    noise = sum(np.square(a - b).sum() for a, b in pairs)
+    peak = max(np.abs(b).max() for _, b in pairs)
+    return 10 * np.log10(signal / noise), max(np.abs(a - b).max() for a, b in pairs) / peak
+
+
+class Bench:
+    def __init__(self, programs, folder, model, turns):
+        self.folder, self.turns, self.bin = folder, turns, programs
+        self.repo = folder / f"{model}_repo"
+        self.repo.mkdir()
+        network = write_package(model, self.repo / "sig.th")
+        self.parameters = sum(parameter.numel() for parameter in network.parameters())
+        self.gflop, self.segment_s = gflop_per_segment(network), float(network.segment)
+        for command in (["import", self.repo / "sig.th", "--out", folder / f"{model}_imported"],
+                        ["export", folder / f"{model}_imported/sig.safetensors", "--out", folder / model, "--format",
+                         "onnx"]):
+            subprocess.run([programs / "stemsmith", *command, "--quiet"], check=True)
+        self.model = folder / model / "model.onnx"
+
+    def ours(self, name, songs):
+        return [self.bin / "separate", self.model, *songs, "-o", self.folder / "ours" / name, "--bits", "32f", "--threads",
+                str(THREADS), "--quiet", *ENGINES[name][0]]
+
+    def peer(self, songs):
+        return [sys.executable, "-m", "demucs", "--repo", self.repo, "-n", "sig", "--shifts", "0", "--float32",
+                "--clip-mode", "none", "-d", "cpu", "-o", self.folder / "peer", *songs]
+
+    def compare(self, what, songs, engines):
+        """In turns: each gives a ratio, so that what slows the machine down for a while slows both."""
+        commands = {"demucs": self.peer(songs), **{name: self.ours(name, songs) for name in engines}}
+        for name in engines:  # what is kept from run to run is there, as it is for the second song of a user
+            measured(commands[name])
+        turns = []
+        for turn in range(self.turns):
+            order = list(commands) if turn % 2 == 0 else list(reversed(commands))
+            figures = {name: measured(commands[name]) for name in order}
+            turns.append(figures)
+        print(f"\n{what}")
+        print(f"{'':20s} wall (s)  CPU (s)  memory (MiB)   demucs / this: wall (least to most)    CPU  memory"
+              "   SNR (dB)  largest")
+        for name in commands:
+            wall, cpu, memory = (statistics.median(turn[name][i] for turn in turns) for i in range(3))
+            line = f"{name:20s} {wall:8.2f} {cpu:8.2f} {memory:13.0f}"
+            if name != "demucs":
+                ratios = [[turn["demucs"][i] / turn[name][i] for turn in turns] for i in range(3)]
+                snr, largest = signal_to_difference_db(self.folder / "ours" / name / songs[0].stem,
+                                                       self.folder / "peer" / "sig" / songs[0].stem)
+                line += (f"   {statistics.median(ratios[0]):10.2f}   ({min(ratios[0]):5.2f} to {max(ratios[0]):5.2f})"
+                         f"          {statistics.median(ratios[1]):6.2f}  {statistics.median(ratios[2]):6.2f}"
+                         f"   {snr:8.1f}  {largest:.1e}")
+            print(line, flush=True)
+        return {name: statistics.median(turn[name][0] for turn in turns) for name in commands}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bin", type=pathlib.Path, help="the folder of our programs")
-    parser.add_argument("--seconds", type=float, default=60, help="of the song (60)")
-    parser.add_argument("--turns", type=int, default=3, help="of each of the two (3)")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[60, 240], help="of the songs (60 240)")
+    parser.add_argument("--turns", type=int, default=3, help="of each program (3)")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS), help="(all)")
+    parser.add_argument("--files", type=int, default=100, help="of one second, in one call (100)")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        (folder / "repo").mkdir()
-        parameters = write_package(folder / "repo/sig.th")
-        write_song(folder / "song.wav", arguments.seconds)
-        for command in (["import", folder / "repo/sig.th", "--out", folder / "imported"],
-                        ["export", folder / "imported/sig.safetensors", "--out", folder, "--format", "onnx"]):
-            subprocess.run([arguments.bin / "stemsmith", *command, "--quiet"], check=True)
-        ours = [arguments.bin / "separate", folder / "model.onnx", folder / "song.wav", "-o", folder / "ours", "--bits",
-                "32f", "--threads", str(THREADS), "--quiet"]
-        peer = [sys.executable, "-m", "demucs", "--repo", folder / "repo", "-n", "sig", "--shifts", "0", "--float32",
-                "--clip-mode", "none", "-d", "cpu", "-o", folder / "peer", folder / "song.wav"]
-        turns = []
-        for turn in range(arguments.turns):
-            if turn % 2:
-                second = measured(peer)
-                turns.append((measured(ours), second))
-            else:
-                turns.append((measured(ours), measured(peer)))
-        difference = largest_difference(folder / "ours/song", folder / "peer/sig/song")
-    print(f"HTDemucs, {parameters / 1e6:.1f} million parameters, a song of {arguments.seconds:g} s, {THREADS} threads, "
-          f"{arguments.turns} turns, medians")
-    print("                     wall (s)   CPU (s)   peak memory (MiB)")
-    for index, what in enumerate(("separate, ONNX", "Python's demucs")):
-        wall, cpu, memory = (statistics.median(turn[index][i] for turn in turns) for i in range(3))
-        print(f"{what:18s} {wall:10.1f} {cpu:9.1f} {memory:15.0f}")
-    ratios = [[them[i] / us[i] for us, them in turns] for i in range(3)]
-    print(f"{'Python / ours':18s} " + " ".join(f"{statistics.median(values):9.2f}" for values in ratios) +
-          f"   (wall {min(ratios[0]):.2f} … {max(ratios[0]):.2f})")
-    print(f"largest difference of the stems: {difference:.1e} of the peak")
+    name, features = processor()
+    engines = [engine for engine, (_, needs) in ENGINES.items() if needs is None or features & set(needs)]
+    gemm = sgemm_gflops()
+    print(f"{name}, {THREADS} threads, {arguments.turns} turns, medians; sgemm: {gemm:.0f} GFLOP/s; not here: "
+          f"{', '.join(set(ENGINES) - set(engines)) or 'nothing'}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        for model in arguments.models:
+            bench = Bench(arguments.bin, folder, model, arguments.turns)
+            title = f"{model}, {bench.parameters / 1e6:.1f} million parameters"
+            for seconds in arguments.seconds:
+                song = folder / f"song{seconds:g}.wav"
+                write_song(song, seconds)
+                walls = bench.compare(f"{title}: a song of {seconds:g} s", [song], engines)
+                gflop = bench.gflop * math.ceil(seconds / (0.75 * bench.segment_s))
+                print("share of sgemm: " + ", ".join(
+                    f"{engine} {100 * gflop / wall / gemm:.0f} %" for engine, wall in walls.items()))
+            if model == arguments.models[0]:
+                write_song(folder / "second.wav", 1)
+                bench.compare(f"{title}: one second, from start to finish", [folder / "second.wav"], engines)
+                many = [folder / "many" / f"s{index:04d}.wav" for index in range(arguments.files)]
+                many[0].parent.mkdir()
+                for path in many:
+                    write_song(path, 1)
+                bench.turns = 1
+                bench.compare(f"{title}: {arguments.files} files of one second in one call", many, engines)
 
 
 if __name__ == "__main__":

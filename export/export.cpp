@@ -8,10 +8,13 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <numbers>
 #include <utility>
 
+#include "audio/decode.h"
 #include "audio/planar_reader.h"
+#include "audio/read_fully.h"
 #include "core/checksum.h"
 #include "core/current_error.h"
 #include "core/error.h"
@@ -22,6 +25,7 @@
 #include "export/lowering.h"
 #include "export/onnx/model_writer.h"
 #include "export/trace.h"
+#include "export/weight_precision.h"
 #include "models/manifest_for.h"
 #include "models/model_runtime.h"
 #include "separate/runtime.h"
@@ -34,17 +38,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Format {
-  const char* name;
-  const char* file;
-  double tolerance;
-  // Writes `file` and what belongs to it.
-  void (*write)(const Trace& trace, const Manifest& manifest, PendingFolder& files,
-                const ExportOptions& options, const std::string& where);
+// Where files are written, by their names.
+struct Files {
+  std::string model, data;  // names: model.int8.onnx, model.int8.onnx.data
+  std::function<fs::path(const std::string& name)> add;
 };
 
-constexpr char kTorchScriptFile[] = "model.ts", kOnnxFile[] = "model.onnx";
-constexpr char kOnnxDataFile[] = "model.onnx.data";
+struct Format {
+  const char* name;
+  const char* ending;
+  double tolerance;
+  // Writes `file` and what belongs to it.
+  void (*write)(const Trace& trace, const Manifest& manifest, const Files& files,
+                const ExportOptions& options, const std::string& where);
+};
 
 // Takes what LibTorch writes and remembers the first failure, of which LibTorch must not know: its
 // archive writer would throw from a destructor.
@@ -75,10 +82,10 @@ class ArchiveFile {
   int failure_ = 0;
 };
 
-void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolder& files,
+void WriteTorchScript(const Trace& trace, const Manifest& manifest, const Files& files,
                       const ExportOptions&, const std::string& where) {
   const torch::jit::ExtraFilesMap extra = {{kManifestExtraFile, manifest.ToJson().dump()}};
-  const fs::path path = files.Add(kTorchScriptFile);
+  const fs::path path = files.add(files.model);
   ArchiveFile file(path);
   try {
     torch::jit::ExportModule(
@@ -92,19 +99,23 @@ void WriteTorchScript(const Trace& trace, const Manifest& manifest, PendingFolde
   AppendChecksumToArchive(path, kTorchScriptChecksum);
 }
 
-void WriteOnnx(const Trace& trace, const Manifest& manifest, PendingFolder& files,
+void WriteOnnx(const Trace& trace, const Manifest& manifest, const Files& files,
                const ExportOptions& options, const std::string& where) {
   OnnxGraph graph = LowerToOnnx(trace, where);
+  const WeightPrecision& precision = FindWeightPrecision(options.precision);
+  if (precision.apply != nullptr && precision.apply(graph) == 0)
+    throw Error::Usage("the model has no weights that become smaller as " + options.precision,
+                       where, "leave out " + Option("precision") + ", or take another");
   Manifest own = manifest;
   if (ConstantBytes(graph) > std::min(options.onnx_inline_bytes, kLargestInlineBytes)) {
     // Added first, so that it is there when the model gets its name.
-    const OnnxDataFile data = WriteExternalData(graph, files.Add(kOnnxDataFile));
+    const OnnxDataFile data = WriteExternalData(graph, files.add(files.data));
     own.external_data = {
-        {"file", kOnnxDataFile}, {"bytes", data.bytes}, {"id", data.id}, {"xxh3", data.xxh3}};
+        {"file", files.data}, {"bytes", data.bytes}, {"id", data.id}, {"xxh3", data.xxh3}};
   }
   WriteOnnxModel(std::move(graph),
                  {STEMSMITH_VERSION, {{kManifestMetadataKey, own.ToJson().dump()}}},
-                 files.Add(kOnnxFile), where);
+                 files.add(files.model), where);
 }
 
 // Weights of an earlier export that the new model.onnx does not need.
@@ -118,8 +129,8 @@ void RemoveFormerData(const fs::path& path) {
 }
 
 constexpr Format kFormats[] = {
-    {"torchscript", kTorchScriptFile, kTorchScriptTolerance, WriteTorchScript},
-    {"onnx", kOnnxFile, kOnnxTolerance, WriteOnnx},
+    {"torchscript", ".ts", kTorchScriptTolerance, WriteTorchScript},
+    {"onnx", ".onnx", kOnnxTolerance, WriteOnnx},
 };
 
 void StopWhenAsked(const Host& host) {
@@ -164,45 +175,78 @@ std::vector<AudioBuffer> SeparateProbe(Runtime& runtime, const Probe& probe) {
   return ReadAllStems(stream);
 }
 
-std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
-                              const ExportResult& plan, const torch::Device& device,
-                              const std::string& where) {
-  ModelRuntime runtime(model, manifest, device);
-  std::vector<Probe> probes;
-  for (const std::int64_t frames : plan.checked_frames) {
-    for (const std::int64_t batch : plan.checked_batches) {
-      Probe probe{batch, frames, ProbeMix(batch, manifest.channels, frames), {}};
-      probe.stems = SeparateProbe(runtime, probe);
-      for (const AudioBuffer& stem : probe.stems) {
-        const auto finite = [](float sample) { return std::isfinite(sample); };
-        if (std::all_of(stem.samples().begin(), stem.samples().end(), finite)) continue;
-        throw Error::Input("the model's result is not a number", where,
-                           "its weights are damaged or training diverged; use another checkpoint");
-      }
-      probes.push_back(std::move(probe));
-    }
+// Up to half a minute from the middle of a song, as the model takes it.
+AudioBuffer SongPart(const fs::path& song, const Manifest& manifest) {
+  constexpr std::int64_t kSeconds = 30;
+  const auto reader =
+      ConvertAudio(OpenAudio(song, {}), manifest.sample_rate_hz, manifest.channels);
+  const std::int64_t most = kSeconds * manifest.sample_rate_hz;
+  const std::int64_t all = std::max(reader->info().frames, reader->info().expected_frames);
+  std::vector<float> part(static_cast<std::size_t>(most * manifest.channels));
+  for (std::int64_t before = std::max<std::int64_t>(0, (all - most) / 2); before > 0;) {
+    const std::size_t count = reader->Read(
+        part.data(), static_cast<std::size_t>(std::min<std::int64_t>(before, most)));
+    if (count == 0) break;
+    before -= static_cast<std::int64_t>(count);
   }
+  const std::size_t frames = ReadFully(*reader, part.data(), static_cast<std::size_t>(most));
+  if (frames == 0)
+    throw Error::Input("holds no audio", song.string(), "give a song of some seconds");
+  AudioBuffer mix(manifest.channels, frames);
+  Deinterleave(part.data(), manifest.channels, frames, mix.samples().data());
+  return mix;
+}
+
+std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
+                              const ExportResult& plan, const ExportOptions& options,
+                              const std::string& where) {
+  ModelRuntime runtime(model, manifest, TorchDevice(options.device));
+  std::vector<Probe> probes;
+  const auto add = [&](Probe probe) {
+    probe.stems = SeparateProbe(runtime, probe);
+    for (const AudioBuffer& stem : probe.stems) {
+      const auto finite = [](float sample) { return std::isfinite(sample); };
+      if (std::all_of(stem.samples().begin(), stem.samples().end(), finite)) continue;
+      throw Error::Input("the model's result is not a number", where,
+                         "its weights are damaged or training diverged; use another checkpoint");
+    }
+    probes.push_back(std::move(probe));
+  };
+  for (const std::int64_t frames : plan.checked_frames)
+    for (const std::int64_t batch : plan.checked_batches)
+      add({batch, frames, ProbeMix(batch, manifest.channels, frames), {}});
+  if (!options.check_song.empty())
+    add({1, manifest.segment_frames, SongPart(options.check_song, manifest), {}});
   return probes;
 }
 
-double LargestError(const fs::path& path, const std::vector<Probe>& probes, const Device& device) {
+struct Deviation {
+  double largest = 0;  // of all probes, as a share of the peak
+  double snr_db = 0;   // of the last probe
+};
+
+Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
+                      const Device& device) {
   const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = device});
-  double largest = 0;
+  Deviation result;
   for (const Probe& probe : probes) {
     const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);
-    double peak = 0, error = 0;
+    double peak = 0, error = 0, signal = 0, noise = 0;
     for (std::size_t s = 0; s < stems.size(); ++s) {
       for (std::size_t i = 0; i < stems[s].samples().size(); ++i) {
         const double own = probe.stems[s].samples()[i], difference = stems[s].samples()[i] - own;
-        if (!std::isfinite(difference)) return INFINITY;
+        if (!std::isfinite(difference)) return {INFINITY, -INFINITY};
         peak = std::max(peak, std::abs(own));
         error = std::max(error, std::abs(difference));
+        signal += own * own;
+        noise += difference * difference;
       }
     }
     // Silence is compared with the input's peak, which is near 1.
-    largest = std::max(largest, error / (peak > 0 ? peak : 1.0));
+    result.largest = std::max(result.largest, error / (peak > 0 ? peak : 1.0));
+    result.snr_db = noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
   }
-  return largest;
+  return result;
 }
 
 // Lengths to trace and to check with: the segment, and where time is dynamic one about half as
@@ -214,22 +258,85 @@ std::vector<std::int64_t> Lengths(const Manifest& manifest) {
   return {manifest.segment_frames, other};
 }
 
+// The rows of the formats that are asked for, each once.
+std::vector<const Format*> FormatsOf(const ExportOptions& options) {
+  const bool is_whole = FindWeightPrecision(options.precision).apply == nullptr;
+  std::vector<std::string> names = options.formats;
+  if (names.empty() && is_whole) names.emplace_back("torchscript");
+  if (names.empty() || options.formats.empty()) names.emplace_back("onnx");
+  std::vector<const Format*> formats;
+  for (const std::string& name : names) {
+    const Format* format = &FindRow(kFormats, name, "format", Option("format"));
+    if (!is_whole && name != "onnx")
+      throw Error::Usage("only .onnx files have weights as " + options.precision,
+                         Option("precision"), "leave out " + Option("format", name));
+    if (std::find(formats.begin(), formats.end(), format) == formats.end())
+      formats.push_back(format);
+  }
+  return formats;
+}
+
+std::string NameOf(const Format& format, const ExportOptions& options) {
+  return "model" + FindWeightPrecision(options.precision).suffix + format.ending;
+}
+
+// Writes and checks one file. With smaller weights it is written twice: first to find out the SNR
+// that its manifest tells.
+ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest manifest,
+                          const std::vector<Probe>& probes, PendingFolder& pending,
+                          const ExportOptions& options, const std::string& where) {
+  const std::string name = NameOf(format, options);
+  const Files files{name, name + ".data", [&](const std::string& file) { return pending.Add(file); }};
+  ExportedFile file{format.name, options.out / name, 0, 0, format.tolerance, 0, {}, 0};
+  if (FindWeightPrecision(options.precision).apply != nullptr) {
+    manifest.precision = options.precision;
+    const fs::path folder = pending.folder() / "measured";
+    fs::create_directory(folder);
+    format.write(trace, manifest,
+                 {files.model, files.data, [&](const std::string& part) { return folder / part; }},
+                 options, where);
+    file.snr_db = DeviationOf(folder / name, probes, options.device).snr_db;
+    fs::remove_all(folder);
+    if (!(file.snr_db >= kLowestSnrDb))
+      throw Error::Input("with weights as " + options.precision + " the stems have an SNR of " +
+                             Formatted("%.1f", file.snr_db) + " dB, at least " +
+                             Formatted("%.0f", kLowestSnrDb) + " dB are required",
+                         where,
+                         "no file was written; use float32, or float16 for a smaller file");
+    manifest.precisions = {
+        {options.precision,
+         {{"snr_db", std::round(10 * file.snr_db) / 10},
+          {"measured_on", options.check_song.empty() ? "tones and noise" : "a song"}}}};
+  }
+  format.write(trace, manifest, files, options, where);
+  const fs::path written = pending.folder() / name;
+  file.bytes = fs::file_size(written);
+  const Deviation deviation = DeviationOf(written, probes, options.device);
+  file.largest_error = deviation.largest;
+  file.snr_db = deviation.snr_db;
+  if (fs::exists(pending.folder() / files.data)) {
+    file.data_path = options.out / files.data;
+    file.data_bytes = fs::file_size(pending.folder() / files.data);
+  }
+  if (manifest.precision == "float32" && file.largest_error > file.tolerance) {
+    throw Error::Input(name + " differs from the model by " +
+                           Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
+                           Formatted("%.1e", file.tolerance),
+                       where,
+                       "no file was written; export the other format with " + Option("format"));
+  }
+  return file;
+}
+
 }  // namespace
 
 ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
                          const std::string& where, const ExportOptions& options) {
-  std::vector<const Format*> formats;
-  for (const std::string& name : options.formats) {
-    const Format* format = &FindRow(kFormats, name, "format", Option("format"));
-    if (std::find(formats.begin(), formats.end(), format) == formats.end()) {
-      formats.push_back(format);
-    }
-  }
-  if (formats.empty())
-    throw Error::Usage("no format is given", Option("format"), "use torchscript,onnx");
+  const std::vector<const Format*> formats = FormatsOf(options);
   for (const Format* format : formats) {
-    CheckTarget(options.out / format->file);
-    CheckAreNoSources({options.out / format->file, options.out / kOnnxDataFile}, {where});
+    const fs::path target = options.out / NameOf(*format, options);
+    CheckTarget(target);
+    CheckAreNoSources({target, target.string() + ".data"}, {where});
   }
   PendingFolder pending(options.out);
 
@@ -240,47 +347,27 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
     result.parameters += parameter.numel();
   }
   Progress progress(options.host, {.label = "export",
-                                   .total = static_cast<std::int64_t>(1 + 2 * formats.size()),
+                                   .total = static_cast<std::int64_t>(2 + formats.size()),
                                    .unit = "steps"});
   std::int64_t done = 0;
   progress.Update(done++, "tracing");
   const Trace trace = TraceForward(
       *model, [&](const torch::Tensor& mix) { return model->forward(mix); },
       GuardExamples(manifest.channels, lengths), where);
-
+  StopWhenAsked(options.host);
+  progress.Update(done++, "separating what is checked");
+  model->to(TorchDevice(options.device));
+  const std::vector<Probe> probes = MakeProbes(*model, manifest, result, options, where);
   for (const Format* format : formats) {
     StopWhenAsked(options.host);
-    progress.Update(done++, std::string("writing ") + format->file);
-    format->write(trace, manifest, pending, options, where);
-  }
-  const torch::Device device = TorchDevice(options.device);
-  model->to(device);
-  const std::vector<Probe> probes = MakeProbes(*model, manifest, result, device, where);
-  for (std::size_t i = 0; i < formats.size(); ++i) {
-    StopWhenAsked(options.host);
-    progress.Update(done++, std::string("checking ") + formats[i]->file);
-    const fs::path written = pending.folder() / formats[i]->file;
-    ExportedFile file{formats[i]->name, options.out / formats[i]->file, fs::file_size(written),
-                      LargestError(written, probes, options.device), formats[i]->tolerance};
-    if (file.format == "onnx" && fs::exists(pending.folder() / kOnnxDataFile)) {
-      file.data_path = options.out / kOnnxDataFile;
-      file.data_bytes = fs::file_size(pending.folder() / kOnnxDataFile);
-    }
-    if (file.largest_error > file.tolerance) {
-      throw Error::Input(std::string(formats[i]->file) + " differs from the model by " +
-                             Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
-                             Formatted("%.1e", file.tolerance),
-                         where,
-                         "no file was written; export the other format with " + Option("format"));
-    }
-    result.files.push_back(std::move(file));
+    progress.Update(done++, "writing and checking " + NameOf(*format, options));
+    result.files.push_back(
+        WriteChecked(*format, trace, manifest, probes, pending, options, where));
   }
   StopWhenAsked(options.host);
   pending.Commit();
-  for (const ExportedFile& file : result.files) {
-    if (file.format == "onnx" && file.data_path.empty())
-      RemoveFormerData(options.out / kOnnxDataFile);
-  }
+  for (const ExportedFile& file : result.files)
+    if (file.data_path.empty()) RemoveFormerData(file.path.string() + ".data");
   progress.Finish();
   return result;
 }

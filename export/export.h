@@ -20,7 +20,14 @@ namespace stemsmith {
 
 struct ExportOptions {
   std::filesystem::path out;  // the folder for model.ts and model.onnx
-  std::vector<std::string> formats = {"torchscript", "onnx"};
+  // Empty: torchscript and onnx, or what the precision has.
+  std::vector<std::string> formats;
+  // Of the weights, a row of WeightPrecisionTable(): others than float32 have .onnx files, named
+  // model.NAME.onnx, whose stems are compared with the model's by their SNR.
+  std::string precision = "float32";
+  // Up to half a minute from the middle of this song is part of the check; empty: noise and tones
+  // alone.
+  std::filesystem::path check_song;
   double segment_seconds = 0;  // length that the manifest advises; 0: as in training
   // More weights than this lie in model.onnx.data beside model.onnx; at most (and left out) what
   // one .onnx file can hold, a little below 2 GiB.
@@ -41,6 +48,7 @@ struct ExportedFile {
   std::uintmax_t bytes = 0;
   double largest_error = 0;  // of all checks, as a share of the peak
   double tolerance = 0;
+  double snr_db = 0;  // of the stems of the check song, or of all checks, against the model's
   std::filesystem::path data_path;  // weights that lie beside it; empty: inside
   std::uintmax_t data_bytes = 0;
 };

@@ -12,7 +12,9 @@
 
 namespace stemsmith {
 
-enum class OnnxType { kFloat32, kFloat64, kInt32, kInt64, kBool };
+enum class OnnxType { kFloat32, kFloat64, kInt32, kInt64, kBool, kFloat16, kInt8 };
+// The number of float32 in TensorProto.DataType, which Cast names it by.
+inline constexpr std::int64_t kOnnxFloat32 = 1;
 
 // A dimension is a number or, where it varies from call to call, a name.
 using OnnxDimension = std::variant<std::int64_t, std::string>;

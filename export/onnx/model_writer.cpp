@@ -30,6 +30,10 @@ onnx::TensorProto::DataType ProtoType(OnnxType type) {
       return onnx::TensorProto::INT64;
     case OnnxType::kBool:
       return onnx::TensorProto::BOOL;
+    case OnnxType::kFloat16:
+      return onnx::TensorProto::FLOAT16;
+    case OnnxType::kInt8:
+      return onnx::TensorProto::INT8;
   }
   return onnx::TensorProto::UNDEFINED;
 }

@@ -186,7 +186,9 @@ std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
 }
 
 double LargestError(const fs::path& path, const std::vector<Probe>& probes, const Device& device) {
-  const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = device});
+  const Engine engine = path.extension() == ".ts" ? Engine::kTorchScript : Engine::kOnnxRuntime;
+  const std::unique_ptr<Runtime> runtime =
+      Runtime::Open(path, {.device = device, .engine = engine});
   double largest = 0;
   for (const Probe& probe : probes) {
     const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);

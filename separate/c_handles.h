@@ -21,6 +21,8 @@ class SharedRuntime : public Runtime {
   explicit SharedRuntime(std::unique_ptr<Runtime> inner) : inner_(std::move(inner)) {}
   const Manifest& manifest() const override { return inner_->manifest(); }
   std::string description() const override { return inner_->description(); }
+  Engine engine() const override { return inner_->engine(); }
+  Precision precision() const override { return inner_->precision(); }
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::lock_guard lock(mutex_);
     inner_->Run(mix, batch, frames, estimates);

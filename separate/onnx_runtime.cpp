@@ -4,17 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <vector>
 
-#include "core/checksum.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/flush_denormals.h"
 #include "core/option.h"
 #include "core/threads.h"
 #include "separate/manifest.h"
 #include "separate/onnx_error.h"
+#include "separate/onnx_file.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -63,43 +61,14 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Devic
   return session;
 }
 
-// The CPU or a GPU; throws Error where a GPU is asked for and cannot be had.
-Device ChooseDevice(const Device& wanted, const fs::path& path) {
-  if (wanted.kind == Device::Kind::kCpu) return wanted;
-  const bool must = wanted.kind == Device::Kind::kCuda;
-  if (!HasCudaProvider()) {
-    if (!must) return "cpu";
-    throw Error::Usage(
-        "this ONNX Runtime has no CUDA support", path.string(),
-        "the .ts file of the same model runs on the GPU; or use " + Option("device", "cpu"));
-  }
-  const std::string problem = GpuProblem(wanted);
-  if (problem.empty()) return must ? wanted : "cuda";
-  if (!must) return "cpu";
-  throw Error::Usage(wanted.Name() + " asked for but " + problem, path.string(),
-                     "use " + Option("device", "cpu"));
-}
-
 Error LoadError(const Ort::Exception& error, const fs::path& path) {
   return OnnxLoadError(error.what(), error.GetOrtErrorCode() == ORT_INVALID_PROTOBUF, path);
 }
 
-// A dimension of the graph's type that is fixed must be what the manifest says (-1: dynamic).
-void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what,
-                    const fs::path& path) {
-  if (actual < 0 || actual == expected) return;
-  throw Error::Input("the graph has " + std::to_string(actual) + " " + what +
-                         " where its manifest says " + std::to_string(expected),
-                     path.string(), "export the model again");
-}
-
 class OnnxRuntime : public Runtime {
  public:
-  OnnxRuntime(const fs::path& path, const RuntimeOptions& options) : path_(path) {
-    device_ = ChooseDevice(options.device, path);
-    // ONNX Runtime opens external data, too.
-    CheckIsFile(path.string() + ".data");
-    CheckIsFile(path.parent_path() / "model.onnx.data");
+  OnnxRuntime(const fs::path& path, Manifest manifest, const RuntimeOptions& options)
+      : path_(path), device_(OnnxRuntimeDevice(options.device, path)), manifest_(std::move(manifest)) {
     try {
       Open(options);
     } catch (const Ort::Exception& error) {
@@ -112,8 +81,6 @@ class OnnxRuntime : public Runtime {
         throw LoadError(cpu_error, path);
       }
     }
-    ReadManifest();
-    CheckExternalData();
     CheckTypes();
   }
 
@@ -121,6 +88,11 @@ class OnnxRuntime : public Runtime {
 
   std::string description() const override {
     return "ONNX Runtime " + Ort::GetVersionString() + ", " + device_.Name();
+  }
+
+  Engine engine() const override { return Engine::kOnnxRuntime; }
+  Precision precision() const override {
+    return ChoiceNamed<Precision>(manifest_.precision).value_or(Precision::kFloat32);
   }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
@@ -154,70 +126,22 @@ class OnnxRuntime : public Runtime {
     session_ = Ort::Session(Environment(), path_.c_str(), SessionOptionsFor(options, device_));
   }
 
-  void ReadManifest() {
-    Ort::AllocatorWithDefaultOptions allocator;
-    const Ort::ModelMetadata metadata = session_.GetModelMetadata();
-    const Ort::AllocatedStringPtr text =
-        metadata.LookupCustomMetadataMapAllocated(kManifestMetadataKey, allocator);
-    if (text == nullptr) {
-      throw Error::Input("the ONNX model carries no stemsmith manifest", path_.string(),
-                         "give a model.onnx written by `stemsmith export`");
-    }
-    manifest_ = Manifest::FromJson(text.get(), path_.string());
-  }
-
-  // ONNX Runtime has found the weights' file by its name; they must be this model's.
-  void CheckExternalData() {
-    if (!manifest_.external_data.is_object()) return;
-    const fs::path file = path_.parent_path() / manifest_.external_data["file"].get<std::string>();
-    const std::string expected = ExternalDataHead(manifest_.external_data["id"].get<std::string>());
-    std::string head(kExternalDataHeadBytes, '\0');
-    std::ifstream in(file, std::ios::binary);
-    in.read(head.data(), static_cast<std::streamsize>(head.size()));
-    std::error_code error;
-    if (!in || head != expected ||
-        fs::file_size(file, error) != manifest_.external_data["bytes"].get<std::uint64_t>()) {
-      throw Error::Input("the weights do not belong to " + path_.filename().string(), file.string(),
-                         "copy both files of one export, or export the model again");
-    }
-    // Manifests of earlier versions do not say it.
-    const std::string checksum = manifest_.external_data.value("xxh3", "");
-    if (!checksum.empty() && checksum != HexHash(HashContent(file))) {
-      throw Error::Input(
-          "the weights were damaged or changed after they were written: their content does not "
-          "match the checksum in " +
-              path_.filename().string(),
-          file.string(), "copy both files of one export, or export the model again");
-    }
-  }
-
   void CheckTypes() {
+    std::vector<GraphValue> inputs, outputs;
+    for (std::size_t i = 0; i < session_.GetInputCount(); ++i)
+      inputs.push_back(ValueOf(session_.GetInputTypeInfo(i)));
+    for (std::size_t i = 0; i < session_.GetOutputCount(); ++i)
+      outputs.push_back(ValueOf(session_.GetOutputTypeInfo(i)));
+    CheckGraph(inputs, outputs, manifest_, path_);
     Ort::AllocatorWithDefaultOptions allocator;
-    if (session_.GetInputCount() != 1 || session_.GetOutputCount() != 1) {
-      throw Error::Input("the graph does not have one input and one output", path_.string(),
-                         "export the model again");
-    }
     input_name_ = session_.GetInputNameAllocated(0, allocator).get();
     output_name_ = session_.GetOutputNameAllocated(0, allocator).get();
-    const Ort::TypeInfo in_type = session_.GetInputTypeInfo(0);
-    const Ort::TypeInfo out_type = session_.GetOutputTypeInfo(0);
-    if (in_type.GetONNXType() != ONNX_TYPE_TENSOR || out_type.GetONNXType() != ONNX_TYPE_TENSOR) {
-      throw Error::Input("the graph does not take and give tensors", path_.string(),
-                         "export the model again");
-    }
-    const auto in = in_type.GetTensorTypeAndShapeInfo();
-    const auto out = out_type.GetTensorTypeAndShapeInfo();
-    const std::vector<std::int64_t> in_shape = in.GetShape(), out_shape = out.GetShape();
-    if (in.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ||
-        out.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT || in_shape.size() != 3) {
-      throw Error::Input("the graph does not map float32 [B, C, T] to float32 [B, S, C, T]",
-                         path_.string(), "export the model again");
-    }
-    CheckDimension(in_shape[1], manifest_.channels, "channels", path_);
-    // A shape that inference could not find out has rank 0 here; Run() then checks it.
-    if (out_shape.size() != 4) return;
-    CheckDimension(out_shape[1], static_cast<std::int64_t>(manifest_.stems.size()), "stems", path_);
-    CheckDimension(out_shape[2], manifest_.channels, "channels", path_);
+  }
+
+  static GraphValue ValueOf(const Ort::TypeInfo& type) {
+    if (type.GetONNXType() != ONNX_TYPE_TENSOR) return {};
+    const auto tensor = type.GetTensorTypeAndShapeInfo();
+    return {tensor.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, tensor.GetShape()};
   }
 
   const fs::path path_;
@@ -229,8 +153,25 @@ class OnnxRuntime : public Runtime {
 
 }  // namespace
 
-std::unique_ptr<Runtime> OpenOnnxRuntime(const fs::path& path, const RuntimeOptions& options) {
-  return std::make_unique<OnnxRuntime>(path, options);
+Device OnnxRuntimeDevice(const Device& wanted, const fs::path& path) {
+  if (wanted.kind == Device::Kind::kCpu) return wanted;
+  const bool must = wanted.kind == Device::Kind::kCuda;
+  if (!HasCudaProvider()) {
+    if (!must) return "cpu";
+    throw Error::Usage(
+        "this ONNX Runtime has no CUDA support", path.string(),
+        "the .ts file of the same model runs on the GPU; or use " + Option("device", "cpu"));
+  }
+  const std::string problem = GpuProblem(wanted);
+  if (problem.empty()) return must ? wanted : "cuda";
+  if (!must) return "cpu";
+  throw Error::Usage(wanted.Name() + " asked for but " + problem, path.string(),
+                     "use " + Option("device", "cpu"));
+}
+
+std::unique_ptr<Runtime> OpenOnnxRuntime(const fs::path& path, Manifest manifest,
+                                         const RuntimeOptions& options) {
+  return std::make_unique<OnnxRuntime>(path, std::move(manifest), options);
 }
 
 }  // namespace stemsmith

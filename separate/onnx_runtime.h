@@ -8,8 +8,11 @@
 
 namespace stemsmith {
 
-// Opens an ONNX file with the metadata entry `stemsmith.manifest`. Throws Error.
-std::unique_ptr<Runtime> OpenOnnxRuntime(const std::filesystem::path& path,
+// Where it computes: the CPU or a GPU. Throws Error where a GPU is asked for and cannot be had.
+Device OnnxRuntimeDevice(const Device& wanted, const std::filesystem::path& path);
+
+// Opens an ONNX file with this manifest. Throws Error.
+std::unique_ptr<Runtime> OpenOnnxRuntime(const std::filesystem::path& path, Manifest manifest,
                                          const RuntimeOptions& options);
 
 }  // namespace stemsmith

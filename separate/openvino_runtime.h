@@ -1,0 +1,16 @@
+// ONNX models through OpenVINO, on CPUs.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "separate/runtime.h"
+
+namespace stemsmith {
+
+// Opens an ONNX file with this manifest. Throws Error: no OpenVINO here, another device than the
+// CPU, bfloat16 on a CPU without it, a graph that it does not take.
+std::unique_ptr<Runtime> OpenOpenVinoRuntime(const std::filesystem::path& path, Manifest manifest,
+                                             const RuntimeOptions& options);
+
+}  // namespace stemsmith

@@ -281,7 +281,8 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
 }
 
 int SeparateSongs(Separator& separator, const InputSongs& list, std::vector<fs::path> sources,
-                  const std::string& made_with, const SongsArguments& arguments) {
+                  const std::string& made_with, const SongsArguments& arguments,
+                  const json& result_fields) {
   CheckTargets(list, separator, std::move(sources));
   if (!arguments.dry_run) CheckOutputFolder(arguments.output);
 
@@ -330,16 +331,18 @@ int SeparateSongs(Separator& separator, const InputSongs& list, std::vector<fs::
   if (failed > 0)
     WriteError(
         Error::Input(std::to_string(failed) + " of " + std::to_string(all) + " inputs failed", ""));
+  json result = {{"done", done},
+                 {"skipped", skipped},
+                 {"failed", failed},
+                 {"runtime", made_with},
+                 {"output", arguments.output}};
+  result.update(result_fields);
   PrintResult(arguments.mode,
               all > 1 && !arguments.dry_run
                   ? std::to_string(done) + " of " + std::to_string(all) + " songs separated with " +
                         made_with + (skipped > 0 ? ", " + std::to_string(skipped) + " skipped" : "")
                   : "",
-              {{"done", done},
-               {"skipped", skipped},
-               {"failed", failed},
-               {"runtime", made_with},
-               {"output", arguments.output}});
+              result);
   return static_cast<int>(failed > 0 ? ExitCode::kInputFailed : ExitCode::kOk);
 }
 

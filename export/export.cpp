@@ -227,7 +227,9 @@ struct Deviation {
 
 Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
                       const Device& device) {
-  const std::unique_ptr<Runtime> runtime = Runtime::Open(path, {.device = device});
+  const Engine engine = path.extension() == ".ts" ? Engine::kTorchScript : Engine::kOnnxRuntime;
+  const std::unique_ptr<Runtime> runtime =
+      Runtime::Open(path, {.device = device, .engine = engine});
   Deviation result;
   for (const Probe& probe : probes) {
     const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);

@@ -22,6 +22,8 @@ class SharedRuntime : public Runtime {
   const Manifest& manifest() const override { return inner_->manifest(); }
   const std::vector<std::string>& stems() const override { return inner_->stems(); }
   std::string description() const override { return inner_->description(); }
+  Engine engine() const override { return inner_->engine(); }
+  Precision precision() const override { return inner_->precision(); }
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::lock_guard lock(mutex_);
     inner_->Run(mix, batch, frames, estimates);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "audio/planar_reader.h"
+#include "core/names.h"
 #include "separate/c_handles.h"
 #include "separate/stem_stream.h"
 #include "stemsmith_version.h"
@@ -173,6 +174,31 @@ stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int thr
   return Guarded([&] {
     NeedHandle(options, "options");
     options->runtime.threads = threads;
+  });
+}
+
+stemsmith_code stemsmith_options_set_engine(stemsmith_options* options, const char* engine) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(engine, "engine");
+    options->runtime.engine = FindRow(kEngines, engine, "engine", "engine").value;
+  });
+}
+
+stemsmith_code stemsmith_options_set_precision(stemsmith_options* options, const char* precision) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(precision, "precision");
+    options->runtime.precision =
+        FindRow(kPrecisions, precision, "precision", "precision").value;
+  });
+}
+
+stemsmith_code stemsmith_options_set_cache_folder(stemsmith_options* options, const char* folder) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(folder, "folder");
+    options->runtime.cache_folder = folder;
   });
 }
 

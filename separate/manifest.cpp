@@ -49,6 +49,7 @@ json Manifest::ToJson() const {
                  {"stft", stft},
                  {"training", training},
                  {"versions", versions}};
+  if (precisions.is_object()) object["precisions"] = precisions;
   if (external_data.is_object()) object["external_data"] = external_data;
   return object;
 }
@@ -85,6 +86,7 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   manifest.window = RequireChoice<Window>(fields.Text("window"), "the window", where);
   manifest.overlap = fields.Number<double>("overlap", {0, 1});
   manifest.precision = fields.Text("precision");
+  manifest.precisions = object.value("precisions", json());
   manifest.stft = object.value("stft", json());
   manifest.training = object.value("training", json());
   manifest.versions = object.value("versions", json());

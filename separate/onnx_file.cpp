@@ -1,300 +1,111 @@
 #include "separate/onnx_file.h"
 
-#include <algorithm>
-#include <cstdint>
 #include <fstream>
-#include <functional>
-#include <set>
-#include <stdexcept>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "core/checksum.h"
+#include "core/error.h"
+#include "core/file_kind.h"
+#include "core/files.h"
+#include "separate/protobuf.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
-// Numbers of fields in onnx.proto3.
-enum ModelField : std::uint64_t { kGraph = 7, kMetadata = 14 };
-enum EntryField : std::uint64_t { kKey = 1, kValue = 2 };
-enum GraphField : std::uint64_t { kNode = 1, kInitializer = 5, kOutput = 12, kValueInfo = 13 };
-enum NodeField : std::uint64_t { kNodeInput = 1, kNodeOutput = 2, kOpType = 4, kAttribute = 5 };
-enum AttributeField : std::uint64_t { kAttributeName = 1, kInteger = 3, kSubgraph = 6 };
-constexpr std::uint64_t kAttributeSubgraphs = 11, kInitializerName = 8, kValueName = 1;
-
-// What ends the reading of files that are no protobuf; it does not leave this file.
-struct NoMessage : std::runtime_error {
-  NoMessage() : std::runtime_error("") {}
-};
-
-// Bytes of a file, with a window so that reading field by field is no call of the system each.
-class FileBytes {
- public:
-  explicit FileBytes(const fs::path& path) : in_(path, std::ios::binary) {
-    std::error_code code;
-    size_ = fs::file_size(path, code);
-    if (code || !in_) throw NoMessage();
-  }
-  std::uint64_t size() const { return size_; }
-
-  // Fewer at the file's end. Valid until the next call.
-  std::string_view Peek(std::uint64_t at, std::size_t count) {
-    if (at < begin_ || at + count > begin_ + window_.size()) {
-      begin_ = at;
-      window_ = Read(at, std::min<std::uint64_t>(std::max(count, kWindowBytes), size_ - at));
-    }
-    return std::string_view(window_).substr(at - begin_, count);
-  }
-  std::string Read(std::uint64_t at, std::uint64_t count) {
-    std::string bytes(count, '\0');
-    in_.seekg(static_cast<std::streamoff>(at));
-    if (!in_.read(bytes.data(), static_cast<std::streamsize>(count))) throw NoMessage();
-    return bytes;
-  }
-
- private:
-  static constexpr std::size_t kWindowBytes = std::size_t{64} << 10;
-  std::ifstream in_;
-  std::uint64_t size_ = 0, begin_ = 0;
-  std::string window_;
-};
-
-struct Field {
-  std::uint64_t number = 0;
-  std::uint64_t start = 0;           // of the whole field
-  std::uint64_t begin = 0, end = 0;  // of its content
-  std::uint64_t value = 0;           // of an integer
-};
-
-std::uint64_t ReadVarint(FileBytes& file, std::uint64_t& at, std::uint64_t end) {
-  std::uint64_t value = 0;
-  const std::string_view bytes = file.Peek(at, std::min<std::uint64_t>(10, end - at));
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(bytes[i]);
-    value |= std::uint64_t{byte & 0x7fu} << (7 * i);
-    if (byte < 0x80) {
-      at += i + 1;
-      return value;
-    }
-  }
-  throw NoMessage();
+Error NoOnnx(const fs::path& path) {
+  return Error::Input("the file is cut off, damaged, or no ONNX model", path.string(),
+                      "copy or export it again");
 }
 
-// The fields of the message in [begin, end), one by one.
-void ForEachField(FileBytes& file, std::uint64_t begin, std::uint64_t end,
-                  const std::function<void(const Field&)>& visit) {
-  for (std::uint64_t at = begin; at < end;) {
-    Field field{.start = at};
-    const std::uint64_t tag = ReadVarint(file, at, end);
-    field.number = tag >> 3;
-    field.begin = at;
-    std::uint64_t size = 0;
-    switch (tag & 7) {
-      case 0:
-        field.value = ReadVarint(file, at, end);
-        break;
-      case 1:
-        size = 8;
-        break;
-      case 2:
-        size = ReadVarint(file, at, end);
-        field.begin = at;
-        break;
-      case 5:
-        size = 4;
-        break;
-      default:
-        throw NoMessage();
-    }
-    if (size > end - at) throw NoMessage();
-    at += size;
-    field.end = at;
-    visit(field);
-  }
+// Numbers of fields in onnx.proto3: of ModelProto, and of the entries of its metadata.
+constexpr std::uint64_t kGraph = 7, kMetadata = 14, kKey = 1, kValue = 2;
+
+// A dimension of the graph's type that is fixed must be what the manifest says.
+void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what,
+                    const fs::path& path) {
+  if (actual < 0 || actual == expected) return;
+  throw Error::Input("the graph has " + std::to_string(actual) + " " + what +
+                         " where its manifest says " + std::to_string(expected),
+                     path.string(), "export the model again");
 }
-
-void AppendVarint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-std::string FieldHead(std::uint64_t number, std::uint64_t size) {
-  std::string head;
-  AppendVarint(head, number << 3 | 2);
-  AppendVarint(head, size);
-  return head;
-}
-void AppendField(std::string& out, std::uint64_t number, std::string_view content) {
-  out += FieldHead(number, content.size());
-  out += content;
-}
-
-struct Node {
-  Field field;
-  std::string op;
-  std::vector<std::string> inputs, outputs;
-  std::int64_t axis = 0;
-};
-
-class Graph {
- public:
-  Graph(FileBytes& file, const Field& field) : file_(file), field_(field) {
-    ForEachField(file, field.begin, field.end, [&](const Field& part) {
-      if (part.number == kNode) nodes_.push_back(ReadNode(part));
-      if (part.number == kInitializer) weights_.push_back({part, Text(part, kInitializerName)});
-      if (part.number == kOutput) outputs_.push_back(Text(part, kValueName));
-    });
-  }
-
-  // The graph's content with only these inputs of the node that joins the stems; empty where there
-  // is no such node, or no weight would go.
-  std::string OfStems(const std::vector<std::size_t>& stems, std::size_t stem_count) const {
-    const Node* join = outputs_.size() == 1 ? Producer(outputs_.front()) : nullptr;
-    if (join != nullptr && join->op == "Identity" && join->inputs.size() == 1)
-      join = Producer(join->inputs.front());
-    if (join == nullptr || join->op != "Concat" || join->axis != 1 ||
-        join->inputs.size() != stem_count || has_subgraphs_)
-      return "";
-    Node shorter = *join;
-    shorter.inputs.clear();
-    for (const std::size_t stem : stems) shorter.inputs.push_back(join->inputs[stem]);
-
-    std::set<std::string> used = {outputs_.front()};
-    std::set<std::uint64_t> kept;  // fields, by where they start
-    for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
-      if (std::none_of(node->outputs.begin(), node->outputs.end(),
-                       [&](const std::string& name) { return used.contains(name); }))
-        continue;
-      kept.insert(node->field.start);
-      const Node& reads = &*node == join ? shorter : *node;
-      used.insert(reads.inputs.begin(), reads.inputs.end());
-    }
-    std::uint64_t bytes = 0;
-    bool smaller = false;
-    for (const auto& [field, name] : weights_) {
-      if (used.contains(name)) {
-        kept.insert(field.start);
-        bytes += field.end - field.start;
-      } else {
-        smaller = true;
-      }
-    }
-    if (!smaller) return "";
-    for (const Node& node : nodes_) bytes += node.field.end - node.field.start;
-    return Write(kept, *join, shorter, bytes);
-  }
-
- private:
-  std::string Text(const Field& message, std::uint64_t number) const {
-    std::string text;
-    ForEachField(file_, message.begin, message.end, [&](const Field& part) {
-      if (part.number == number) text = file_.Read(part.begin, part.end - part.begin);
-    });
-    return text;
-  }
-
-  Node ReadNode(const Field& field) {
-    Node node{.field = field};
-    ForEachField(file_, field.begin, field.end, [&](const Field& part) {
-      const auto text = [&] { return std::string(file_.Peek(part.begin, part.end - part.begin)); };
-      if (part.number == kNodeInput) node.inputs.push_back(text());
-      if (part.number == kNodeOutput) node.outputs.push_back(text());
-      if (part.number == kOpType) node.op = text();
-      if (part.number != kAttribute) return;
-      bool is_axis = false;
-      std::int64_t integer = 0;
-      ForEachField(file_, part.begin, part.end, [&](const Field& item) {
-        if (item.number == kAttributeName)
-          is_axis = file_.Peek(item.begin, item.end - item.begin) == "axis";
-        if (item.number == kInteger) integer = static_cast<std::int64_t>(item.value);
-        has_subgraphs_ |= item.number == kSubgraph || item.number == kAttributeSubgraphs;
-      });
-      if (is_axis) node.axis = integer;
-    });
-    return node;
-  }
-
-  const Node* Producer(const std::string& name) const {
-    const auto node = std::find_if(nodes_.rbegin(), nodes_.rend(), [&](const Node& candidate) {
-      return std::find(candidate.outputs.begin(), candidate.outputs.end(), name) !=
-             candidate.outputs.end();
-    });
-    return node == nodes_.rend() ? nullptr : &*node;
-  }
-
-  std::string Write(const std::set<std::uint64_t>& kept, const Node& join, const Node& shorter,
-                    std::uint64_t about_bytes) const {
-    std::string out;
-    out.reserve(about_bytes + kReservedBytes);
-    ForEachField(file_, field_.begin, field_.end, [&](const Field& part) {
-      if (part.number == kValueInfo) return;
-      if ((part.number == kNode || part.number == kInitializer) && !kept.contains(part.start))
-        return;
-      if (part.number == kOutput) {
-        // A float tensor of a shape that follows: TypeProto.tensor_type.elem_type = FLOAT.
-        std::string value;
-        AppendField(value, kValueName, outputs_.front());
-        AppendField(value, 2, std::string_view("\x0a\x02\x08\x01", 4));
-        AppendField(out, kOutput, value);
-      } else if (part.start == join.field.start) {
-        std::string node;
-        for (const std::string& input : shorter.inputs) AppendField(node, kNodeInput, input);
-        ForEachField(file_, part.begin, part.end, [&](const Field& item) {
-          if (item.number != kNodeInput) node += file_.Read(item.start, item.end - item.start);
-        });
-        AppendField(out, kNode, node);
-      } else {
-        out += file_.Read(part.start, part.end - part.start);
-      }
-    });
-    return out;
-  }
-
-  // For what is neither node nor weight, and what the caller puts before: weights are not copied
-  // once more.
-  static constexpr std::size_t kReservedBytes = std::size_t{1} << 20;
-
-  FileBytes& file_;
-  Field field_;
-  std::vector<Node> nodes_;
-  std::vector<std::pair<Field, std::string>> weights_;
-  std::vector<std::string> outputs_;
-  bool has_subgraphs_ = false;
-};
 
 }  // namespace
 
-std::optional<std::string> OnnxMetadata(const fs::path& path, std::string_view key) {
-  std::optional<std::string> found;
+Manifest ReadOnnxManifest(const fs::path& path) {
+  constexpr std::uint64_t kLongestEntry = std::uint64_t{64} << 20;
+  std::optional<std::string> text;
+  bool has_graph = false;
   try {
-    FileBytes file(path);
-    ForEachField(file, 0, file.size(), [&](const Field& field) {
-      if (field.number != kMetadata) return;
-      std::string name, value;
-      ForEachField(file, field.begin, field.end, [&](const Field& part) {
-        if (part.number == kKey) name = file.Read(part.begin, part.end - part.begin);
-        if (part.number == kValue) value = file.Read(part.begin, part.end - part.begin);
+    protobuf::FileBytes file(path);
+    protobuf::ForEachField(file, 0, file.size(), [&](const protobuf::Field& field) {
+      has_graph |= field.number == kGraph && field.is_bytes;
+      if (field.number != kMetadata || text || field.end - field.begin > kLongestEntry) return;
+      std::string key, value;
+      protobuf::ForEachField(file, field.begin, field.end, [&](const protobuf::Field& part) {
+        if (part.number == kKey) key = part.Content(file);
+        if (part.number == kValue) value = part.Content(file);
       });
-      if (name == key) found = std::move(value);
+      if (key == kManifestMetadataKey) text = std::move(value);
     });
-  } catch (const NoMessage&) {
-    return std::nullopt;
+  } catch (const protobuf::NoMessage&) {
+    throw NoOnnx(path);
   }
-  return found;
+  if (!has_graph) throw NoOnnx(path);
+  if (!text)
+    throw Error::Input("the ONNX model carries no stemsmith manifest", path.string(),
+                       "give a model.onnx written by `stemsmith export`");
+  return Manifest::FromJson(*text, path.string());
 }
 
-std::string OnnxOfStems(const fs::path& path, const std::vector<std::size_t>& stems,
-                        std::size_t stem_count) {
-  std::string others, graph;  // fields of the model
-  try {
-    FileBytes file(path);
-    ForEachField(file, 0, file.size(), [&](const Field& field) {
-      if (field.number == kGraph)
-        graph = Graph(file, field).OfStems(stems, stem_count);
-      else
-        others += file.Read(field.start, field.end - field.start);
-    });
-  } catch (const NoMessage&) {
-    return "";
+void CheckExternalData(const fs::path& path, const Manifest& manifest) {
+  // Runtimes open what the graph names, too.
+  CheckIsFile(path.string() + ".data");
+  CheckIsFile(path.parent_path() / "model.onnx.data");
+  if (!manifest.external_data.is_object()) return;
+  const fs::path file = path.parent_path() / manifest.external_data["file"].get<std::string>();
+  std::error_code error;
+  if (!fs::exists(file, error))
+    throw Error::Input("the weights of " + path.filename().string() + " are missing", file.string(),
+                       "keep the file that was exported with the model beside it");
+  const std::string expected = ExternalDataHead(manifest.external_data["id"].get<std::string>());
+  std::string head(kExternalDataHeadBytes, '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  if (!in || head != expected ||
+      fs::file_size(file, error) != manifest.external_data["bytes"].get<std::uint64_t>()) {
+    throw Error::Input("the weights do not belong to " + path.filename().string(), file.string(),
+                       "copy both files of one export, or export the model again");
   }
-  if (!graph.empty()) graph.insert(0, others + FieldHead(kGraph, graph.size()));
-  return graph;
+  // Manifests of earlier versions do not say it.
+  const std::string checksum = manifest.external_data.value("xxh3", "");
+  if (!checksum.empty() && checksum != HexHash(HashContent(file))) {
+    throw Error::Input(
+        "the weights were damaged or changed after they were written: their content does not "
+        "match the checksum in " +
+            path.filename().string(),
+        file.string(), "copy both files of one export, or export the model again");
+  }
+}
+
+void CheckGraph(const std::vector<GraphValue>& inputs, const std::vector<GraphValue>& outputs,
+                const Manifest& manifest, std::size_t stems, const fs::path& path) {
+  if (inputs.size() != 1 || outputs.size() != 1) {
+    throw Error::Input("the graph does not have one input and one output", path.string(),
+                       "export the model again");
+  }
+  const GraphValue &in = inputs[0], &out = outputs[0];
+  if (!in.is_float32 || !out.is_float32 || in.shape.size() != 3) {
+    throw Error::Input("the graph does not map float32 [B, C, T] to float32 [B, S, C, T]",
+                       path.string(), "export the model again");
+  }
+  CheckDimension(in.shape[1], manifest.channels, "channels", path);
+  // A shape that inference could not find out has rank 0 here; Run() then checks it.
+  if (out.shape.size() != 4) return;
+  CheckDimension(out.shape[1], static_cast<std::int64_t>(stems), "stems", path);
+  CheckDimension(out.shape[2], manifest.channels, "channels", path);
 }
 
 }  // namespace stemsmith

@@ -1,25 +1,31 @@
-// An .onnx file without ONNX Runtime: what it says of itself, and the part of its graph that some
-// of its stems need. Fields of the protobuf (onnx.proto3 of ONNX, IR 8) are read where they lie, so
-// that a large model is never in memory as a whole.
+// What an .onnx file says beside its graph. Read here without a runtime, so that every runtime
+// takes the same files.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
+
+#include "separate/manifest.h"
 
 namespace stemsmith {
 
-// The value of a metadata entry; none where there is no such entry, and of files that are no ONNX
-// model: who opens them next says why.
-std::optional<std::string> OnnxMetadata(const std::filesystem::path& path, std::string_view key);
+// The manifest in the metadata entry `stemsmith.manifest`. Throws Error: cut off, no ONNX model,
+// no manifest, a senseless one.
+Manifest ReadOnnxManifest(const std::filesystem::path& path);
 
-// The model, as the bytes of a file, with only these of its stems: ascending indices below
-// `stem_count`. Empty where that saves nothing: the graph does not end with joining one part per
-// stem (ONNX's Concat along S), or all parts depend on all weights; and of files that are no model.
-std::string OnnxOfStems(const std::filesystem::path& path, const std::vector<std::size_t>& stems,
-                        std::size_t stem_count);
+// The file of weights beside the model must be there and the one that its manifest means. Throws
+// Error.
+void CheckExternalData(const std::filesystem::path& path, const Manifest& manifest);
+
+// The type of the one input or output of a graph; dimensions that are not fixed are -1.
+struct GraphValue {
+  bool is_float32 = false;
+  std::vector<std::int64_t> shape;  // empty: not known
+};
+// Throws Error where the graph does not map float32 [B, C, T] to float32 [B, S, C, T] with C of the
+// manifest and so many stems.
+void CheckGraph(const std::vector<GraphValue>& inputs, const std::vector<GraphValue>& outputs,
+                const Manifest& manifest, std::size_t stems, const std::filesystem::path& path);
 
 }  // namespace stemsmith

@@ -4,12 +4,16 @@
 #include <filesystem>
 #include <memory>
 
+#include "separate/onnx_part.h"
 #include "separate/runtime.h"
 
 namespace stemsmith {
 
-// Opens an ONNX file with the metadata entry `stemsmith.manifest`. Throws Error.
-std::unique_ptr<Runtime> OpenOnnxRuntime(const std::filesystem::path& path,
-                                         const RuntimeOptions& options);
+// Where it computes: the CPU or a GPU. Throws Error where a GPU is asked for and cannot be had.
+Device OnnxRuntimeDevice(const Device& wanted, const std::filesystem::path& path);
+
+// Opens an ONNX file with this manifest, or a part of it. Throws Error.
+std::unique_ptr<Runtime> OpenOnnxRuntime(const std::filesystem::path& path, Manifest manifest,
+                                         OnnxPart part, const RuntimeOptions& options);
 
 }  // namespace stemsmith

@@ -5,14 +5,20 @@
 #include <vector>
 
 #include "core/checksum.h"
+#include "core/cpu.h"
 #include "core/error.h"
 #include "core/file_content.h"
 #include "core/files.h"
 #include "core/host.h"
 #include "core/module.h"
+#include "core/option.h"
 #include "core/threads.h"
+#include "separate/engine_rule.h"
 #include "separate/manifest.h"
+#include "separate/onnx_file.h"
+#include "separate/onnx_part.h"
 #include "separate/onnx_runtime.h"
+#include "separate/openvino_runtime.h"
 #include "separate/runtime.h"
 #include "separate/torchscript_module.h"
 
@@ -23,14 +29,25 @@ namespace {
 constexpr char kDamagedAdvice[] = "copy or export it again";
 constexpr char kAdvice[] = "give a model.ts or model.onnx written by `stemsmith export`";
 
+std::string ExportInt8(const fs::path& source) {
+  return "make it: stemsmith export " + source.string() + " --precision int8";
+}
+
 // The beginning of the file: enough to tell an archive from text from everything else.
-std::string ReadHead(const fs::path& path) {
+std::string ReadHead(const fs::path& path, const RuntimeOptions& options) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
     throw Error::Input("the model file does not exist", path.string(), "check the path");
   }
   if (fs::is_directory(status)) {
+    if (options.precision == Precision::kInt8)
+      throw Error::Input("a folder without model.int8.onnx", path.string(), ExportInt8("MODEL"));
+    if (ResolveModel(path) != path)
+      throw Error::Input("a folder without the file that " + std::string(NameOf(options.engine)) +
+                             " runs",
+                         path.string(), "export the model in both formats, or leave " +
+                                            Option("engine") + " out");
     throw Error::Input(
         "a folder without model.onnx or model.ts", path.string(),
         "make them of a run or a checkpoint: stemsmith export " + path.string() + " --out DIR");
@@ -52,11 +69,83 @@ std::unique_ptr<Runtime> OpenTorchScript(const fs::path& path, const RuntimeOpti
   return reinterpret_cast<OpenTorchScriptFunction*>(symbol)(path, options);
 }
 
+// Throws Error::Usage where the engine or the precision and the kind of the file do not go
+// together.
+void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::path& path) {
+  const Engine engine = options.engine;
+  const Precision precision = options.precision;
+  const std::string openvino = "use " + Option("engine", NameOf(Engine::kOpenVino));
+  if (is_torchscript) {
+    if (engine != Engine::kAuto && engine != Engine::kTorchScript)
+      throw Error::Usage(std::string("a TorchScript model, which ") + NameOf(engine) +
+                             " does not run",
+                         path.string(),
+                         "give the model.onnx of the same export, or use " +
+                             Option("engine", NameOf(Engine::kTorchScript)));
+    if (precision != Precision::kFloat32)
+      throw Error::Usage(std::string("TorchScript models run in float32, not in ") +
+                             NameOf(precision),
+                         path.string(), "give the .onnx file of the same export");
+    return;
+  }
+  if (engine == Engine::kTorchScript)
+    throw Error::Usage("an ONNX model, which torchscript does not run", path.string(),
+                       "give the model.ts of the same export, or leave " + Option("engine") +
+                           " out");
+  if (precision == Precision::kBfloat16) {
+    if (engine == Engine::kOnnxRuntime)
+      throw Error::Usage("ONNX Runtime does not compute in bfloat16", Option("precision"), openvino);
+    if (const std::string problem = Bfloat16Problem(ThisCpu()); !problem.empty())
+      throw Error::Usage(problem, Option("precision"),
+                         "use " + Option("precision", NameOf(Precision::kFloat32)));
+  }
+  if ((engine == Engine::kOpenVino || precision == Precision::kBfloat16) &&
+      options.device.kind == Device::Kind::kCuda)
+    throw Error::Usage("OpenVINO computes on the CPU, not on " + options.device.Name(),
+                       Option("device"), "use " + Option("device", "cpu"));
+}
+
+std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& options) {
+  Manifest manifest = ReadOnnxManifest(path);
+  const bool is_int8 = manifest.precision == NameOf(Precision::kInt8);
+  if (is_int8 != (options.precision == Precision::kInt8) &&
+      (is_int8 ? options.precision == Precision::kBfloat16 : true))
+    throw Error::Usage(is_int8 ? "this model's weights have 8 bits, and do not run in bfloat16"
+                               : "this model's weights do not have 8 bits",
+                       path.string(),
+                       is_int8 ? "give the model.onnx of the same export" : ExportInt8(path));
+  CheckExternalData(path, manifest);
+  Engine engine = options.engine;
+  if (engine == Engine::kAuto) {
+    engine = OnnxRuntimeDevice(options.device, path).kind == Device::Kind::kCpu
+                 ? ChooseEngine(manifest.model_name,
+                                is_int8 ? Precision::kInt8 : options.precision)
+                       .engine
+                 : Engine::kOnnxRuntime;
+  }
+  OnnxPart part = FindOnnxPart(path, manifest, options);
+  // OpenVINO finds weights in another file only for a model that is a file, too.
+  if (engine == Engine::kOpenVino && manifest.external_data.is_object())
+    part = {manifest.stems, {}};
+  return engine == Engine::kOpenVino
+             ? OpenOpenVinoRuntime(path, std::move(manifest), std::move(part), options)
+             : OpenOnnxRuntime(path, std::move(manifest), std::move(part), options);
+}
+
 }  // namespace
 
-fs::path ResolveModel(const fs::path& folder_or_file, const Device& device) {
+fs::path ResolveModel(const fs::path& folder_or_file, const Device& device, Engine engine,
+                      Precision precision) {
   std::vector<const char*> names = {"model.onnx", "model.ts"};
-  if (device.kind == Device::Kind::kCuda) std::swap(names[0], names[1]);
+  if (precision == Precision::kInt8) {
+    names = {"model.int8.onnx"};
+  } else if (engine == Engine::kTorchScript) {
+    names = {"model.ts"};
+  } else if (engine != Engine::kAuto || precision == Precision::kBfloat16) {
+    names = {"model.onnx"};
+  } else if (device.kind == Device::Kind::kCuda) {
+    std::swap(names[0], names[1]);
+  }
   std::error_code code;
   for (const char* name : names)
     if (fs::is_regular_file(folder_or_file / name, code)) return folder_or_file / name;
@@ -65,15 +154,16 @@ fs::path ResolveModel(const fs::path& folder_or_file, const Device& device) {
 
 std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
   ComputeThreads(options.threads);  // refuses what makes no sense
-  const fs::path path = ResolveModel(given, options.device);
+  const fs::path path = ResolveModel(given, options.device, options.engine, options.precision);
   CheckContent(path, FileUse::kSeparateModel);
-  const std::string head = ReadHead(path);
+  const std::string head = ReadHead(path, options);
   const bool archive = head.starts_with("PK\x03\x04");
+  CheckFits(options, archive, path);
   // Before anything is made of the content.
   const ChecksumState checksum =
       CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);
   std::unique_ptr<Runtime> runtime =
-      archive ? OpenTorchScript(path, options) : OpenOnnxRuntime(path, options);
+      archive ? OpenTorchScript(path, options) : OpenOnnx(path, options);
   // It has a manifest, so it is one of ours.
   if (checksum == ChecksumState::kNone)
     Tell(options.warn, NoteOnNoChecksum(path, "export the model again"));

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <optional>
-#include <string_view>
 #include <utility>
+
+#include "separate/named_choice.h"
 
 namespace stemsmith {
 
@@ -77,11 +77,6 @@ class MonoMoments {
 };
 
 // Their names, in manifests and checkpoints alone.
-template <typename Choice>
-struct NamedChoice {
-  Choice value;
-  const char* name;
-};
 inline constexpr NamedChoice<Window> kWindows[] = {
     {Window::kTriangle, "triangle"}, {Window::kHann, "hann"}, {Window::kRectangle, "rectangle"}};
 inline constexpr NamedChoice<Tail> kTails[] = {{Tail::kZeros, "zeros"},
@@ -92,18 +87,5 @@ inline constexpr NamedChoice<SongNormalization> kSongNormalizations[] = {
 constexpr const auto& NamesOf(Window) { return kWindows; }
 constexpr const auto& NamesOf(Tail) { return kTails; }
 constexpr const auto& NamesOf(SongNormalization) { return kSongNormalizations; }
-
-template <typename Choice>
-constexpr const char* NameOf(Choice value) {
-  for (const auto& row : NamesOf(value))
-    if (row.value == value) return row.name;
-  return "";
-}
-template <typename Choice>
-constexpr std::optional<Choice> ChoiceNamed(std::string_view name) {
-  for (const auto& row : NamesOf(Choice()))
-    if (row.name == name) return row.value;
-  return std::nullopt;
-}
 
 }  // namespace stemsmith

@@ -133,6 +133,8 @@ class TorchScriptRuntime : public Runtime {
     return std::string("LibTorch ") + TORCH_VERSION + ", " + device_.str();
   }
 
+  Engine engine() const override { return Engine::kTorchScript; }
+
   int segments_at_once() const override { return device_.is_cuda() ? kSegmentsOnGpu : 1; }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {

@@ -4,6 +4,7 @@
 
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
+#include "apps/engine_options.h"
 #include "apps/output.h"
 #include "apps/separate/download_model.h"
 #include "apps/separate/model_choice.h"
@@ -78,6 +79,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                "take the mean: three times as slow");
   AddDecodeOptions(app, arguments.songs);
   AddDevice(app, arguments.runtime.device, "Where to compute");
+  AddEngine(app, arguments.runtime);
   AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
             "Compute threads (default: one per core)");
   auto* json_flag = app.add_flag_callback(
@@ -107,7 +109,7 @@ fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
 
 int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
   CatchInterrupts();
-  WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME"}, Warn);
+  WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
   const std::string place = settings.Where("default-model");
   const ModelChoice choice = ChooseModelAndInputs(
@@ -116,13 +118,19 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.songs.output);
   const fs::path model = ModelOf(choice, arguments);
-  RuntimeOptions running = arguments.runtime;
-  running.wanted = [&options](const std::vector<std::string>& stems) {
+  RuntimeOptions runtime_options = arguments.runtime;
+  runtime_options.wanted = [&options](const std::vector<std::string>& stems) {
     return Separator::StemsNeeded(options, stems);
   };
-  std::unique_ptr<Runtime> runtime = Runtime::Open(model, running);
+  UseCompiledCache(runtime_options);
+  const std::unique_ptr<Runtime> runtime = Runtime::Open(model, runtime_options);
+  if (const std::string note = PrecisionNote(*runtime);
+      !note.empty() && arguments.songs.mode == OutputMode::kAuto)
+    Warn(note);
   Separator separator(*runtime, options);
-  return SeparateSongs(separator, list, {model}, runtime->description(), arguments.songs);
+  return SeparateSongs(separator, list, {model}, runtime->description(), arguments.songs,
+                       {{"engine", NameOf(runtime->engine())},
+                        {"precision", NameOf(runtime->precision())}});
 }
 
 int ParseAndRun(int argc, char** argv) {

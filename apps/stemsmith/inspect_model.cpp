@@ -2,6 +2,7 @@
 #include "apps/stemsmith/inspect.h"
 #include "core/json_text.h"
 #include "core/text.h"
+#include "separate/engine_rule.h"
 #include "separate/manifest.h"
 #include "separate/runtime.h"
 
@@ -17,6 +18,10 @@ void InspectModel(const InspectArguments& arguments) {
   std::string text = "model " + file.string() + "\n  made of      " + manifest.model_name +
                      ", runs with " + runtime->description() + "\n  stems        " +
                      JoinNames(manifest.stems) + '\n';
+  const EngineChoice engine = runtime->engine() == Engine::kTorchScript
+                                  ? EngineChoice{Engine::kTorchScript, "the one that runs .ts"}
+                                  : ChooseEngine(manifest.model_name, runtime->precision());
+  text += std::string("  engine       ") + NameOf(engine.engine) + " (" + engine.why + ")\n";
   text += Formatted("  audio        %d Hz, %d channels, %s\n", manifest.sample_rate_hz,
                     manifest.channels, manifest.precision.c_str());
   text += Formatted("  segment      %.2f s (%lld frames)",
@@ -36,6 +41,8 @@ void InspectModel(const InspectArguments& arguments) {
               {{"kind", "model"},
                {"file", file.string()},
                {"runtime", runtime->description()},
+               {"engine", NameOf(engine.engine)},
+               {"engine_why", engine.why},
                {"manifest", manifest.ToJson()}});
 }
 

@@ -103,6 +103,15 @@ void stemsmith_options_destroy(stemsmith_options* options);
 stemsmith_code stemsmith_options_set_device(stemsmith_options* options, const char* device);
 /* For opening a model. Compute threads; 0 (default): one per core. */
 stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int threads);
+/* For opening a model. "auto" (default: a rule that a release fixes), "onnxruntime", "openvino" (its
+ * library must be there: docs/install.md) or "torchscript". */
+stemsmith_code stemsmith_options_set_engine(stemsmith_options* options, const char* engine);
+/* For opening a model. "float32" (default); "bfloat16" (OpenVINO, on CPUs that have it); "int8" (a
+ * model file of such weights). */
+stemsmith_code stemsmith_options_set_precision(stemsmith_options* options, const char* precision);
+/* For opening a model. A folder where compiled models are kept (at most 2 GiB), so that they start
+ * faster the next time; "" (default): none. */
+stemsmith_code stemsmith_options_set_cache_folder(stemsmith_options* options, const char* folder);
 /* For separating and for streams: only these stems, in this order; 0 of them (default): all. */
 stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const char* const* stems,
                                            int count);

@@ -11,7 +11,7 @@
 #include "core/files.h"
 #include "models/manifest_for.h"
 #include "separate/manifest.h"
-#include "separate/onnx_file.h"
+#include "separate/onnx_part.h"
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"
@@ -109,7 +109,7 @@ TEST(Export, BothFilesGiveWantedStemsAsAmongAll) {
     EXPECT_TRUE(torch::equal(last_of(some), last_of(all))) << file.path;
   }
   // One model of all is left.
-  EXPECT_LT(OnnxOfStems(result.files[1].path, {1}, stems.size()).size(),
+  EXPECT_LT(ReadOnnxPart(result.files[1].path, {{stems[1]}, {1}}).size(),
             2 * result.files[1].bytes / (stems.size() + 1));
 }
 

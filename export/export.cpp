@@ -289,7 +289,10 @@ ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest man
                           const ExportOptions& options, const std::string& where) {
   const std::string name = NameOf(format, options);
   const Files files{name, name + ".data", [&](const std::string& file) { return pending.Add(file); }};
-  ExportedFile file{format.name, options.out / name, 0, 0, format.tolerance, 0, {}, 0};
+  ExportedFile file{.format = format.name,
+                    .path = options.out / name,
+                    .tolerance = format.tolerance,
+                    .precision = options.precision};
   if (FindWeightPrecision(options.precision).apply != nullptr) {
     manifest.precision = options.precision;
     const fs::path folder = pending.folder() / "measured";

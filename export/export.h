@@ -48,7 +48,8 @@ struct ExportedFile {
   std::uintmax_t bytes = 0;
   double largest_error = 0;  // of all checks, as a share of the peak
   double tolerance = 0;
-  double snr_db = 0;  // of the stems of the check song, or of all checks, against the model's
+  std::string precision = "float32";
+  double snr_db = 0;  // of the check song's stems, or of those of noise and tones
   std::filesystem::path data_path;  // weights that lie beside it; empty: inside
   std::uintmax_t data_bytes = 0;
 };

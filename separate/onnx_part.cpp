@@ -57,6 +57,7 @@ class Graph {
 
   // The graph's content with only these inputs of the node that joins the stems.
   std::string Part(const std::vector<std::size_t>& stems) const {
+    if (join_ == nullptr) throw protobuf::NoMessage();  // it was another file before
     const std::vector<std::string> inputs = InputsOf(stems);
     const std::set<std::uint64_t> kept = Needed(inputs);
     std::uint64_t bytes = kReservedBytes;

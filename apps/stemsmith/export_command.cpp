@@ -1,4 +1,5 @@
 // stemsmith export: a run or a checkpoint → model.ts and model.onnx, or packages for Python.
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "core/interrupt.h"
 #include "core/text.h"
 #include "export/export.h"
+#include "export/weight_precision.h"
 #include "models/weights/package.h"
 #include "separate/runtime.h"
 #include "separate/torch_device.h"
@@ -33,9 +35,14 @@ std::string Summary(const ExportResult& result) {
                 static_cast<double>(manifest.segment_frames) / manifest.sample_rate_hz,
                 static_cast<long long>(manifest.segment_frames));
   for (const ExportedFile& file : result.files) {
-    text += Formatted("%s  %s, largest error %.1e of the peak (allowed %.0e)\n", file.path.c_str(),
-                      FormatBytes(static_cast<double>(file.bytes)).c_str(), file.largest_error,
-                      file.tolerance);
+    const std::string error =
+        file.precision == "float32"
+            ? Formatted("largest error %.1e of the peak (allowed %.0e)", file.largest_error,
+                        file.tolerance)
+            : Formatted("%s: the stems are the model's to %.1f dB (required %.0f)",
+                        file.precision.c_str(), file.snr_db, kLowestSnrDb);
+    text += file.path.string() + "  " + FormatBytes(static_cast<double>(file.bytes)) + ", " +
+            error + '\n';
     if (file.data_path.empty()) continue;
     text += file.data_path.string() + "  " + FormatBytes(static_cast<double>(file.data_bytes)) +
             " of weights: keep it beside " + file.path.filename().string() + '\n';
@@ -51,7 +58,9 @@ nlohmann::json Fields(const ExportResult& result) {
                             {"path", file.path.string()},
                             {"bytes", file.bytes},
                             {"largest_error", file.largest_error},
-                            {"tolerance", file.tolerance}};
+                            {"tolerance", file.tolerance},
+                            {"precision", file.precision}};
+    if (std::isfinite(file.snr_db)) entry["snr_db"] = file.snr_db;
     if (!file.data_path.empty()) {
       entry["data_path"] = file.data_path.string();
       entry["data_bytes"] = file.data_bytes;
@@ -144,9 +153,27 @@ void AddExportCommand(CLI::App& app) {
   command->add_option("--out", options.out, "Folder for the files")->required();
   AddNames(*command, "--format", options.formats,
            "Which files: torchscript, onnx, th, safetensors (the last two: packages for Python's "
-           "demucs)")
-      ->allow_extra_args(false)  // the word behind it is the source
-      ->capture_default_str();
+           "demucs); default: torchscript,onnx")
+      ->allow_extra_args(false);  // the word behind it is the source
+  command
+      ->add_option("--precision", options.precision,
+                   "How weights are stored in .onnx files: " +
+                       JoinNames(WeightPrecisionTable(), ", ",
+                                 [](const WeightPrecision& row) {
+                                   return std::string(row.name) + " (" + row.summary + ")";
+                                 }) +
+                       "; others than float32 become model.PRECISION.onnx")
+      ->check([](const std::string& name) {
+        FindWeightPrecision(name);  // throws what is wrong
+        return std::string();
+      })
+      ->capture_default_str()
+      ->type_name("PRECISION");
+  command
+      ->add_option("--check-song", options.check_song,
+                   "A song of which half a minute is part of the check of the files")
+      ->check(IsNotEmpty)
+      ->type_name("SONG");
   AddNumber(*command, "--segment-seconds", options.segment_seconds, {0.001, 3600},
             "Length the model is used with; the nearest it takes is chosen (default: as trained)");
   command->add_option("--name", arguments->name,

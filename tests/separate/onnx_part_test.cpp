@@ -63,7 +63,8 @@ TEST(OnnxPart, IsTheWholeFileOfADamagedOne) {
     damaged[place] = static_cast<char>(damaged[place] ^ 0xff);
     WriteFileAtomically(folder / "damaged.onnx", damaged);
     const OnnxPart part = FindOnnxPart(folder / "damaged.onnx", TinyManifest(3), Wanting({"bass"}));
-    if (!part.of_stems.empty()) EXPECT_LT(ReadOnnxPart(folder / "damaged.onnx", part).size(), whole.size());
+    if (part.of_stems.empty()) continue;
+    EXPECT_LT(ReadOnnxPart(folder / "damaged.onnx", part).size(), whole.size());
   }
 }
 

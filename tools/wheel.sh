@@ -7,6 +7,7 @@
 #
 # STEMSMITH_BUILD_DIR names a build that is to be taken as it is. The same commit gives the same bytes.
 set -euo pipefail
+given=${1:+$(realpath -m "$1")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 fail() { printf 'wheel: %s\n' "$*" >&2; exit "${status:-1}"; }
 case "${1:-}" in
@@ -15,8 +16,7 @@ case "${1:-}" in
 esac
 platform=manylinux_2_36_x86_64
 [ "$(. /etc/os-release; echo "${ID:-} ${VERSION_ID:-}")" = "debian 12" ] || status=77 fail "wheels are made on Debian 12"
-command -v patchelf >/dev/null || fail "patchelf is missing: apt-get install patchelf"
-out=$(realpath -m "${1:-build/wheel}")
+out=${given:-$PWD/build/wheel}
 build=${STEMSMITH_BUILD_DIR:-build/release}
 [ -n "${STEMSMITH_BUILD_DIR:-}" ] || ./tools/build.sh release separate stemsmith_shared
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
@@ -24,29 +24,32 @@ export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+tools=$PWD/build/wheel-tools
+if ! cmp -s tools/requirements-wheel.txt "$tools/requirements.txt"; then
+  rm -rf "$tools"
+  python3 -m venv --clear "$tools"
+  "$tools/bin/python" -m pip install --disable-pip-version-check -q --only-binary=:all: -r tools/requirements-wheel.txt
+  cp tools/requirements-wheel.txt "$tools/requirements.txt"
+fi
+export PATH=$tools/bin:$PATH
+
 # The package of `separate`, whose libraries and licences cmake/package_libraries.txt has passed.
 cpack --config "$build/CPackConfig.cmake" -G TGZ -B "$work/packages" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "cpack failed"; }
 mkdir -p "$work/package" "$work/tree/bin" "$work/tree/lib"
 tar -C "$work/package" --strip-components=1 -xzf "$work"/packages/stemsmith-separate-*.tar.gz
 cp "$work/package/libexec/separate" "$work/tree/bin/"
 cp -L "$work/package/lib/libstemsmith.so" "$work/tree/lib/"
-for module in "$work"/package/lib/libstemsmith_*.so; do
-  [ "$(basename "$module")" = libstemsmith_libav.so ] || cp "$module" "$work/tree/lib/"
-done
+rm -f "$work/package/lib/libstemsmith_libav.so"
+find "$work/package/lib" -name 'libstemsmith_*.so' -exec cp -t "$work/tree/lib" {} +
 cp -r "$work/package/LICENSES" "$work/tree/"
 rm "$work"/tree/LICENSES/onnxruntime.*
 sed -i '/^libonnxruntime/d; s/in lib\/, changed only in that they find each other there/in stemsmith.libs, changed only in their names and in that they find each other/' \
   "$work/tree/LICENSES/README"
 
-tools=$PWD/build/wheel-tools
-if ! cmp -s tools/requirements-wheel.txt "$tools/requirements.txt"; then
-  python3 -m venv --clear "$tools"
-  "$tools/bin/python" -m pip install --disable-pip-version-check -q --only-binary=:all: -r tools/requirements-wheel.txt
-  cp tools/requirements-wheel.txt "$tools/requirements.txt"
-fi
-(cd python && STEMSMITH_TREE=$work/tree "$tools/bin/python" -m hatchling build -t wheel -d "$work/plain") >"$work/log" 2>&1 ||
+python tools/any_onnxruntime.py "$work"/tree/bin/* "$work"/tree/lib/*
+(cd python && STEMSMITH_TREE=$work/tree python -m hatchling build -t wheel -d "$work/plain") >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; fail "hatchling failed"; }
-"$tools/bin/auditwheel" repair --plat $platform --only-plat --exclude libonnxruntime.so.1 -w "$work/whole" "$work"/plain/*.whl >"$work/log" 2>&1 ||
+auditwheel repair --plat $platform --only-plat --exclude libonnxruntime.so.1 -w "$work/whole" "$work"/plain/*.whl >"$work/log" 2>&1 ||
   { cat "$work/log" >&2; fail "auditwheel refuses it"; }
 wheel=$(ls "$work"/whole/*-py3-none-$platform.whl)
 
@@ -60,7 +63,6 @@ for file in "$work"/contents/stemsmith.libs/*; do
   case "$licence" in *LGPL*|*"runtime exception") ;; *GPL*) fail "$name is under the GPL" ;; esac
   echo "  $name ($package,$licence )" | tr -s ' '
 done
-[ ! -e "$work/contents/stemsmith/lib/libstemsmith_libav.so" ] || fail "the module of libav is in the wheel"
 
 mkdir -p "$out"
 cp "$wheel" "$out/"

@@ -76,7 +76,7 @@ class StemStream(Iterator[Stems]):
 
     def read_all(self, progress: Progress | None = None) -> Stems:
         """All that has not been read yet, as one."""
-        stems = [np.empty((self.channels, self.frames or 0), np.float32) for _ in self.names]
+        stems: list[Audio] = [np.empty((self.channels, self.frames or 0), np.float32) for _ in self.names]
         done = 0
         if progress:
             progress(done, self.frames)
@@ -179,7 +179,6 @@ class StemSplitter:
         """
         raised: list[BaseException] = []
 
-        @_library.Progress
         def tell(user: object, done: int, total: int, sample_rate: int) -> int:
             try:
                 if progress:
@@ -188,9 +187,10 @@ class StemSplitter:
                 raised.append(error)
             return len(raised)
 
+        callback = _library.Progress(tell)
         with self._options(stem_config) as options:
             self._library.options_set_format(options, format.encode(), bits)
-            self._library.options_set_progress(options, tell, None)
+            self._library.options_set_progress(options, callback, None)
             try:
                 self._library.separate_file(self._opened(), _path(song), _path(folder), options)
             except Error:

@@ -60,9 +60,13 @@ _PLAIN: dict[str, tuple[Any, list[Any]]] = {
 class Error(Exception):
     """A file, a model or the machine is not what it must be: says what, where, and what to do."""
 
+    __module__ = "stemsmith"
+
 
 class WrongUse(Error, ValueError):
     """An argument makes no sense."""
+
+    __module__ = "stemsmith"
 
 
 class Library:
@@ -70,13 +74,14 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         os.environ.update({name: value for name, value in settings().items() if name not in os.environ})
+        engine = onnxruntime_library()
         try:
-            # First, and by the name that libstemsmith asks for: what is loaded already is not looked for.
-            if engine := onnxruntime_library():
+            # First, as it has the name that libstemsmith asks for: what is loaded already is not looked for.
+            if engine:
                 ctypes.CDLL(str(engine))
             library = ctypes.CDLL(str(path))
         except OSError as error:
-            raise Error(f"the library does not load: {error}\n  pip install onnxruntime") from None
+            raise Error(f"the library does not load: {error}" + ("" if engine else "\n  pip install onnxruntime")) from None
         for name, (result, arguments) in _PLAIN.items():
             function = getattr(library, f"stemsmith_{name}")
             function.restype, function.argtypes = result, arguments

@@ -25,13 +25,13 @@ python_of() {
   done
 }
 # In a folder whose name LD_PRELOAD would split.
-mkdir "an environment: of"
+mkdir "an environment of"
 "$build/bin/make_tiny_onnx" model.onnx 44100
 tried=0
 for version in 3.11 3.13; do
   program=$(python_of $version)
   if [ -z "$program" ]; then echo "wheel_check: Python $version is not here: not tried"; continue; fi
-  there="$work/an environment: of/$version"
+  there="$work/an environment of/$version"
   "$program" -m venv "$there"
   alone=(env -i PATH=/usr/bin:/bin HOME="$work" PYTHONDONTWRITEBYTECODE=1 "STEMSMITH_BIN_DIR=$build/bin")
   "$there/bin/python" -m pip install --disable-pip-version-check -q --only-binary=:all: "$wheel"
@@ -41,8 +41,9 @@ for version in 3.11 3.13; do
   ffmpeg -nostdin -v error -y -f lavfi -i sine=440:duration=1 song.m4a
   for format in wav flac ogg opus mp3; do
     ffmpeg -nostdin -v error -y -f lavfi -i sine=440:duration=1 -ar 48000 "song.$format"
-    "${alone[@]}" "$there/bin/separate" model.onnx "song.$format" -o "out_$version$format" >/dev/null 2>&1 ||
-      fail "separate song.$format"
+    said=$("${alone[@]}" "$there/bin/separate" --quiet model.onnx "song.$format" -o "out_$version$format" 2>&1) ||
+      fail "song.$format: $said"
+    [ -z "$said" ] || fail "song.$format: $said"
   done
   expect "convert it to wav or flac" "$("${alone[@]}" "$there/bin/separate" model.onnx song.m4a 2>&1 || true)"
   "$there/bin/python" -m pip install --disable-pip-version-check -q "$(grep pytest== "$source/tools/requirements-tests.txt")"

@@ -23,11 +23,11 @@ class SharedRuntime : public Runtime {
   explicit SharedRuntime(std::unique_ptr<Runtime> inner) : inner_(std::move(inner)) {}
   const Manifest& manifest() const override { return inner_->manifest(); }
   std::string description() const override { return inner_->description(); }
-  int segments_at_once() const override { return inner_->segments_at_once(); }
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const std::lock_guard lock(mutex_);
     inner_->Run(mix, batch, frames, estimates);
   }
+  int segments_at_once() const override { return inner_->segments_at_once(); }
 
  private:
   std::mutex mutex_;

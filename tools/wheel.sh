@@ -19,7 +19,7 @@ platform=manylinux_2_36_x86_64
 out=${given:-$PWD/build/wheel}
 build=${STEMSMITH_BUILD_DIR:-build/release}
 [ -n "${STEMSMITH_BUILD_DIR:-}" ] || ./tools/build.sh release separate stemsmith_shared
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
 export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -117,6 +117,7 @@ class StemSplitter:
     device      "auto", "cpu" or "cuda"
     engine      "auto", "onnxruntime" or "openvino"; None: the library's default
     precision   "float32", "bfloat16" or "int8"; None: the library's default
+    cache       a folder where compiled models are kept (OpenVINO), so that they start faster the next time; None: none
     overlap     the share of a segment that neighbours have in common, in [0, 1): more is smoother and slower; None: what
                 the model advises
 
@@ -124,20 +125,20 @@ class StemSplitter:
     """
 
     def __init__(self, model: Path, *, threads: int = 0, device: str = "auto", engine: str | None = None,
-                 precision: str | None = None, overlap: float | None = None) -> None:
+                 precision: str | None = None, cache: Path | None = None, overlap: float | None = None) -> None:
         self._library = library = _library.load()
         self._overlap = overlap
         self._model = c_void_p()
         with self._options(None) as options:
             library.options_set_threads(options, threads)
             library.options_set_device(options, device.encode())
-            for name, choice in (("engine", engine), ("precision", precision)):
+            for name, choice in (("engine", engine), ("precision", precision), ("cache_folder", cache)):
                 if choice is None:
                     continue
                 setter = getattr(library, f"options_set_{name}", None)
                 if setter is None:
-                    raise WrongUse(f"this build of the library lets nobody choose: {name}")
-                setter(options, choice.encode())
+                    raise WrongUse(f"this build of the library has no choice of: {name}")
+                setter(options, _path(choice))
             library.model_open(_library.VERSION, _path(model), options, byref(self._model))
         self.name: str = library.model_name(self._model).decode()
         self.stems = [library.model_stem(self._model, index).decode()

@@ -260,12 +260,12 @@ def test_wrong_use(place, splitter, tmp_path):
 
 
 def test_engines_are_chosen_where_the_library_lets_choose(place):
-    for choice in ({"engine": "onnxruntime"}, {"precision": "float32"}):
-        if hasattr(library.load(), f"options_set_{next(iter(choice))}"):
-            StemSplitter(place / "model.onnx", **choice).close()
+    for option, choice, function in (("engine", "onnxruntime", "engine"), ("precision", "float32", "precision"), ("cache", "", "cache_folder")):
+        if hasattr(library.load(), f"options_set_{function}"):
+            StemSplitter(place / "model.onnx", **{option: choice}).close()
         else:
-            with pytest.raises(stemsmith.WrongUse, match=next(iter(choice))):
-                StemSplitter(place / "model.onnx", **choice)
+            with pytest.raises(stemsmith.WrongUse, match=function):
+                StemSplitter(place / "model.onnx", **{option: choice})
 
 
 def test_a_library_that_is_not_there(tmp_path):

@@ -68,8 +68,8 @@ std::size_t Read(stemsmith_song& song, float* const* stems, std::size_t offset,
   return count;
 }
 
-// Reads all of a song, with its progress; `take` is asked where the next frames go, and given them.
-void ReadAll(stemsmith_song& song, const stemsmith_options& options,
+// Calls `read`, which gives how many frames it took, to the song's end, with progress.
+void ReadAll(const stemsmith_song& song, const stemsmith_options& options,
              const std::function<std::size_t()>& read) {
   const int rate_hz = song.stems->info().sample_rate_hz;
   std::int64_t done = 0;

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import byref, c_void_p
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Union
 
 import numpy as np
@@ -46,6 +48,28 @@ def _addresses(audio: Iterable[Audio]) -> ctypes.Array[c_void_p]:
     """Of each channel of each array [channels, frames]."""
     channels = [channel.ctypes.data for array in audio for channel in array]
     return (c_void_p * len(channels))(*channels)
+
+
+@contextmanager
+def _interrupts_into(raised: list[BaseException]) -> Iterator[None]:
+    """Keeps what Ctrl-C raises. Python notices it where a callback begins, before any `try` of it, and would lose it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    call = handler
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        try:
+            call(number, frame)
+        except BaseException as error:
+            raised.append(error)
+
+    signal.signal(signal.SIGINT, keep)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 class StemStream(Iterator[Stems]):
@@ -184,7 +208,7 @@ class StemSplitter:
             try:
                 if progress:
                     progress(done, _frames(total))
-            except BaseException as error:  # also Ctrl-C, which Python notices here
+            except BaseException as error:
                 raised.append(error)
             return len(raised)
 
@@ -193,11 +217,13 @@ class StemSplitter:
             self._library.options_set_format(options, format.encode(), bits)
             self._library.options_set_progress(options, callback, None)
             try:
-                self._library.separate_file(self._opened(), _path(song), _path(folder), options)
+                with _interrupts_into(raised):
+                    self._library.separate_file(self._opened(), _path(song), _path(folder), options)
             except Error:
-                if raised:
-                    raise raised[0] from None
-                raise
+                if not raised:
+                    raise
+        if raised:
+            raise raised[0]
 
     def stream(self, song: Path, stem_config: StemConfig = None, *, block_frames: int = 16384) -> StemStream:
         """The stems of a file, block by block and in constant memory:

@@ -7,6 +7,7 @@ import gc
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -194,6 +195,15 @@ def test_what_progress_raises_ends_the_work(place, splitter, tmp_path):
             split()
     assert not (tmp_path / "out").exists()
     splitter.split_tracks(place / "stereo.wav")
+
+
+def test_ctrl_c_ends_the_work(place, splitter, tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    for split in each_way(splitter, place / "stereo.wav", tmp_path, lambda done, total: signal.raise_signal(signal.SIGINT)):
+        with pytest.raises(KeyboardInterrupt):
+            split()
+    assert not (tmp_path / "out").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_threads_share_a_splitter(place, splitter):

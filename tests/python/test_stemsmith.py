@@ -4,6 +4,7 @@ Of the build: with python/ in PYTHONPATH and its library in STEMSMITH_LIBRARY. O
 `separate` is the wheel's command, too."""
 
 import gc
+import importlib.util
 import os
 import pathlib
 import re
@@ -276,6 +277,15 @@ def test_engines_are_chosen_where_the_library_lets_choose(place):
         else:
             with pytest.raises(stemsmith.WrongUse, match=function):
                 StemSplitter(place / "model.onnx", **{option: choice})
+
+
+def test_openvino_is_found_where_its_package_lies(place, splitter):
+    if not hasattr(library.load(), "options_set_engine") or not importlib.util.find_spec("openvino"):
+        pytest.skip("no OpenVINO")
+    with StemSplitter(place / "model.onnx", engine="openvino") as other:
+        stems = other.split_tracks(place / "stereo.wav")
+    for name, audio in splitter.split_tracks(place / "stereo.wav").items():
+        np.testing.assert_allclose(stems[name], audio, atol=1e-6)
 
 
 def test_a_library_that_is_not_there(tmp_path):

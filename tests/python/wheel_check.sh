@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The wheel: made twice with the same bytes, then installed into an empty environment of each Python here of those below, where
-# the package's tests pass with its library and its command: wheel_check.sh BUILD.
+# The wheel: made twice with the same bytes, then installed into an empty environment of each Python here of those below (the last
+# with OpenVINO), where the package's tests pass with its library and its command: wheel_check.sh BUILD.
 set -euo pipefail
 build=$(realpath "$1")
 source=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
@@ -34,9 +34,11 @@ for version in 3.11 3.13; do
   there="$work/an environment of/$version"
   "$program" -m venv "$there"
   alone=(env -i PATH=/usr/bin:/bin HOME="$work" PYTHONDONTWRITEBYTECODE=1 "STEMSMITH_BIN_DIR=$build/bin")
-  "$there/bin/python" -m pip install --disable-pip-version-check -q --only-binary=:all: "$wheel"
+  extra=''
+  [ $version != 3.13 ] || extra='[openvino]'
+  "$there/bin/python" -m pip install --disable-pip-version-check -q --only-binary=:all: "$wheel$extra"
   installed=$("$there/bin/python" -m pip list --disable-pip-version-check --format=freeze)
-  echo "wheel_check: Python $version: $(grep -E '^(numpy|onnxruntime|stemsmith)=' <<<"$installed" | paste -sd ' ')"
+  echo "wheel_check: Python $version: $(grep -E '^(numpy|onnxruntime|openvino|stemsmith)=' <<<"$installed" | paste -sd ' ')"
   expect '^stemsmith=' "$installed"
   ffmpeg -nostdin -v error -y -f lavfi -i sine=440:duration=1 song.m4a
   for format in wav flac ogg opus mp3; do

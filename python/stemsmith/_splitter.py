@@ -1,3 +1,5 @@
+"""Models, and the stems of songs, as Python objects over the C interface."""
+
 from __future__ import annotations
 
 import ctypes
@@ -8,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import byref, c_void_p
 from types import FrameType, TracebackType
-from typing import Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from . import _library
 from ._library import Error, Library, WrongUse
 
-Path = Union[str, "os.PathLike[str]"]
+Path = str | os.PathLike[str]
 Audio = NDArray[np.float32]
 # A preset ("2stem", "4stem"), a stem, a mix ("karaoke=drums+bass+other"); or several stems and mixes; None: all stems.
-StemConfig = Union[str, Sequence[str], None]
+StemConfig = str | Sequence[str] | None
 # Called with frames that are done, and all of them (None: not known). What it raises ends the work.
-Progress = Callable[[int, Union[int, None]], object]
+Progress = Callable[[int, int | None], object]
 
 
 class Stems(dict[str, Audio]):

@@ -2,16 +2,17 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "audio/audio_reader.h"
 
 namespace stemsmith {
 
-// Planar [C, T]; `song` and what it points to must outlive the reader.
+// Planar [C, T]; what `song` points to must outlive the reader.
 class PlanarReader : public AudioReader {
  public:
   PlanarReader(const float* const* song, int channels, std::size_t frames, int sample_rate_hz)
-      : song_(song), frames_(frames) {
+      : song_(song, song + channels), frames_(frames) {
     info_.channels = channels;
     info_.sample_rate_hz = sample_rate_hz;
     info_.frames = info_.expected_frames = static_cast<std::int64_t>(frames);
@@ -27,7 +28,7 @@ class PlanarReader : public AudioReader {
   void Rewind() override { position_ = 0; }
 
  private:
-  const float* const* song_;
+  std::vector<const float*> song_;
   std::size_t frames_, position_ = 0;
   AudioInfo info_;
 };

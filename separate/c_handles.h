@@ -5,12 +5,14 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/current_error.h"
 #include "separate/live_stream.h"
 #include "separate/manifest.h"
 #include "separate/runtime.h"
 #include "separate/separator.h"
+#include "separate/song_separator.h"
 #include "stemsmith/stemsmith.h"
 
 namespace stemsmith::c {
@@ -28,6 +30,7 @@ class SharedRuntime : public Runtime {
     const std::lock_guard lock(mutex_);
     inner_->Run(mix, batch, frames, estimates);
   }
+  int segments_at_once() const override { return inner_->segments_at_once(); }
 
  private:
   std::mutex mutex_;
@@ -47,6 +50,12 @@ struct stemsmith_model {
   std::shared_ptr<stemsmith::c::SharedRuntime> runtime;
 };
 
+struct stemsmith_song {
+  std::shared_ptr<stemsmith::c::SharedRuntime> runtime;  // outlives the stems
+  std::unique_ptr<stemsmith::SongSeparator> stems;
+  std::vector<std::vector<float>> blocks;  // what was read last
+};
+
 struct stemsmith_stream {
   std::shared_ptr<stemsmith::c::SharedRuntime> runtime;  // outlives the stream
   std::unique_ptr<stemsmith::LiveStream> live;
@@ -63,15 +72,19 @@ bool IsOpen(const void* handle) noexcept;
 // False where it was closed before, which is asserted against.
 bool Forget(const void* handle) noexcept;
 
-// What was chosen for work that gives the model's stems alone. Throws Error::Usage for other files.
-const std::vector<std::string>& StemsAlone(const stemsmith_options& options);
-
 // What stemsmith_last_error() says. Gives back `code`.
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept;
 
 // Throws Error::Usage where a pointer is null, and where a handle is not open.
 void Need(const void* pointer, const char* name);
 void NeedHandle(const void* handle, const char* name);
+// `options`, or the defaults for null.
+const stemsmith_options& OrDefaults(const stemsmith_options* options);
+// A name of a list; throws Error::Usage where `whose` has none of that number.
+const char* NameAt(const std::vector<std::string>& names, int index, const std::string& whose);
+
+// Calls the progress function, if there is one. Throws Stopped where it asks to stop.
+void Tell(const stemsmith_options& options, std::int64_t done, std::int64_t total, int rate_hz);
 
 // Runs `work`, and gives what it throws as a code.
 template <typename Work>

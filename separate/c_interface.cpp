@@ -1,15 +1,12 @@
-// include/stemsmith/stemsmith.h but for its streams (c_stream.cpp).
+// include/stemsmith/stemsmith.h but for its songs (c_song.cpp) and streams (c_stream.cpp).
 #include <algorithm>
 #include <cassert>
-#include <functional>
 #include <set>
 #include <string_view>
 #include <vector>
 
-#include "audio/planar_reader.h"
 #include "core/names.h"
 #include "separate/c_handles.h"
-#include "separate/stem_stream.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith::c {
@@ -26,8 +23,6 @@ constexpr int VersionNumber(std::string_view text) {
 }
 static_assert(VersionNumber(STEMSMITH_VERSION) == STEMSMITH_VERSION_NUMBER,
               "stemsmith.h has another version than the project");
-
-constexpr std::size_t kBlockFrames = 16384;
 
 std::mutex& HandlesMutex() {
   static std::mutex* const mutex = new std::mutex;
@@ -60,44 +55,6 @@ void CheckVersion(int program) {
   }
 }
 
-const stemsmith_options& OrDefaults(const stemsmith_options* options) {
-  static const auto* const defaults = new stemsmith_options;
-  if (options != nullptr) NeedHandle(options, "options");
-  return options != nullptr ? *options : *defaults;
-}
-
-void Tell(const stemsmith_options& options, std::int64_t done, std::int64_t total, int rate) {
-  if (options.progress != nullptr && options.progress(options.user, done, total, rate) != 0)
-    throw Stopped{};
-}
-
-// Reads all of a song's stems; `take` gets them as planar arrays, block by block.
-void SeparateBlocks(
-    stemsmith_model& model, std::unique_ptr<AudioReader> song, const std::string& name,
-    const stemsmith_options& options,
-    const std::function<void(const float* const* stems, const StemStream&, std::size_t)>& take) {
-  StemStreamOptions stream_options = options.separator.stream;
-  stream_options.stems = StemsAlone(options);
-  stream_options.input_name = name;
-  StemStream stream(*model.runtime, std::move(song), stream_options);
-  const AudioInfo& info = stream.info();
-  const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
-  const auto channels = static_cast<std::size_t>(info.channels);
-  std::vector<std::vector<float>> blocks;
-  std::vector<float> planar(stream.stems().size() * channels * kBlockFrames);
-  std::vector<const float*> pointers(stream.stems().size() * channels);
-  std::int64_t done = 0;
-  Tell(options, done, total, info.sample_rate_hz);
-  while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
-    for (std::size_t i = 0; i < pointers.size(); ++i) pointers[i] = planar.data() + i * count;
-    for (std::size_t s = 0; s < blocks.size(); ++s)
-      Deinterleave(blocks[s].data(), info.channels, count, planar.data() + s * channels * count);
-    take(pointers.data(), stream, count);
-    done += static_cast<std::int64_t>(count);
-    Tell(options, done, total, info.sample_rate_hz);
-  }
-}
-
 }  // namespace
 
 void Remember(const void* handle) {
@@ -117,14 +74,6 @@ bool Forget(const void* handle) noexcept {
   return was_open;
 }
 
-const std::vector<std::string>& StemsAlone(const stemsmith_options& options) {
-  const StemChoice& files = options.separator.files;
-  if (!files.preset.empty() || !files.mixes.empty())
-    throw Error::Usage("presets and mixes are for files", "",
-                       "use stemsmith_separate_file, or add the stems up");
-  return files.stems;
-}
-
 stemsmith_code Fail(stemsmith_code code, const char* text) noexcept {
   try {
     LastError() = text;
@@ -141,6 +90,23 @@ void Need(const void* pointer, const char* name) {
 void NeedHandle(const void* handle, const char* name) {
   Need(handle, name);
   if (!IsOpen(handle)) throw Error::Usage("the handle is not open", name, "was it closed?");
+}
+
+const stemsmith_options& OrDefaults(const stemsmith_options* options) {
+  static const auto* const defaults = new stemsmith_options;
+  if (options != nullptr) NeedHandle(options, "options");
+  return options != nullptr ? *options : *defaults;
+}
+
+const char* NameAt(const std::vector<std::string>& names, int index, const std::string& whose) {
+  if (index < 0 || static_cast<std::size_t>(index) >= names.size())
+    throw Error::Usage("the " + whose + " has no stem number " + std::to_string(index), "index");
+  return names[static_cast<std::size_t>(index)].c_str();
+}
+
+void Tell(const stemsmith_options& options, std::int64_t done, std::int64_t total, int rate_hz) {
+  if (options.progress != nullptr && options.progress(options.user, done, total, rate_hz) != 0)
+    throw Stopped{};
 }
 
 }  // namespace stemsmith::c
@@ -301,10 +267,7 @@ int stemsmith_model_stem_count(const stemsmith_model* model) {
 const char* stemsmith_model_stem(const stemsmith_model* model, int index) {
   return GuardedResult<const char*>(nullptr, [&] {
     NeedHandle(model, "model");
-    const std::vector<std::string>& stems = model->runtime->info().stems;
-    if (index < 0 || static_cast<std::size_t>(index) >= stems.size())
-      throw Error::Usage("the model has no stem number " + std::to_string(index), "index");
-    return stems[static_cast<std::size_t>(index)].c_str();
+    return NameAt(model->runtime->info().stems, index, "model");
   });
 }
 
@@ -326,60 +289,5 @@ int64_t stemsmith_model_segment_frames(const stemsmith_model* model) {
   return GuardedResult<int64_t>(0, [&] {
     NeedHandle(model, "model");
     return model->runtime->info().segment_frames;
-  });
-}
-
-stemsmith_code stemsmith_separate_file(stemsmith_model* model, const char* song, const char* folder,
-                                       const stemsmith_options* options) {
-  return Guarded([&] {
-    NeedHandle(model, "model");
-    Need(song, "song");
-    Need(folder, "folder");
-    const stemsmith_options& chosen = OrDefaults(options);
-    Separator separator(*model->runtime, chosen.separator);
-    separator.SeparateFile(song, folder, [&](std::int64_t done, std::int64_t total, int rate) {
-      Tell(chosen, done, total, rate);
-    });
-  });
-}
-
-stemsmith_code stemsmith_separate_blocks(stemsmith_model* model, const char* song,
-                                         const stemsmith_options* options, stemsmith_block_fn block,
-                                         void* user) {
-  return Guarded([&] {
-    NeedHandle(model, "model");
-    Need(song, "song");
-    Need(reinterpret_cast<const void*>(block), "block");
-    SeparateBlocks(*model, OpenAudio(song), song, OrDefaults(options),
-                   [&](const float* const* stems, const StemStream& stream, std::size_t frames) {
-                     if (block(user, stems, static_cast<int>(stream.stems().size()),
-                               stream.info().channels, frames, stream.info().sample_rate_hz) != 0)
-                       throw Stopped{};
-                   });
-  });
-}
-
-stemsmith_code stemsmith_separate_buffers(stemsmith_model* model, const float* const* song,
-                                          int channels, size_t frames, int sample_rate_hz,
-                                          const stemsmith_options* options, float* const* stems) {
-  return Guarded([&] {
-    NeedHandle(model, "model");
-    Need(song, "song");
-    Need(stems, "stems");
-    StemStream::CheckLayout(sample_rate_hz, channels);
-    for (int c = 0; c < channels; ++c) Need(song[c], "song");
-    const stemsmith_options& chosen = OrDefaults(options);
-    const std::vector<std::string>& names = StemsAlone(chosen);
-    const std::size_t arrays =
-        (names.empty() ? model->runtime->info().stems : names).size() * channels;
-    for (std::size_t i = 0; i < arrays; ++i) Need(stems[i], "stems");
-    std::size_t done = 0;
-    SeparateBlocks(*model, std::make_unique<PlanarReader>(song, channels, frames, sample_rate_hz),
-                   "song", chosen,
-                   [&](const float* const* from, const StemStream&, std::size_t count) {
-                     for (std::size_t i = 0; i < arrays; ++i)
-                       std::copy_n(from[i], count, stems[i] + done);
-                     done += count;
-                   });
   });
 }

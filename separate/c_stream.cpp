@@ -12,7 +12,11 @@ stemsmith_code stemsmith_stream_start(stemsmith_model* model, int sample_rate_hz
     LiveStreamOptions live{.sample_rate_hz = sample_rate_hz, .channels = channels};
     if (options != nullptr) {
       NeedHandle(options, "options");
-      live.stems = StemsAlone(*options);
+      const StemChoice& chosen = options->separator.files;
+      if (!chosen.preset.empty() || !chosen.mixes.empty())
+        throw Error::Usage("presets and mixes are for songs, not for streams", "",
+                           "choose stems, and add them up");
+      live.stems = chosen.stems;
       live.overlap = options->separator.stream.overlap;
     }
     auto started = std::make_unique<stemsmith_stream>();

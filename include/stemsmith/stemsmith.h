@@ -35,8 +35,8 @@
 
    (3) A NULL where none may be is STEMSMITH_WRONG_USE. Options may always be NULL: the defaults.
 
-   (4) Texts are UTF-8 and end with a zero. Those returned belong to the library: stems and names
-       live as long as their model, the text of an error until the next failure on its thread.
+   (4) Texts are UTF-8 and end with a zero. Those returned belong to the library: names live as
+       long as their model or song, the text of an error until the next failure on its thread.
 
    (5) Audio is 32-bit float, full scale -1 to 1, planar: one array per channel. Of stems, the
        arrays of the first stem's channels come first: array number stem * channels + channel.
@@ -47,9 +47,10 @@
        STEMSMITH_STOPPED and leaves nothing behind. They must not throw.
 
    (7) Threads: a model may be used by many threads and streams at once; their computations take
-       turns. It may be closed before its streams. Options are read by the call that they are given
-       to, and must not change meanwhile. A stream is pushed to by one thread and pulled from by
-       one thread, which may be another. Everything else of one handle: one thread at a time.
+       turns. It may be closed before its songs and streams. Options are read by the call that they
+       are given to, and must not change meanwhile. A stream is pushed to by one thread and pulled
+       from by one thread, which may be another. Everything else of one handle: one thread at a
+       time.
 
    (8) Versions: a program asks for the version of the header that it was compiled with; the library
        refuses what it does not fit (STEMSMITH_WRONG_VERSION). While the first number is 0, the
@@ -104,30 +105,33 @@ stemsmith_code stemsmith_options_set_device(stemsmith_options* options, const ch
 /* For opening a model. Compute threads; 0 (default): one per core. */
 stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int threads);
 /* For opening a model. "auto" (default: a rule that a release fixes), "onnxruntime", "openvino" (its
- * library must be there: docs/install.md) or "torchscript". */
+   library must be there: docs/install.md) or "torchscript". */
 stemsmith_code stemsmith_options_set_engine(stemsmith_options* options, const char* engine);
 /* For opening a model. "float32" (default); "bfloat16" (OpenVINO, on CPUs that have it); "int8" (a
- * model file of such weights). */
+   model file of such weights). */
 stemsmith_code stemsmith_options_set_precision(stemsmith_options* options, const char* precision);
 /* For opening a model. A folder where compiled models are kept (at most 2 GiB), so that they start
- * faster the next time; "" (default): none. */
+   faster the next time; "" (default): none. */
 stemsmith_code stemsmith_options_set_cache_folder(stemsmith_options* options, const char* folder);
-/* For separating and for streams: only these stems, in this order; 0 of them (default): all. */
+/* For songs and for streams: only these stems, each once, in this order; 0 of them (default): all,
+   or what the next two choose. */
 stemsmith_code stemsmith_options_set_stems(stemsmith_options* options, const char* const* stems,
                                            int count);
-/* For stemsmith_separate_file, whose files they choose: a preset of `separate --help`, "2stem" (vocals
-   and no_vocals) or "4stem"; NULL (default): none. And a mix, "karaoke=drums+bass+other" or
-   "instrumental=mixture-vocals", which becomes a file of its own; may be called several times. */
+/* For songs: a preset of `separate --help`, "2stem" (vocals and no_vocals) or "4stem"; NULL
+   (default): none. And a mix, "karaoke=drums+bass+other" or "instrumental=mixture-vocals", which
+   becomes a stem of its own; may be called several times. The stems of a song are those of the
+   preset, the chosen ones, and the mixes, in this order, each once. */
 stemsmith_code stemsmith_options_set_preset(stemsmith_options* options, const char* preset);
 stemsmith_code stemsmith_options_add_mix(stemsmith_options* options, const char* mix);
-/* For separating and for streams: the share of a segment that neighbours have in common, in [0, 1);
+/* For songs and for streams: the share of a segment that neighbours have in common, in [0, 1);
    more is smoother and slower. Negative (default): what the model advises. */
 stemsmith_code stemsmith_options_set_overlap(stemsmith_options* options, double overlap);
 /* For stemsmith_separate_file: a format of `separate --help`, "wav" (default), "flac", "opus", …;
    bits per sample: 16, 24, or 32 for float; 0 (default): what the format has. */
 stemsmith_code stemsmith_options_set_format(stemsmith_options* options, const char* format,
                                             int bits);
-/* For separating: called now and then. `total` is -1 where the length is not known. NULL: none. */
+/* For stemsmith_separate_file, _blocks and _buffers: called now and then. `total` is -1 where the
+   length is not known. NULL: none. */
 typedef int (*stemsmith_progress_fn)(void* user, int64_t done, int64_t total, int sample_rate_hz);
 stemsmith_code stemsmith_options_set_progress(stemsmith_options* options,
                                               stemsmith_progress_fn progress, void* user);
@@ -171,6 +175,34 @@ stemsmith_code stemsmith_separate_blocks(stemsmith_model* model, const char* son
 stemsmith_code stemsmith_separate_buffers(stemsmith_model* model, const float* const* song,
                                           int channels, size_t frames, int sample_rate_hz,
                                           const stemsmith_options* options, float* const* stems);
+
+/* ---- Songs that the caller reads ----
+
+   The same, at the caller's pace: in constant memory, with as much work per call as its frames
+   need. It also says beforehand which stems the options give. */
+
+typedef struct stemsmith_song stemsmith_song;
+
+stemsmith_code stemsmith_song_open(stemsmith_model* model, const char* path,
+                                   const stemsmith_options* options, stemsmith_song** song);
+/* From memory, which must stay until the song is closed: one array of `frames` per channel. */
+stemsmith_code stemsmith_song_open_buffers(stemsmith_model* model, const float* const* buffers,
+                                           int channels, size_t frames, int sample_rate_hz,
+                                           const stemsmith_options* options, stemsmith_song** song);
+void stemsmith_song_close(stemsmith_song* song);
+
+int stemsmith_song_stem_count(const stemsmith_song* song);
+const char* stemsmith_song_stem(const stemsmith_song* song, int index);
+/* Of the song, and of every stem. */
+int stemsmith_song_sample_rate(const stemsmith_song* song);
+int stemsmith_song_channels(const stemsmith_song* song);
+/* An estimate where the file does not say exactly, -1 where it does not say at all. */
+int64_t stemsmith_song_frames(const stemsmith_song* song);
+
+/* The next frames of all stems into arrays of `frames` each; see (5). `count` becomes how many, 0
+   only at the end. */
+stemsmith_code stemsmith_song_read(stemsmith_song* song, float* const* stems, size_t frames,
+                                   size_t* count);
 
 /* ---- Sound that is being played ----
 

@@ -1,5 +1,6 @@
 """Every command that the docs show in a `console` block does what the page says: it ends without an error, in the
 page's order, in a folder outside of the clone that holds what a reader has (songs with stems, a song, a published model).
+So does the Python of PYTHON_PAGES, all of a page as one program.
 
 A block that cannot run here is marked in the page, on the line before it: <!-- not run: REASON -->"""
 
@@ -9,6 +10,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from model_server import ModelServer
@@ -18,6 +20,7 @@ from published_models import SMALL, package
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_NOT_RUN = 12
+PYTHON_PAGES = [ROOT / "docs/python.md"]
 BLOCK = re.compile(r"(?:^<!-- not run: (.*?) -->\n)?^(?: *)```console\n(.*?)^(?: *)```", re.MULTILINE | re.DOTALL)
 # Trainings end after seconds; big models are made of the same kinds of layers.
 WRAPPER = """#!/bin/bash
@@ -51,6 +54,7 @@ models:
     wrapper.write_text(WRAPPER.format(program=os.path.join(BIN, "stemsmith")))
     wrapper.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "HF_", "TORCH_"))}
+    environment |= {"PYTHONPATH": str(ROOT / "python"), "STEMSMITH_LIBRARY": os.path.join(BIN, "../lib/libstemsmith.so")}
     environment |= {"PATH": f"{folder}/bin:{BIN}:{os.environ['PATH']}", "STEMSMITH_CATALOGUE": str(folder / "catalogue.yaml")}
     subprocess.run([os.path.join(BIN, "stemsmith"), "synth", folder / "songs", "--songs", "5", "--seconds", "12", "--quiet"], check=True)
     song = next((folder / "songs/valid").iterdir()) / "mixture.wav"
@@ -73,6 +77,10 @@ def run_page(page, place, tmp_path):
             continue
         result = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert result.returncode == 0, f"{page.relative_to(ROOT)}:\n{text}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    if page in PYTHON_PAGES:
+        program = "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
+        result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, f"{page.relative_to(ROOT)}:\n{program}\n{result.stderr[-2000:]}"
 
 
 def test_readme(place, tmp_path):

@@ -172,6 +172,31 @@ TEST_F(CInterface, NullIsAnErrorEverywhere) {
   EXPECT_EQ(separate(model_, holes, 2, buffers.out.data()), wrong);
   EXPECT_EQ(separate(model_, buffers.in.data(), 0, buffers.out.data()), wrong);
   EXPECT_EQ(separate(model_, buffers.in.data(), 2, nullptr), wrong);
+  stemsmith_song* song = nullptr;
+  std::size_t count = 0;
+  EXPECT_EQ(stemsmith_song_open(nullptr, "a", nullptr, &song), wrong);
+  EXPECT_EQ(stemsmith_song_open(model_, nullptr, nullptr, &song), wrong);
+  EXPECT_EQ(stemsmith_song_open(model_, "a", nullptr, nullptr), wrong);
+  const auto open = [&](stemsmith_model* model, const float* const* in, stemsmith_song** opened) {
+    return stemsmith_song_open_buffers(model, in, 2, 64, 44100, nullptr, opened);
+  };
+  EXPECT_EQ(open(nullptr, buffers.in.data(), &song), wrong);
+  EXPECT_EQ(open(model_, nullptr, &song), wrong);
+  EXPECT_EQ(open(model_, holes, &song), wrong);
+  EXPECT_EQ(open(model_, buffers.in.data(), nullptr), wrong);
+  ASSERT_EQ(open(model_, buffers.in.data(), &song), STEMSMITH_OK);
+  float* const no_arrays[4] = {};
+  EXPECT_EQ(stemsmith_song_read(nullptr, buffers.out.data(), 64, &count), wrong);
+  EXPECT_EQ(stemsmith_song_read(song, nullptr, 64, &count), wrong);
+  EXPECT_EQ(stemsmith_song_read(song, no_arrays, 64, &count), wrong);
+  EXPECT_EQ(stemsmith_song_read(song, buffers.out.data(), 64, nullptr), wrong);
+  EXPECT_EQ(stemsmith_song_stem_count(nullptr), 0);
+  EXPECT_EQ(stemsmith_song_stem(nullptr, 0), nullptr);
+  EXPECT_EQ(stemsmith_song_sample_rate(nullptr), 0);
+  EXPECT_EQ(stemsmith_song_channels(nullptr), 0);
+  EXPECT_EQ(stemsmith_song_frames(nullptr), 0);
+  stemsmith_song_close(song);
+  stemsmith_song_close(nullptr);
   EXPECT_EQ(stemsmith_stream_start(nullptr, 0, 0, nullptr, &stream), wrong);
   EXPECT_EQ(stemsmith_stream_start(model_, 0, 0, nullptr, nullptr), wrong);
   EXPECT_EQ(stemsmith_stream_start(model_, 1, 0, nullptr, &stream), wrong);
@@ -242,7 +267,7 @@ TEST_F(CInterface, SeparatesIntoFilesBuffersAndBlocks) {
   stemsmith_options_destroy(options);
 }
 
-TEST_F(CInterface, MixesAndPresetsAreFiles) {
+TEST_F(CInterface, MixesAndPresetsAreStemsOfSongs) {
   const std::string song = Song(20000), folder = (folder_ / "mixes").string();
   stemsmith_options* options = stemsmith_options_create();
   ASSERT_EQ(stemsmith_options_add_mix(options, "rest=mixture-bass"), STEMSMITH_OK);
@@ -250,16 +275,77 @@ TEST_F(CInterface, MixesAndPresetsAreFiles) {
       << stemsmith_last_error();
   EXPECT_TRUE(std::filesystem::exists(folder_ / "mixes/rest.wav"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "mixes/bass.wav"));
-  const auto block = [](void*, const float* const*, int, int, size_t, int) { return 0; };
-  EXPECT_EQ(stemsmith_separate_blocks(model_, song.c_str(), options, block, nullptr),
-            STEMSMITH_WRONG_USE);
-  EXPECT_THAT(stemsmith_last_error(), HasSubstr("are for files"));
+
+  Buffers buffers(20000);
+  ASSERT_EQ(stemsmith_separate_buffers(model_, buffers.in.data(), 2, 20000, 44100, options,
+                                       buffers.out.data()),
+            STEMSMITH_OK)
+      << stemsmith_last_error();
+  for (std::size_t i = 0; i < 40000; ++i)
+    ASSERT_NEAR(buffers.stems[i], 1.25f * buffers.song[i], 1e-6);
+  EXPECT_EQ(buffers.stems[40000], 7.0f);  // one stem, and no more
+  const auto block = [](void*, const float* const*, int stem_count, int, size_t, int) {
+    EXPECT_EQ(stem_count, 1);
+    return 0;
+  };
+  EXPECT_EQ(stemsmith_separate_blocks(model_, song.c_str(), options, block, nullptr), STEMSMITH_OK);
+
+  stemsmith_stream* stream = nullptr;
+  EXPECT_EQ(stemsmith_stream_start(model_, 0, 0, options, &stream), STEMSMITH_WRONG_USE);
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("not for streams"));
   ASSERT_EQ(stemsmith_options_set_preset(options, "4stem"), STEMSMITH_OK);
+  stemsmith_song* opened = nullptr;
   EXPECT_EQ(stemsmith_separate_file(model_, song.c_str(), folder.c_str(), options),
             STEMSMITH_WRONG_USE);
+  EXPECT_EQ(stemsmith_song_open(model_, song.c_str(), options, &opened), STEMSMITH_WRONG_USE);
   EXPECT_THAT(stemsmith_last_error(), HasSubstr("the preset '4stem' needs the stem 'vocals'"));
   EXPECT_EQ(stemsmith_options_add_mix(options, nullptr), STEMSMITH_WRONG_USE);
   stemsmith_options_destroy(options);
+}
+
+TEST_F(CInterface, ASongIsReadAtTheCallersPace) {
+  const std::string path = Song(50000);
+  stemsmith_options* options = stemsmith_options_create();
+  const char* stem = "bass";
+  ASSERT_EQ(stemsmith_options_set_stems(options, &stem, 1), STEMSMITH_OK);
+  ASSERT_EQ(stemsmith_options_add_mix(options, "rest=mixture-bass"), STEMSMITH_OK);
+  Buffers buffers(50000);
+  stemsmith_song *file = nullptr, *memory = nullptr;
+  ASSERT_EQ(stemsmith_song_open(model_, path.c_str(), options, &file), STEMSMITH_OK)
+      << stemsmith_last_error();
+  ASSERT_EQ(stemsmith_song_open_buffers(model_, buffers.in.data(), 2, 50000, 44100, options,
+                                        &memory),
+            STEMSMITH_OK)
+      << stemsmith_last_error();
+  stemsmith_options_destroy(options);
+  stemsmith_model_close(model_);
+  model_ = nullptr;
+  Buffers read(300);
+  for (stemsmith_song* song : {file, memory}) {
+    EXPECT_EQ(stemsmith_song_stem_count(song), 2);
+    EXPECT_STREQ(stemsmith_song_stem(song, 0), "bass");
+    EXPECT_STREQ(stemsmith_song_stem(song, 1), "rest");
+    EXPECT_EQ(stemsmith_song_stem(song, 2), nullptr);
+    EXPECT_THAT(stemsmith_last_error(), HasSubstr("no stem number 2"));
+    EXPECT_EQ(stemsmith_song_sample_rate(song), 44100);
+    EXPECT_EQ(stemsmith_song_channels(song), 2);
+    EXPECT_EQ(stemsmith_song_frames(song), 50000);
+    std::size_t done = 0, count = 0;
+    do {
+      ASSERT_EQ(stemsmith_song_read(song, read.out.data(), 300, &count), STEMSMITH_OK);
+      for (std::size_t c = 0; c < 2; ++c) {
+        for (std::size_t t = 0; t < count; ++t) {
+          ASSERT_NEAR(read.out[c][t], -0.25f * buffers.in[c][done + t], 1e-6);
+          ASSERT_NEAR(read.out[2 + c][t], 1.25f * buffers.in[c][done + t], 1e-6);
+        }
+      }
+      done += count;
+    } while (count > 0);
+    EXPECT_EQ(done, 50000u);
+    EXPECT_EQ(stemsmith_song_read(song, read.out.data(), 300, &count), STEMSMITH_OK);
+    EXPECT_EQ(count, 0u);
+    stemsmith_song_close(song);
+  }
 }
 
 TEST_F(CInterface, ACallbackStopsTheWorkAndNothingIsLeft) {

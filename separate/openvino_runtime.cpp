@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -85,7 +86,9 @@ class OpenVinoRuntime : public Runtime {
             "does not take its settings");
       all += std::string(key) + "=" + value + "\n";
     }
-    key_ = KeyOf(path) + api_.build + "\n" + ThisCpu().model + "\n" + ThisCpu().flags + "\n" + all;
+    // Weights beside the model have their checksum in the manifest.
+    const std::string content = options.cache_folder.empty() ? "" : HexHash(HashContent(path));
+    key_ = content + "\n" + api_.build + "\n" + ThisCpu().model + "\n" + ThisCpu().flags + "\n" + all;
     if (!cache_.Has(KeyFor({1, manifest_.segment_frames}))) Read();
   }
 
@@ -141,11 +144,6 @@ class OpenVinoRuntime : public Runtime {
         "use " + Option("engine", NameOf(Engine::kOnnxRuntime)) + ", or export the model again");
   }
 
-  // The model's content.
-  std::string KeyOf(const fs::path& path) const {
-    // The manifest has the checksum of weights beside it.
-    return HexHash(HashContent(path)) + "\n";
-  }
   std::string KeyFor(const Size& size) const {
     return key_ + std::to_string(size.batch) + " x " + std::to_string(size.frames);
   }

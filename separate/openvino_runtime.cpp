@@ -88,7 +88,8 @@ class OpenVinoRuntime : public Runtime {
     }
     // Weights beside the model have their checksum in the manifest.
     const std::string content = options.cache_folder.empty() ? "" : HexHash(HashContent(path));
-    key_ = content + "\n" + api_.build + "\n" + ThisCpu().model + "\n" + ThisCpu().flags + "\n" + all;
+    key_ = JoinNames(
+        std::vector<std::string>{content, api_.build, ThisCpu().model, ThisCpu().flags, all}, "\n");
     if (!cache_.Has(KeyFor({1, manifest_.segment_frames}))) Read();
   }
 
@@ -110,7 +111,8 @@ class OpenVinoRuntime : public Runtime {
                                        manifest_.channels, frames};
     // It takes inputs through a non-const pointer but does not write to them. The result is written
     // where the caller wants it; another shape than [B, S, C, T] is refused.
-    const auto in_tensor = TensorOf(const_cast<float*>(mix), in), out_tensor = TensorOf(estimates, out);
+    const auto in_tensor = TensorOf(const_cast<float*>(mix), in);
+    const auto out_tensor = TensorOf(estimates, out);
     const char* what = "does not run the model";
     Check(api_.infer_request_set_input_tensor(request, in_tensor.get()), what);
     Check(api_.infer_request_set_output_tensor(request, out_tensor.get()), what);

@@ -4,7 +4,9 @@
 
 extern "C" std::vector<float> stemsmith_engine_work(const std::string& folder, int threads) {
   using namespace stemsmith;
-  const auto runtime = Runtime::Open(folder + "/model.onnx", {.device = "cpu", .threads = threads, .engine = STEMSMITH_ENGINE});
+  const auto runtime = Runtime::Open(
+      folder + "/model.onnx",
+      {.device = "cpu", .threads = threads, .engine = STEMSMITH_ENGINE});
   const std::int64_t batch = 2, frames = 50000;
   const std::int64_t channels = runtime->info().channels;
   const std::vector<float> mix = EngineInput(static_cast<std::size_t>(batch * channels * frames));

@@ -1,5 +1,5 @@
-// LibTorch, ONNX Runtime and OpenVINO (through libstemsmith.so) and OpenCV in one process, whichever comes
-// first: each gives what it gives alone. What could clash are runtimes of OpenMP and TBB, protobuf,
+// LibTorch, ONNX Runtime and OpenVINO (through libstemsmith.so) and OpenCV in one process, whichever
+// comes first: each gives what it gives alone. What could clash are runtimes of OpenMP and TBB, protobuf,
 // BLAS and LAPACK of several versions under the same names, and the processor's modes of rounding.
 #include <gtest/gtest.h>
 
@@ -95,8 +95,8 @@ TEST_P(OneProcess, GivesWhatEachGivesAlone) {
   const std::string order = c.order;
   // All are used before, between and after each other, and then at once.
   const std::vector<std::string> lines = Lines(c, order + " " + order);
-  const std::size_t engines = 1 + static_cast<std::size_t>(std::count(order.begin(), order.end(), ' '));
-  ASSERT_EQ(lines.size(), 2 * engines + 3 * engines);
+  const auto engines = std::count(order.begin(), order.end(), ' ') + 1;
+  ASSERT_EQ(static_cast<std::ptrdiff_t>(lines.size()), 2 * engines + 3 * engines);
   for (const std::string& line : lines) {
     const std::string name = line.substr(0, line.find(' '));
     ExpectEqual(NumbersOf(line), NumbersOf(Alone(c, name)), c.symbols == std::string("global"),

@@ -151,7 +151,8 @@ TEST_F(OpenVino, Bfloat16IsNearFloat32OrRefused) {
   EXPECT_EQ(runtime->precision(), Precision::kBfloat16);
   EXPECT_EQ(runtime->engine(), kOv);
   EXPECT_THAT(runtime->description(), HasSubstr("bfloat16"));
-  const std::vector<float> expected = Estimates(*Open(), 1, 500), actual = Estimates(*runtime, 1, 500);
+  const std::vector<float> expected = Estimates(*Open(), 1, 500);
+  const std::vector<float> actual = Estimates(*runtime, 1, 500);
   for (std::size_t i = 0; i < expected.size(); ++i)
     EXPECT_NEAR(actual[i], expected[i], std::abs(expected[i]) / 50);
 }

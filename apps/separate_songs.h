@@ -38,7 +38,7 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
 extern const char kStemsFooter[];
 
 // Separates all songs of `list`; a song that fails is reported, and the others still are separated.
-// `made_with` is named at the end; `result_fields` stand beside it in the JSON result; `sources` are
+// `made_with` is named at the end; `result_fields` are in the JSON result, too; `sources` are
 // files that stems may not replace, beside the songs. Gives the exit status; throws Error where
 // nothing can be begun, and when a signal stops it.
 int SeparateSongs(Separator& separator, const InputSongs& list,

@@ -23,7 +23,7 @@ struct Manifest : ModelInfo {
   Window window = Window::kTriangle;  // of the overlap-add
   double overlap = 0.25;              // share of a segment that neighbours have in common
   std::string precision = "float32";
-  // What computing in other numbers costs, as measured at export: {"bfloat16": {"snr_db":}}, or null.
+  // What other numbers to compute in cost, measured at export: {"bfloat16": {"snr_db":}}, or null.
   nlohmann::json precisions = nullptr;
   nlohmann::json stft = nullptr;      // {"n_fft":, "hop":, "window":} where the graph holds one
   nlohmann::json training = nullptr;  // summary: run, steps, best validation figures

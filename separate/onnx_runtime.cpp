@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <vector>
 
 #include "core/error.h"
@@ -25,6 +26,9 @@ constexpr char kCudaProvider[] = "CUDAExecutionProvider";
 // needs.
 Ort::Env& Environment() {
   static Ort::Env* const environment = [] {
+    // Since 1.31 it writes an identity of the device into the user's cache, and sends what it does to
+    // its makers. Read when the environment is made; it has no other switch that does without files.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     auto* made =
         new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "stemsmith");  // lives as long as the process
     const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);

@@ -74,7 +74,6 @@ std::unique_ptr<Runtime> OpenTorchScript(const fs::path& path, const RuntimeOpti
 void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::path& path) {
   const Engine engine = options.engine;
   const Precision precision = options.precision;
-  const std::string openvino = "use " + Option("engine", NameOf(Engine::kOpenVino));
   if (is_torchscript) {
     if (engine != Engine::kAuto && engine != Engine::kTorchScript)
       throw Error::Usage(std::string("a TorchScript model, which ") + NameOf(engine) +
@@ -94,7 +93,8 @@ void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::pat
                            " out");
   if (precision == Precision::kBfloat16) {
     if (engine == Engine::kOnnxRuntime)
-      throw Error::Usage("ONNX Runtime does not compute in bfloat16", Option("precision"), openvino);
+      throw Error::Usage("ONNX Runtime does not compute in bfloat16", Option("precision"),
+                         "use " + Option("engine", NameOf(Engine::kOpenVino)));
     if (const std::string problem = Bfloat16Problem(ThisCpu()); !problem.empty())
       throw Error::Usage(problem, Option("precision"),
                          "use " + Option("precision", NameOf(Precision::kFloat32)));
@@ -108,12 +108,11 @@ void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::pat
 std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& options) {
   Manifest manifest = ReadOnnxManifest(path);
   const bool is_int8 = manifest.precision == NameOf(Precision::kInt8);
-  if (is_int8 != (options.precision == Precision::kInt8) &&
-      (is_int8 ? options.precision == Precision::kBfloat16 : true))
-    throw Error::Usage(is_int8 ? "this model's weights have 8 bits, and do not run in bfloat16"
-                               : "this model's weights do not have 8 bits",
-                       path.string(),
-                       is_int8 ? "give the model.onnx of the same export" : ExportInt8(path));
+  if (is_int8 && options.precision == Precision::kBfloat16)
+    throw Error::Usage("this model's weights have 8 bits, and do not run in bfloat16",
+                       path.string(), "give the model.onnx of the same export");
+  if (!is_int8 && options.precision == Precision::kInt8)
+    throw Error::Usage("this model's weights do not have 8 bits", path.string(), ExportInt8(path));
   CheckExternalData(path, manifest);
   Engine engine = options.engine;
   if (engine == Engine::kAuto) {

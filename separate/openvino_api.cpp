@@ -25,7 +25,7 @@ std::string HowToGet() {
          "STEMSMITH_OPENVINO=1 tools/setup.sh";
 }
 
-// The function's address, or the name of the first that is missing.
+// Gives the name of the first function that is missing.
 std::string Fill(void* library, Api& api) {
 #define STEMSMITH_LOAD(Result, name, arguments)                                   \
   api.name = reinterpret_cast<decltype(api.name)>(dlsym(library, "ov_" #name));   \
@@ -35,11 +35,11 @@ std::string Fill(void* library, Api& api) {
   return "";
 }
 
-// Versions in the folder that we do not know: "2643".
+// "libopenvino_c.so.2643": those in the folder, none of which we know.
 std::string OtherReleases(const fs::path& folder) {
   std::string others;
   std::error_code code;
-  for (auto entry = fs::directory_iterator(folder, code); !code && entry != fs::directory_iterator();
+  for (auto entry = fs::directory_iterator(folder, code); !code && entry != fs::end(entry);
        entry.increment(code)) {
     const std::string name = entry->path().filename().string();
     if (name.starts_with(kName)) others += (others.empty() ? "" : ", ") + name;

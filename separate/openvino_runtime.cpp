@@ -5,6 +5,7 @@
 #include <sstream>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -87,7 +88,12 @@ class OpenVinoRuntime : public Runtime {
             "does not take its settings");
       all += std::string(key) + "=" + value + "\n";
     }
-    key_ = KeyOf(path) + api_.build + "\n" + ThisCpu().model + "\n" + ThisCpu().flags + "\n" + all;
+    // Weights beside the model have their checksum in the manifest.
+    const std::string content = options.cache_folder.empty() ? "" : HexHash(HashContent(path));
+    key_ = JoinNames(
+        std::vector<std::string>{content, JoinNames(part_.stems), api_.build, ThisCpu().model,
+                                 ThisCpu().flags, all},
+        "\n");
     if (!cache_.Has(KeyFor({1, manifest_.segment_frames}))) Read();
   }
 
@@ -110,7 +116,8 @@ class OpenVinoRuntime : public Runtime {
                                        manifest_.channels, frames};
     // It takes inputs through a non-const pointer but does not write to them. The result is written
     // where the caller wants it; another shape than [B, S, C, T] is refused.
-    const auto in_tensor = TensorOf(const_cast<float*>(mix), in), out_tensor = TensorOf(estimates, out);
+    const auto in_tensor = TensorOf(const_cast<float*>(mix), in);
+    const auto out_tensor = TensorOf(estimates, out);
     const char* what = "does not run the model";
     Check(api_.infer_request_set_input_tensor(request, in_tensor.get()), what);
     Check(api_.infer_request_set_output_tensor(request, out_tensor.get()), what);
@@ -144,11 +151,6 @@ class OpenVinoRuntime : public Runtime {
         "use " + Option("engine", NameOf(Engine::kOnnxRuntime)) + ", or export the model again");
   }
 
-  // The model's content.
-  std::string KeyOf(const fs::path& path) const {
-    // The manifest has the checksum of weights beside it.
-    return HexHash(HashContent(path)) + "\n" + JoinNames(part_.stems) + "\n";
-  }
   std::string KeyFor(const Size& size) const {
     return key_ + std::to_string(size.batch) + " x " + std::to_string(size.frames);
   }

@@ -104,7 +104,7 @@ void stemsmith_options_destroy(stemsmith_options* options);
 stemsmith_code stemsmith_options_set_device(stemsmith_options* options, const char* device);
 /* For opening a model. Compute threads; 0 (default): one per core. */
 stemsmith_code stemsmith_options_set_threads(stemsmith_options* options, int threads);
-/* For opening a model. "auto" (default: a rule that a release fixes), "onnxruntime", "openvino" (its
+/* For opening a model. "auto" (default: a rule that a release fixes), "onnxruntime", "openvino" (the
    library must be there: docs/install.md) or "torchscript". */
 stemsmith_code stemsmith_options_set_engine(stemsmith_options* options, const char* engine);
 /* For opening a model. "float32" (default); "bfloat16" (OpenVINO, on CPUs that have it); "int8" (a

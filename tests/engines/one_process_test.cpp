@@ -1,5 +1,5 @@
-// LibTorch, ONNX Runtime (through libstemsmith.so) and OpenCV in one process, whichever comes
-// first: each gives what it gives alone. What could clash are runtimes of OpenMP and TBB, protobuf,
+// LibTorch, ONNX Runtime and OpenVINO (through libstemsmith.so) and OpenCV in one process, whichever
+// comes first: each gives what it gives alone. What could clash are runtimes of OpenMP and TBB, protobuf,
 // BLAS and LAPACK of several versions under the same names, and the processor's modes of rounding.
 #include <gtest/gtest.h>
 
@@ -12,7 +12,9 @@
 #include <tuple>
 #include <vector>
 
+#include "core/text.h"
 #include "tests/support/models/tiny_onnx.h"
+#include "tests/support/openvino.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -58,6 +60,7 @@ class OneProcess : public ::testing::TestWithParam<Case> {
 #ifndef STEMSMITH_HAS_OPENCV
     GTEST_SKIP() << "needs OpenCV when it is built: Debian's libopencv-dnn-dev";
 #endif
+    if (Holds(GetParam().order, "openvino")) STEMSMITH_NEEDS_OPENVINO();
     testing::WriteGainOnnx(folder_ / "model.onnx", testing::TinyManifest(), {0.5f, -0.25f});
   }
 
@@ -92,7 +95,8 @@ TEST_P(OneProcess, GivesWhatEachGivesAlone) {
   const std::string order = c.order;
   // All are used before, between and after each other, and then at once.
   const std::vector<std::string> lines = Lines(c, order + " " + order);
-  ASSERT_EQ(lines.size(), 6u + 9u);
+  const auto engines = std::count(order.begin(), order.end(), ' ') + 1;
+  ASSERT_EQ(static_cast<std::ptrdiff_t>(lines.size()), 2 * engines + 3 * engines);
   for (const std::string& line : lines) {
     const std::string name = line.substr(0, line.find(' '));
     ExpectEqual(NumbersOf(line), NumbersOf(Alone(c, name)), c.symbols == std::string("global"),
@@ -105,7 +109,12 @@ constexpr Case kCases[] = {{"torch onnx opencv", "local", 4},  {"torch opencv on
                            {"opencv torch onnx", "local", 1},  {"opencv onnx torch", "local", 4},
                            {"torch onnx opencv", "global", 1}, {"torch opencv onnx", "global", 4},
                            {"onnx torch opencv", "global", 4}, {"onnx opencv torch", "global", 1},
-                           {"opencv torch onnx", "global", 4}, {"opencv onnx torch", "global", 4}};
+                           {"opencv torch onnx", "global", 4}, {"opencv onnx torch", "global", 4},
+                           {"torch onnx openvino opencv", "local", 4},
+                           {"opencv openvino torch onnx", "local", 1},
+                           {"openvino opencv onnx torch", "local", 4},
+                           {"onnx opencv openvino torch", "global", 4},
+                           {"openvino torch opencv onnx", "global", 4}};
 INSTANTIATE_TEST_SUITE_P(Orders, OneProcess, ::testing::ValuesIn(kCases), [](const auto& info) {
   std::string name = std::string(info.param.order) + " " + info.param.symbols;
   std::replace(name.begin(), name.end(), ' ', '_');

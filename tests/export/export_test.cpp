@@ -6,6 +6,7 @@
 #include <torch/script.h>
 
 #include <algorithm>
+#include <iostream>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -15,6 +16,7 @@
 #include "separate/runtime.h"
 #include "tests/models/tiny_models.h"
 #include "tests/support/error_of.h"
+#include "tests/support/openvino.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
@@ -57,18 +59,31 @@ TEST_P(ModelTableTest, BothFilesGiveTheModelsResultAtOtherSizes) {
     // near 0 and its fresh weights do not follow them there.
     const double allowed = GetParam() == std::string("unet_variant") ? 2e-5 : 1e-5;
     EXPECT_LE(file.largest_error, file.format == "onnx" ? allowed : 1e-6) << file.path;
-    const auto runtime = Runtime::Open(file.path, {.device = "cpu"});
-    const Manifest& manifest = runtime->manifest();
-    EXPECT_EQ(manifest.ToJson(), result.manifest.ToJson());
-    std::int64_t frames = manifest.segment_frames;
-    if (manifest.length.dynamic) frames += 2 * manifest.length.multiple_frames;
-    const torch::Tensor mix = torch::randn({4, 2, frames});
-    const torch::Tensor expected = model->forward(mix);
-    torch::Tensor actual = torch::full_like(expected, NAN).contiguous();
-    runtime->Run(mix.const_data_ptr<float>(), 4, frames, actual.mutable_data_ptr<float>());
-    EXPECT_LE((actual - expected).abs().max().item<double>(),
-              1e-5 * expected.abs().max().item<double>())
-        << file.path;
+    std::vector<Engine> engines = {Engine::kTorchScript};
+    if (file.format == "onnx") engines = {Engine::kOnnxRuntime, Engine::kOpenVino};
+    for (const Engine engine : engines) {
+      if (engine == Engine::kOpenVino && openvino::Find().api == nullptr) {
+        std::cout << "[  NOTICE  ] not in OpenVINO: " << openvino::Find().problem << "\n";
+        continue;
+      }
+      const auto runtime =
+          Runtime::Open(file.path, {.device = "cpu", .threads = 2, .engine = engine});
+      const Manifest& manifest = runtime->manifest();
+      EXPECT_EQ(manifest.ToJson(), result.manifest.ToJson());
+      std::int64_t frames = manifest.segment_frames;
+      if (manifest.length.dynamic) frames += 2 * manifest.length.multiple_frames;
+      const torch::Tensor mix = torch::randn({4, 2, frames});
+      const torch::Tensor expected = model->forward(mix);
+      torch::Tensor actual = torch::full_like(expected, NAN).contiguous();
+      const auto run = [&] {
+        runtime->Run(mix.const_data_ptr<float>(), 4, frames, actual.mutable_data_ptr<float>());
+        return actual.clone();
+      };
+      EXPECT_LE((run() - expected).abs().max().item<double>(),
+                1e-5 * expected.abs().max().item<double>())
+          << file.path << ", " << NameOf(engine);
+      EXPECT_TRUE(torch::equal(run(), run())) << NameOf(engine);
+    }
   }
 }
 

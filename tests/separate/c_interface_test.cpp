@@ -140,6 +140,13 @@ TEST_F(CInterface, NullIsAnErrorEverywhere) {
   EXPECT_EQ(stemsmith_options_set_device(nullptr, "cpu"), wrong);
   EXPECT_EQ(stemsmith_options_set_device(options, nullptr), wrong);
   EXPECT_EQ(stemsmith_options_set_threads(nullptr, 1), wrong);
+  EXPECT_EQ(stemsmith_options_set_engine(nullptr, "auto"), wrong);
+  EXPECT_EQ(stemsmith_options_set_engine(options, nullptr), wrong);
+  EXPECT_EQ(stemsmith_options_set_engine(options, "onnxruntim"), wrong);
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("did you mean 'onnxruntime'?"));
+  EXPECT_EQ(stemsmith_options_set_precision(options, "float64"), wrong);
+  EXPECT_EQ(stemsmith_options_set_precision(options, nullptr), wrong);
+  EXPECT_EQ(stemsmith_options_set_cache_folder(options, nullptr), wrong);
   EXPECT_EQ(stemsmith_options_set_stems(nullptr, nullptr, 0), wrong);
   EXPECT_EQ(stemsmith_options_set_stems(options, nullptr, 1), wrong);
   EXPECT_EQ(stemsmith_options_set_overlap(nullptr, 0), wrong);

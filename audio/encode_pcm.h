@@ -1,5 +1,6 @@
 // Uncompressed files: a header of fixed size, which is written again when the length is known, and
-// the samples. Private to audio/.
+// the samples. Private to audio/
+// but for who writes to a pipe.
 #pragma once
 
 #include <cstdint>

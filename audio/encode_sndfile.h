@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "audio/encode_backend.h"
 
@@ -14,6 +15,7 @@ struct SndfileSettings {
   std::optional<double> compression_level;
   bool constant_bit_rate = false;
   bool xiph_order = false;  // channels in the order of Vorbis and Opus
+  std::string head;         // bytes before all that libsndfile writes; with the tags, then
 };
 
 std::unique_ptr<Encoder> OpenSndfile(const EncodeJob& job, const SndfileSettings& settings);

@@ -36,9 +36,9 @@ bool OutputFile::Write(const void* bytes, std::size_t count) {
 }
 
 std::int64_t OutputFile::Seek(std::int64_t offset, int whence) {
-  const off_t result = lseek(file_, offset, whence);
+  const off_t result = lseek(file_, whence == SEEK_SET ? origin_ + offset : offset, whence);
   if (result < 0 && failure_ == 0) failure_ = errno;
-  return result;
+  return result < 0 ? result : result - origin_;
 }
 
 std::int64_t OutputFile::Read(void* out, std::size_t count) { return read(file_, out, count); }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -20,6 +21,8 @@ class OutputFile {
   bool Write(const void* bytes, std::size_t count);
   std::int64_t Seek(std::int64_t offset, int whence);
   std::int64_t Read(void* out, std::size_t count);
+  // From now on places in the file are counted from this one.
+  void BeginHere() { origin_ += Seek(0, SEEK_CUR); }
   void Close();
   // Throws Error where anything has failed so far.
   void Check() const;
@@ -27,6 +30,7 @@ class OutputFile {
  private:
   std::string shown_;
   int failure_ = 0;
+  std::int64_t origin_ = 0;
   int file_;
 };
 

@@ -31,7 +31,7 @@ TEST(Inputs, FilesAreNamedWithoutTheirEnding) {
       {folder / "b.wav", folder / "a.b.flac", folder / "dj.stem.mp4", folder / "Für Elise ♪.ogg"},
       folder / "out");
   EXPECT_THAT(Tracks(list), ElementsAre("b", "a.b", "dj", "Für Elise ♪"));
-  EXPECT_EQ(list.songs[0].folder, folder / "out" / "b");
+  EXPECT_EQ(list.names.Of(list.songs[0].track, "", "drums"), "b/drums.wav");
 }
 
 TEST(Inputs, AMixtureIsNamedAfterItsFolder) {

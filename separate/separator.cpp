@@ -317,6 +317,11 @@ void Separator::Read(SongSeparator& stream, const fs::path& input, bool clamp,
   song.damage = stream.damage();
 }
 
+SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
+                                      const Observer& observer) {
+  return SeparateInto(input, Targets(folder), observer);
+}
+
 SeparatedSong Separator::SeparateInto(const fs::path& input, std::vector<fs::path> files,
                                       const Observer& observer) {
   const FileState state(input);

@@ -87,9 +87,7 @@ class STEMSMITH_PUBLIC Separator {
   // Titles among the tags get the stem's name behind them: "Song (vocals)". Throws Error, also
   // where the song has changed meanwhile: then it is still being written.
   SeparatedSong SeparateFile(const std::filesystem::path& input,
-                             const std::filesystem::path& folder, const Observer& observer = {}) {
-    return SeparateInto(input, Targets(folder), observer);
-  }
+                             const std::filesystem::path& folder, const Observer& observer = {});
   // The same into other files, in the order of names(); for a format of many streams all the same.
   SeparatedSong SeparateInto(const std::filesystem::path& input,
                              std::vector<std::filesystem::path> files,

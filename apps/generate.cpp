@@ -239,7 +239,7 @@ std::string Man(const Commands& commands, const GenerateOptions& options) {
     if (entry.names.empty()) words += " \\fI" + Roff(entry.value) + "\\fR";
   if (commands.size() > 1) words = " \\fICOMMAND\\fR …";
   std::string text = ".\\\" -*- coding: UTF-8 -*-\n.TH " + title + " 1 \"\" \"stemsmith " +
-                     STEMSMITH_VERSION + "\" \"stemsmith\"\n.SH NAME\n" + options.program +
+                     STEMSMITH_VERSION + "\" \"stemsmith\"\n.ad l\n.SH NAME\n" + options.program +
                      " \\- " + Roff(description.substr(description.find(": ") + 2)) +
                      "\n.SH SYNOPSIS\n.B " + options.program + "\n[\\fIOPTIONS\\fR]" + words +
                      "\n.SH OPTIONS\n" + ManEntries(commands[0].second);

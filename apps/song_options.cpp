@@ -191,7 +191,7 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
 }
 
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
-  app.add_option("--list", arguments.lists,
+  app.add_option("--files-from", arguments.lists,
                  "Songs and folders from a file, one path on each line; - for standard input; may "
                  "be given several times")
       ->allow_extra_args(false)
@@ -254,11 +254,11 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
 InputSongs SongsOf(std::vector<fs::path> inputs, const SongsArguments& arguments,
                    const std::string& model) {
   const bool lists_input = std::count(arguments.lists.begin(), arguments.lists.end(), "-") > 0;
-  for (const std::string& list : arguments.lists)
-    for (fs::path& path : ReadList(list)) inputs.push_back(std::move(path));
   const bool reads_input = std::erase(inputs, "-") > 0;
   if (reads_input && lists_input)
     throw Error::Usage("standard input is a list and a song", "-", "give one of them as a file");
+  for (const std::string& list : arguments.lists)
+    for (fs::path& path : ReadList(list)) inputs.push_back(std::move(path));
   if (arguments.raw_input && !reads_input)
     throw Error::Usage("--raw-input is for standard input", "", "give - as the song");
   if (inputs.empty() && !reads_input)

@@ -47,6 +47,7 @@ const std::vector<FormatRow>& FormatTable() {
        .sample_formats = integers,
        .highest_channels = 8,
        .highest_rate_hz = 655350,
+       .cover = true,
        .open = OpenFlac},
       {.name = "alac",
        .ending = ".m4a",

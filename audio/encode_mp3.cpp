@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "audio/embedded_tags.h"
 #include "audio/encode_sndfile.h"
-#include "audio/id3.h"
 
 namespace stemsmith {
 
@@ -20,7 +20,8 @@ std::unique_ptr<Encoder> OpenMp3(const EncodeJob& job) {
       job, {.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
             .compression_level = Mp3CompressionLevel(job.bit_rate / 1000.0, job.sample_rate_hz),
             .constant_bit_rate = true,
-            .head = Id3Tag(job.options)});
+            .writes_tags = false,
+            .insert = Id3Tag(job.options)});
 }
 
 }  // namespace stemsmith

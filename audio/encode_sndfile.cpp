@@ -50,13 +50,12 @@ class SndfileEncoder : public Encoder {
     format.samplerate = job.sample_rate_hz;
     format.channels = job.channels;
     format.format = settings.format;
-    output_.Write(settings.head.data(), settings.head.size());
-    output_.BeginHere();
+    output_.Insert(settings.insert_at, settings.insert);
     SF_VIRTUAL_IO calls = SndfileCalls();
     sndfile_.reset(sf_open_virtual(&calls, SFM_WRITE, &format, &output_));
     output_.Check();
     if (sndfile_ == nullptr) Fail("write", sf_strerror(nullptr));
-    if (settings.head.empty()) WriteTags(job.options.tags);
+    if (settings.writes_tags) WriteTags(job.options.tags);
     if (settings.constant_bit_rate) {
       int mode = SF_BITRATE_MODE_CONSTANT;
       sf_command(sndfile_.get(), SFC_SET_BITRATE_MODE, &mode, sizeof mode);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audio/encode_libav.h"
+#include "audio/encode_pcm.h"
 #include "audio/output_file.h"
 #include "core/error.h"
 
@@ -32,8 +33,7 @@ std::string StemJson(const std::vector<std::string>& streams) {
 
 std::string BigEndian32(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    bytes.push_back(static_cast<char>((value >> shift) & 0xff));
+  AppendBigEndian(bytes, value, 4);
   return bytes;
 }
 

@@ -89,7 +89,7 @@ void CheckTargets(const InputSongs& list, const Separator& separator, const std:
     for (fs::path& target : TargetsOf(song, separator, list.names, output)) {
       const auto [owner, is_new] = owners.emplace(target.lexically_normal(), &song);
       if (!is_new && owner->second != &song)
-        throw Error::Usage(owner->second->shown + " and " + song.shown + " would both be written to",
+        throw Error::Usage(owner->second->shown + " and " + song.shown + " would get the same file",
                            target.string(), "put what differs into --name");
       all.push_back(std::move(target));
     }

@@ -46,7 +46,8 @@ struct SongsArguments {
 // --out, --name, --stems, --mix, --two-stems, --preset, --format, --bits, --bitrate and what goes
 // with them; `arguments` must outlive the parse.
 void AddStemOptions(CLI::App& app, SongsArguments& arguments);
-// --files-from, --shard, --jobs, --raw-input, --skip-existing, --dry-run, --audio-stream and --on-damage.
+// --files-from, --shard, --jobs, --raw-input, --skip-existing, --dry-run, --audio-stream and
+// --on-damage.
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments);
 // The options that they stand for. Throws Error::Usage.
 SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& arguments);

@@ -128,8 +128,7 @@ fs::path KeepStandardInput(const std::optional<RawFormat>& raw) {
 void SampleOutput::Begin(const AudioInfo& info) {
   channels_ = static_cast<std::size_t>(info.channels);
   if (!header_) return;
-  const auto frame_bytes =
-      static_cast<std::uint64_t>(info.channels) * static_cast<std::uint64_t>(BytesPerSample(format_));
+  const auto frame_bytes = static_cast<std::uint64_t>(info.channels * BytesPerSample(format_));
   const std::uint64_t bytes =
       info.frames >= 0 ? static_cast<std::uint64_t>(info.frames) * frame_bytes : kUnknownBytes;
   WriteOutputBytes(

@@ -126,12 +126,12 @@ TEST_F(SeparateFiles, SeveralSongsAtOnceGiveTheSameFiles) {
     songs += nlohmann::json::parse(line)["event"] == "song";
   EXPECT_EQ(songs, 4);
   ExpectWrongUse("model.onnx in --jobs 0", "--jobs");
-  // A model that is gone when a job wants it fails songs, and no more.
   EXPECT_THAT(Separate("model.onnx in -o out --jobs 2").out, HasSubstr("3 of 3 songs"));
 }
 
 TEST_F(SeparateFiles, ASongFromStandardInputAndAStemToStandardOutput) {
-  WriteAudio(folder_ / "good.wav", Ramp(2, 30000), 44100, {.sample_format = SampleFormat::kFloat32});
+  WriteAudio(folder_ / "good.wav", Ramp(2, 30000), 44100,
+             {.sample_format = SampleFormat::kFloat32});
   const std::vector<float> song = Samples(folder_ / "good.wav");
   ASSERT_EQ(Separate("model.onnx - -o out --bits 32f", "cat good.wav | ").status, 0);
   EXPECT_THAT(Out(), ElementsAre("stdin/bass.wav", "stdin/drums.wav"));

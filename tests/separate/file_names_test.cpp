@@ -55,7 +55,8 @@ TEST(FileNames, WhatCannotBeIsRefused) {
 
 TEST(FileNames, AModelIsCalledByItsFileOrFolder) {
   const testing::TemporaryFolder folder;
-  for (const char* file : {"umxl/model.onnx", "mine/loud.ts"}) WriteFileAtomically(folder / file, "");
+  for (const char* file : {"umxl/model.onnx", "mine/loud.ts"})
+    WriteFileAtomically(folder / file, "");
   EXPECT_EQ(ModelNameOf(folder / "umxl/model.onnx"), "umxl");
   EXPECT_EQ(ModelNameOf(folder / "umxl"), "umxl");
   EXPECT_EQ(ModelNameOf(folder / "mine/loud.ts"), "loud");

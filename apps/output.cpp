@@ -33,10 +33,13 @@ void StartProgram() {
 }
 
 void WriteOutput(const std::string& text) {
+  WriteOutputBytes(ShowOptions(text, OptionStyle::kFlag));
+}
+
+void WriteOutputBytes(const std::string& bytes) {
   if (!OutputWorks()) return;
-  const std::string shown = ShowOptions(text, OptionStyle::kFlag);
   errno = 0;
-  if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() ||
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() ||
       std::fflush(stdout) != 0)
     output_failure = errno != 0 ? errno : EIO;
 }

@@ -15,6 +15,8 @@ void StartProgram();
 // All that goes to standard output, at once. A failure is remembered for FinishProgram: what is
 // being made goes on.
 void WriteOutput(const std::string& text);
+// The same of bytes that are no text.
+void WriteOutputBytes(const std::string& bytes);
 // False once something could not be written.
 bool OutputWorks();
 

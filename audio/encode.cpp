@@ -44,7 +44,7 @@ EncodeJob JobFor(const std::filesystem::path& path, int sample_rate_hz, int chan
   job.sample_rate_hz = row.RateFor(sample_rate_hz);
   job.channels = channels;
   job.options = options;
-  if (row.lossy())
+  if (row.lossy() && !options.sample_format)
     job.bit_rate = options.bit_rate > 0 ? options.bit_rate : row.bit_rates.per_channel * channels;
   else
     job.sample_format = options.sample_format.value_or(row.sample_formats.front());

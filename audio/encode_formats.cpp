@@ -47,6 +47,7 @@ const std::vector<FormatRow>& FormatTable() {
        .sample_formats = integers,
        .highest_channels = 8,
        .highest_rate_hz = 655350,
+       .cover = true,
        .open = OpenFlac},
       {.name = "alac",
        .ending = ".m4a",
@@ -54,6 +55,7 @@ const std::vector<FormatRow>& FormatTable() {
        .sample_formats = integers,
        .highest_channels = 8,
        .highest_rate_hz = 384000,
+       .cover = true,
        .open = OpenAlac},
       {.name = "mp3",
        .ending = ".mp3",
@@ -62,6 +64,7 @@ const std::vector<FormatRow>& FormatTable() {
        .bit_rates = {160000, 64000, 320000},
        .highest_channels = 2,
        .rates_hz = mp3_rates,
+       .cover = true,
        .open = OpenMp3},
       {.name = "ogg",
        .ending = ".ogg",
@@ -83,14 +86,17 @@ const std::vector<FormatRow>& FormatTable() {
        .bit_rates = aac_bits,
        .highest_channels = 8,
        .rates_hz = aac_rates,
+       .cover = true,
        .open = OpenM4a},
       {.name = "stem.mp4",
        .ending = ".stem.mp4",
-       .summary = "one file of mixture and stems, AAC, lossy",
+       .summary = "one file of mixture and stems, AAC, or ALAC where bits are given",
+       .sample_formats = integers,
        .bit_rates = aac_bits,
        .highest_channels = 8,
        .rates_hz = aac_rates,
        .many_streams = true,
+       .cover = true,
        .open = OpenStemMp4},
   };
   return table;
@@ -135,15 +141,17 @@ void CheckEncodeOptions(const EncodeOptions& options) {
   if (options.sample_format && !row.Holds(*options.sample_format)) {
     const SampleFormat wanted = *options.sample_format;
     const std::string kind = wanted == kFloat32 ? " (float)" : " bits";
-    throw Error::Usage(row.lossy()
+    throw Error::Usage(row.sample_formats.empty()
                            ? name + " is lossy and has no bits per sample"
                            : name + " holds no samples of " + SampleFormatName(wanted) + kind,
                        "", "formats that hold them are " + FormatNames([&](const FormatRow& able) {
                              return able.Holds(wanted);
                            }));
   }
-  if (options.bit_rate != 0 && !row.lossy()) {
-    throw Error::Usage(name + " is lossless and has no bit rate", "",
+  if (options.bit_rate != 0 && (!row.lossy() || options.sample_format)) {
+    throw Error::Usage(row.lossy() ? name + " with bits per sample is lossless and has no bit rate"
+                                   : name + " is lossless and has no bit rate",
+                       "",
                        "formats that have one are " + FormatNames(std::mem_fn(&FormatRow::lossy)));
   }
   const FormatRow::BitRates& range = row.bit_rates;

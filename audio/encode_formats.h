@@ -31,16 +31,18 @@ struct STEMSMITH_PUBLIC FormatRow {
   const char* name;     // "flac", as users write it
   const char* ending;   // ".flac"
   const char* summary;  // a few words for lists of formats
-  // The first is what is written where nobody asks. Empty: the format is lossy and has none.
+  // The first is what is written where nobody asks. Empty: the format is lossy and has none. Of a
+  // lossy format: it is lossless where one is asked for.
   std::vector<SampleFormat> sample_formats = {};
   BitRates bit_rates = {};       // of lossy formats, bits per second
   int highest_channels = 65535;  // of a stream
   int highest_rate_hz = INT32_MAX;
   std::vector<int> rates_hz = {};  // rising; empty: every rate up to the highest
   bool many_streams = false;       // a file holds any number of streams, each with a name
+  bool cover = false;              // a file holds a picture
   std::unique_ptr<Encoder> (*open)(const EncodeJob& job);
 
-  bool lossy() const { return sample_formats.empty(); }
+  bool lossy() const { return bit_rates.per_channel > 0; }
   bool Holds(SampleFormat format) const;
   // The rate itself where the format has it, else as said above.
   int RateFor(int sample_rate_hz) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "audio/embedded_tags.h"
 #include "audio/encode_sndfile.h"
 
 namespace stemsmith {
@@ -18,7 +19,9 @@ std::unique_ptr<Encoder> OpenMp3(const EncodeJob& job) {
   return OpenSndfile(
       job, {.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
             .compression_level = Mp3CompressionLevel(job.bit_rate / 1000.0, job.sample_rate_hz),
-            .constant_bit_rate = true});
+            .constant_bit_rate = true,
+            .writes_tags = false,
+            .insert = Id3Tag(job.options)});
 }
 
 }  // namespace stemsmith

@@ -19,8 +19,9 @@ struct EncodeOptions {
   // channels and more (float w64 has no room for it).
   std::uint32_t channel_mask = 0;
   std::vector<std::string> streams;  // names, a stream each; for formats with many streams alone
-  // Of the file: "title", "artist", … The formats that libav writes hold them, others nothing.
+  // Of the file: "title", "artist", … (audio/tags.h). Formats write what they know, w64 nothing.
   std::vector<std::pair<std::string, std::string>> tags;
+  std::string cover;  // a picture, JPEG or PNG; formats without FormatRow::cover leave it out
 };
 
 }  // namespace stemsmith

@@ -85,6 +85,10 @@ void AppendBytes(std::string& out, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
 }
 
+void AppendBigEndian(std::string& out, std::uint64_t value, int bytes) {
+  while (--bytes >= 0) out.push_back(static_cast<char>((value >> (8 * bytes)) & 0xff));
+}
+
 std::string WaveFormat(int sample_rate_hz, int channels, SampleFormat format,
                        std::uint32_t channel_mask, bool extensible) {
   const bool is_float = format == SampleFormat::kFloat32;

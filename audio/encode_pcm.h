@@ -1,5 +1,6 @@
 // Uncompressed files: a header of fixed size, which is written again when the length is known, and
-// the samples. Private to audio/.
+// the samples. Private to audio/
+// but for who writes to a pipe.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,8 @@ namespace stemsmith {
 int BytesPerSample(SampleFormat format);
 // `value` behind `out`, little-endian.
 void AppendBytes(std::string& out, std::uint64_t value, int bytes);
+// The same, big-endian.
+void AppendBigEndian(std::string& out, std::uint64_t value, int bytes);
 
 // WAVE's description of the samples, 16 bytes, 18, or 40 with `extensible` (with the channel mask).
 std::string WaveFormat(int sample_rate_hz, int channels, SampleFormat format,

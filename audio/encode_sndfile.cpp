@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audio/output_file.h"
+#include "audio/tags.h"
 #include "audio/xiph_channels.h"
 #include "core/error.h"
 
@@ -49,10 +50,12 @@ class SndfileEncoder : public Encoder {
     format.samplerate = job.sample_rate_hz;
     format.channels = job.channels;
     format.format = settings.format;
+    output_.Insert(settings.insert_at, settings.insert);
     SF_VIRTUAL_IO calls = SndfileCalls();
     sndfile_.reset(sf_open_virtual(&calls, SFM_WRITE, &format, &output_));
     output_.Check();
     if (sndfile_ == nullptr) Fail("write", sf_strerror(nullptr));
+    if (settings.writes_tags) WriteTags(job.options.tags);
     if (settings.constant_bit_rate) {
       int mode = SF_BITRATE_MODE_CONSTANT;
       sf_command(sndfile_.get(), SFC_SET_BITRATE_MODE, &mode, sizeof mode);
@@ -91,6 +94,12 @@ class SndfileEncoder : public Encoder {
   }
 
  private:
+  void WriteTags(const std::vector<std::pair<std::string, std::string>>& tags) {
+    for (const auto& [name, text] : tags)
+      for (const TagRow& row : TagTable())
+        if (row.sndfile != 0 && name == row.name)
+          sf_set_string(sndfile_.get(), row.sndfile, text.c_str());
+  }
   void Check(bool all_written) {
     output_.Check();
     if (!all_written) Fail("write", sf_strerror(sndfile_.get()));

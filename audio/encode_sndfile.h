@@ -1,8 +1,10 @@
 // Files that libsndfile writes. Private to audio/.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "audio/encode_backend.h"
 
@@ -14,6 +16,9 @@ struct SndfileSettings {
   std::optional<double> compression_level;
   bool constant_bit_rate = false;
   bool xiph_order = false;  // channels in the order of Vorbis and Opus
+  bool writes_tags = true;  // those that libsndfile knows
+  std::int64_t insert_at = 0;  // OutputFile::Insert()
+  std::string insert;
 };
 
 std::unique_ptr<Encoder> OpenSndfile(const EncodeJob& job, const SndfileSettings& settings);

@@ -1,10 +1,11 @@
-// Native Instruments' Stems: one AAC stream for the mixture and one for each stem, and an atom
-// `stem` in the movie's user data (moov.udta.stem) that says in JSON what players show. The format
-// knows four stems; readers of data sets take any number.
+// Native Instruments' Stems: one stream of AAC or ALAC for the mixture and one for each stem, and
+// an atom `stem` in the movie's user data (moov.udta.stem) that says in JSON what players show. The
+// format knows four stems; readers of data sets take any number.
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "audio/encode_libav.h"
+#include "audio/encode_pcm.h"
 #include "audio/output_file.h"
 #include "core/error.h"
 
@@ -32,8 +33,7 @@ std::string StemJson(const std::vector<std::string>& streams) {
 
 std::string BigEndian32(std::uint64_t value) {
   std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    bytes.push_back(static_cast<char>((value >> shift) & 0xff));
+  AppendBigEndian(bytes, value, 4);
   return bytes;
 }
 
@@ -99,7 +99,8 @@ class MovieFile {
 class StemMp4Encoder : public Encoder {
  public:
   explicit StemMp4Encoder(const EncodeJob& job)
-      : job_(job), streams_(OpenLibav(job, LibavCodec::kAac)) {}
+      : job_(job),
+        streams_(OpenLibav(job, job.bit_rate > 0 ? LibavCodec::kAac : LibavCodec::kAlac)) {}
 
   void Write(const float* samples, std::size_t frames) override {
     streams_->Write(samples, frames);

@@ -1,4 +1,5 @@
-// The header of wav files that may grow beyond 4 GiB. Private to audio/.
+// The header of wav files that may grow beyond 4 GiB. Private to audio/
+// but for who writes to a pipe.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,9 @@ enum class WavLengths {
 
 // The bytes before the audio. The room for 64-bit lengths is a JUNK chunk while RIFF's 32 bits
 // suffice and becomes ds64 (RF64, EBU Tech 3306) when they do not, so the size of the header never
-// changes.
+// changes. `more` are whole chunks that stand before the audio.
 std::string WavHeader(int sample_rate_hz, int channels, SampleFormat format,
                       std::uint32_t channel_mask, std::uint64_t data_bytes,
-                      WavLengths lengths = WavLengths::kAsNeeded);
+                      WavLengths lengths = WavLengths::kAsNeeded, const std::string& more = "");
 
 }  // namespace stemsmith

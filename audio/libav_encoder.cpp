@@ -17,6 +17,7 @@ extern "C" {
 #include <vector>
 
 #include "audio/libav_log.h"
+#include "audio/tags.h"
 #include "core/error.h"
 
 namespace stemsmith {
@@ -61,6 +62,7 @@ class LibavEncoder : public Encoder {
     const std::vector<std::string>& names = job.options.streams;
     for (std::size_t s = 0; s < job.streams(); ++s)
       AddStream(names.empty() ? "" : names[s], job, codec);
+    if (!job.options.cover.empty()) AddCover(job.options.cover);
     // The prefix keeps names with a colon from being taken for a protocol.
     Check(avio_open(&output_->pb, ("file:" + job.file.string()).c_str(), AVIO_FLAG_WRITE),
           "cannot write");
@@ -73,6 +75,7 @@ class LibavEncoder : public Encoder {
     Check(begun, "cannot write m4a");
     packet_.reset(av_packet_alloc());
     if (packet_ == nullptr) Fail("out of memory");
+    if (!job.options.cover.empty()) WriteCover(job.options.cover);
   }
 
   void Write(const float* samples, std::size_t frames) override { Append(samples, frames); }
@@ -113,6 +116,26 @@ class LibavEncoder : public Encoder {
       av_dict_set(&stream->metadata, "handler_name", name.c_str(), 0);
     }
     codecs_.push_back(std::move(context));
+  }
+
+  // A picture is a stream of one packet, which the file then has among its tags.
+  void AddCover(const std::string& cover) {
+    AVStream* stream = avformat_new_stream(output_.get(), nullptr);
+    if (stream == nullptr) Fail("out of memory");
+    const bool png = PictureType(cover) == "image/png";
+    stream->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
+    stream->codecpar->codec_id = png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG;
+    stream->codecpar->width = stream->codecpar->height = 1;  // asked for, and not written
+    stream->disposition = AV_DISPOSITION_ATTACHED_PIC;
+  }
+
+  void WriteCover(const std::string& cover) {
+    Check(av_new_packet(packet_.get(), static_cast<int>(cover.size())), "out of memory");
+    std::memcpy(packet_->data, cover.data(), cover.size());
+    packet_->stream_index = static_cast<int>(codecs_.size());
+    packet_->pts = packet_->dts = 0;
+    packet_->flags |= AV_PKT_FLAG_KEY;
+    Check(av_interleaved_write_frame(output_.get(), packet_.get()), "cannot write the cover");
   }
 
   // Samples of both kinds have four bytes, and are only cut into frames here.

@@ -3,6 +3,7 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
 }
 
 #include <memory>
@@ -10,6 +11,9 @@ extern "C" {
 
 namespace stemsmith {
 
+struct CloseInput {
+  void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
+};
 struct FreeCodec {
   void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
 };

@@ -30,9 +30,6 @@ namespace {
 // Streams of one recording may differ in length by this much.
 constexpr double kStreamToleranceSeconds = 0.1;
 
-struct CloseInput {
-  void operator()(AVFormatContext* p) const { avformat_close_input(&p); }
-};
 class LibavReader : public AudioReader {
  public:
   LibavReader(std::filesystem::path path, const DecodeOptions& options)

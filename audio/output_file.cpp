@@ -20,7 +20,23 @@ OutputFile::~OutputFile() {
   if (file_ >= 0) close(file_);
 }
 
+void OutputFile::Insert(std::int64_t at, std::string bytes) {
+  insert_at_ = at;
+  insert_ = std::move(bytes);
+}
+
 bool OutputFile::Write(const void* bytes, std::size_t count) {
+  if (insert_.empty()) return Put(bytes, count);
+  const std::int64_t before = insert_at_ - Seek(0, SEEK_CUR);
+  if (before < 0 || before >= static_cast<std::int64_t>(count)) return Put(bytes, count);
+  const std::string insert = std::exchange(insert_, {});
+  Put(bytes, static_cast<std::size_t>(before));
+  Put(insert.data(), insert.size());
+  inserted_ = static_cast<std::int64_t>(insert.size());
+  return Put(static_cast<const char*>(bytes) + before, count - static_cast<std::size_t>(before));
+}
+
+bool OutputFile::Put(const void* bytes, std::size_t count) {
   const char* from = static_cast<const char*>(bytes);
   while (count > 0 && failure_ == 0) {
     const ssize_t written = write(file_, from, count);
@@ -36,9 +52,10 @@ bool OutputFile::Write(const void* bytes, std::size_t count) {
 }
 
 std::int64_t OutputFile::Seek(std::int64_t offset, int whence) {
+  if (whence == SEEK_SET && offset >= insert_at_) offset += inserted_;
   const off_t result = lseek(file_, offset, whence);
   if (result < 0 && failure_ == 0) failure_ = errno;
-  return result;
+  return result >= insert_at_ + inserted_ ? result - inserted_ : result;
 }
 
 std::int64_t OutputFile::Read(void* out, std::size_t count) { return read(file_, out, count); }

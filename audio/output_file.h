@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 
@@ -20,13 +21,20 @@ class OutputFile {
   bool Write(const void* bytes, std::size_t count);
   std::int64_t Seek(std::int64_t offset, int whence);
   std::int64_t Read(void* out, std::size_t count);
+  // Bytes that stand at this place, and of which who writes and seeks does not know.
+  void Insert(std::int64_t at, std::string bytes);
   void Close();
   // Throws Error where anything has failed so far.
   void Check() const;
 
  private:
+  bool Put(const void* bytes, std::size_t count);
+
   std::string shown_;
   int failure_ = 0;
+  std::int64_t insert_at_ = 0;
+  std::string insert_;  // until it is written
+  std::int64_t inserted_ = 0;
   int file_;
 };
 

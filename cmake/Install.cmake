@@ -2,10 +2,11 @@
 #   bin/separate
 #   lib/libstemsmith.so, its modules, ONNX Runtime where it is not the system's, cmake/stemsmith, pkgconfig
 #   include/stemsmith: stemsmith.h (C) and the public headers of the folders (C++)
+#   share/man, and completion for bash, zsh and fish
 # The component `stemsmith` is what training takes besides:
 #   bin/stemsmith, stemsmith-torch
 #   lib/ its modules
-#   share/stemsmith/configs
+#   share/stemsmith/configs, and for its programs the pages and completion as above
 # The tree can be moved: libraries find each other by $ORIGIN.
 set(CMAKE_INSTALL_LIBDIR lib CACHE PATH "Libraries; programs look for modules in ../lib")
 include(GNUInstallDirs)
@@ -58,6 +59,23 @@ foreach(module stemsmith_rubberband stemsmith_opencv stemsmith_fluidsynth stemsm
   endif()
 endforeach()
 install(DIRECTORY configs COMPONENT stemsmith DESTINATION ${CMAKE_INSTALL_DATADIR}/stemsmith)
+
+# Manual pages and the shells' completion, by the programs themselves.
+foreach(program separate stemsmith)
+  set(pages)
+  foreach(page "man;man/man1/${program}.1" "bash;bash-completion/completions/${program}" "zsh;zsh/site-functions/_${program}"
+      "fish;fish/vendor_completions.d/${program}.fish")
+    list(GET page 0 kind)
+    list(GET page 1 file)
+    get_filename_component(folder ${file} DIRECTORY)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/share/${file}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/share/${folder}
+      COMMAND ${program} --generate ${kind} > ${CMAKE_BINARY_DIR}/share/${file} DEPENDS ${program} VERBATIM)
+    install(FILES ${CMAKE_BINARY_DIR}/share/${file} COMPONENT ${program} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder})
+    list(APPEND pages ${CMAKE_BINARY_DIR}/share/${file})
+  endforeach()
+  add_custom_target(${program}_pages ALL DEPENDS ${pages})
+endforeach()
 if(NOT ONNXRUNTIME_LIBRARY MATCHES "^/usr/lib")
   get_filename_component(file ${ONNXRUNTIME_LIBRARY} REALPATH)
   install(FILES ${file} COMPONENT separate DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME libonnxruntime.so.1)

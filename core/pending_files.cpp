@@ -176,6 +176,15 @@ PendingFolder::~PendingFolder() {
 
 fs::path PendingFolder::Add(const std::string& name) {
   CheckTarget(target_ / name);
+  const fs::path below = fs::path(name).parent_path();
+  for (fs::path folder = below; !folder.empty(); folder = folder.parent_path()) {
+    std::error_code ignored;
+    if (const fs::file_status status = fs::status(target_ / folder, ignored);
+        fs::exists(status) && !fs::is_directory(status))
+      throw Error::Input("a file is in the way of the folder", (target_ / folder).string(),
+                         "move it away, or choose another folder");
+  }
+  if (!below.empty()) CreateFolders(temporary_ / below);
   names_.push_back(name);
   return temporary_ / name;
 }
@@ -190,9 +199,13 @@ void PendingFolder::Commit() {
     CreateFolders(target_);
   }
   std::vector<std::pair<fs::path, fs::path>> moves;
-  for (const std::string& name : names_) moves.emplace_back(temporary_ / name, target_ / name);
+  std::set<fs::path> folders;
+  for (const std::string& name : names_) {
+    moves.emplace_back(temporary_ / name, target_ / name);
+    if (folders.insert(ParentOf(target_ / name)).second) CreateFolders(ParentOf(target_ / name));
+  }
   MoveIntoPlace(moves);
-  Flush(target_);
+  for (const fs::path& folder : folders) Flush(folder);
 }
 
 FolderLock::FolderLock(const fs::path& folder, const std::string& busy, const std::string& advice)

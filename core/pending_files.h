@@ -66,7 +66,7 @@ class PendingFolder {
   PendingFolder(const PendingFolder&) = delete;
   PendingFolder& operator=(const PendingFolder&) = delete;
   const std::filesystem::path& folder() const { return temporary_; }
-  // Where to write the file `name`. Throws Error when it can have no file of this name.
+  // Where to write the file `name` ("a", "b/a"). Throws Error when it can have no such file.
   std::filesystem::path Add(const std::string& name);
   void Commit();
 

@@ -1,11 +1,16 @@
 #include "separate/inputs.h"
 
+#include <glob.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string_view>
 
 #include "audio/decode.h"
 #include "core/current_error.h"
 #include "core/file_content.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -34,14 +39,65 @@ bool IsMixture(const fs::path& file) {
   return name == "mixture" || name == "mix";
 }
 
+std::vector<fs::path> Glob(const std::string& pattern) {
+  glob_t found{};
+  std::vector<fs::path> paths;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  return paths;
+}
+
+std::string Literal(const std::string& path) {
+  std::string pattern;
+  for (const char letter : path) {
+    if (IsPattern({letter}) || letter == '\\') pattern += '\\';
+    pattern += letter;
+  }
+  return pattern;
+}
+
+// Sorted, each once. What glob(3) lacks is `**`: the folder before it, and all below.
+std::vector<fs::path> Matches(const std::string& pattern) {
+  constexpr std::string_view kAnyFolders = "**/";
+  const std::size_t at = pattern.find(kAnyFolders);
+  if (at == pattern.npos || (at > 0 && pattern[at - 1] != '/')) return Glob(pattern);
+  const std::string rest = pattern.substr(at + kAnyFolders.size());
+  std::set<fs::path> found;
+  const auto search = [&](const fs::path& folder) {
+    for (fs::path& match : Matches(Literal((folder / "").string()) + rest)) found.insert(match);
+  };
+  for (const fs::path& top : Glob(at == 0 ? "./" : pattern.substr(0, at))) {
+    std::error_code error;
+    search(top);
+    for (auto entry = fs::recursive_directory_iterator(top, error);
+         !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+      const bool hidden = entry->path().filename().string().starts_with('.');
+      if (hidden) entry.disable_recursion_pending();
+      std::error_code ignored;
+      if (!hidden && entry->is_directory(ignored)) search(entry->path());
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
 class Collector {
  public:
-  explicit Collector(const fs::path& output) : output_(output), output_real_(Canonical(output)) {}
+  Collector(const fs::path& output, const FileNames& names)
+      : output_(output), output_real_(Canonical(output)) {
+    result_.names = names;
+  }
 
   void AddInput(const fs::path& input) {
     std::error_code error;
     const fs::file_status status = fs::status(input, error);
-    if (fs::is_directory(status)) {
+    if (!fs::exists(status) && IsPattern(input.string())) {
+      const std::vector<fs::path> matches = Matches(input.string());
+      for (const fs::path& match : matches) AddInput(match);
+      if (matches.empty())
+        result_.problems.push_back(
+            Error::Input("no file or folder matches this", input.string(), "check the path"));
+    } else if (fs::is_directory(status)) {
       AddFolderInput(input);
     } else {
       try {
@@ -51,9 +107,33 @@ class Collector {
         return;
       }
       const fs::path real = Canonical(input);
-      AddSong(input, IsMixture(real) && real.has_parent_path() ? NameOfFolder(real.parent_path())
+      Add(input, IsMixture(real) && real.has_parent_path() ? NameOfFolder(real.parent_path())
                                                                : NameOf(input));
     }
+  }
+
+  void AddSong(const InputSong& song) {
+    fs::path track = song.track;
+    // Of any stem: what differs between the names of songs.
+    const auto place = [&] { return result_.names.Of(track.string(), song.parent, "*"); };
+    for (int number = 2; !places_.emplace(place(), song.shown).second; ++number) {
+      if (!result_.names.Has("track"))
+        throw Error::Usage(places_.at(place()) + " and " + song.shown + " would get the same files",
+                           Option("name", result_.names.text()), "add {track}");
+      track = song.track;
+      track += "-" + std::to_string(number);
+    }
+    if (track != song.track) {
+      result_.notes.push_back(song.shown + " becomes '" + track.string() +
+                              "': another input is named '" + song.track + "'");
+    }
+    const fs::path folder = (output_ / place()).parent_path();
+    if (!result_.names.NamesFilesByTrack() &&
+        Canonical(folder) == Canonical(song.file).parent_path()) {
+      throw Error::Usage("the stems would land among the files beside the song", folder.string(),
+                         "choose another output folder with -o");
+    }
+    result_.songs.push_back({song.file, track.string(), song.parent, song.shown});
   }
 
   InputSongs Take() { return std::move(result_); }
@@ -109,42 +189,26 @@ class Collector {
     const bool is_song_folder = std::any_of(files.begin(), files.end(), IsMixture);
     for (const fs::path& file : files) {
       if (!is_song_folder) {
-        AddSong(file, below / NameOf(file));
+        Add(file, below / NameOf(file));
       } else if (IsMixture(file)) {
-        AddSong(file, below.empty() ? fs::path(NameOfFolder(top)) : below);
+        Add(file, below.empty() ? fs::path(NameOfFolder(top)) : below);
       }
     }
     for (const fs::path& child : folders) Walk(child, top, below / child.filename());
   }
 
-  void AddSong(const fs::path& file, const fs::path& wanted) {
+  void Add(const fs::path& file, const fs::path& track) {
     const fs::path real = Canonical(file);
-    if (!files_.insert(real).second) {
+    if (files_.insert(real).second)
+      AddSong({file, track.string(), NameOfFolder(real.parent_path()), file.string()});
+    else
       ++duplicates_;
-      return;
-    }
-    fs::path track = wanted;
-    for (int number = 2; !tracks_.insert(track.string()).second; ++number) {
-      track = wanted;
-      track += "-";
-      track += std::to_string(number);
-    }
-    if (track != wanted) {
-      result_.notes.push_back(file.string() + " becomes '" + track.string() +
-                              "': another input is named '" + wanted.string() + "'");
-    }
-    const fs::path folder = output_ / track;
-    if (Canonical(folder) == real.parent_path()) {
-      throw Error::Usage("the stems would land among the files beside the song", folder.string(),
-                         "choose another output folder with -o");
-    }
-    result_.songs.push_back({file, folder, track.string()});
   }
 
   const fs::path output_, output_real_;
   InputSongs result_;
   std::set<fs::path> files_, visited_;
-  std::set<std::string> tracks_;
+  std::map<std::string, std::string> places_;  // taken, and by which song
   std::size_t duplicates_ = 0;
 };
 
@@ -157,9 +221,13 @@ void CheckSongIsThere(const fs::path& input) {
     throw Error::Input("no such file or folder", input.string(), "check the path");
 }
 
-InputSongs CollectSongs(const std::vector<fs::path>& inputs, const fs::path& output) {
-  Collector collector(output);
+bool IsPattern(const std::string& word) { return word.find_first_of("*?[") != word.npos; }
+
+InputSongs CollectSongs(const std::vector<fs::path>& inputs, const fs::path& output,
+                        const FileNames& names, const std::vector<InputSong>& more) {
+  Collector collector(output, names);
   for (const fs::path& input : inputs) collector.AddInput(input);
+  for (const InputSong& song : more) collector.AddSong(song);
   return collector.Take();
 }
 

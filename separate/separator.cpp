@@ -7,9 +7,11 @@
 
 #include "audio/decode.h"
 #include "audio/read_fully.h"
+#include "audio/tags.h"
 #include "core/error.h"
 #include "core/option.h"
 #include "core/pending_files.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -25,6 +27,45 @@ fs::path FolderAbove(const fs::path& folder) {
   fs::path above = fs::absolute(folder).lexically_normal();
   while (!fs::exists(above, ignored) && above != above.parent_path()) above = above.parent_path();
   return above;
+}
+
+// The lowest folder that holds all of these files.
+fs::path FolderOfAll(const std::vector<fs::path>& files) {
+  fs::path folder = files.front().parent_path();
+  for (const fs::path& file : files) {
+    const fs::path own = file.parent_path();
+    while (std::mismatch(folder.begin(), folder.end(), own.begin(), own.end()).first !=
+           folder.end())
+      folder = folder.parent_path();
+  }
+  return folder;
+}
+
+// A song that is being written goes on growing, or has its header filled in.
+class FileState {
+ public:
+  explicit FileState(fs::path file) : file_(std::move(file)), state_(Now()) {}
+  void RequireUnchanged() const {
+    if (Now() != state_)
+      throw Error::Input("the song changed while it was separated", file_.string(),
+                         "separate it again when it is complete");
+  }
+
+ private:
+  using State = std::pair<std::uintmax_t, fs::file_time_type>;
+  State Now() const {
+    std::error_code ignored;
+    return {fs::file_size(file_, ignored), fs::last_write_time(file_, ignored)};
+  }
+  const fs::path file_;
+  const State state_;
+};
+
+// "Song" becomes "Song (vocals)".
+EncodeOptions WithStemInTitle(EncodeOptions options, const std::string& stem) {
+  for (auto& [name, text] : options.tags)
+    if (name == "title") text += " (" + stem + ")";
+  return options;
 }
 
 // Where the stems of a song go.
@@ -194,6 +235,15 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
     options_.encoding.streams.insert(options_.encoding.streams.end(), names_.begin(), names_.end());
   }
   CheckEncodeOptions(options_.encoding);
+  // Players of Stems show four, and read no other number.
+  constexpr std::size_t kStemsOfOneFile = 4;
+  if (!options_.encoding.streams.empty() && names_.size() != kStemsOfOneFile)
+    throw Error::Usage(options_.encoding.format + " holds the song and exactly " +
+                           std::to_string(kStemsOfOneFile) + " stems, not " +
+                           std::to_string(names_.size()) + " (" + JoinNames(names_) + ")",
+                       Option("format"),
+                       "choose or sum four: " + Option("preset", "4stem") + ", or " +
+                           Option("stems") + " and " + Option("mix"));
   CheckClipping();
 }
 
@@ -205,9 +255,10 @@ std::vector<std::string> Separator::StemsNeeded(const SeparatorOptions& options,
 
 void Separator::CheckClipping() {
   const FormatRow& format = FindFormat(options_.encoding.format);
-  const bool integers =
-      !format.lossy() && options_.encoding.sample_format.value_or(format.sample_formats.front()) !=
-                             SampleFormat::kFloat32;
+  const auto& asked = options_.encoding.sample_format;
+  const bool integers = format.lossy() ? asked.has_value()
+                                       : asked.value_or(format.sample_formats.front()) !=
+                                             SampleFormat::kFloat32;
   if (options_.clipping == Clipping::kDefault)
     options_.clipping = integers ? Clipping::kClamp : Clipping::kNone;
   if (options_.clipping == Clipping::kNone && integers)
@@ -231,8 +282,7 @@ std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
   return targets;
 }
 
-SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
-                                      const Observer& observer) {
+std::unique_ptr<SongSeparator> Separator::Begin(const fs::path& input, SeparatedSong& song) const {
   std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
   if (options_.mixture_consistent)
     stream = MakeConsistent(std::move(stream), OpenAudio(input, options_.decode));
@@ -240,57 +290,107 @@ SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& fol
     stream = MixStems(std::move(stream),
                       NeedsMixture(mixes_) ? OpenAudio(input, options_.decode) : nullptr, mixes_);
   const AudioInfo& info = stream->info();
-  const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
-
-  SeparatedSong song;
-  song.sample_rate_hz = info.sample_rate_hz;
+  song.sample_rate_hz = song.stems_rate_hz = info.sample_rate_hz;
   song.channels = info.channels;
-  song.files = Targets(folder);
   const bool chosen = options_.decode.stream != kDefaultStream || !options_.decode.language.empty();
   if (!chosen) song.stream_choice = StreamChoiceText(info);
+  return stream;
+}
 
-  EncodeOptions encoding = options_.encoding;
-  encoding.channel_mask = info.channel_mask;
-  const fs::path into = song.files.front().parent_path();
-  PendingFolder pending(into,
-                        options_.growing_in.empty() ? FolderAbove(into) : options_.growing_in);
-  std::unique_ptr<StemFiles> files;
-  const auto add = [&](const fs::path& target) {
-    return std::make_unique<AudioWriter>(pending.Add(target.filename()), info.sample_rate_hz,
-                                         info.channels, encoding);
-  };
-  if (encoding.streams.empty()) {
-    std::vector<std::unique_ptr<AudioWriter>> writers;
-    for (const fs::path& target : song.files) writers.push_back(add(target));
-    files = std::make_unique<FilePerStem>(std::move(writers));
-  } else {
-    files =
-        std::make_unique<FileOfStreams>(add(song.files.front()), OpenAudio(input, options_.decode));
-  }
-
-  if (options_.clipping == Clipping::kRescale)
-    files = std::make_unique<RescaledFiles>(std::move(files), pending.folder(), names_.size());
-
+void Separator::Read(SongSeparator& stream, const fs::path& input, bool clamp,
+                     const std::function<void(const std::vector<std::vector<float>>& stems,
+                                              std::size_t frames)>& take,
+                     const Observer& observer, SeparatedSong& song) const {
+  const AudioInfo& info = stream.info();
+  const std::int64_t total = info.frames >= 0 ? info.frames : info.expected_frames;
   std::vector<std::size_t> indices;  // of the files, in the song's stems
   for (const std::string& name : names_)
-    indices.push_back(StemStream::FindStem(stream->stems(), name));
+    indices.push_back(StemStream::FindStem(stream.stems(), name));
   std::vector<std::vector<float>> blocks, wanted(indices.size());
   if (observer) observer(0, total, info.sample_rate_hz);
-  while (const std::size_t count = stream->Read(kBlockFrames, blocks)) {
+  while (const std::size_t count = stream.Read(kBlockFrames, blocks)) {
     for (std::size_t s = 0; s < indices.size(); ++s) {
       wanted[s].swap(blocks[indices[s]]);
-      if (clamp_) song.clipped_samples += Clamp(wanted[s]);
+      if (clamp) song.clipped_samples += Clamp(wanted[s]);
     }
-    files->Write(wanted, count);
+    take(wanted, count);
     song.frames += static_cast<std::int64_t>(count);
     if (observer) observer(song.frames, total, info.sample_rate_hz);
   }
   if (song.frames == 0) {
     throw Error::Input("holds no audio", input.string(), "give a file with at least one sample");
   }
-  song.damage = stream->damage();
+  song.damage = stream.damage();
+}
+
+SeparatedSong Separator::SeparateFile(const fs::path& input, const fs::path& folder,
+                                      const Observer& observer) {
+  return SeparateInto(input, Targets(folder), observer);
+}
+
+SeparatedSong Separator::SeparateInto(const fs::path& input, std::vector<fs::path> files,
+                                      const Observer& observer) {
+  const FileState state(input);
+  try {
+    return Write(input, std::move(files), observer, [&] { state.RequireUnchanged(); });
+  } catch (const Error& error) {
+    if (!error.stopped_by_signal()) state.RequireUnchanged();  // or that is why
+    throw;
+  }
+}
+
+SeparatedSong Separator::Write(const fs::path& input, std::vector<fs::path> targets,
+                               const Observer& observer, const std::function<void()>& check) const {
+  SeparatedSong song;
+  const std::unique_ptr<SongSeparator> stream = Begin(input, song);
+  const AudioInfo& info = stream->info();
+  song.files = std::move(targets);
+  song.folder = FolderOfAll(song.files);
+
+  EncodeOptions encoding = options_.encoding;
+  encoding.channel_mask = info.channel_mask;
+  if (options_.tags) {
+    Tags tags = ReadTags(input, FindFormat(encoding.format).cover);
+    encoding.tags = std::move(tags.texts);
+    encoding.cover = std::move(tags.cover);
+  }
+  PendingFolder pending(song.folder, options_.growing_in.empty() ? FolderAbove(song.folder)
+                                                                 : options_.growing_in);
+  std::unique_ptr<StemFiles> files;
+  const auto add = [&](const fs::path& target, const EncodeOptions& options) {
+    const std::string name = target.lexically_relative(song.folder).string();
+    return std::make_unique<AudioWriter>(pending.Add(name), info.sample_rate_hz, info.channels,
+                                         options);
+  };
+  if (encoding.streams.empty()) {
+    std::vector<std::unique_ptr<AudioWriter>> writers;
+    for (std::size_t s = 0; s < names_.size(); ++s)
+      writers.push_back(add(song.files[s], WithStemInTitle(encoding, names_[s])));
+    files = std::make_unique<FilePerStem>(std::move(writers));
+  } else {
+    files = std::make_unique<FileOfStreams>(add(song.files.front(), encoding),
+                                            OpenAudio(input, options_.decode));
+  }
+  if (options_.clipping == Clipping::kRescale)
+    files = std::make_unique<RescaledFiles>(std::move(files), pending.folder(), names_.size());
+
+  const auto write = [&](const auto& stems, std::size_t frames) { files->Write(stems, frames); };
+  Read(*stream, input, clamp_, write, observer, song);
   files->Finish(song);
+  check();
   pending.Commit();
+  return song;
+}
+
+SeparatedSong Separator::SeparateTo(const fs::path& input, const Hear& begin, const Take& take,
+                                    const Observer& observer) {
+  const FileState state(input);
+  SeparatedSong song;
+  const std::unique_ptr<SongSeparator> stream = Begin(input, song);
+  begin(stream->info());
+  const auto give = [&](const auto& stems, std::size_t frames) { take(stems[0].data(), frames); };
+  Read(*stream, input, options_.clipping == Clipping::kClamp, give, observer, song);
+  state.RequireUnchanged();
   return song;
 }
 

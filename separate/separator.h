@@ -38,6 +38,7 @@ struct SeparatorOptions {
   bool mixture_consistent = false;  // MakeConsistent(), before anything is mixed; not with kRescale
   Clipping clipping = Clipping::kDefault;
   EncodeOptions encoding;
+  bool tags = true;  // those of the song, and its cover, go into the files; see SeparateFile()
   // A folder in which stems grow until all of a song are complete; empty: each song's own, or the
   // one above that is there already. With one for all songs, whatever a killed process left there
   // is found by the next.
@@ -46,6 +47,7 @@ struct SeparatorOptions {
 
 struct SeparatedSong {
   std::vector<std::filesystem::path> files;  // in the order of Separator::names()
+  std::filesystem::path folder;              // that holds them all
   std::int64_t frames = 0;  // of the song; as many come back from the stems at its rate
   int sample_rate_hz = 0;
   int stems_rate_hz = 0;  // differs where the format lacks the song's
@@ -86,13 +88,36 @@ class STEMSMITH_PUBLIC Separator {
   // Writes Targets(folder), each at the input's rate (or the next that the format has), channels
   // and length. A file of many streams begins with the song itself, named `mixture`. The stems
   // appear together when all are complete; older files of those names are replaced, others stay.
-  // Throws Error.
+  // Titles among the tags get the stem's name behind them: "Song (vocals)". Throws Error, also
+  // where the song has changed meanwhile: then it is still being written.
   SeparatedSong SeparateFile(const std::filesystem::path& input,
                              const std::filesystem::path& folder, const Observer& observer = {});
+  // The same into other files, in the order of names(); for a format of many streams all the same.
+  SeparatedSong SeparateInto(const std::filesystem::path& input,
+                             std::vector<std::filesystem::path> files,
+                             const Observer& observer = {});
+
+  // Gives the only stem, interleaved [T, C], as it is computed, instead of writing it. `begin`
+  // hears first what comes. Not with Clipping::kRescale.
+  using Hear = std::function<void(const AudioInfo& info)>;
+  using Take = std::function<void(const float* interleaved, std::size_t frames)>;
+  SeparatedSong SeparateTo(const std::filesystem::path& input, const Hear& begin, const Take& take,
+                           const Observer& observer = {});
 
  private:
   // What Clipping::kDefault means, and what the format cannot.
   void CheckClipping();
+  // A song whose stems are those of names() and perhaps others; fills in what is known of it.
+  std::unique_ptr<SongSeparator> Begin(const std::filesystem::path& input,
+                                       SeparatedSong& song) const;
+  // SeparateInto(), which calls `check` before the files appear.
+  SeparatedSong Write(const std::filesystem::path& input, std::vector<std::filesystem::path> files,
+                      const Observer& observer, const std::function<void()>& check) const;
+  // Reads it to its end.
+  void Read(SongSeparator& stream, const std::filesystem::path& input, bool clamp,
+            const std::function<void(const std::vector<std::vector<float>>& stems,
+                                     std::size_t frames)>& take,
+            const Observer& observer, SeparatedSong& song) const;
 
   SeparatorOptions options_;
   bool clamp_ = false;          // samples, before they are written

@@ -38,7 +38,7 @@ if [ $contents_only = 0 ]; then
   command -v debootstrap >/dev/null || [ -e "${root:-/nowhere}/etc/debian_version" ] || fail "debootstrap is missing: apt-get install debootstrap"
 fi
 build=${STEMSMITH_BUILD_DIR:-build/release}
-[ -n "${STEMSMITH_BUILD_DIR:-}" ] || ./tools/build.sh release stemsmith separate stemsmith_shared make_tiny_onnx
+[ -n "${STEMSMITH_BUILD_DIR:-}" ] || ./tools/build.sh release stemsmith separate stemsmith_pages separate_pages stemsmith_shared make_tiny_onnx
 build=$(realpath "$build")
 work=$(mktemp -d)
 made_root=''

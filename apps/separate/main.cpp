@@ -5,6 +5,7 @@
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
 #include "apps/engine_options.h"
+#include "apps/generate.h"
 #include "apps/output.h"
 #include "apps/separate/download_model.h"
 #include "apps/separate/model_choice.h"
@@ -15,6 +16,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/option.h"
+#include "core/threads.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
 #include "stemsmith_version.h"
@@ -45,8 +47,8 @@ constexpr char kFooter[] =
     "too: format = \"flac\".\n";
 
 void AddOptions(CLI::App& app, Arguments& arguments) {
-  app.add_option("songs", arguments.words, "The model, songs, and folders with songs")
-      ->required()
+  app.add_option("songs", arguments.words,
+                 "The model, songs, and folders with songs; - is a song from standard input")
       ->check(IsNotEmpty)
       ->configurable(false)
       ->type_name("[MODEL] SONG…");
@@ -90,6 +92,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
          "Only errors and warnings")
       ->excludes(json_flag);
   app.footer(std::string(kFooter) + kStemsFooter);
+  AddGenerate(app, {.program = "separate", .words = WordsOfStemOptions(), .names = ModelNames});
 }
 
 SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
@@ -107,7 +110,19 @@ fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
                      "download it: stemsmith download " + choice.missing + "; or pass --download");
 }
 
+// A model, and what separates with it: jobs have one each.
+struct OpenedModel {
+  OpenedModel(const fs::path& model, const RuntimeOptions& runtime_options,
+              const SeparatorOptions& options)
+      : runtime(Runtime::Open(model, runtime_options)), separator(*runtime, options) {}
+  std::unique_ptr<Runtime> runtime;
+  Separator separator;
+};
+
 int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
+  if (arguments.words.empty() && arguments.songs.lists.empty())
+    throw Error::Usage("there are no songs to separate", "",
+                       "separate MODEL SONG…; see separate --help");
   CatchInterrupts();
   WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
@@ -115,22 +130,30 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   const ModelChoice choice = ChooseModelAndInputs(
       arguments.model, {arguments.default_model, place.empty() ? Option("default-model") : place},
       arguments.words);
-  const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
-  const InputSongs list = CollectSongs(inputs, arguments.songs.output);
+  const InputSongs list =
+      SongsOf({choice.inputs.begin(), choice.inputs.end()}, arguments.songs,
+              choice.missing.empty() ? ModelNameOf(choice.file) : choice.missing);
   const fs::path model = ModelOf(choice, arguments);
-  RuntimeOptions runtime_options = arguments.runtime;
-  runtime_options.wanted = [&options](const std::vector<std::string>& stems) {
+  RuntimeOptions runtime = arguments.runtime;
+  runtime.wanted = [&options](const std::vector<std::string>& stems) {
     return Separator::StemsNeeded(options, stems);
   };
-  UseCompiledCache(runtime_options);
-  const std::unique_ptr<Runtime> runtime = Runtime::Open(model, runtime_options);
-  if (const std::string note = PrecisionNote(*runtime);
+  UseCompiledCache(runtime);
+  const int jobs = arguments.songs.jobs;
+  if (jobs > 1) runtime.threads = std::max(1, ComputeThreads(runtime.threads) / jobs);
+  OpenedModel first(model, runtime, options);
+  if (const std::string note = PrecisionNote(*first.runtime);
       !note.empty() && arguments.songs.mode == OutputMode::kAuto)
     Warn(note);
-  Separator separator(*runtime, options);
-  return SeparateSongs(separator, list, {model}, runtime->description(), arguments.songs,
-                       {{"engine", NameOf(runtime->engine())},
-                        {"precision", NameOf(runtime->precision())}});
+  runtime.warn = {};  // said once
+  const auto another = [&] {
+    const auto opened = std::make_shared<OpenedModel>(model, runtime, options);
+    return std::shared_ptr<Separator>(opened, &opened->separator);
+  };
+  return SeparateSongs(first.separator, another, list, {model}, first.runtime->description(),
+                       arguments.songs,
+                       {{"engine", NameOf(first.runtime->engine())},
+                        {"precision", NameOf(first.runtime->precision())}});
 }
 
 int ParseAndRun(int argc, char** argv) {

@@ -145,7 +145,9 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
     if (content == FileContent::kSong || content == FileContent::kFolder) continue;
     const bool is_recognised = content != FileContent::kMissing && content != FileContent::kUnknown;
     const bool is_name = content == FileContent::kMissing && LooksLikeName(words[i]);
-    if (is_recognised || (i == 0 && (words.size() > 1 || is_name))) models.push_back(i);
+    const bool is_song = words[i] == "-" || IsPattern(words[i]);
+    if (is_recognised || (i == 0 && !is_song && (words.size() > 1 || is_name)))
+      models.push_back(i);
   }
   return models;
 }
@@ -173,6 +175,8 @@ void FillDefault(const DefaultModel& model, const Names& names, ModelChoice& cho
 
 }  // namespace
 
+std::vector<std::string> ModelNames() { return Names().All(); }
+
 ModelChoice ChooseModelAndInputs(const std::string& model, const DefaultModel& default_model,
                                  const std::vector<std::string>& words) {
   const Names names;
@@ -191,13 +195,12 @@ ModelChoice ChooseModelAndInputs(const std::string& model, const DefaultModel& d
     } else if (names.stored().size() == 1) {
       choice.file = names.stored().front().file;
     } else {
-      for (const std::string& word : words) CheckSongIsThere(word);
+      for (const std::string& word : words)
+        if (word != "-" && !IsPattern(word)) CheckSongIsThere(word);
       StoredModels(Warn);  // of a damaged one
       throw Error::Usage("no model is named", "", HowToGetOne(names));
     }
   }
-  if (choice.inputs.empty())
-    throw Error::Usage("there are no songs to separate", "", "separate MODEL SONG…");
   return choice;
 }
 

@@ -18,12 +18,15 @@ struct DefaultModel {
   std::string where;  // it was named, for errors
 };
 
+// The names that ChooseModelAndInputs() knows.
+std::vector<std::string> ModelNames();
+
 // `model` is what --model says. Where it is empty: the one word that is a model, which is a
 // registered or published name (also one of the user's own catalogue) or a file or folder whose
 // content is a model; else `default_model`; else the only registered model.
 //
 // Throws Error::Usage: two words are models, a name is also a path (saying both ways to write it),
-// no model, no songs. Error::Input: a damaged model, a word that is no file where a model is
+// no model. Error::Input: a damaged model, a word that is no file where a model is
 // missing too.
 ModelChoice ChooseModelAndInputs(const std::string& model, const DefaultModel& default_model,
                                  const std::vector<std::string>& words);

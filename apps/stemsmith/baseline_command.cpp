@@ -113,12 +113,10 @@ int Run(const CLI::App& app, const Arguments& arguments) {
   const BaselineRow& row = FindBaseline(arguments.name);
   CheckFitting(app, row, arguments);
   if (!arguments.fit.empty()) return Fit(arguments);
-  if (arguments.inputs.empty())
-    throw Error::Usage("there are no songs to separate", "", "stemsmith baseline NAME SONG…");
   CheckReferences(row, arguments.references);
   const auto baseline = MakeBaseline(row, SettingsOf(arguments));
   CatchInterrupts();
-  const InputSongs list = CollectSongs(arguments.inputs, arguments.songs.output);
+  const InputSongs list = SongsOf(arguments.inputs, arguments.songs, arguments.name);
   std::map<fs::path, std::string> tracks;
   for (const InputSong& song : list.songs) tracks[song.file] = song.track;
   const auto open = [&](std::unique_ptr<AudioReader> song, const fs::path& path) {
@@ -131,14 +129,17 @@ int Run(const CLI::App& app, const Arguments& arguments) {
     input.host = TerminalHost(arguments.songs.mode);
     return baseline->Open(std::move(input));
   };
-  Separator separator(baseline->stems(), open, SeparatorOptionsOf(app, arguments.songs));
+  const SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
+  const auto another = [&] {
+    return std::make_shared<Separator>(baseline->stems(), open, options);
+  };
   std::vector<fs::path> references;  // which no stem may replace
   for (const InputSong& song : list.songs) {
     std::error_code code;
     for (const auto& file : fs::directory_iterator(arguments.references / song.track, code))
       if (row.needs_references) references.push_back(file.path());
   }
-  return SeparateSongs(separator, list, references, arguments.name, arguments.songs);
+  return SeparateSongs(*another(), another, list, references, arguments.name, arguments.songs);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "apps/stemsmith/program.h"
 
 #include "apps/command_line.h"
+#include "apps/generate.h"
 #include "apps/output.h"
+#include "apps/separate_songs.h"
 #include "apps/stemsmith/commands.h"
 #include "core/error.h"
 #include "core/names.h"
@@ -45,6 +47,7 @@ int ParseAndRun(int argc, char** argv, std::span<const CommandRow> commands) {
   app.require_subcommand(1);
   for (const CommandRow& row : commands) row.add(app);
   app.footer("Songs are split by `separate`, a program of its own: stemsmith separate --help");
+  AddGenerate(app, {.program = "stemsmith", .words = WordsOfStemOptions()});
   try {
     if (argc > 1) CheckCommand(argv[1], commands);
   } catch (const Error& error) {

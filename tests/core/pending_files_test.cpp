@@ -95,6 +95,22 @@ TEST(PendingFolder, ReplacesAllOrNothing) {
   EXPECT_TRUE(Hidden(folder.path()).empty());
 }
 
+TEST(PendingFolder, FilesMayLieInFoldersOfTheirOwn) {
+  const testing::TemporaryFolder folder;
+  for (int run = 0; run < 2; ++run) {
+    PendingFolder files(folder / "out", folder.path());
+    for (const char* name : {"drums/song", "vocals/deep/song"})
+      std::ofstream(files.Add(name)) << name << run;
+    files.Commit();
+  }
+  EXPECT_EQ(ReadFile(folder / "out/vocals/deep/song"), "vocals/deep/song1");
+  EXPECT_EQ(ReadFile(folder / "out/drums/song"), "drums/song1");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
+  std::ofstream(folder / "out/bass") << "in the way";
+  PendingFolder files(folder / "out", folder.path());
+  EXPECT_THROW(files.Add("bass/song"), Error);
+}
+
 TEST(PendingFolder, WithAPlaceToGrowInTheFolderAppearsAtOnce) {
   testing::TemporaryFolder folder;
   PendingFolder files(folder / "deep/song", folder.path());

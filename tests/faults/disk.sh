@@ -59,6 +59,21 @@ small_disk tiny 200k
 fault "separate: a full disk" 1 'No space left on device' \
   "$separate" "$small/export/model.onnx" "$song" --out "$work/tiny/stems" --quiet
 holds "  and nothing is left" bash -c '[ -z "$(find "$1" -type f)" ]' _ "$work/tiny"
+# Four stems grow side by side, 64 KiB of each at a time.
+small_disk third 164k
+fault "separate: the disk is full in the third of four stems" 1 'No space left on device.*third/stems/c\.wav' \
+  "$separate" "$small/export/model.onnx" "$song" --out "$work/third/stems" --quiet --mix a=mixture --mix b=mixture \
+  --mix c=mixture --mix d=mixture
+holds "  and nothing is left" bash -c '[ -z "$(find "$1" -type f)" ]' _ "$work/third"
+"$separate" "$small/export/model.onnx" - --raw-input 44100,2,16 --mix a=mixture -o - --quiet \
+  < <(head -c 20000 "$song") >"$work/third/short.wav"
+fault "separate: songs behind one that does not fit" 1 '1 of 2 inputs failed' \
+  "$separate" "$small/export/model.onnx" "$song" "$work/third/short.wav" --out "$work/third/stems" --quiet \
+  --mix a=mixture --format mp3
+holds "  are separated" test -s "$work/third/stems/short/a.mp3"
+fault "separate: a full disk for standard input" 1 'cannot keep standard input: No space left on device' \
+  bash -c 'cat "$2" "$2" "$2" | TMPDIR=$4 "$1" "$3" - -o "$5" --quiet' _ "$separate" "$song" "$small/export/model.onnx" \
+  "$work/third" "$work/stdin"
 fault "prepare: a full disk" 1 'No space left on device' \
   "$stemsmith" prepare folders "$small/songs" --out "$work/tiny/cache.h5" --quiet
 rm -rf "$work/tiny"/*

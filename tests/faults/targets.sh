@@ -53,7 +53,7 @@ fault "synth: a folder in the way" 1 'folder.*synth.json' \
 mkfifo "$work/blocked/pipe.h5"
 fault "prepare: a pipe in the way of the cache" 2 'exists and is no cache' \
   "$stemsmith" prepare folders "$small/songs" --out "$work/blocked/pipe.h5" --quiet
-fault "separate: a file in the way of the folder" 2 'file.*in the way|Not a directory|not a' \
+fault "separate: a file in the way of the folder" 2 'the output folder is a file' \
   "$separate" "$small/export/model.onnx" "$work/Song.wav" --out "$work/augment.yaml" --quiet
 
 # Targets that are sources.

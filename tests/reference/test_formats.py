@@ -43,10 +43,15 @@ def work(tmp_path_factory):
     return folder
 
 
+# A file of stems holds four of them.
+FOUR = [word for mix in "abcd" for word in ("--mix", f"{mix}=mixture")]
+
+
 def separated(work, name, *arguments):
     out = work / f"out-{name}{''.join(arguments)}"
     if not out.exists():
-        run("separate", work / "model.onnx", work / "song.wav", "-o", out, "--format", name, "--quiet", *arguments)
+        run("separate", work / "model.onnx", work / "song.wav", "-o", out, "--format", name, "--quiet",
+            *(FOUR if name == "stem.mp4" else []), *arguments)
     ending = FORMATS[name][0]
     return out / f"song{ending}" if name == "stem.mp4" else out / "song" / f"mixture{ending}"
 
@@ -84,7 +89,7 @@ def test_ffprobe_and_ffmpeg(work, name):
     path = separated(work, name)
     _, codec, rate, _ = FORMATS[name]
     probe = ffmpeg.probe(str(path))
-    assert len(probe["streams"]) == (2 if name == "stem.mp4" else 1)
+    assert len(probe["streams"]) == (5 if name == "stem.mp4" else 1)
     for index, stream in enumerate(probe["streams"]):
         assert (stream["codec_name"], stream["sample_rate"], stream["channels"]) == (codec, str(rate), 2)
         if codec in ("aac", "alac"):
@@ -118,6 +123,13 @@ def test_alac_of_24_bits(work):
     assert np.abs(decoded(path) - tones()).max() <= 2.0**-24 + 2e-7
 
 
+def test_stems_of_alac(work):
+    path = separated(work, "stem.mp4", "--bits", "16")
+    assert [stream["codec_name"] for stream in ffmpeg.probe(str(path))["streams"]] == 5 * ["alac"]
+    assert np.abs(decoded(path, 3) - tones()).max() <= 2.0**-16 + 2e-7
+    assert stempeg.read_stems(str(path))[0].shape == (5, FRAMES, 2)
+
+
 def test_bit_rates(work):
     for name, kbps in (("mp3", 128), ("mp3", 256), ("m4a", 64), ("opus", 64), ("ogg", 96)):
         size = separated(work, name, "--bitrate", str(kbps)).stat().st_size
@@ -128,10 +140,10 @@ def test_bit_rates(work):
 def test_stempeg(work):
     path = separated(work, "stem.mp4")
     info = stempeg.Info(str(path))
-    assert info.nb_audio_streams == 2
-    assert info.title_streams == ["mixture", "mixture"]
+    assert info.nb_audio_streams == 5
+    assert info.title_streams == ["mixture", *"abcd"]
     stems, rate = stempeg.read_stems(str(path))
-    assert rate == RATE and stems.shape[0] == 2 and stems.shape[2] == 2
+    assert rate == RATE and stems.shape[0] == 5 and stems.shape[2] == 2
     for stem in stems:
         expect_audio(stem, RATE, most=1023)
 
@@ -155,3 +167,39 @@ def test_the_stem_atom_as_native_instruments_has_it(work):
     assert {stem.keys() == theirs["stems"][0].keys() for stem in ours["stems"]} == {True}
     for part in ("compressor", "limiter"):
         assert ours["mastering_dsp"][part].keys() == theirs["mastering_dsp"][part].keys()
+    assert len(ours["stems"]) == len(theirs["stems"]) == 4
+
+
+@pytest.fixture(scope="module")
+def tagged(work):
+    """Songs with tags, and a cover where the format has one."""
+    tags = ["-metadata", "title=Söng", "-metadata", "artist=Sömeone", "-metadata", "album=Album", "-metadata", "date=1999",
+            "-metadata", "genre=Pop"]
+    command = ["ffmpeg", "-v", "error", "-y"]
+    subprocess.run([*command, "-f", "lavfi", "-i", "color=red:size=32x32:duration=0.04", "-frames:v", "1", work / "cover.png"],
+                   check=True)
+    subprocess.run([*command, "-i", work / "song.wav", *tags, work / "tagged.wav"], check=True)
+    for ending in ("ogg", "opus"):
+        subprocess.run([*command, "-i", work / "tagged.wav", work / f"tagged.{ending}"], check=True)
+    for ending in ("mp3", "flac", "m4a"):
+        subprocess.run([*command, "-i", work / "tagged.wav", "-i", work / "cover.png", "-map", "0", "-map", "1", "-c:v", "copy",
+                        "-disposition:v", "attached_pic", work / f"tagged.{ending}"], check=True)
+    return work
+
+
+@pytest.mark.parametrize("ending", ["wav", "mp3", "flac", "m4a", "ogg", "opus"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_tags_and_covers_are_copied(tagged, name, ending):
+    out = tagged / f"tags-{name}-{ending}"
+    run("separate", tagged / "model.onnx", tagged / f"tagged.{ending}", "-o", out, "--format", name, "--quiet",
+        *(FOUR if name == "stem.mp4" else []))
+    whole = name == "stem.mp4"
+    probe = ffmpeg.probe(str(out / "tagged.stem.mp4" if whole else out / "tagged" / f"mixture{FORMATS[name][0]}"))
+    tags = {**probe["streams"][0].get("tags", {}), **probe["format"].get("tags", {})}
+    tags = {key.lower(): value for key, value in tags.items()}
+    wanted = {"title": "Söng" if whole else "Söng (mixture)", "artist": "Sömeone", "album": "Album", "date": "1999", "genre": "Pop"}
+    assert {key: tags.get(key) for key in wanted} == (dict.fromkeys(wanted) if name == "w64" else wanted)
+    pictures = [stream for stream in probe["streams"] if stream["disposition"]["attached_pic"]]
+    assert len(pictures) == (name in ("flac", "alac", "mp3", "m4a", "stem.mp4") and ending in ("mp3", "flac", "m4a"))
+    if name in ("mp3", "flac") and ending == "flac":  # the audio is where the header says, behind the picture
+        expect_audio(decoded(out / "tagged" / f"mixture.{name}"), RATE)

@@ -31,7 +31,7 @@ TEST(Inputs, FilesAreNamedWithoutTheirEnding) {
       {folder / "b.wav", folder / "a.b.flac", folder / "dj.stem.mp4", folder / "Für Elise ♪.ogg"},
       folder / "out");
   EXPECT_THAT(Tracks(list), ElementsAre("b", "a.b", "dj", "Für Elise ♪"));
-  EXPECT_EQ(list.songs[0].folder, folder / "out" / "b");
+  EXPECT_EQ(list.names.Of(list.songs[0].track, "", "drums"), "b/drums.wav");
 }
 
 TEST(Inputs, AMixtureIsNamedAfterItsFolder) {
@@ -116,6 +116,42 @@ TEST(Inputs, LinksThatGoInCirclesEnd) {
   Touch(folder / "in/a.wav");
   fs::create_directory_symlink(folder / "in", folder / "in/loop");
   EXPECT_THAT(Tracks(CollectSongs({folder / "in"}, folder / "out")), ElementsAre("a"));
+}
+
+TEST(Inputs, PatternsStandForWhatIsThere) {
+  TemporaryFolder folder;
+  for (const char* name : {"in/b.wav", "in/a.mp3", "in/B/c.wav", "in/B/[x]/d.wav", "in/.no/e.wav"})
+    Touch(folder / name);
+  const auto tracks = [&](const std::string& pattern) {
+    return Tracks(CollectSongs({folder / pattern}, folder / "out"));
+  };
+  EXPECT_THAT(tracks("in/*.wav"), ElementsAre("b"));
+  EXPECT_THAT(tracks("in/[ab].*"), ElementsAre("a", "b"));
+  EXPECT_THAT(tracks("in/**/*.wav"), ElementsAre("d", "c", "b"));
+  EXPECT_THAT(tracks("in/B/[x]/d.wav"), ElementsAre("d"));  // there, so no pattern
+  EXPECT_THAT(tracks("i?"), ElementsAre("a", "b", "B/c", "B/[x]/d"));
+  const InputSongs none = CollectSongs({folder / "*.ogg"}, folder / "out");
+  ASSERT_EQ(none.problems.size(), 1u);
+  EXPECT_THAT(none.problems[0].what(), ::testing::HasSubstr("*.ogg"));
+}
+
+TEST(Inputs, NumbersFollowTheNamesOfFiles) {
+  TemporaryFolder folder;
+  for (const char* name : {"x/song.wav", "y/song.wav"}) Touch(folder / name);
+  const auto collect = [&](const char* name) {
+    return CollectSongs({folder / "x/song.wav", folder / "y/song.wav"}, folder / "out",
+                        FileNames(name, FindFormat("wav"), {}));
+  };
+  EXPECT_THAT(Tracks(collect("{parent}/{track}/{stem}.{ext}")), ElementsAre("song", "song"));
+  EXPECT_THAT(Tracks(collect("{stem}/{track}.{ext}")), ElementsAre("song", "song-2"));
+  EXPECT_THAT(Tracks(collect("{parent}-{stem}.{ext}")), ElementsAre("song", "song"));
+  EXPECT_THROW(collect("{stem}.{ext}"), Error);
+  // Files that have the song's name may lie beside it.
+  const auto beside = [&](const char* name) {
+    CollectSongs({folder / "x/song.wav"}, folder / "x", FileNames(name, FindFormat("wav"), {}));
+  };
+  beside("{track} ({stem}).{ext}");
+  EXPECT_THROW(beside("{stem}.{ext}"), Error);
 }
 
 TEST(Inputs, NoNameLeadsOutOfTheOutputFolder) {

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/option.h"
+#include "core/text.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
 #include "stemsmith_version.h"
@@ -25,12 +26,15 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::vector<std::string> words;  // the model and the songs
-  std::string model, default_model;
+  std::vector<std::string> models;
+  std::string default_model;
   bool download = false;
   SongsArguments songs;
   std::optional<double> overlap;
   std::optional<int> batch;
   PassOptions passes;
+  EnsembleOptions ensemble;
+  int wiener = 0;
   RuntimeOptions runtime = {.warn = Warn};
 };
 
@@ -43,15 +47,31 @@ constexpr char kFooter[] =
     "stand in that file, "
     "too: format = \"flac\".\n";
 
+std::vector<std::string> CombinationNames() {
+  std::vector<std::string> names;
+  for (const Combination& row : CombinationTable()) names.emplace_back(row.name);
+  return names;
+}
+
+// "What the stems of several models become: mean (of the samples), …".
+std::string CombinationsText() {
+  return "What the stems of several models become: " +
+         JoinNames(CombinationTable(), ", ", [](const Combination& row) {
+           return std::string(row.name) + " (" + row.summary + ")";
+         });
+}
+
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("songs", arguments.words, "The model, songs, and folders with songs")
       ->required()
       ->check(IsNotEmpty)
       ->configurable(false)
       ->type_name("[MODEL] SONG…");
-  app.add_option("-m,--model", arguments.model,
-                 "The model, where it is not one of the words before")
+  app.add_option("-m,--model", arguments.models,
+                 "The model, where it is not one of the words before; several, each with this "
+                 "option, for an ensemble")
       ->check(IsNotEmpty)
+      ->allow_extra_args(false)
       ->configurable(false);
   app.add_option("--default-model", arguments.default_model,
                  "The model where none is named; for the settings file")
@@ -76,6 +96,12 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tta", arguments.passes.turned,
                "Separate the song also with its channels swapped and with its sign turned, and "
                "take the mean: three times as slow");
+  app.add_option("--combine", arguments.ensemble.combine, CombinationsText())
+      ->check(CLI::IsMember(CombinationNames()));
+  AddNumbers(app, "--weights", arguments.ensemble.weights, {0, 1e6},
+             "Of each model in the mean, in their order: 2,1 (default: all the same)");
+  AddNumber(app, "--wiener", arguments.wiener, {0, 100},
+            "Refine the stems by so many iterations of Open-Unmix's Wiener filter");
   AddDecodeOptions(app, arguments.songs);
   AddDevice(app, arguments.runtime.device, "Where to compute");
   AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
@@ -95,14 +121,16 @@ SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
   if (arguments.batch) options.stream.batch = *arguments.batch;
   options.passes = arguments.passes;
+  options.ensemble = arguments.ensemble;
+  options.wiener = arguments.wiener;
   return options;
 }
 
-fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
-  if (choice.missing.empty()) return choice.file;
-  if (arguments.download) return DownloadModel(choice.missing, arguments.songs.mode);
-  throw Error::Input("the model '" + choice.missing + "' is not here yet", "",
-                     "download it: stemsmith download " + choice.missing + "; or pass --download");
+fs::path FileOf(const ChosenModel& model, const Arguments& arguments) {
+  if (model.missing.empty()) return model.file;
+  if (arguments.download) return DownloadModel(model.missing, arguments.songs.mode);
+  throw Error::Input("the model '" + model.missing + "' is not here yet", "",
+                     "download it: stemsmith download " + model.missing + "; or pass --download");
 }
 
 int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
@@ -110,15 +138,22 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
   const std::string place = settings.Where("default-model");
-  const ModelChoice choice = ChooseModelAndInputs(
-      arguments.model, {arguments.default_model, place.empty() ? Option("default-model") : place},
+  const ModelChoice choice = ChooseModelsAndInputs(
+      arguments.models, {arguments.default_model, place.empty() ? Option("default-model") : place},
       arguments.words);
   const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.songs.output);
-  const fs::path model = ModelOf(choice, arguments);
-  std::unique_ptr<Runtime> runtime = Runtime::Open(model, arguments.runtime);
-  Separator separator(*runtime, options);
-  return SeparateSongs(separator, list, {model}, runtime->description(), arguments.songs);
+  options.ensemble.Check(choice.models.size());
+  std::vector<fs::path> files;
+  for (const ChosenModel& model : choice.models) files.push_back(FileOf(model, arguments));
+  std::vector<std::unique_ptr<Runtime>> runtimes;
+  std::vector<Runtime*> models;
+  for (const fs::path& file : files) {
+    runtimes.push_back(Runtime::Open(file, arguments.runtime));
+    models.push_back(runtimes.back().get());
+  }
+  Separator separator(models, options);
+  return SeparateSongs(separator, list, files, models.front()->description(), arguments.songs);
 }
 
 int ParseAndRun(int argc, char** argv) {

@@ -170,9 +170,7 @@ Separator::Separator(Runtime& runtime, SeparatorOptions options)
 
 Separator::Separator(const std::vector<Runtime*>& models, SeparatorOptions options)
     : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, std::move(options)) {
-  if (!(options_.stream.overlap < 1)) {
-    throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
-  }
+  for (const Runtime* model : models) StemStream::CheckOverlap(*model, options_.stream);
   if (!options_.mixture_consistent && options_.wiener == 0)
     options_.stream.stems = StemsIn(mixes_);
   options_.ensemble.Check(models.size());

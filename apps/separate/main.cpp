@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
+#include "separate/song_overlap_add.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith {
@@ -30,7 +31,8 @@ struct Arguments {
   std::string default_model;
   bool download = false;
   SongsArguments songs;
-  std::optional<double> overlap;
+  std::optional<double> overlap, segment_seconds;
+  std::string overlap_style, window;
   std::optional<int> batch;
   PassOptions passes;
   EnsembleOptions ensemble;
@@ -47,16 +49,17 @@ constexpr char kFooter[] =
     "stand in that file, "
     "too: format = \"flac\".\n";
 
-std::vector<std::string> CombinationNames() {
+template <typename Table>
+std::vector<std::string> NamesOfRows(const Table& table) {
   std::vector<std::string> names;
-  for (const Combination& row : CombinationTable()) names.emplace_back(row.name);
+  for (const auto& row : table) names.emplace_back(row.name);
   return names;
 }
 
-// "What the stems of several models become: mean (of the samples), …".
-std::string CombinationsText() {
-  return "What the stems of several models become: " +
-         JoinNames(CombinationTable(), ", ", [](const Combination& row) {
+// "WHAT: mean (of the samples), …".
+template <typename Table>
+std::string RowsText(const std::string& what, const Table& table) {
+  return what + ": " + JoinNames(table, ", ", [](const auto& row) {
            return std::string(row.name) + " (" + row.summary + ")";
          });
 }
@@ -82,6 +85,16 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
             "Share of a segment that neighbours have in common: more is smoother and slower "
             "(default: as the model advises)");
+  AddNumber(app, "--segment", arguments.segment_seconds, {0.01, 3600},
+            "Seconds that the model gets at once, where it takes several lengths (default: as the "
+            "model advises)");
+  app.add_option("--overlap-style", arguments.overlap_style,
+                 RowsText("How segments are joined", OverlapStyleTable()) +
+                     " (default: as the model advises)")
+      ->check(CLI::IsMember(NamesOfRows(OverlapStyleTable())));
+  app.add_option("--window", arguments.window,
+                 "Weights of a segment's frames (default: as the model or the style advises)")
+      ->check(CLI::IsMember(NamesOfRows(kWindows)));
   AddNumber(app, "--batch", arguments.batch, {1, 256},
             "Segments that the model gets at once: more take more memory, and are faster on a GPU "
             "only (default: 4 on a GPU, else 1)");
@@ -96,8 +109,9 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tta", arguments.passes.turned,
                "Separate the song also with its channels swapped and with its sign turned, and "
                "take the mean: three times as slow");
-  app.add_option("--combine", arguments.ensemble.combine, CombinationsText())
-      ->check(CLI::IsMember(CombinationNames()));
+  app.add_option("--combine", arguments.ensemble.combine, 
+                 RowsText("What the stems of several models become", CombinationTable()))
+      ->check(CLI::IsMember(NamesOfRows(CombinationTable())));
   AddNumbers(app, "--weights", arguments.ensemble.weights, {0, 1e6},
              "Of each model in the mean, in their order: 2,1 (default: all the same)");
   AddNumber(app, "--wiener", arguments.wiener, {0, 100},
@@ -119,6 +133,9 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
 SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
+  if (arguments.segment_seconds) options.stream.segment_seconds = *arguments.segment_seconds;
+  options.stream.overlap_style = arguments.overlap_style;
+  options.stream.window = arguments.window;
   if (arguments.batch) options.stream.batch = *arguments.batch;
   options.passes = arguments.passes;
   options.ensemble = arguments.ensemble;

@@ -1,10 +1,13 @@
 // The `separate` program: stems of songs, from an exported model alone.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
+#include <set>
 
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
 #include "apps/output.h"
+#include "apps/separate/chain_file.h"
 #include "apps/separate/download_model.h"
 #include "apps/separate/model_choice.h"
 #include "apps/separate/settings.h"
@@ -28,7 +31,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   std::vector<std::string> words;  // the model and the songs
   std::vector<std::string> models;
-  std::string default_model;
+  std::string default_model, chain;
   bool download = false;
   SongsArguments songs;
   std::optional<double> overlap, segment_seconds;
@@ -76,6 +79,13 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       ->check(IsNotEmpty)
       ->allow_extra_args(false)
       ->configurable(false);
+  app.add_option("--chain", arguments.chain,
+                 "A recipe of steps in YAML, in which models separate what others have made; all "
+                 "words are songs then")
+      ->check(IsNotEmpty)
+      ->configurable(false)
+      ->excludes("--model")
+      ->type_name("FILE");
   app.add_option("--default-model", arguments.default_model,
                  "The model where none is named; for the settings file")
       ->check(IsNotEmpty);
@@ -111,9 +121,11 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
                "take the mean: three times as slow");
   app.add_option("--combine", arguments.ensemble.combine, 
                  RowsText("What the stems of several models become", CombinationTable()))
-      ->check(CLI::IsMember(NamesOfRows(CombinationTable())));
+      ->check(CLI::IsMember(NamesOfRows(CombinationTable())))
+      ->excludes("--chain");
   AddNumbers(app, "--weights", arguments.ensemble.weights, {0, 1e6},
-             "Of each model in the mean, in their order: 2,1 (default: all the same)");
+             "Of each model in the mean, in their order: 2,1 (default: all the same)")
+      ->excludes("--chain");
   AddNumber(app, "--wiener", arguments.wiener, {0, 100},
             "Refine the stems by so many iterations of Open-Unmix's Wiener filter");
   AddDecodeOptions(app, arguments.songs);
@@ -150,10 +162,62 @@ fs::path FileOf(const ChosenModel& model, const Arguments& arguments) {
                      "download it: stemsmith download " + model.missing + "; or pass --download");
 }
 
+// Models by their files, each opened once.
+class OpenModels {
+ public:
+  explicit OpenModels(const Arguments& arguments) : arguments_(arguments) {}
+
+  Runtime* Open(const ChosenModel& model) {
+    const fs::path file = FileOf(model, arguments_);
+    const auto found = std::find(files_.begin(), files_.end(), file);
+    if (found != files_.end())
+      return runtimes_[static_cast<std::size_t>(found - files_.begin())].get();
+    runtimes_.push_back(Runtime::Open(file, arguments_.runtime));
+    files_.push_back(file);
+    return runtimes_.back().get();
+  }
+  const std::vector<fs::path>& files() const { return files_; }
+  // "ONNX Runtime 1.31.1, cpu", of several kinds with + between.
+  std::string Description() const {
+    std::set<std::string> kinds;
+    for (const auto& runtime : runtimes_) kinds.insert(runtime->description());
+    return JoinNames(kinds, " + ");
+  }
+
+ private:
+  const Arguments& arguments_;
+  std::vector<fs::path> files_;
+  std::vector<std::unique_ptr<Runtime>> runtimes_;
+};
+
+int RunChain(const SeparatorOptions& options, OpenModels& opened, const Arguments& arguments) {
+  const std::vector<fs::path> inputs(arguments.words.begin(), arguments.words.end());
+  const InputSongs list = CollectSongs(inputs, arguments.songs.output);
+  const Chain chain = ReadChain(arguments.chain, [&](const std::string& word) {
+    Runtime* const model = opened.Open(ChooseModel(word));
+    StemStream::CheckOverlap(*model, options.stream);
+    return model;
+  });
+  const auto open = [&](std::unique_ptr<AudioReader> input, const fs::path& file) {
+    StemStreamOptions stream = options.stream;
+    stream.input_name = file.string();
+    const auto reader = [&] {
+      return input ? std::move(input) : OpenAudio(file, options.decode);
+    };
+    return chain.Open(reader, stream, options.passes, options.growing_in);
+  };
+  Separator separator(chain.files(), open, options);
+  std::vector<fs::path> sources = opened.files();
+  sources.emplace_back(arguments.chain);
+  return SeparateSongs(separator, list, std::move(sources), opened.Description(), arguments.songs);
+}
+
 int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
   CatchInterrupts();
   WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
+  OpenModels opened(arguments);
+  if (!arguments.chain.empty()) return RunChain(options, opened, arguments);
   const std::string place = settings.Where("default-model");
   const ModelChoice choice = ChooseModelsAndInputs(
       arguments.models, {arguments.default_model, place.empty() ? Option("default-model") : place},
@@ -161,16 +225,10 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   const std::vector<fs::path> inputs(choice.inputs.begin(), choice.inputs.end());
   const InputSongs list = CollectSongs(inputs, arguments.songs.output);
   options.ensemble.Check(choice.models.size());
-  std::vector<fs::path> files;
-  for (const ChosenModel& model : choice.models) files.push_back(FileOf(model, arguments));
-  std::vector<std::unique_ptr<Runtime>> runtimes;
   std::vector<Runtime*> models;
-  for (const fs::path& file : files) {
-    runtimes.push_back(Runtime::Open(file, arguments.runtime));
-    models.push_back(runtimes.back().get());
-  }
+  for (const ChosenModel& model : choice.models) models.push_back(opened.Open(model));
   Separator separator(models, options);
-  return SeparateSongs(separator, list, files, models.front()->description(), arguments.songs);
+  return SeparateSongs(separator, list, opened.files(), opened.Description(), arguments.songs);
 }
 
 int ParseAndRun(int argc, char** argv) {

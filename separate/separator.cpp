@@ -165,11 +165,11 @@ std::int64_t Clamp(std::vector<float>& samples) {
 
 }  // namespace
 
-Separator::Separator(Runtime& runtime, SeparatorOptions options)
-    : Separator(std::vector<Runtime*>{&runtime}, std::move(options)) {}
+Separator::Separator(Runtime& runtime, const SeparatorOptions& options)
+    : Separator(std::vector<Runtime*>{&runtime}, options) {}
 
-Separator::Separator(const std::vector<Runtime*>& models, SeparatorOptions options)
-    : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, std::move(options)) {
+Separator::Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options)
+    : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, options) {
   for (const Runtime* model : models) StemStream::CheckOverlap(*model, options_.stream);
   if (!options_.mixture_consistent && options_.wiener == 0)
     options_.stream.stems = StemsIn(mixes_);

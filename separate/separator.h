@@ -71,10 +71,10 @@ class STEMSMITH_PUBLIC Separator {
 
   // By a model. `runtime` must outlive this. Throws Error::Usage for files that the model cannot
   // give (FilesOf), an overlap out of range, and what their format has not (CheckEncodeOptions).
-  Separator(Runtime& runtime, SeparatorOptions options);
+  Separator(Runtime& runtime, const SeparatorOptions& options);
   // By several, which must outlive this too. Their sample rates are the same, and their stems, but
   // where options.files names stems that all give.
-  Separator(const std::vector<Runtime*>& models, SeparatorOptions options);
+  Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options);
   // By another method, whose songs have these stems. options.stream and options.passes do not
   // count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);

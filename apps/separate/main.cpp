@@ -190,6 +190,23 @@ class OpenModels {
   std::vector<std::unique_ptr<Runtime>> runtimes_;
 };
 
+// A song whose reader stops the work on a signal: models that measure what others make begin with
+// all of it.
+class StoppableSong : public AudioReader {
+ public:
+  explicit StoppableSong(std::unique_ptr<AudioReader> song) : song_(std::move(song)) {}
+  const AudioInfo& info() const override { return song_->info(); }
+  std::size_t Read(float* out, std::size_t frames) override {
+    StopIfInterrupted("interrupted, the song in work was left out");
+    return song_->Read(out, frames);
+  }
+  void Rewind() override { song_->Rewind(); }
+  std::vector<Damage> damage() const override { return song_->damage(); }
+
+ private:
+  std::unique_ptr<AudioReader> song_;
+};
+
 int RunChain(const SeparatorOptions& options, OpenModels& opened, const Arguments& arguments) {
   const std::vector<fs::path> inputs(arguments.words.begin(), arguments.words.end());
   const InputSongs list = CollectSongs(inputs, arguments.songs.output);
@@ -202,7 +219,8 @@ int RunChain(const SeparatorOptions& options, OpenModels& opened, const Argument
     StemStreamOptions stream = options.stream;
     stream.input_name = file.string();
     const auto reader = [&] {
-      return input ? std::move(input) : OpenAudio(file, options.decode);
+      return std::make_unique<StoppableSong>(input ? std::move(input)
+                                                   : OpenAudio(file, options.decode));
     };
     return chain.Open(reader, stream, options.passes, options.growing_in);
   };

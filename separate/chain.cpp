@@ -150,6 +150,7 @@ void Chain::Add(ChainStep given) {
 std::unique_ptr<SongSeparator> Chain::Open(const OpenReader& open, const StemStreamOptions& stream,
                                            const PassOptions& passes,
                                            const std::filesystem::path& folder) const {
+  const auto keep_in = folder.empty() ? std::filesystem::temp_directory_path() : folder;
   std::vector<SharedStems> made;
   const auto reader = [&](const std::string& name) {
     if (name == kMixture) return open();
@@ -174,7 +175,7 @@ std::unique_ptr<SongSeparator> Chain::Open(const OpenReader& open, const StemStr
       song = SeparateByModels(
           step.models, [&] { return reader(step.input); }, options, passes, step.ensemble);
     }
-    made.emplace_back(std::move(song), step.is_kept ? folder : std::filesystem::path());
+    made.emplace_back(std::move(song), step.is_kept ? keep_in : std::filesystem::path());
   }
   return gather(files_);
 }

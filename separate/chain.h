@@ -37,7 +37,8 @@ class Chain {
   const std::vector<std::string>& files() const { return files_; }
 
   // A song through all steps, each model in all passes; `open` begins it once more. What a model
-  // separates that measures whole songs lies in a nameless file in `folder` until it is complete.
+  // separates that measures whole songs lies in a nameless file in `folder`, or, where that is
+  // empty, in that of the system for temporary files, until it is complete.
   std::unique_ptr<SongSeparator> Open(const OpenReader& open, const StemStreamOptions& stream,
                                       const PassOptions& passes,
                                       const std::filesystem::path& folder) const;

@@ -29,7 +29,7 @@ std::vector<std::string> StemsOfAll(const std::vector<Runtime*>& models, bool on
                                  [](const ModelInfo& one) {
                                    return std::to_string(one.sample_rate_hz) + " Hz";
                                  }),
-                         "choose models of one rate: above half of the lowest only some have sound");
+                         "choose models of one rate: above half of the lowest, some have no sound");
     const std::vector<std::string>& stems = model->info().stems;
     differ |= stems.size() != models.front()->info().stems.size();
     differ |= std::erase_if(common, [&](const std::string& stem) {

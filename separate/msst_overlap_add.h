@@ -1,5 +1,6 @@
 // The overlap-add of Music-Source-Separation-Training (utils/model_utils.py, `demix` of all models
-// but its own Demucs, with a batch of one), so that what is published of its models can be repeated.
+// but its own Demucs, with a batch of one), so that what is published of its models can be
+// repeated.
 #pragma once
 
 #include "separate/overlap_add.h"
@@ -7,10 +8,10 @@
 namespace stemsmith {
 
 // Segments start every segment / num_overlap frames, as long as there are any, and fade in and out
-// over a tenth of a segment, but for the song's ends. A song of more than twice the border, which is
-// a segment without a stride, is mirrored by so much at both ends. The last segments are filled up
-// by what lies mirrored, where more than half of one is there, else by silence. Where all weights
-// are 0 there is silence.
+// over a tenth of a segment, but for the song's ends. A song of more than twice the border, which
+// is a segment without a stride, is mirrored by this much at both ends. The last segments are
+// filled up by what lies mirrored, where more than half of one is there, else by silence. Where all
+// weights are 0 there is silence.
 class MsstOverlapAdd : public SegmentStream {
  public:
   // options.num_overlap is at least 1; its overlap, window and tail do not count.

@@ -197,6 +197,7 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
     options_.encoding.streams.insert(options_.encoding.streams.end(), names_.begin(), names_.end());
   }
   CheckEncodeOptions(options_.encoding);
+  if (options_.wiener > 0) CheckWiener(all_stems);
   CheckClipping();
 }
 

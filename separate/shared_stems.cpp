@@ -49,7 +49,8 @@ class StemStore {
   // Nobody will read what lies before.
   void Drop(std::size_t begin) {
     if (file_) return;
-    samples_.erase(samples_.begin(), samples_.begin() + static_cast<std::ptrdiff_t>(begin - dropped_));
+    const auto gone = static_cast<std::ptrdiff_t>(begin - dropped_);
+    samples_.erase(samples_.begin(), samples_.begin() + gone);
     dropped_ = begin;
   }
 

@@ -15,8 +15,8 @@ namespace stemsmith {
 // the last. One thread at a time, with all its readers.
 class SharedStems {
  public:
-  // With a folder all of it is kept in files there that have no names, so that it can be read again;
-  // else what all have read is dropped, and all readers are made before one reads.
+  // With a folder all of it is kept in files there that have no names, so that it can be read
+  // again; else what all have read is dropped, and all readers are made before one reads.
   explicit SharedStems(std::unique_ptr<SongSeparator> song,
                        const std::filesystem::path& folder = {});
   // One stem as a recording. Readers keep what they share alive. Rewind() needs a folder.

@@ -95,7 +95,8 @@ void RefineWindow(std::size_t channels, std::size_t first, int count, int iterat
                   std::size_t frames, const SpectralChange::Spectra& in,
                   SpectralChange::Spectra& out) {
   constexpr std::size_t kBins = kWindow / 2 + 1;
-  const std::size_t stems = out.size() / channels, last = first + static_cast<std::size_t>(count) - 1;
+  const std::size_t stems = out.size() / channels;
+  const std::size_t last = first + static_cast<std::size_t>(count) - 1;
   const auto& left = in[out.size() + first];
   const auto& right = in[out.size() + last];
   float largest = 0;
@@ -131,13 +132,17 @@ void RefineWindow(std::size_t channels, std::size_t first, int count, int iterat
 
 }  // namespace
 
+void CheckWiener(const std::vector<std::string>& stems) {
+  if (stems.size() < 2)
+    throw Error::Usage("a Wiener filter needs the other stems of a song, too", Option("wiener"),
+                       "leave it out: there is the single stem '" + stems.front() + "'");
+}
+
 std::unique_ptr<SongSeparator> RefineByWiener(std::unique_ptr<SongSeparator> song,
                                               std::unique_ptr<AudioReader> mixture,
                                               int iterations) {
   std::vector<std::string> stems = song->stems();
-  if (stems.size() < 2)
-    throw Error::Usage("a Wiener filter needs the other stems of a song, too", Option("wiener"),
-                       "leave it out: the model has the single stem '" + stems.front() + "'");
+  CheckWiener(stems);
   const int channels = song->info().channels;
   SpectralChange change{.n_fft = kWindow,
                         .hop = kWindow / 4,

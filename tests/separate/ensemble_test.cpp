@@ -75,7 +75,8 @@ TEST(Ensemble, OfModelsThatDoNotMatchIsRefused) {
                     HasSubstr("--stems vocals")));
   EXPECT_THAT(MessageOf([&] { StemsOfAll({&a, &c}, true); }), HasSubstr("a stem in common"));
   EXPECT_THAT(MessageOf([&] { StemsOfAll({&a, &slow}); }),
-              AllOf(HasSubstr("different sample rates"), HasSubstr("44100 Hz; gains22050: 22050 Hz")));
+              AllOf(HasSubstr("different sample rates"),
+                    HasSubstr("44100 Hz; gains22050: 22050 Hz")));
 }
 
 TEST(Ensemble, OptionsAreChecked) {

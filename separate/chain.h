@@ -51,7 +51,7 @@ class Chain {
   };
   struct Step : ChainStep {
     std::vector<Product> products;
-    StemMix sum;            // of the mix
+    StemMix sum;           // of the mix
     bool is_kept = false;  // on the disk, as who takes it reads it whole before anything else
   };
   // The step that makes it, and the number of its product.

@@ -77,8 +77,8 @@ class CombinedSong : public SongSeparator {
   }
 
   Songs songs_;
-  std::vector<double> weights_;           // that add up to 1
-  float (*combine_)(std::span<float>);    // null: the mean
+  std::vector<double> weights_;         // that add up to 1
+  float (*combine_)(std::span<float>);  // null: the mean
   std::vector<std::vector<std::vector<float>>> all_;
 };
 

@@ -38,7 +38,7 @@ class MsstOverlapAdd : public SegmentStream {
   std::vector<float> weight_sum_;          // [segment]
   std::int64_t begin_ = 0;                 // of the next segment, in the song
   bool begun_ = false, bordered_ = false, is_first_ = true;
-  std::size_t skip_ = 0;                 // frames before the song that are still to come out
+  std::size_t skip_ = 0;                // frames before the song that are still to come out
   std::size_t pushed_ = 0, given_ = 0;  // frames of the song
 };
 

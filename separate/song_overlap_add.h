@@ -25,10 +25,10 @@ const std::vector<OverlapStyle>& OverlapStyleTable();
 
 // What is asked for instead of what the manifest advises.
 struct OverlapChoice {
-  std::string style, window;         // names, of OverlapStyleTable() and kWindows; empty: none
-  double segment_seconds = 0;        // 0: none
-  std::int64_t segment_frames = 0;   // the same in frames; 0: none
-  double overlap = -1;               // negative: none
+  std::string style, window;        // names, of OverlapStyleTable() and kWindows; empty: none
+  double segment_seconds = 0;       // 0: none
+  std::int64_t segment_frames = 0;  // the same in frames; 0: none
+  double overlap = -1;              // negative: none
 };
 
 // Segment, overlap, window and tail, with all channels and stems of the manifest, for a song of

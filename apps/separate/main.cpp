@@ -119,7 +119,7 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tta", arguments.passes.turned,
                "Separate the song also with its channels swapped and with its sign turned, and "
                "take the mean: three times as slow");
-  app.add_option("--combine", arguments.ensemble.combine, 
+  app.add_option("--combine", arguments.ensemble.combine,
                  RowsText("What the stems of several models become", CombinationTable()))
       ->check(CLI::IsMember(NamesOfRows(CombinationTable())))
       ->excludes("--chain");

@@ -16,7 +16,7 @@ include(CMakePackageConfigHelpers)
 set(public_headers
   core/device.h core/error.h core/visibility.h
   audio/audio.h audio/audio_reader.h audio/decode.h audio/encode.h audio/encode_formats.h audio/encode_options.h
-  separate/averaged_song.h separate/engine.h separate/live_stream.h separate/model_info.h separate/named_choice.h separate/runtime.h separate/separator.h separate/song_separator.h separate/stem_mix.h separate/stem_stream.h)
+  separate/averaged_song.h separate/combined_song.h separate/engine.h separate/live_stream.h separate/model_info.h separate/named_choice.h separate/runtime.h separate/separator.h separate/song_separator.h separate/stem_mix.h separate/stem_stream.h)
 
 # Installed as stemsmith/FOLDER/NAME.h, and included so.
 foreach(header ${public_headers})

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/option.h"
 #include "core/random.h"
+#include "separate/combined_song.h"
 
 namespace stemsmith {
 namespace {
@@ -36,42 +37,23 @@ class TurnedReader : public AudioReader {
   Pass pass_;
 };
 
-class AveragedSong : public SongSeparator {
+// A pass's result, turned back.
+class TurnedBackSong : public SongSeparator {
  public:
-  AveragedSong(std::vector<std::unique_ptr<SongSeparator>> songs, std::vector<Pass> passes)
-      : songs_(std::move(songs)), passes_(std::move(passes)) {}
-  const AudioInfo& info() const override { return songs_.front()->info(); }
-  const std::vector<std::string>& stems() const override { return songs_.front()->stems(); }
-  std::vector<Damage> damage() const override { return songs_.front()->damage(); }
-
+  TurnedBackSong(std::unique_ptr<SongSeparator> song, const Pass& pass)
+      : song_(std::move(song)), pass_(pass) {}
+  const AudioInfo& info() const override { return song_->info(); }
+  const std::vector<std::string>& stems() const override { return song_->stems(); }
+  std::vector<Damage> damage() const override { return song_->damage(); }
   std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override {
-    const std::size_t count = songs_.front()->Read(frames, blocks);
-    const float share = 1.0f / static_cast<float>(songs_.size());
-    for (auto& block : blocks) {
-      Turn(passes_.front(), block.data(), count, info().channels);
-      for (float& sample : block) sample *= share;
-    }
-    for (std::size_t k = 1; k < songs_.size(); ++k) {
-      // Whatever pieces it gives, as much as the first.
-      for (std::size_t done = 0; done < count;) {
-        const std::size_t more = songs_[k]->Read(count - done, more_);
-        if (more == 0) throw Error::Input("a song became shorter while it was read", "");
-        const std::size_t first = done * static_cast<std::size_t>(info().channels);
-        for (std::size_t s = 0; s < blocks.size(); ++s) {
-          Turn(passes_[k], more_[s].data(), more, info().channels);
-          for (std::size_t i = 0; i < more_[s].size(); ++i)
-            blocks[s][first + i] += share * more_[s][i];
-        }
-        done += more;
-      }
-    }
+    const std::size_t count = song_->Read(frames, blocks);
+    for (auto& block : blocks) Turn(pass_, block.data(), count, info().channels);
     return count;
   }
 
  private:
-  std::vector<std::unique_ptr<SongSeparator>> songs_;
-  std::vector<Pass> passes_;
-  std::vector<std::vector<float>> more_;
+  std::unique_ptr<SongSeparator> song_;
+  Pass pass_;
 };
 
 }  // namespace
@@ -107,8 +89,11 @@ std::unique_ptr<AudioReader> TurnedSong(std::unique_ptr<AudioReader> song, const
 }
 
 std::unique_ptr<SongSeparator> AverageSongs(std::vector<std::unique_ptr<SongSeparator>> songs,
-                                            std::vector<Pass> passes) {
-  return std::make_unique<AveragedSong>(std::move(songs), std::move(passes));
+                                            const std::vector<Pass>& passes) {
+  for (std::size_t k = 0; k < songs.size(); ++k)
+    if (passes[k].swapped || passes[k].negated)
+      songs[k] = std::make_unique<TurnedBackSong>(std::move(songs[k]), passes[k]);
+  return CombineSongs(std::move(songs));
 }
 
 }  // namespace stemsmith

@@ -44,6 +44,6 @@ STEMSMITH_PUBLIC std::unique_ptr<AudioReader> TurnedSong(std::unique_ptr<AudioRe
 
 // The mean of songs that have the same stems and lengths, after what was turned is turned back.
 STEMSMITH_PUBLIC std::unique_ptr<SongSeparator> AverageSongs(
-    std::vector<std::unique_ptr<SongSeparator>> songs, std::vector<Pass> passes);
+    std::vector<std::unique_ptr<SongSeparator>> songs, const std::vector<Pass>& passes);
 
 }  // namespace stemsmith

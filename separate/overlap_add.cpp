@@ -116,6 +116,7 @@ void OverlapAdd::ProcessTail() {
     std::copy_n(past, context, in.channel(c) + left - context);
     std::copy_n(input_.channel(c), filled_, in.channel(c) + left);
   }
+  current_ = begin_ - static_cast<std::int64_t>(left);
   segment_(in, filled_, out);
   AddResult(out, 0, left, filled_);
 }
@@ -141,6 +142,7 @@ void OverlapAdd::RunSegments(std::size_t count, std::size_t valid) {
     if (buffer.channels() != wanted) buffer = AudioBuffer(wanted, length);
   };
   resize(output_, options_.channels_out);
+  current_ = begin_;
   if (options_.batch == 1) {
     segment_(input_, valid, output_);
   } else {
@@ -191,6 +193,7 @@ void OverlapAdd::AdvanceOutput() {
 // So many strides to the left.
 void OverlapAdd::AdvanceInput(std::size_t strides) {
   const std::size_t gone = strides * stride_;
+  begin_ += static_cast<std::int64_t>(gone);
   if (history_.frames() > 0) {
     const std::size_t length = history_.frames(), kept = length - std::min(gone, length);
     for (int c = 0; c < options_.channels_in; ++c) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -21,16 +22,15 @@ struct OverlapAddOptions {
   Tail tail = Tail::kZeros;
   // With Tail::kContext: the length to run for so many frames that are left; none: the segment.
   std::function<std::size_t(std::size_t frames)> tail_frames;
+  // Above 0: joined by MsstOverlapAdd, with a segment every 1 / num_overlap of its length.
+  int num_overlap = 0;
   // Segments that the function gets at once. More waits longer for the first result, and holds as
   // many in memory.
   std::size_t batch = 1;
 };
 
-// Segments start every segment − round(overlap · segment) frames; none starts where the one before
-// reached the end. With Tail::kContext they start every ⌊(1 − overlap) · segment⌋ frames up to
-// the end. The same bits come out however the input is cut into Push() calls. One thread at
-// a time.
-class OverlapAdd {
+// Audio that goes through in segments. One thread at a time.
+class SegmentStream {
  public:
   // Called with planar segments, n of them one after the other: [n · channels_in, segment_frames]
   // with n from 1 to `batch`; must fill [n · channels_out, as many frames]. The last one comes
@@ -41,12 +41,28 @@ class OverlapAdd {
   // Called in order with finished planar audio [channels_out, n].
   using Sink = std::function<void(const AudioBuffer& out)>;
 
-  OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink);
+  virtual ~SegmentStream() = default;
   // Feeds planar audio [channels_in, n], any n.
-  void Push(const AudioBuffer& in);
+  virtual void Push(const AudioBuffer& in) = 0;
   // End of input: the rest is processed; the total given to the sink equals the total pushed, to
   // the frame.
-  void Finish();
+  virtual void Finish() = 0;
+  // Within the segment function: where the segment number k of those it was called with begins, in
+  // frames of all that was pushed; below 0 where something was put before it.
+  virtual std::int64_t segment_begin(std::size_t k) const = 0;
+};
+
+// Segments start every segment − round(overlap · segment) frames; none starts where the one before
+// reached the end. With Tail::kContext they start every ⌊(1 − overlap) · segment⌋ frames up to
+// the end. The same bits come out however the input is cut into Push() calls.
+class OverlapAdd : public SegmentStream {
+ public:
+  OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink);
+  void Push(const AudioBuffer& in) override;
+  void Finish() override;
+  std::int64_t segment_begin(std::size_t k) const override {
+    return current_ + static_cast<std::int64_t>(k * stride_);
+  }
 
  private:
   void ProcessWhole(std::size_t count);
@@ -71,6 +87,7 @@ class OverlapAdd {
   AudioBuffer sum_;                // [channels_out, segment]
   std::vector<float> weight_sum_;  // [segment]
   AudioBuffer done_;               // [channels_out, n] for the sink
+  std::int64_t begin_ = 0, current_ = 0;  // of input_, and of what is processed
   std::size_t filled_ = 0;
   std::size_t fresh_ = 0;  // frames at the end of those that no segment has covered yet
   bool finished_ = false;

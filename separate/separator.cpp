@@ -12,6 +12,8 @@
 #include "core/option.h"
 #include "core/pending_files.h"
 #include "core/text.h"
+#include "separate/ensemble.h"
+#include "separate/wiener.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -185,6 +187,12 @@ class RescaledFiles : public StemFiles {
   float peak_ = 0;
 };
 
+// Whether a song's files depend on all stems of its models.
+bool NeedsAllStems(const SeparatorOptions& options) {
+  return options.files.empty() || !options.files.two_stems.empty() ||
+         !options.files.preset.empty() || options.mixture_consistent || options.wiener > 0;
+}
+
 // Puts full scale in the place of what is above; gives how many samples that was.
 std::int64_t Clamp(std::vector<float>& samples) {
   std::int64_t count = 0;
@@ -198,28 +206,23 @@ std::int64_t Clamp(std::vector<float>& samples) {
 
 }  // namespace
 
-Separator::Separator(Runtime& runtime, SeparatorOptions options)
-    : Separator(runtime.info().stems, {}, std::move(options)) {
-  if (!(options_.stream.overlap < 1)) {
-    throw Error::Usage("the overlap must lie in [0, 1)", Option("overlap"), "0.25 is usual");
-  }
-  options_.stream.stems = StemsNeeded(options_, runtime.info().stems);
-  const int rate_hz = runtime.info().sample_rate_hz;
-  PassesOf(options_.passes, rate_hz, 2);  // so that faults are known before a song
-  open_ = [&runtime, rate_hz, options = options_](std::unique_ptr<AudioReader> input,
-                                                  const fs::path& file) {
+Separator::Separator(Runtime& runtime, const SeparatorOptions& options)
+    : Separator(std::vector<Runtime*>{&runtime}, options) {}
+
+Separator::Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options)
+    : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, options) {
+  for (const Runtime* model : models) StemStream::CheckOverlap(*model, options_.stream);
+  if (!options_.mixture_consistent && options_.wiener == 0)
+    options_.stream.stems = StemsIn(mixes_);
+  options_.ensemble.Check(models.size());
+  PassesOf(options_.passes, models.front()->info().sample_rate_hz, 2);  // for faults in them
+  open_ = [models, options = options_](std::unique_ptr<AudioReader> input, const fs::path& file) {
     StemStreamOptions stream = options.stream;
     stream.input_name = file.string();
-    std::vector<Pass> passes = PassesOf(options.passes, rate_hz, input->info().channels);
-    std::vector<std::unique_ptr<SongSeparator>> songs;
-    for (const Pass& pass : passes) {
-      stream.lead_frames = pass.lead_frames;
-      if (!input) input = OpenAudio(file, options.decode);
-      songs.push_back(
-          std::make_unique<StemStream>(runtime, TurnedSong(std::move(input), pass), stream));
-    }
-    if (options.passes.once()) return std::move(songs.front());
-    return AverageSongs(std::move(songs), std::move(passes));
+    const auto open = [&] {
+      return input ? std::move(input) : OpenAudio(file, options.decode);
+    };
+    return SeparateByModels(models, open, stream, options.passes, options.ensemble);
   };
 }
 
@@ -244,13 +247,14 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
                        Option("format"),
                        "choose or sum four: " + Option("preset", "4stem") + ", or " +
                            Option("stems") + " and " + Option("mix"));
+  if (options_.wiener > 0) CheckWiener(all_stems);
   CheckClipping();
 }
 
 std::vector<std::string> Separator::StemsNeeded(const SeparatorOptions& options,
                                                 const std::vector<std::string>& all_stems) {
   const std::vector<StemMix> files = FilesOf(options.files, all_stems);
-  return options.mixture_consistent ? all_stems : StemsIn(files);
+  return options.mixture_consistent || options.wiener > 0 ? all_stems : StemsIn(files);
 }
 
 void Separator::CheckClipping() {
@@ -284,6 +288,9 @@ std::vector<fs::path> Separator::Targets(const fs::path& folder) const {
 
 std::unique_ptr<SongSeparator> Separator::Begin(const fs::path& input, SeparatedSong& song) const {
   std::unique_ptr<SongSeparator> stream = open_(OpenAudio(input, options_.decode), input);
+  if (options_.wiener > 0)
+    stream =
+        RefineByWiener(std::move(stream), OpenAudio(input, options_.decode), options_.wiener);
   if (options_.mixture_consistent)
     stream = MakeConsistent(std::move(stream), OpenAudio(input, options_.decode));
   if (!std::all_of(mixes_.begin(), mixes_.end(), IsStem))

@@ -13,6 +13,7 @@
 #include "audio/encode.h"
 #include "core/visibility.h"
 #include "separate/averaged_song.h"
+#include "separate/combined_song.h"
 #include "separate/runtime.h"
 #include "separate/song_separator.h"
 #include "separate/stem_mix.h"
@@ -35,6 +36,8 @@ struct SeparatorOptions {
   StemStreamOptions stream;         // but for its stems
   StemChoice files;                 // of each song
   PassOptions passes;               // how often a model separates it
+  EnsembleOptions ensemble;         // how the results of several models become one
+  int wiener = 0;                   // iterations of RefineByWiener(), before anything is mixed
   bool mixture_consistent = false;  // MakeConsistent(), before anything is mixed; not with kRescale
   Clipping clipping = Clipping::kDefault;
   EncodeOptions encoding;
@@ -70,7 +73,10 @@ class STEMSMITH_PUBLIC Separator {
 
   // By a model. `runtime` must outlive this. Throws Error::Usage for files that the model cannot
   // give (FilesOf), an overlap out of range, and what their format has not (CheckEncodeOptions).
-  Separator(Runtime& runtime, SeparatorOptions options);
+  Separator(Runtime& runtime, const SeparatorOptions& options);
+  // By several, which must outlive this too. Their sample rates are the same, and their stems, but
+  // where options.files names stems that all give.
+  Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options);
   // By another method, whose songs have these stems. options.stream and options.passes do not
   // count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);

@@ -10,6 +10,7 @@
 #include "core/option.h"
 #include "core/text.h"
 #include "separate/manifest.h"
+#include "separate/msst_overlap_add.h"
 #include "separate/song_overlap_add.h"
 
 namespace stemsmith {
@@ -96,6 +97,14 @@ class StemQueue : public AudioReader {
   std::size_t begin_ = 0;
 };
 
+OverlapChoice ChoiceOf(const StemStreamOptions& options) {
+  return {.style = options.overlap_style,
+          .window = options.window,
+          .segment_seconds = options.segment_seconds,
+          .segment_frames = options.segment_frames,
+          .overlap = options.overlap};
+}
+
 // Channels of the input that go through the model together.
 struct ChannelGroup {
   int first = 0, count = 0;
@@ -118,9 +127,9 @@ struct StemStream::Impl {
   std::int64_t input_frames = 0;       // read so far
   std::unique_ptr<AudioReader> input;  // at the model's rate, with the input's channels
   bool input_ended = false;
-  std::size_t lead_left = 0;  // frames of the lead that are still to come out
+  std::size_t lead = 0, lead_left = 0;  // its frames, and those that are still to come out
   float peak = 0;             // of what was read so far; infinite where a sample is not finite
-  std::unique_ptr<OverlapAdd> overlap_add;
+  std::unique_ptr<SegmentStream> overlap_add;
   std::int64_t segment_frames = 0;
   std::vector<StemQueue*> queues;                     // one per stem, owned by `outputs`
   std::vector<std::unique_ptr<AudioReader>> outputs;  // at the input's rate
@@ -138,11 +147,6 @@ struct StemStream::Impl {
         refuse_not_finite(options.refuse_not_finite) {
     stems = options.stems.empty() ? runtime.stems() : options.stems;
     for (const std::string& stem : stems) stem_indices.push_back(FindStem(runtime.stems(), stem));
-    const double overlap = options.overlap < 0 ? manifest.overlap : options.overlap;
-    if (!(overlap < 1)) {
-      throw Error::Usage("an overlap of " + std::to_string(overlap), Option("overlap"),
-                         "give a share of the segment from 0 to below 1");
-    }
     for (int c = 0; c < info.channels; c += manifest.channels) {
       groups.push_back({c, std::min(manifest.channels, info.channels - c)});
     }
@@ -152,19 +156,23 @@ struct StemStream::Impl {
 
     const std::int64_t frames = input->info().frames;
     OverlapAddOptions cut =
-        SongOverlapAdd(manifest, frames < 0 ? frames : frames + options.lead_frames);
-    if (options.segment_frames > 0) cut.segment_frames = RequireSegment(options.segment_frames);
+        SongOverlapAdd(manifest, frames < 0 ? frames : frames + options.lead_frames,
+                       ChoiceOf(options));
     segment_frames = static_cast<std::int64_t>(cut.segment_frames);
     cut.batch = static_cast<std::size_t>(
         std::max(1, options.batch > 0 ? options.batch : runtime.segments_at_once()));
     const int stem_count = static_cast<int>(stems.size());
-    cut.overlap = overlap;
     cut.channels_in = info.channels;
     cut.channels_out = stem_count * info.channels;
-    overlap_add = std::make_unique<OverlapAdd>(
-        cut, [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) { Separate(in, out); },
-        [this](const AudioBuffer& out) { Give(out); });
-    lead_left = static_cast<std::size_t>(options.lead_frames);
+    const auto separate = [this](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
+      Separate(in, out);
+    };
+    const auto give = [this](const AudioBuffer& out) { Give(out); };
+    if (cut.num_overlap > 0)
+      overlap_add = std::make_unique<MsstOverlapAdd>(cut, separate, give);
+    else
+      overlap_add = std::make_unique<OverlapAdd>(cut, separate, give);
+    lead = lead_left = static_cast<std::size_t>(options.lead_frames);
     if (lead_left > 0) overlap_add->Push(AudioBuffer(info.channels, lead_left));
 
     AudioInfo stem_info = info;
@@ -249,16 +257,6 @@ struct StemStream::Impl {
     }
   }
 
-  std::size_t RequireSegment(std::int64_t frames) const {
-    const bool fits = manifest.length.dynamic ? manifest.length.AtLeast(frames) == frames
-                                              : manifest.segment_frames == frames;
-    if (!fits) {
-      throw Error::Usage("the model takes no segments of " + std::to_string(frames) + " frames",
-                         manifest.model_name, "take a length of its rule");
-    }
-    return static_cast<std::size_t>(frames);
-  }
-
   // Segments one after the other: [n · C, T] → [n · S · C, T], group by group.
   void Separate(const AudioBuffer& in, AudioBuffer& out) {
     const std::size_t frames = in.frames();
@@ -276,8 +274,10 @@ struct StemStream::Impl {
         for (std::size_t s = 0; s < stem_indices.size(); ++s) {
           const std::size_t stem = static_cast<std::size_t>(k) * runtime.stems().size();
           const int to = k * static_cast<int>(stem_indices.size()) + static_cast<int>(s);
-          Collect(group_estimates.data() + (stem + stem_indices[s]) * size, group,
-                  to * info.channels, out);
+          const bool finite = Collect(group_estimates.data() + (stem + stem_indices[s]) * size,
+                                      group, to * info.channels, out);
+          if (!finite && refuse_not_finite)
+            RefuseNotFinite(stems[s], static_cast<std::size_t>(k), to * info.channels, out);
         }
       }
     }
@@ -297,8 +297,9 @@ struct StemStream::Impl {
     }
   }
 
-  // One stem of the model [C_model, T] → the group's channels of `out`, from channel `first` on.
-  void Collect(const float* stem, const ChannelGroup& group, int first, AudioBuffer& out) const {
+  // One stem of the model [C_model, T] → the group's channels of `out`, from channel `first` on;
+  // false where a sample is not finite.
+  bool Collect(const float* stem, const ChannelGroup& group, int first, AudioBuffer& out) const {
     const std::size_t frames = out.frames();
     const int width = manifest.channels;
     bool finite = true;
@@ -315,14 +316,29 @@ struct StemStream::Impl {
         to[t] = value * group.deviation + group.mean;
       }
     }
-    if (finite || !refuse_not_finite) return;
+    return finite;
+  }
+
+  // `out` has such samples in the channels of segment `k`, from `first` on.
+  [[noreturn]] void RefuseNotFinite(const std::string& stem, std::size_t k, int first,
+                                    const AudioBuffer& out) const {
     if (peak > kLoudest) {
       throw Error::Input("samples of " + Formatted("%.0e", peak) +
                              ", where 1 is full scale: the model cannot follow",
                          input_name, "is the song damaged? Otherwise scale it down");
     }
-    throw Error::Input("the model gives values that are not finite", manifest.model_name,
-                       "its training diverged, or the file is damaged");
+    std::size_t frame = out.frames();
+    for (int c = first; c < first + info.channels; ++c)
+      for (std::size_t t = 0; t < frame; ++t)
+        if (!std::isfinite(out.channel(c)[t])) frame = t;
+    const auto place = overlap_add->segment_begin(k) + static_cast<std::int64_t>(frame) -
+                       static_cast<std::int64_t>(lead);
+    throw Error::Input(
+        "the model '" + manifest.model_name + "' gives values that are not finite for the stem '" +
+            stem + "' at " +
+            Formatted("%.1f s", static_cast<double>(std::max<std::int64_t>(place, 0)) /
+                                    manifest.sample_rate_hz),
+        input_name, "its training diverged, or the file is damaged");
   }
 };
 
@@ -367,6 +383,10 @@ std::size_t StemStream::Read(std::size_t frames, std::vector<std::vector<float>>
   impl.given_frames += static_cast<std::int64_t>(count);
   for (std::vector<float>& block : blocks) block.resize(count * channels);
   return count;
+}
+
+void StemStream::CheckOverlap(const Runtime& runtime, const StemStreamOptions& options) {
+  SongOverlapAdd(runtime.manifest(), -1, ChoiceOf(options));
 }
 
 void StemStream::CheckLayout(int sample_rate_hz, int channels) {

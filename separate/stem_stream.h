@@ -35,6 +35,11 @@ struct StemStreamOptions {
   // How long segments are: a length that the model takes; 0: what the manifest advises, or less for
   // a song that is shorter.
   std::int64_t segment_frames = 0;
+  // The same in seconds, rounded to a length that the model takes; less for a song that is shorter.
+  double segment_seconds = 0;
+  // How segments are joined, and under which window: "stemsmith", "demucs" or "msst", and
+  // "triangle", "hann" or "rectangle" (docs/separate.md); empty: what the manifest advises.
+  std::string overlap_style, window;
   // Silence before the song, in frames at the model's rate, which does not come out again: segments
   // then begin at other places of the song.
   std::int64_t lead_frames = 0;
@@ -66,6 +71,8 @@ class STEMSMITH_PUBLIC StemStream : public SongSeparator {
   // stem stands in.
   static std::size_t FindStem(const std::vector<std::string>& names, const std::string& stem,
                               const std::string& option = "stems");
+  // Throws Error::Usage for options of segments that the model cannot follow.
+  static void CheckOverlap(const Runtime& runtime, const StemStreamOptions& options);
   // Throws Error::Usage for a rate or a number of channels that makes no sense; for inputs that do
   // not come from OpenAudio.
   static void CheckLayout(int sample_rate_hz, int channels);

@@ -1,12 +1,15 @@
 // The `separate` program: stems of songs, from an exported model alone.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <optional>
+#include <set>
 
 #include "apps/checked_options.h"
 #include "apps/command_line.h"
 #include "apps/engine_options.h"
 #include "apps/generate.h"
 #include "apps/output.h"
+#include "apps/separate/chain_file.h"
 #include "apps/separate/download_model.h"
 #include "apps/separate/model_choice.h"
 #include "apps/separate/settings.h"
@@ -16,9 +19,11 @@
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/option.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "separate/inputs.h"
 #include "separate/separator.h"
+#include "separate/song_overlap_add.h"
 #include "stemsmith_version.h"
 
 namespace stemsmith {
@@ -28,12 +33,16 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   std::vector<std::string> words;  // the model and the songs
-  std::string model, default_model;
+  std::vector<std::string> models;
+  std::string default_model, chain;
   bool download = false;
   SongsArguments songs;
-  std::optional<double> overlap;
+  std::optional<double> overlap, segment_seconds;
+  std::string overlap_style, window;
   std::optional<int> batch;
   PassOptions passes;
+  EnsembleOptions ensemble;
+  int wiener = 0;
   RuntimeOptions runtime = {.warn = Warn};
 };
 
@@ -46,16 +55,40 @@ constexpr char kFooter[] =
     "stand in that file, "
     "too: format = \"flac\".\n";
 
+template <typename Table>
+std::vector<std::string> NamesOfRows(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table) names.emplace_back(row.name);
+  return names;
+}
+
+// "WHAT: mean (of the samples), …".
+template <typename Table>
+std::string RowsText(const std::string& what, const Table& table) {
+  return what + ": " + JoinNames(table, ", ", [](const auto& row) {
+           return std::string(row.name) + " (" + row.summary + ")";
+         });
+}
+
 void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_option("songs", arguments.words,
                  "The model, songs, and folders with songs; - is a song from standard input")
       ->check(IsNotEmpty)
       ->configurable(false)
       ->type_name("[MODEL] SONG…");
-  app.add_option("-m,--model", arguments.model,
-                 "The model, where it is not one of the words before")
+  app.add_option("-m,--model", arguments.models,
+                 "The model, where it is not one of the words before; several, each with this "
+                 "option, for an ensemble")
       ->check(IsNotEmpty)
+      ->allow_extra_args(false)
       ->configurable(false);
+  app.add_option("--chain", arguments.chain,
+                 "A recipe of steps in YAML, in which models separate what others have made; all "
+                 "words are songs then")
+      ->check(IsNotEmpty)
+      ->configurable(false)
+      ->excludes("--model")
+      ->type_name("FILE");
   app.add_option("--default-model", arguments.default_model,
                  "The model where none is named; for the settings file")
       ->check(IsNotEmpty);
@@ -65,6 +98,16 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNumber(app, "--overlap", arguments.overlap, {0, kHighestOverlap},
             "Share of a segment that neighbours have in common: more is smoother and slower "
             "(default: as the model advises)");
+  AddNumber(app, "--segment", arguments.segment_seconds, {0.01, 3600},
+            "Seconds that the model gets at once, where it takes several lengths (default: as the "
+            "model advises)");
+  app.add_option("--overlap-style", arguments.overlap_style,
+                 RowsText("How segments are joined", OverlapStyleTable()) +
+                     " (default: as the model advises)")
+      ->check(CLI::IsMember(NamesOfRows(OverlapStyleTable())));
+  app.add_option("--window", arguments.window,
+                 "Weights of a segment's frames (default: as the model or the style advises)")
+      ->check(CLI::IsMember(NamesOfRows(kWindows)));
   AddNumber(app, "--batch", arguments.batch, {1, 256},
             "Segments that the model gets at once: more take more memory, and are faster on a GPU "
             "only (default: 4 on a GPU, else 1)");
@@ -79,6 +122,15 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tta", arguments.passes.turned,
                "Separate the song also with its channels swapped and with its sign turned, and "
                "take the mean: three times as slow");
+  app.add_option("--combine", arguments.ensemble.combine,
+                 RowsText("What the stems of several models become", CombinationTable()))
+      ->check(CLI::IsMember(NamesOfRows(CombinationTable())))
+      ->excludes("--chain");
+  AddNumbers(app, "--weights", arguments.ensemble.weights, {0, 1e6},
+             "Of each model in the mean, in their order: 2,1 (default: all the same)")
+      ->excludes("--chain");
+  AddNumber(app, "--wiener", arguments.wiener, {0, 100},
+            "Refine the stems by so many iterations of Open-Unmix's Wiener filter");
   AddDecodeOptions(app, arguments.songs);
   AddDevice(app, arguments.runtime.device, "Where to compute");
   AddEngine(app, arguments.runtime);
@@ -98,26 +150,114 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
 SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
   SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
+  if (arguments.segment_seconds) options.stream.segment_seconds = *arguments.segment_seconds;
+  options.stream.overlap_style = arguments.overlap_style;
+  options.stream.window = arguments.window;
   if (arguments.batch) options.stream.batch = *arguments.batch;
   options.passes = arguments.passes;
+  options.ensemble = arguments.ensemble;
+  options.wiener = arguments.wiener;
   return options;
 }
 
-fs::path ModelOf(const ModelChoice& choice, const Arguments& arguments) {
-  if (choice.missing.empty()) return choice.file;
-  if (arguments.download) return DownloadModel(choice.missing, arguments.songs.mode);
-  throw Error::Input("the model '" + choice.missing + "' is not here yet", "",
-                     "download it: stemsmith download " + choice.missing + "; or pass --download");
+fs::path FileOf(const ChosenModel& model, const Arguments& arguments) {
+  if (model.missing.empty()) return model.file;
+  if (arguments.download) return DownloadModel(model.missing, arguments.songs.mode);
+  throw Error::Input("the model '" + model.missing + "' is not here yet", "",
+                     "download it: stemsmith download " + model.missing + "; or pass --download");
 }
 
-// A model, and what separates with it: jobs have one each.
-struct OpenedModel {
-  OpenedModel(const fs::path& model, const RuntimeOptions& runtime_options,
-              const SeparatorOptions& options)
-      : runtime(Runtime::Open(model, runtime_options)), separator(*runtime, options) {}
-  std::unique_ptr<Runtime> runtime;
-  Separator separator;
+// Models by their files, each opened once.
+class OpenModels {
+ public:
+  OpenModels(const Arguments& arguments, const RuntimeOptions& options)
+      : arguments_(arguments), options_(options) {}
+
+  Runtime* Open(const ChosenModel& model) {
+    const fs::path file = FileOf(model, arguments_);
+    const auto found = std::find(files_.begin(), files_.end(), file);
+    if (found != files_.end())
+      return runtimes_[static_cast<std::size_t>(found - files_.begin())].get();
+    runtimes_.push_back(Runtime::Open(file, options_));
+    files_.push_back(file);
+    return runtimes_.back().get();
+  }
+  const std::vector<fs::path>& files() const { return files_; }
+  const std::vector<std::unique_ptr<Runtime>>& runtimes() const { return runtimes_; }
+
+ private:
+  const Arguments& arguments_;
+  const RuntimeOptions& options_;
+  std::vector<fs::path> files_;
+  std::vector<std::unique_ptr<Runtime>> runtimes_;
 };
+
+// What `of` says of each model; where they differ, with + between: "ONNX Runtime 1.31.1, cpu".
+template <typename Of>
+std::string OfAll(const OpenModels& models, Of of) {
+  std::set<std::string> all;
+  for (const auto& runtime : models.runtimes()) all.insert(of(*runtime));
+  return JoinNames(all, " + ");
+}
+
+// A song whose reader stops the work on a signal: models that measure what others make begin with
+// all of it.
+class StoppableSong : public AudioReader {
+ public:
+  explicit StoppableSong(std::unique_ptr<AudioReader> song) : song_(std::move(song)) {}
+  const AudioInfo& info() const override { return song_->info(); }
+  std::size_t Read(float* out, std::size_t frames) override {
+    StopIfInterrupted("interrupted, the song in work was left out");
+    return song_->Read(out, frames);
+  }
+  void Rewind() override { song_->Rewind(); }
+  std::vector<Damage> damage() const override { return song_->damage(); }
+
+ private:
+  std::unique_ptr<AudioReader> song_;
+};
+
+// Models, and what separates with them: jobs have one each.
+struct Work {
+  Work(const Arguments& arguments, const RuntimeOptions& runtime, const SeparatorOptions& options,
+       const std::vector<ChosenModel>& chosen)
+      : models(arguments, runtime) {
+    if (arguments.chain.empty()) {
+      options.ensemble.Check(chosen.size());
+      std::vector<Runtime*> opened;
+      for (const ChosenModel& model : chosen) opened.push_back(models.Open(model));
+      separator.emplace(opened, options);
+      return;
+    }
+    chain.emplace(ReadChain(arguments.chain, [&](const std::string& word) {
+      Runtime* const model = models.Open(ChooseModel(word));
+      StemStream::CheckOverlap(*model, options.stream);
+      return model;
+    }));
+    const auto open = [this, options](std::unique_ptr<AudioReader> input, const fs::path& file) {
+      StemStreamOptions stream = options.stream;
+      stream.input_name = file.string();
+      const auto reader = [&] {
+        return std::make_unique<StoppableSong>(input ? std::move(input)
+                                                     : OpenAudio(file, options.decode));
+      };
+      return chain->Open(reader, stream, options.passes, options.growing_in);
+    };
+    separator.emplace(chain->files(), open, options);
+  }
+
+  OpenModels models;
+  std::optional<Chain> chain;
+  std::optional<Separator> separator;
+};
+
+// What {model} in the names of files stands for.
+std::string NameOfAll(const ModelChoice& choice, const Arguments& arguments) {
+  if (!arguments.chain.empty()) return fs::path(arguments.chain).stem().string();
+  return JoinNames(choice.models, "+", [](const ChosenModel& model) {
+    return model.missing.empty() ? ModelNameOf(model.file) : model.missing;
+  });
+}
 
 int Run(const CLI::App& app, const Arguments& arguments, const Settings& settings) {
   if (arguments.words.empty() && arguments.songs.lists.empty())
@@ -127,33 +267,47 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}, Warn);
   const SeparatorOptions options = OptionsOf(app, arguments);
   const std::string place = settings.Where("default-model");
-  const ModelChoice choice = ChooseModelAndInputs(
-      arguments.model, {arguments.default_model, place.empty() ? Option("default-model") : place},
-      arguments.words);
-  const InputSongs list =
-      SongsOf({choice.inputs.begin(), choice.inputs.end()}, arguments.songs,
-              choice.missing.empty() ? ModelNameOf(choice.file) : choice.missing);
-  const fs::path model = ModelOf(choice, arguments);
+  ModelChoice choice{{}, arguments.words};
+  if (arguments.chain.empty()) {
+    choice = ChooseModelsAndInputs(
+        arguments.models,
+        {arguments.default_model, place.empty() ? Option("default-model") : place},
+        arguments.words);
+  }
+  const InputSongs list = SongsOf({choice.inputs.begin(), choice.inputs.end()}, arguments.songs,
+                                  NameOfAll(choice, arguments));
+  for (ChosenModel& model : choice.models) model = {FileOf(model, arguments), {}};
   RuntimeOptions runtime = arguments.runtime;
-  runtime.wanted = [&options](const std::vector<std::string>& stems) {
-    return Separator::StemsNeeded(options, stems);
-  };
+  if (arguments.chain.empty()) {
+    runtime.wanted = [&options](const std::vector<std::string>& stems) {
+      try {
+        return Separator::StemsNeeded(options, stems);
+      } catch (const Error&) {
+        return stems;  // what is wrong is said when all models are known
+      }
+    };
+  }
   UseCompiledCache(runtime);
   const int jobs = arguments.songs.jobs;
   if (jobs > 1) runtime.threads = std::max(1, ComputeThreads(runtime.threads) / jobs);
-  OpenedModel first(model, runtime, options);
-  if (const std::string note = PrecisionNote(*first.runtime);
-      !note.empty() && arguments.songs.mode == OutputMode::kAuto)
-    Warn(note);
+  Work first(arguments, runtime, options, choice.models);
+  if (arguments.songs.mode == OutputMode::kAuto)
+    for (const auto& model : first.models.runtimes())
+      if (const std::string note = PrecisionNote(*model); !note.empty()) Warn(note);
   runtime.warn = {};  // said once
   const auto another = [&] {
-    const auto opened = std::make_shared<OpenedModel>(model, runtime, options);
-    return std::shared_ptr<Separator>(opened, &opened->separator);
+    const auto work = std::make_shared<Work>(arguments, runtime, options, choice.models);
+    return std::shared_ptr<Separator>(work, &*work->separator);
   };
-  return SeparateSongs(first.separator, another, list, {model}, first.runtime->description(),
-                       arguments.songs,
-                       {{"engine", NameOf(first.runtime->engine())},
-                        {"precision", NameOf(first.runtime->precision())}});
+  std::vector<fs::path> sources = first.models.files();
+  if (!arguments.chain.empty()) sources.emplace_back(arguments.chain);
+  const auto description = [](const Runtime& model) { return model.description(); };
+  return SeparateSongs(
+      *first.separator, another, list, std::move(sources), OfAll(first.models, description),
+      arguments.songs,
+      {{"engine", OfAll(first.models, [](const Runtime& model) { return NameOf(model.engine()); })},
+       {"precision",
+        OfAll(first.models, [](const Runtime& model) { return NameOf(model.precision()); })}});
 }
 
 int ParseAndRun(int argc, char** argv) {

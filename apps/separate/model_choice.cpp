@@ -76,7 +76,7 @@ class Names {
 }
 
 // `word` is to be downloaded.
-void FillMissing(const std::string& word, const Names& names, ModelChoice& choice) {
+ChosenModel Missing(const std::string& word, const Names& names) {
   const CatalogueRow* own = FindInCatalogue(names.Own(), word);
   const CatalogueRow& row = own != nullptr ? *own : *FindInCatalogue(ShippedCatalogue(), word);
   if (!row.unsupported.empty())
@@ -88,11 +88,10 @@ void FillMissing(const std::string& word, const Names& names, ModelChoice& choic
                        "download it from the shipped one: env -u STEMSMITH_CATALOGUE stemsmith "
                        "download " +
                            word);
-  choice.missing = word;
+  return {.file = {}, .missing = word};
 }
 
-void FillModel(const std::string& word, bool given_as_model, const Names& names,
-               ModelChoice& choice) {
+ChosenModel FindModel(const std::string& word, bool given_as_model, const Names& names) {
   std::error_code code;
   const bool is_path = fs::exists(word, code);
   if (!names.Knows(word)) {
@@ -101,19 +100,15 @@ void FillModel(const std::string& word, bool given_as_model, const Names& names,
                          DidYouMean(word, names.All(), "known: " + JoinNames(names.All())) +
                              " (stemsmith models --catalogue says more)");
     CheckContent(word, FileUse::kSeparateModel);
-    choice.file = word;
-    return;
+    return {.file = word, .missing = {}};
   }
   if (is_path && !given_as_model)
     throw Error::Usage("'" + word + "' is the name of a model and of a file or folder", word,
                        "write --model " + word + " for the model, ./" + word + " for the file");
-  if (const StoredModel* stored = names.Stored(word)) {
-    choice.file = stored->file;
-  } else if (const std::string damage = DamageOfStoredModel(word); !damage.empty()) {
+  if (const StoredModel* stored = names.Stored(word)) return {.file = stored->file, .missing = {}};
+  if (const std::string damage = DamageOfStoredModel(word); !damage.empty())
     RefuseDamaged(word, damage, names);
-  } else {
-    FillMissing(word, names, choice);
-  }
+  return Missing(word, names);
 }
 
 // The places of the words that are meant as models: none or one.
@@ -136,7 +131,7 @@ std::vector<std::size_t> ModelsAmong(const std::vector<std::string>& words, cons
   if (models.size() > 1)
     throw Error::Usage(
         "two of the words are models: '" + words[models[0]] + "' and '" + words[models[1]] + "'",
-        "", "give one, or name it with --model");
+        "", "give one, or name each with --model");
   if (!models.empty()) return models;
   // What is recognised, but neither a model nor songs, was meant as one: Runtime::Open says what it
   // is. So was the first of several words, where it is no song.
@@ -161,12 +156,13 @@ std::string HowToGetOne(const Names& names) {
          "; or set one in the settings file (separate --help)";
 }
 
-void FillDefault(const DefaultModel& model, const Names& names, ModelChoice& choice) {
+ChosenModel FindDefault(const DefaultModel& model, const Names& names) {
   try {
-    FillModel(model.name, true, names, choice);
+    ChosenModel found = FindModel(model.name, true, names);
     std::error_code code;
-    if (!choice.file.empty() && !fs::exists(choice.file, code))
+    if (!found.file.empty() && !fs::exists(found.file, code))
       throw Error::Usage("there is no such file", "", "correct it, or name another with --model");
+    return found;
   } catch (const Error& error) {
     throw Error(error.code(), "the default model '" + model.name + "': " + error.problem(),
                 model.where, error.advice());
@@ -177,31 +173,30 @@ void FillDefault(const DefaultModel& model, const Names& names, ModelChoice& cho
 
 std::vector<std::string> ModelNames() { return Names().All(); }
 
-ModelChoice ChooseModelAndInputs(const std::string& model, const DefaultModel& default_model,
-                                 const std::vector<std::string>& words) {
+ModelChoice ChooseModelsAndInputs(const std::vector<std::string>& models,
+                                  const DefaultModel& default_model,
+                                  const std::vector<std::string>& words) {
   const Names names;
   ModelChoice choice;
-  if (!model.empty()) {
-    choice.inputs = words;
-    FillModel(model, true, names, choice);
+  choice.inputs = words;
+  if (!models.empty()) {
+    for (const std::string& model : models) choice.models.push_back(FindModel(model, true, names));
+  } else if (const std::vector<std::size_t> found = ModelsAmong(words, names); !found.empty()) {
+    choice.inputs.erase(choice.inputs.begin() + static_cast<std::ptrdiff_t>(found[0]));
+    choice.models.push_back(FindModel(words[found[0]], false, names));
+  } else if (!default_model.name.empty()) {
+    choice.models.push_back(FindDefault(default_model, names));
+  } else if (names.stored().size() == 1) {
+    choice.models.push_back({.file = names.stored().front().file, .missing = {}});
   } else {
-    const std::vector<std::size_t> models = ModelsAmong(words, names);
-    choice.inputs = words;
-    if (!models.empty()) {
-      choice.inputs.erase(choice.inputs.begin() + static_cast<std::ptrdiff_t>(models[0]));
-      FillModel(words[models[0]], false, names, choice);
-    } else if (!default_model.name.empty()) {
-      FillDefault(default_model, names, choice);
-    } else if (names.stored().size() == 1) {
-      choice.file = names.stored().front().file;
-    } else {
-      for (const std::string& word : words)
-        if (word != "-" && !IsPattern(word)) CheckSongIsThere(word);
-      StoredModels(Warn);  // of a damaged one
-      throw Error::Usage("no model is named", "", HowToGetOne(names));
-    }
+    for (const std::string& word : words)
+      if (word != "-" && !IsPattern(word)) CheckSongIsThere(word);
+    StoredModels(Warn);  // of a damaged one
+    throw Error::Usage("no model is named", "", HowToGetOne(names));
   }
   return choice;
 }
+
+ChosenModel ChooseModel(const std::string& word) { return FindModel(word, true, Names()); }
 
 }  // namespace stemsmith

@@ -33,6 +33,8 @@ done
 printf 'augment: [{name: gain, probability: 1}]\n' >"$work/augment.yaml"
 printf 'model: {name: demucs_v2, channels: 4, depth: 2}\n' >"$work/model.yaml"
 
+printf 'steps: [{model: %s}, {model: %s, input: drums, stems: {bass: low}}]\n' "$small/export/model.onnx" "$small/export/model.onnx" >"$work/chain.yaml"
+
 for signal in HUP TERM INT; do
   status_of=$((128 + $(number_of "$signal")))
   run_at=$work/train-$signal
@@ -46,6 +48,10 @@ for signal in HUP TERM INT; do
     signalled "$signal" "there $work/stems-$signal '*.wav'" \
     "$separate" "$small/export/model.onnx" "$long_song" --out "$work/stems-$signal"
   holds "  and nothing is left of the song" bash -c '[ -z "$(find "$1" -mindepth 1)" ]' _ "$work/stems-$signal"
+  fault "separate --chain: SIG$signal" "$status_of" 'interrupted, the song in work was left out' \
+    signalled "$signal" "there $work/chain-$signal '*.wav'" \
+    "$separate" --chain "$work/chain.yaml" "$long_song" --out "$work/chain-$signal"
+  holds "  and nothing is left of the song" bash -c '[ -z "$(find "$1" -mindepth 1)" ]' _ "$work/chain-$signal"
   fault "prepare: SIG$signal" "$status_of" 'stopped' \
     signalled "$signal" "there $work/cache-$signal '.*.tmp-*'" \
     "$stemsmith" prepare folders "$small/songs" --sample-rate 192000 --threads 1 --compression 9 --out "$work/cache-$signal/cache.h5"

@@ -280,6 +280,32 @@ TEST(StemStream, RefusesUnknownStemsOverlapsAndValuesThatAreNotFinite) {
   EXPECT_NE(message({}).find("not finite"), std::string::npos);
 }
 
+TEST(StemStream, SaysWhereValuesAreNotFinite) {
+  const std::vector<float> song = Noise(2 * 40000);
+  const std::size_t broken = 31000;  // after 0.7 s
+  for (const char* style : {"stemsmith", "demucs", "msst"}) {
+    for (const std::int64_t lead : {0, 5000}) {
+      const auto model = [&](const float* mix, std::int64_t frames, float* out) {
+        std::copy_n(mix, 2 * frames, out);
+        std::copy_n(mix, 2 * frames, out + 2 * frames);
+        for (std::int64_t t = 0; t < frames; ++t)
+          if (mix[t] == song[2 * broken]) out[2 * frames + t] = INFINITY;
+      };
+      FunctionRuntime runtime(ShortSegments(2), model);
+      runtime.at_once = 3;
+      const std::string message = MessageOf([&] {
+        StemStream stream(runtime, std::make_unique<MemoryReader>(song, 2, 44100),
+                          {.overlap_style = style, .lead_frames = lead, .input_name = "song.wav"});
+        ReadStems(stream);
+      });
+      EXPECT_NE(message.find("the model 'gain' gives values that are not finite for the stem "
+                             "'bass' at 0.7 s (song.wav)"),
+                std::string::npos)
+          << message;
+    }
+  }
+}
+
 // A model that squares what it gets, as those on magnitudes do.
 TEST(StemStream, ASongFarBeyondFullScaleIsNotBlamedOnTheModel) {
   FunctionRuntime runtime(ShortSegments(2), [](const float* mix, std::int64_t frames, float* out) {

@@ -77,8 +77,8 @@ class STEMSMITH_PUBLIC Separator {
   // By several, which must outlive this too. Their sample rates are the same, and their stems, but
   // where options.files names stems that all give.
   Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options);
-  // By another method, whose songs have these stems. options.stream and options.passes do not
-  // count.
+  // By another method, whose songs have these stems. options.stream, options.passes and
+  // options.ensemble do not count.
   Separator(const std::vector<std::string>& all_stems, OpenSong open, SeparatorOptions options);
 
   // The stems of a model with these that songs need: for RuntimeOptions::wanted. Throws as FilesOf.

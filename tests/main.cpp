@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace {
@@ -43,6 +44,8 @@ void Say(const char* text) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
+  // Programs under test keep no compiled models in the home of who runs them.
+  setenv("STEMSMITH_COMPILED_MODELS", "", 0);
   // A shell starts its background jobs with this one ignored, and so would programs under test.
   signal(SIGINT, SIG_DFL);
   ::testing::UnitTest::GetInstance()->listeners().Append(new TestName);

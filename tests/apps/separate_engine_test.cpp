@@ -21,7 +21,7 @@ class SeparateEngine : public SeparateProgram {
   // With a folder of its own for compiled models.
   ProgramResult Run(const std::string& arguments, const std::string& environment = "") {
     return Separate("model.onnx good.wav -o out " + arguments,
-                    "XDG_CACHE_HOME='" + (folder_ / "cache").string() + "' " + environment + " ");
+                    "unset STEMSMITH_COMPILED_MODELS && XDG_CACHE_HOME='" + (folder_ / "cache").string() + "' " + environment + " ");
   }
 };
 

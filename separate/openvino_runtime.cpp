@@ -62,7 +62,9 @@ class OpenVinoRuntime : public Runtime {
       : path_(path),
         manifest_(std::move(manifest)),
         api_(RequireOpenVino()),
-        precision_(options.precision),
+        precision_(options.precision == Precision::kBfloat16
+                       ? Precision::kBfloat16
+                       : ChoiceNamed<Precision>(manifest_.precision).value_or(Precision::kFloat32)),
         cache_(options.cache_folder),
         core_(Made<ov::Core>(api_.core_free, [&](ov::Core** core) {
           const FlushDenormals as_it_is;

@@ -77,7 +77,7 @@ COMBINATIONS = {
 }
 
 
-@pytest.mark.parametrize("channels, frames, count", [(2, 100_001, 3), (1, 70_656, 4), (2, 700, 2)])
+@pytest.mark.parametrize("channels, frames, count", [(2, 100_001, 3), (1, 70_656, 4), (2, 700, 2), (2, 51 * 1024 - 1, 2)])
 def test_ensembles_are_those_of_numpy(channels, frames, count, models, tmp_path):
     song(tmp_path / "song.wav", frames, channels)
     single = np.array([separate(tmp_path, "--model", model) for model in models[:count]])
@@ -91,6 +91,7 @@ def test_ensembles_are_those_of_numpy(channels, frames, count, models, tmp_path)
         # Where two bins have the same magnitude but for rounding, either may be chosen: two blocks at most.
         allowed = 2 * 2048 if name in ("min_fft", "max_fft") else 0
         assert np.count_nonzero(wrong > 1e-6) <= allowed, (name, wrong.max())
+        assert np.abs(together).max() <= 2 * np.abs(single).max(), name  # no click in a last block of one window
     weights = [2, 1, 0.5, 0.25][:count]
     weighted = separate(tmp_path, *named, "--weights", ",".join(map(str, weights)))
     expected = np.average(single.astype(np.float64), axis=0, weights=weights)
@@ -146,6 +147,18 @@ def test_the_wiener_filter_is_that_of_open_unmix(channels, frames, iterations, m
     assert worst <= 1e-4
     vocals, = separate(tmp_path, "--model", models[0], "--wiener", iterations, "--stems", "vocals", stems=["vocals"])
     assert np.array_equal(vocals, refined[1])
+
+
+@pytest.mark.parametrize("silent", ["beginning", "right channel"])
+def test_the_wiener_filter_keeps_silence(silent, models, tmp_path):
+    audio = song(tmp_path / "song.wav", 120_000)
+    audio[(slice(0, RATE), slice(None)) if silent == "beginning" else (slice(None), 1)] = 0
+    soundfile.write(tmp_path / "song.wav", audio, RATE, subtype="FLOAT")
+    single = separate(tmp_path, "--model", models[0])
+    refined = separate(tmp_path, "--model", models[0], "--wiener", 1)
+    assert np.isfinite(refined).all()
+    expected = wiener(audio.T, single, 1)
+    assert np.abs(refined - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_channels_beyond_two_are_refined_in_pairs(models, tmp_path):

@@ -84,16 +84,25 @@ def timed(work):
     return time.perf_counter() - begin
 
 
+# Starts a command from a small process: the peak of memory of a started process counts what the one that starts it has.
+LAUNCHER = """
+import os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+errors = process.stderr.read()
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+sys.stderr.buffer.write(errors)
+sys.exit(status != 0)
+"""
+
+
 def measured(command):
     """Seconds by the clock, of CPU, and the peak of memory in MiB."""
     environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS))
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    assert status == 0, errors
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return tuple(map(float, result.stdout.split()))
 
 
 def signal_to_difference_db(ours, peer):

@@ -21,11 +21,12 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kMostFrames = std::int64_t{1} << 31;
-constexpr char kAdvice[] = "\"Models of other programs\" in docs/model_format.md describes the keys";
+constexpr char kAdvice[] =
+    "\"Models of other programs\" in docs/model_format.md describes the keys";
 
 constexpr const char* kKeys[] = {
-    "version", "model",   "stems",      "sample_rate_hz", "channels", "segment_frames", "length",
-    "window",  "overlap", "song_normalization", "tail",   "input",    "stft",           "compensate"};
+    "version", "model",  "stems",   "sample_rate_hz",     "channels", "segment_frames", "length",
+    "window", "overlap", "tail",    "song_normalization", "input",    "stft",           "compensate"};
 constexpr const char* kLengthKeys[] = {"dynamic", "offset_frames", "multiple_frames"};
 constexpr const char* kStftKeys[] = {"n_fft", "hop", "zeroed_bins"};
 constexpr const char* kSpectrumKeys[] = {"stft", "compensate"};
@@ -38,8 +39,8 @@ std::string ShapeText(const std::vector<std::int64_t>& shape) {
 
 Error WrongGraph(const std::string& problem, const fs::path& model) {
   return Error::Input(problem, model.string(),
-                      "a model must map audio [B, C, T] to stems [B, S, C, T], or to one stem [B, C, "
-                      "T]; or real and imaginary parts of spectra, [B, 2 C, F, N], to the same");
+                      "a model must map audio [B, C, T] to stems [B, S, C, T], or to one stem "
+                      "[B, C, T]; or real and imaginary parts of spectra, [B, 2 C, F, N], to the same");
 }
 
 // The graph's one input and one output, of which the input's shape is known.
@@ -129,8 +130,11 @@ SpectrumInput ReadSpectrum(const JsonFields& fields, std::int64_t bins) {
     throw fields.Problem("'n_fft' is " + std::to_string(spectrum.n_fft) + ", which has " +
                          std::to_string(spectrum.n_fft / 2 + 1) + " bins, and the graph has " +
                          std::to_string(bins));
+  spectrum.hop = stft.Number<int>("hop", {1, kMostFft}, spectrum.hop);
   // Frames that overlap less cannot be joined.
-  spectrum.hop = stft.Number<int>("hop", {1, spectrum.n_fft / 2}, spectrum.hop);
+  if (spectrum.hop > spectrum.n_fft / 2)
+    throw fields.Problem("'hop' is " + std::to_string(spectrum.hop) +
+                         ", more than half of 'n_fft', " + std::to_string(spectrum.n_fft));
   spectrum.zeroed_bins = stft.Number<int>("zeroed_bins", {0, kMostFft}, spectrum.zeroed_bins);
   spectrum.compensate = static_cast<float>(fields.Number<double>("compensate", {1e-3, 1e3}, 1.0));
   return spectrum;
@@ -193,8 +197,8 @@ Manifest ReadManifestFile(const fs::path& file, const fs::path& model, const Gra
   std::optional<SpectrumInput> spectrum;
   if (is_spectrum) {
     if (channels < 2 || channels % 2 != 0 || in[2] < 1)
-      throw WrongGraph("the graph takes " + ShapeText(in) + ", not pairs of channels of so many bins",
-                       model);
+      throw WrongGraph(
+          "the graph takes " + ShapeText(in) + ", not pairs of channels of so many bins", model);
     spectrum = ReadSpectrum(fields, in[2]);
     channels /= 2;
     if (frames > 0) frames = (std::min(frames, kMostFrames) - 1) * spectrum->hop;

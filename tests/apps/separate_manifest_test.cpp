@@ -30,7 +30,8 @@ TEST_F(SeparateManifest, GivesTheStemAndTheSongWithoutIt) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.err.find("checksum"), std::string::npos) << result.err;
   EXPECT_THAT(FilesBelow(folder_ / "out"), ElementsAre("good/no_vocals.wav", "good/vocals.wav"));
-  const auto song = Samples(folder_ / "good.wav"), vocals = Samples(folder_ / "out/good/vocals.wav"),
+  const auto song = Samples(folder_ / "good.wav"),
+             vocals = Samples(folder_ / "out/good/vocals.wav"),
              rest = Samples(folder_ / "out/good/no_vocals.wav");
   ASSERT_EQ(vocals.size(), song.size());
   float largest = 0;

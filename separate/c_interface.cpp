@@ -160,6 +160,14 @@ stemsmith_code stemsmith_options_set_precision(stemsmith_options* options, const
   });
 }
 
+stemsmith_code stemsmith_options_set_manifest(stemsmith_options* options, const char* file) {
+  return Guarded([&] {
+    NeedHandle(options, "options");
+    Need(file, "file");
+    options->runtime.manifest_file = file;
+  });
+}
+
 stemsmith_code stemsmith_options_set_cache_folder(stemsmith_options* options, const char* folder) {
   return Guarded([&] {
     NeedHandle(options, "options");

@@ -10,19 +10,37 @@ namespace {
 
 using nlohmann::json;
 
-void Require(bool condition, const std::string& what, const std::string& where) {
-  if (!condition)
-    throw Error::Input("the manifest makes no sense: " + what, where, "export the model again");
+void Require(bool condition, const std::string& what, const JsonFields& fields) {
+  if (!condition) throw fields.Problem(what);
 }
 
 template <typename Choice>
-Choice RequireChoice(const std::string& name, const std::string& what, const std::string& where) {
+Choice RequireChoice(const std::string& name, const std::string& what, const JsonFields& fields) {
   const auto choice = ChoiceNamed<Choice>(name);
-  Require(choice.has_value(), what + " '" + name + "'", where);
+  Require(choice.has_value(), what + " '" + name + "'", fields);
   return *choice;
 }
 
 }  // namespace
+
+std::vector<std::int64_t> GraphLayout::Input(std::int64_t batch, std::int64_t channels,
+                                             std::int64_t frames) const {
+  if (bins == 0) return {batch, channels, frames};
+  return {batch, channels, bins, frames};
+}
+
+std::vector<std::int64_t> GraphLayout::Output(std::int64_t batch, std::int64_t stems,
+                                              std::int64_t channels, std::int64_t frames) const {
+  std::vector<std::int64_t> shape = Input(batch, channels, frames);
+  if (has_stems) shape.insert(shape.begin() + 1, stems);
+  return shape;
+}
+
+std::size_t Count(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return static_cast<std::size_t>(count);
+}
 
 std::string ExternalDataHead(const std::string& id) {
   std::string head = kExternalDataMagic + id + "\n";
@@ -54,12 +72,13 @@ json Manifest::ToJson() const {
   return object;
 }
 
-Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
+Manifest Manifest::FromJson(const std::string& text, const std::string& where,
+                            const std::string& advice) {
   const json object = ParseJson(text);
   if (!object.is_object())
-    throw Error::Input("the manifest is not JSON", where, "export the model again");
+    throw Error::Input("the manifest is not JSON", where, advice);
   const JsonFields fields(object, [&](const std::string& problem) {
-    return Error::Input("the manifest makes no sense: " + problem, where, "export the model again");
+    return Error::Input("the manifest makes no sense: " + problem, where, advice);
   });
   const auto version = fields.Number<std::int64_t>("version");
   if (version < 1 || version > kVersion) {
@@ -80,10 +99,10 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   manifest.length.multiple_frames =
       length.Number<std::int64_t>("multiple_frames", {1, kMostFrames});
   manifest.song_normalization = RequireChoice<SongNormalization>(fields.Text("song_normalization"),
-                                                                 "the song normalisation", where);
+                                                                 "the song normalisation", fields);
   manifest.tail =
-      RequireChoice<Tail>(fields.Text("tail", NameOf(manifest.tail)), "the tail", where);
-  manifest.window = RequireChoice<Window>(fields.Text("window"), "the window", where);
+      RequireChoice<Tail>(fields.Text("tail", NameOf(manifest.tail)), "the tail", fields);
+  manifest.window = RequireChoice<Window>(fields.Text("window"), "the window", fields);
   manifest.overlap = fields.Number<double>("overlap", {0, 1});
   manifest.precision = fields.Text("precision");
   manifest.precisions = object.value("precisions", json());
@@ -92,16 +111,16 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
   manifest.versions = object.value("versions", json());
   manifest.external_data = object.value("external_data", json());
 
-  Require(!manifest.stems.empty() && manifest.stems.size() <= 1024, "the number of stems", where);
+  Require(!manifest.stems.empty() && manifest.stems.size() <= 1024, "the number of stems", fields);
   for (const std::string& stem : manifest.stems) {
     // Stem names become file names.
     Require(!stem.empty() && stem.size() < 200 && stem.find('/') == std::string::npos &&
                 stem.find('\0') == std::string::npos && stem != "." && stem != "..",
-            "the stem name '" + stem + "'", where);
+            "the stem name '" + stem + "'", fields);
   }
   Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() ==
               manifest.stems.size(),
-          "a stem name stands twice", where);
+          "a stem name stands twice", fields);
   // What is held in memory of one segment: the mixture and all stems.
   constexpr double kMostBytes = 8.0 * (1 << 30);
   Require(static_cast<double>(manifest.segment_frames) * manifest.channels *
@@ -109,16 +128,16 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where) {
               kMostBytes,
           "a segment of " + std::to_string(manifest.segment_frames) + " frames of " +
               std::to_string(manifest.stems.size()) + " stems takes more than 8 GiB",
-          where);
+          fields);
   if (!manifest.external_data.is_null()) {
     const JsonFields data = fields.Object("external_data");
     const std::string id = data.Text("id"), file = data.Text("file");
     Require(data.Number<std::uint64_t>("bytes") > 0 && !id.empty() && id.size() <= 32,
-            "the external data", where);
+            "the external data", fields);
     Require(!file.empty() && file.find('/') == std::string::npos && file != "." && file != "..",
-            "the external data's file name '" + file + "'", where);
+            "the external data's file name '" + file + "'", fields);
   }
-  Require(manifest.overlap < 1, "the overlap", where);
+  Require(manifest.overlap < 1, "the overlap", fields);
   return manifest;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,29 @@
 #include "separate/song_rules.h"
 
 namespace stemsmith {
+
+// How audio lies in the tensors of a graph: [B, C, T] → [B, S, C, T] in our own files.
+struct GraphLayout {
+  std::int64_t bins = 0;       // F of [B, C, F, T] → [B, S, C, F, T]; 0: there is no such dimension
+  bool has_stems = true;       // whether the result has S; a graph without gives one stem
+  bool one_at_a_time = false;  // B is 1
+
+  std::vector<std::int64_t> Input(std::int64_t batch, std::int64_t channels,
+                                  std::int64_t frames) const;
+  std::vector<std::int64_t> Output(std::int64_t batch, std::int64_t stems, std::int64_t channels,
+                                   std::int64_t frames) const;
+};
+
+// So many numbers a tensor of this shape holds.
+std::size_t Count(const std::vector<std::int64_t>& shape);
+
+// Of a graph that takes spectra in place of audio (separate/spectrum_runtime.h).
+struct SpectrumInput {
+  int n_fft = 0;
+  int hop = 1024;
+  int zeroed_bins = 3;   // so many of the lowest bins, which the graph gets as zeros
+  float compensate = 1;  // gain of its stems
+};
 
 struct Manifest : ModelInfo {
   static constexpr int kVersion = 1;
@@ -31,10 +55,15 @@ struct Manifest : ModelInfo {
   // Of an .onnx file whose weights lie in a file beside it: {"file":, "bytes":, "id":, "xxh3":},
   // else null.
   nlohmann::json external_data = nullptr;
+  // Of models of other programs (separate/manifest_file.h).
+  GraphLayout layout;
+  std::optional<SpectrumInput> spectrum;
 
   nlohmann::json ToJson() const;
-  // Throws Error (`where` names the file) for other versions and missing or senseless values.
-  static Manifest FromJson(const std::string& text, const std::string& where);
+  // Throws Error (`where` names the file, `advice` says what to do) for other versions and missing or
+  // senseless values.
+  static Manifest FromJson(const std::string& text, const std::string& where,
+                           const std::string& advice = "export the model again");
 };
 
 // The first 64 bytes of a file of weights beside an .onnx file: one line, filled up with zeros,

@@ -1,7 +1,9 @@
 #include "separate/onnx_file.h"
 
 #include <fstream>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -22,6 +24,39 @@ Error NoOnnx(const fs::path& path) {
 
 // Numbers of fields in onnx.proto3: of ModelProto, and of the entries of its metadata.
 constexpr std::uint64_t kGraph = 7, kMetadata = 14, kKey = 1, kValue = 2;
+// Of GraphProto and TensorProto, of ValueInfoProto, and of the types within.
+constexpr std::uint64_t kInitializer = 5, kInput = 11, kOutput = 12, kInitializerName = 8;
+constexpr std::uint64_t kName = 1, kType = 2, kTensor = 1, kElement = 1, kShape = 2, kDimension = 1,
+                        kSize = 1;
+constexpr std::uint64_t kFloat32 = 1;
+
+GraphValue ReadValue(protobuf::FileBytes& file, const protobuf::Field& info, std::string& name) {
+  using protobuf::Field;
+  GraphValue value;
+  const auto each = [&](const Field& message, const std::function<void(const Field&)>& visit) {
+    protobuf::ForEachField(file, message.begin, message.end, visit);
+  };
+  const auto read_shape = [&](const Field& dimension) {
+    if (dimension.number != kDimension) return;
+    value.shape.push_back(-1);
+    each(dimension, [&](const Field& part) {
+      const auto size = static_cast<std::int64_t>(part.value);
+      if (part.number == kSize && !part.is_bytes && size > 0) value.shape.back() = size;
+    });
+  };
+  const auto read_tensor = [&](const Field& part) {
+    if (part.number == kElement) value.is_float32 = part.value == kFloat32;
+    if (part.number == kShape) each(part, read_shape);
+  };
+  each(info, [&](const Field& part) {
+    if (part.number == kName) name = part.Content(file);
+    if (part.number != kType) return;
+    each(part, [&](const Field& type) {
+      if (type.number == kTensor) each(type, read_tensor);
+    });
+  });
+  return value;
+}
 
 // A dimension of the graph's type that is fixed must be what the manifest says.
 void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what,
@@ -34,7 +69,7 @@ void CheckDimension(std::int64_t actual, std::int64_t expected, const char* what
 
 }  // namespace
 
-Manifest ReadOnnxManifest(const fs::path& path) {
+std::optional<Manifest> ReadOnnxManifest(const fs::path& path) {
   constexpr std::uint64_t kLongestEntry = std::uint64_t{64} << 20;
   std::optional<std::string> text;
   bool has_graph = false;
@@ -54,10 +89,40 @@ Manifest ReadOnnxManifest(const fs::path& path) {
     throw NoOnnx(path);
   }
   if (!has_graph) throw NoOnnx(path);
-  if (!text)
-    throw Error::Input("the ONNX model carries no stemsmith manifest", path.string(),
-                       "give a model.onnx written by `stemsmith export`");
+  if (!text) return std::nullopt;
   return Manifest::FromJson(*text, path.string());
+}
+
+GraphTypes ReadGraphTypes(const fs::path& path) {
+  GraphTypes types;
+  std::vector<std::string> inputs;
+  std::set<std::string> weights;
+  try {
+    protobuf::FileBytes file(path);
+    const auto read = [&](const protobuf::Field& part) {
+      std::string name;
+      if (part.number == kInput) {
+        types.inputs.push_back(ReadValue(file, part, name));
+        inputs.push_back(name);
+      } else if (part.number == kOutput) {
+        types.outputs.push_back(ReadValue(file, part, name));
+      } else if (part.number == kInitializer) {
+        protobuf::ForEachField(file, part.begin, part.end, [&](const protobuf::Field& field) {
+          if (field.number == kInitializerName) weights.insert(field.Content(file));
+        });
+      }
+    };
+    protobuf::ForEachField(file, 0, file.size(), [&](const protobuf::Field& field) {
+      if (field.number == kGraph) protobuf::ForEachField(file, field.begin, field.end, read);
+    });
+  } catch (const protobuf::NoMessage&) {
+    throw NoOnnx(path);
+  }
+  // Files of early versions list their weights among the inputs.
+  for (std::size_t i = inputs.size(); i-- > 0;)
+    if (weights.contains(inputs[i]))
+      types.inputs.erase(types.inputs.begin() + static_cast<std::ptrdiff_t>(i));
+  return types;
 }
 
 void CheckExternalData(const fs::path& path, const Manifest& manifest) {
@@ -90,22 +155,27 @@ void CheckExternalData(const fs::path& path, const Manifest& manifest) {
   }
 }
 
-void CheckGraph(const std::vector<GraphValue>& inputs, const std::vector<GraphValue>& outputs,
-                const Manifest& manifest, std::size_t stems, const fs::path& path) {
-  if (inputs.size() != 1 || outputs.size() != 1) {
+void CheckGraph(const GraphTypes& types, const Manifest& manifest, std::size_t stems,
+                const fs::path& path) {
+  if (types.inputs.size() != 1 || types.outputs.size() != 1) {
     throw Error::Input("the graph does not have one input and one output", path.string(),
                        "export the model again");
   }
-  const GraphValue &in = inputs[0], &out = outputs[0];
-  if (!in.is_float32 || !out.is_float32 || in.shape.size() != 3) {
+  const GraphValue &in = types.inputs[0], &out = types.outputs[0];
+  const GraphLayout& layout = manifest.layout;
+  const auto in_shape = layout.Input(-1, manifest.channels, -1);
+  const auto out_shape =
+      layout.Output(-1, static_cast<std::int64_t>(stems), manifest.channels, -1);
+  if (!in.is_float32 || !out.is_float32 || in.shape.size() != in_shape.size()) {
     throw Error::Input("the graph does not map float32 [B, C, T] to float32 [B, S, C, T]",
                        path.string(), "export the model again");
   }
-  CheckDimension(in.shape[1], manifest.channels, "channels", path);
+  CheckDimension(in.shape[1], in_shape[1], "channels", path);
   // A shape that inference could not find out has rank 0 here; Run() then checks it.
-  if (out.shape.size() != 4) return;
-  CheckDimension(out.shape[1], static_cast<std::int64_t>(stems), "stems", path);
-  CheckDimension(out.shape[2], manifest.channels, "channels", path);
+  if (out.shape.size() != out_shape.size()) return;
+  if (layout.has_stems) CheckDimension(out.shape[1], out_shape[1], "stems", path);
+  const std::size_t channels = layout.has_stems ? 2 : 1;
+  CheckDimension(out.shape[channels], manifest.channels, "channels", path);
 }
 
 }  // namespace stemsmith

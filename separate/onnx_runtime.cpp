@@ -106,24 +106,26 @@ class OnnxRuntime : public Runtime {
   }
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
-    const std::int64_t stems = static_cast<std::int64_t>(stems_.size());
-    const std::array<std::int64_t, 3> in_shape = {batch, manifest_.channels, frames};
-    const std::array<std::int64_t, 4> out_shape = {batch, stems, manifest_.channels, frames};
-    const std::size_t in_count = static_cast<std::size_t>(batch * manifest_.channels * frames);
+    const std::int64_t at_once = manifest_.layout.one_at_a_time ? 1 : batch;
+    const auto in_shape = manifest_.layout.Input(at_once, manifest_.channels, frames);
+    const auto out_shape = manifest_.layout.Output(at_once, static_cast<std::int64_t>(stems_.size()),
+                                                   manifest_.channels, frames);
+    const std::size_t in_count = Count(in_shape), out_count = in_count * stems_.size();
     const char* in_name = input_name_.c_str();
     const char* out_name = output_name_.c_str();
     const FlushDenormals flush;
     try {
       const Ort::MemoryInfo memory =
           Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-      // ONNX Runtime takes inputs through a non-const pointer but does not write to them. The
-      // result is written where the caller wants it; another shape than [B, S, C, T] is refused.
-      const Ort::Value in = Ort::Value::CreateTensor<float>(
-          memory, const_cast<float*>(mix), in_count, in_shape.data(), in_shape.size());
-      Ort::Value out = Ort::Value::CreateTensor<float>(memory, estimates,
-                                                       in_count * static_cast<std::size_t>(stems),
-                                                       out_shape.data(), out_shape.size());
-      session_.Run(Ort::RunOptions{nullptr}, &in_name, &in, 1, &out_name, &out, 1);
+      for (std::int64_t b = 0; b < batch; b += at_once, mix += in_count, estimates += out_count) {
+        // ONNX Runtime takes inputs through a non-const pointer but does not write to them. The
+        // result is written where the caller wants it; another shape is refused.
+        const Ort::Value in = Ort::Value::CreateTensor<float>(
+            memory, const_cast<float*>(mix), in_count, in_shape.data(), in_shape.size());
+        Ort::Value out = Ort::Value::CreateTensor<float>(memory, estimates, out_count,
+                                                         out_shape.data(), out_shape.size());
+        session_.Run(Ort::RunOptions{nullptr}, &in_name, &in, 1, &out_name, &out, 1);
+      }
     } catch (const Ort::Exception& error) {
       throw OnnxRunError(error.what(), path_);
     }
@@ -145,12 +147,12 @@ class OnnxRuntime : public Runtime {
   }
 
   void CheckTypes() {
-    std::vector<GraphValue> inputs, outputs;
+    GraphTypes types;
     for (std::size_t i = 0; i < session_.GetInputCount(); ++i)
-      inputs.push_back(ValueOf(session_.GetInputTypeInfo(i)));
+      types.inputs.push_back(ValueOf(session_.GetInputTypeInfo(i)));
     for (std::size_t i = 0; i < session_.GetOutputCount(); ++i)
-      outputs.push_back(ValueOf(session_.GetOutputTypeInfo(i)));
-    CheckGraph(inputs, outputs, manifest_, stems_.size(), path_);
+      types.outputs.push_back(ValueOf(session_.GetOutputTypeInfo(i)));
+    CheckGraph(types, manifest_, stems_.size(), path_);
     Ort::AllocatorWithDefaultOptions allocator;
     input_name_ = session_.GetInputNameAllocated(0, allocator).get();
     output_name_ = session_.GetOutputNameAllocated(0, allocator).get();

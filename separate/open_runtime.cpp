@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <vector>
 
 #include "core/checksum.h"
@@ -15,11 +16,13 @@
 #include "core/threads.h"
 #include "separate/engine_rule.h"
 #include "separate/manifest.h"
+#include "separate/manifest_file.h"
 #include "separate/onnx_file.h"
 #include "separate/onnx_part.h"
 #include "separate/onnx_runtime.h"
 #include "separate/openvino_runtime.h"
 #include "separate/runtime.h"
+#include "separate/spectrum_runtime.h"
 #include "separate/torchscript_module.h"
 
 namespace stemsmith {
@@ -75,6 +78,9 @@ void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::pat
   const Engine engine = options.engine;
   const Precision precision = options.precision;
   if (is_torchscript) {
+    if (!options.manifest_file.empty())
+      throw Error::Usage("a TorchScript model holds its manifest itself", path.string(),
+                         "leave " + Option("manifest") + " out");
     if (engine != Engine::kAuto && engine != Engine::kTorchScript)
       throw Error::Usage(std::string("a TorchScript model, which ") + NameOf(engine) +
                              " does not run",
@@ -105,8 +111,17 @@ void CheckFits(const RuntimeOptions& options, bool is_torchscript, const fs::pat
                        Option("device"), "use " + Option("device", "cpu"));
 }
 
+Manifest ManifestOf(const fs::path& path, const fs::path& manifest_file) {
+  const std::optional<Manifest> own = ReadOnnxManifest(path);
+  if (!own) return ReadManifestFile(manifest_file, path, ReadGraphTypes(path));
+  if (!manifest_file.empty())
+    throw Error::Usage("this model holds its manifest itself", path.string(),
+                       "leave " + Option("manifest") + " out");
+  return *own;
+}
+
 std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& options) {
-  Manifest manifest = ReadOnnxManifest(path);
+  Manifest manifest = ManifestOf(path, options.manifest_file);
   const bool is_int8 = manifest.precision == NameOf(Precision::kInt8);
   if (is_int8 && options.precision == Precision::kBfloat16)
     throw Error::Usage("this model's weights have 8 bits, and do not run in bfloat16",
@@ -123,13 +138,18 @@ std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& op
         OnnxRuntimeDevice(options.device, path).kind == Device::Kind::kCuda)
       engine = Engine::kOnnxRuntime;
   }
-  OnnxPart part = FindOnnxPart(path, manifest, options);
+  OnnxPart part{manifest.stems, {}};
   // OpenVINO finds weights in another file only for a model that is a file, too.
-  if (engine == Engine::kOpenVino && manifest.external_data.is_object())
-    part = {manifest.stems, {}};
-  return engine == Engine::kOpenVino
-             ? OpenOpenVinoRuntime(path, std::move(manifest), std::move(part), options)
-             : OpenOnnxRuntime(path, std::move(manifest), std::move(part), options);
+  const bool one_file = options.manifest_file.empty() && !manifest.external_data.is_object();
+  if (engine != Engine::kOpenVino || one_file) part = FindOnnxPart(path, manifest, options);
+  const auto open = [&](Manifest graph) {
+    return engine == Engine::kOpenVino
+               ? OpenOpenVinoRuntime(path, std::move(graph), std::move(part), options)
+               : OpenOnnxRuntime(path, std::move(graph), std::move(part), options);
+  };
+  if (!manifest.spectrum) return open(std::move(manifest));
+  Manifest graph = GraphOfSpectra(manifest);
+  return OverSpectra(open(std::move(graph)), std::move(manifest));
 }
 
 }  // namespace
@@ -164,8 +184,8 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
       CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);
   std::unique_ptr<Runtime> runtime =
       archive ? OpenTorchScript(path, options) : OpenOnnx(path, options);
-  // It has a manifest, so it is one of ours.
-  if (checksum == ChecksumState::kNone)
+  // It has a manifest of its own, so it is one of ours.
+  if (checksum == ChecksumState::kNone && options.manifest_file.empty())
     Tell(options.warn, NoteOnNoChecksum(path, "export the model again"));
   return runtime;
 }

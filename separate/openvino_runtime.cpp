@@ -112,18 +112,22 @@ class OpenVinoRuntime : public Runtime {
 
   void Run(const float* mix, std::int64_t batch, std::int64_t frames, float* estimates) override {
     const FlushDenormals flush;
-    ov::InferRequest* request = RequestFor({batch, frames});
-    std::array<std::int64_t, 3> in = {batch, manifest_.channels, frames};
-    std::array<std::int64_t, 4> out = {batch, static_cast<std::int64_t>(part_.stems.size()),
-                                       manifest_.channels, frames};
-    // It takes inputs through a non-const pointer but does not write to them. The result is written
-    // where the caller wants it; another shape than [B, S, C, T] is refused.
-    const auto in_tensor = TensorOf(const_cast<float*>(mix), in);
-    const auto out_tensor = TensorOf(estimates, out);
+    const std::int64_t at_once = manifest_.layout.one_at_a_time ? 1 : batch;
+    ov::InferRequest* request = RequestFor({at_once, frames});
+    auto in = manifest_.layout.Input(at_once, manifest_.channels, frames);
+    auto out = manifest_.layout.Output(at_once, static_cast<std::int64_t>(part_.stems.size()),
+                                       manifest_.channels, frames);
+    const std::size_t in_count = Count(in), out_count = in_count * part_.stems.size();
     const char* what = "does not run the model";
-    Check(api_.infer_request_set_input_tensor(request, in_tensor.get()), what);
-    Check(api_.infer_request_set_output_tensor(request, out_tensor.get()), what);
-    Check(api_.infer_request_infer(request), what);
+    for (std::int64_t b = 0; b < batch; b += at_once, mix += in_count, estimates += out_count) {
+      // It takes inputs through a non-const pointer but does not write to them. The result is
+      // written where the caller wants it; another shape is refused.
+      const auto in_tensor = TensorOf(const_cast<float*>(mix), in);
+      const auto out_tensor = TensorOf(estimates, out);
+      Check(api_.infer_request_set_input_tensor(request, in_tensor.get()), what);
+      Check(api_.infer_request_set_output_tensor(request, out_tensor.get()), what);
+      Check(api_.infer_request_infer(request), what);
+    }
   }
 
  private:
@@ -169,15 +173,15 @@ class OpenVinoRuntime : public Runtime {
               what);
       }
     });
-    std::vector<GraphValue> inputs, outputs;
+    GraphTypes types;
     std::size_t count = 0;
     Check(api_.model_inputs_size(model_.get(), &count), "");
     for (std::size_t i = 0; i < count; ++i)
-      inputs.push_back(ValueOf(api_.model_const_input_by_index, i));
+      types.inputs.push_back(ValueOf(api_.model_const_input_by_index, i));
     Check(api_.model_outputs_size(model_.get(), &count), "");
     for (std::size_t i = 0; i < count; ++i)
-      outputs.push_back(ValueOf(api_.model_const_output_by_index, i));
-    CheckGraph(inputs, outputs, manifest_, part_.stems.size(), path_);
+      types.outputs.push_back(ValueOf(api_.model_const_output_by_index, i));
+    CheckGraph(types, manifest_, part_.stems.size(), path_);
   }
 
   GraphValue ValueOf(ov::Status (*port_of)(const ov::Model*, std::size_t, ov::Port**),
@@ -198,9 +202,9 @@ class OpenVinoRuntime : public Runtime {
     return value;
   }
 
-  template <std::size_t rank>
-  Handle<ov::Tensor> TensorOf(float* data, std::array<std::int64_t, rank>& sizes) const {
+  Handle<ov::Tensor> TensorOf(float* data, std::vector<std::int64_t>& sizes) const {
     return Made<ov::Tensor>(api_.tensor_free, [&](ov::Tensor** tensor) {
+      const auto rank = static_cast<std::int64_t>(sizes.size());
       Check(api_.tensor_create_from_host_ptr(ov::kFloat32, {rank, sizes.data()}, data, tensor),
             "does not take the audio");
     });
@@ -247,11 +251,13 @@ class OpenVinoRuntime : public Runtime {
 
   Handle<ov::CompiledModel> Compile(const Size& size) {
     if (!model_) Read();
-    ov::Dimension sizes[] = {{size.batch, size.batch},
-                             {manifest_.channels, manifest_.channels},
-                             {size.frames, size.frames}};
+    std::vector<ov::Dimension> sizes;
+    for (const std::int64_t one :
+         manifest_.layout.Input(size.batch, manifest_.channels, size.frames))
+      sizes.push_back({one, one});
+    const auto rank = static_cast<std::int64_t>(sizes.size());
     const char* what = "does not compile the model";
-    Check(api_.model_reshape_single_input(model_.get(), {{3, 3}, sizes}), what);
+    Check(api_.model_reshape_single_input(model_.get(), {{rank, rank}, sizes.data()}), what);
     auto compiled = Made<ov::CompiledModel>(
         api_.compiled_model_free, [&](ov::CompiledModel** made) {
           Check(api_.core_compile_model(core_.get(), model_.get(), kDevice, 0, made), what);

@@ -23,6 +23,9 @@ struct RuntimeOptions {
   int threads = 0;  // compute threads; 0: one per core
   Engine engine = Engine::kAuto;
   Precision precision = Precision::kFloat32;
+  // A JSON file that describes an .onnx file of another program, which has no manifest; empty: none
+  // (docs/model_format.md, "Models of other programs").
+  std::filesystem::path manifest_file;
   // For compiled models, which start faster the next time (OpenVINO's); empty: nothing is kept.
   std::filesystem::path cache_folder;
   // Which of the model's stems will be used, asked once they are known; no function: all. Of a

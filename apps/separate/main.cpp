@@ -134,6 +134,13 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddDecodeOptions(app, arguments.songs);
   AddDevice(app, arguments.runtime.device, "Where to compute");
   AddEngine(app, arguments.runtime);
+  app.add_option("--manifest", arguments.runtime.manifest_file,
+                 "A JSON file that describes the model, where it is an .onnx file of another "
+                 "program: its stems, its sample rate and so on (docs/model_format.md)")
+      ->check(IsNotEmpty)
+      ->configurable(false)
+      ->excludes("--chain")
+      ->type_name("FILE");
   AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
             "Compute threads (default: one per core)");
   auto* json_flag = app.add_flag_callback(
@@ -276,6 +283,11 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   }
   const InputSongs list = SongsOf({choice.inputs.begin(), choice.inputs.end()}, arguments.songs,
                                   NameOfAll(choice, arguments));
+  const fs::path& manifest = arguments.runtime.manifest_file;
+  if (!manifest.empty() && choice.models.size() > 1)
+    throw Error::Usage("a manifest describes one model, not " +
+                           std::to_string(choice.models.size()),
+                       Option("manifest"), "give one --model");
   for (ChosenModel& model : choice.models) model = {FileOf(model, arguments), {}};
   RuntimeOptions runtime = arguments.runtime;
   if (arguments.chain.empty()) {
@@ -301,6 +313,7 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   };
   std::vector<fs::path> sources = first.models.files();
   if (!arguments.chain.empty()) sources.emplace_back(arguments.chain);
+  if (!manifest.empty()) sources.push_back(manifest);
   const auto description = [](const Runtime& model) { return model.description(); };
   return SeparateSongs(
       *first.separator, another, list, std::move(sources), OfAll(first.models, description),

@@ -11,7 +11,8 @@ namespace stemsmith {
 
 struct InspectArguments {
   std::filesystem::path file;
-  bool songs = false;  // caches: a line per song
+  bool songs = false;              // caches: a line per song
+  std::filesystem::path manifest;  // models of other programs: what describes them
   OutputMode mode = OutputMode::kAuto;
 };
 

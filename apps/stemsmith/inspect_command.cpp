@@ -74,6 +74,10 @@ void AddInspectCommand(CLI::App& app) {
                    "a run, an import or an export")
       ->required();
   command->add_flag("--songs", arguments->songs, "Cache: a line per song, with its levels");
+  command
+      ->add_option("--manifest", arguments->manifest,
+                   "Model of another program: the JSON file that describes it")
+      ->type_name("FILE");
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { Run(*arguments); });
 }

@@ -11,6 +11,7 @@ namespace stemsmith {
 void InspectModel(const InspectArguments& arguments) {
   RuntimeOptions options = {.warn = Warn};
   options.device = "cpu";
+  options.manifest_file = arguments.manifest;
   const std::filesystem::path file = ResolveModel(arguments.file);
   const auto runtime = Runtime::Open(file, options);
   const Manifest& manifest = runtime->manifest();

@@ -36,6 +36,7 @@ _OPTIONAL: dict[str, list[Any]] = {
     "options_set_engine": [c_void_p, c_char_p],
     "options_set_precision": [c_void_p, c_char_p],
     "options_set_cache_folder": [c_void_p, c_char_p],
+    "options_set_manifest": [c_void_p, c_char_p],
 }
 _PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "version": (c_char_p, []),

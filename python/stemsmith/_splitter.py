@@ -138,6 +138,7 @@ class StemSplitter:
     """A model, and the songs that it splits. Many threads may use one; their computations take turns.
 
     model       a model.onnx that `stemsmith export` wrote, or its folder
+    manifest    a JSON file that describes the model where it is an ONNX file of another program
     threads     compute threads; 0: one per core
     device      "auto", "cpu" or "cuda"
     engine      "auto", "onnxruntime" or "openvino"; None: the library's default
@@ -150,14 +151,15 @@ class StemSplitter:
     """
 
     def __init__(self, model: Path, *, threads: int = 0, device: str = "auto", engine: str | None = None,
-                 precision: str | None = None, cache: Path | None = None, overlap: float | None = None) -> None:
+                 precision: str | None = None, cache: Path | None = None, overlap: float | None = None,
+                 manifest: Path | None = None) -> None:
         self._library = library = _library.load()
         self._overlap = overlap
         self._model = c_void_p()
         with self._options(None) as options:
             library.options_set_threads(options, threads)
             library.options_set_device(options, device.encode())
-            for name, choice in (("engine", engine), ("precision", precision), ("cache_folder", cache)):
+            for name, choice in (("engine", engine), ("precision", precision), ("cache_folder", cache), ("manifest", manifest)):
                 if choice is None:
                     continue
                 setter = getattr(library, f"options_set_{name}", None)

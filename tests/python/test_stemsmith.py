@@ -260,6 +260,7 @@ def test_wrong_use(place, splitter, tmp_path):
         (lambda: splitter.split_array(np.zeros((2, 100)), 0), "0 Hz"),
         (lambda: splitter.stream(song, block_frames=0), "0 frames"),
         (lambda: splitter.split_file(song, tmp_path, format="tape"), "tape"),
+        (lambda: StemSplitter(place / "model.onnx", manifest=tmp_path / "m.json"), "holds its manifest itself"),
     ]:
         with pytest.raises(stemsmith.WrongUse, match=says) as raised:
             wrong()

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "audio/encode.h"
+#include "core/files.h"
 #include "stemsmith/stemsmith.h"
 #include "tests/separate/stream_fixture.h"
 #include "tests/support/temporary_folder.h"
@@ -104,6 +105,26 @@ TEST_F(CInterface, SaysWhatTheModelIs) {
   EXPECT_NE(stemsmith_model_name(model_), nullptr);
 }
 
+TEST_F(CInterface, AManifestDescribesAModelOfAnotherProgram) {
+  testing::WriteForeignOnnx(folder_ / "foreign.onnx", {.input = {0, 2, 700}, .output = {0, 2, 700}});
+  WriteFileAtomically(folder_ / "foreign.json", R"({"stems": ["voice"], "sample_rate_hz": 8000})");
+  stemsmith_options* options = stemsmith_options_create();
+  stemsmith_model* model = nullptr;
+  const auto open = [&] {
+    return stemsmith_model_open(STEMSMITH_VERSION_NUMBER, (folder_ / "foreign.onnx").c_str(),
+                                options, &model);
+  };
+  EXPECT_EQ(open(), STEMSMITH_BAD_INPUT);
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("give it with manifest=FILE"));
+  ASSERT_EQ(stemsmith_options_set_manifest(options, (folder_ / "foreign.json").c_str()),
+            STEMSMITH_OK);
+  ASSERT_EQ(open(), STEMSMITH_OK) << stemsmith_last_error();
+  EXPECT_STREQ(stemsmith_model_stem(model, 0), "voice");
+  EXPECT_EQ(stemsmith_model_segment_frames(model), 700);
+  stemsmith_model_close(model);
+  stemsmith_options_destroy(options);
+}
+
 TEST_F(CInterface, RefusesProgramsOfOtherVersions) {
   stemsmith_model* const before = model_;
   for (const int version : {2000, 0, -1, 1001000, 1000000}) {
@@ -147,6 +168,7 @@ TEST_F(CInterface, NullIsAnErrorEverywhere) {
   EXPECT_EQ(stemsmith_options_set_precision(options, "float64"), wrong);
   EXPECT_EQ(stemsmith_options_set_precision(options, nullptr), wrong);
   EXPECT_EQ(stemsmith_options_set_cache_folder(options, nullptr), wrong);
+  EXPECT_EQ(stemsmith_options_set_manifest(options, nullptr), wrong);
   EXPECT_EQ(stemsmith_options_set_stems(nullptr, nullptr, 0), wrong);
   EXPECT_EQ(stemsmith_options_set_stems(options, nullptr, 1), wrong);
   EXPECT_EQ(stemsmith_options_set_overlap(nullptr, 0), wrong);

@@ -187,6 +187,28 @@ void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault) {
   Write(path, model);
 }
 
+void WriteForeignOnnx(const std::filesystem::path& path, const ForeignGraph& foreign) {
+  onnx::ModelProto model = GainModel(1, {1.0f}, 0);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  graph.Clear();
+  graph.set_name("foreign");
+  const auto shape_of = [](const std::vector<std::int64_t>& sizes) {
+    std::vector<std::pair<std::int64_t, std::string>> shape;
+    for (const std::int64_t size : sizes) shape.emplace_back(size, "n" + std::to_string(-size));
+    return shape;
+  };
+  for (int i = 0; i < foreign.input_count; ++i)
+    SetType(*graph.add_input(), i == 0 ? "input" : "more", shape_of(foreign.input));
+  SetType(*graph.add_output(), "output", shape_of(foreign.output));
+  AddFloats(graph, "gains", foreign.gains_shape, foreign.gains);
+  AddAxis(graph, "axis", 1);
+  const bool has_stems = foreign.output.size() > foreign.input.size();
+  if (has_stems) AddNode(graph, "Unsqueeze", {"input", "axis"}, "unsqueezed");
+  AddNode(graph, "Mul", {has_stems ? "unsqueezed" : "input", "gains"}, "output");
+  std::ofstream out(path, std::ios::binary);
+  if (!model.SerializeToOstream(&out)) throw std::runtime_error("cannot write " + path.string());
+}
+
 void WriteOnnxWithoutManifest(const std::filesystem::path& path) {
   Write(path, GainModel(2, {1.0f}, 0));
 }

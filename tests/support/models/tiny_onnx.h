@@ -36,6 +36,16 @@ enum class OnnxFault {
 };
 void WriteFaultyOnnx(const std::filesystem::path& path, OnnxFault fault);
 
+// output = gains · input, as other programs might write it: without manifest and checksum. Sizes
+// below 1 are any; those that are equal are the same. An output with one dimension more has stems.
+struct ForeignGraph {
+  std::vector<std::int64_t> input, output;
+  std::vector<std::int64_t> gains_shape = {1};
+  std::vector<float> gains = {1};
+  int input_count = 1;
+};
+void WriteForeignOnnx(const std::filesystem::path& path, const ForeignGraph& graph);
+
 // A valid ONNX model that nobody gave a manifest.
 void WriteOnnxWithoutManifest(const std::filesystem::path& path);
 

@@ -1,0 +1,67 @@
+// separate --manifest.
+#include "core/files.h"
+#include "tests/apps/separate_program.h"
+
+namespace stemsmith {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::FilesBelow;
+using testing::ProgramResult;
+using testing::Samples;
+using testing::SeparateProgram;
+
+class SeparateManifest : public SeparateProgram {
+ protected:
+  SeparateManifest() {
+    testing::WriteForeignOnnx(folder_ / "uvr.onnx", {.input = {0, 4, 512, 33},
+                                                     .output = {0, 4, 512, 33},
+                                                     .gains = {0.5f}});
+    WriteFileAtomically(folder_ / "uvr.json", R"({"stems": ["vocals"], "sample_rate_hz": 44100,
+        "input": "spectrum", "stft": {"n_fft": 1024, "hop": 256}, "compensate": 1.25})");
+  }
+};
+
+TEST_F(SeparateManifest, GivesTheStemAndTheSongWithoutIt) {
+  const ProgramResult result =
+      Separate("uvr.onnx good.wav --manifest uvr.json --two-stems vocals --bits 32f -o out");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err.find("checksum"), std::string::npos) << result.err;
+  EXPECT_THAT(FilesBelow(folder_ / "out"), ElementsAre("good/no_vocals.wav", "good/vocals.wav"));
+  const auto song = Samples(folder_ / "good.wav"),
+             vocals = Samples(folder_ / "out/good/vocals.wav"),
+             rest = Samples(folder_ / "out/good/no_vocals.wav");
+  ASSERT_EQ(vocals.size(), song.size());
+  float largest = 0;
+  for (std::size_t i = 0; i < song.size(); ++i) {
+    EXPECT_NEAR(vocals[i] + rest[i], song[i], 1e-6f);
+    largest = std::max(largest, std::abs(vocals[i]));
+  }
+  EXPECT_GT(largest, 0.1f);
+}
+
+TEST_F(SeparateManifest, SaysWhatIsMissingAndWhatIsTooMuch) {
+  ProgramResult result = Separate("uvr.onnx good.wav -o out");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("carries no stemsmith manifest"), HasSubstr("uvr.onnx"),
+                                HasSubstr("--manifest FILE")));
+  result = Separate("--model uvr.onnx --model model.onnx good.wav --manifest uvr.json -o out");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("describes one model, not 2"));
+  result = Separate("model.onnx good.wav --manifest uvr.json -o out");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("leave --manifest out"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(SeparateManifest, IsNeverOverwritten) {
+  const ProgramResult result = Separate(
+      "uvr.onnx good.wav --manifest uvr.json -o . --name 'uvr.json/{stem}.{ext}'");
+  EXPECT_NE(result.status, 0);
+  EXPECT_THAT(ReadFile(folder_ / "uvr.json"), HasSubstr("compensate"));
+}
+
+}  // namespace
+}  // namespace stemsmith

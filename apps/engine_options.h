@@ -12,7 +12,7 @@ namespace stemsmith {
 void AddEngine(CLI::App& app, RuntimeOptions& options);
 
 // Keeps compiled models where $XDG_CACHE_HOME says, or ~/.cache: in its folder `stemsmith`.
-// STEMSMITH_COMPILED_CACHE is another folder; empty: none.
+// STEMSMITH_COMPILED_MODELS is another folder; empty: none.
 void UseCompiledCache(RuntimeOptions& options);
 
 // One line on the expected error of numbers of fewer bits; "" where there is none.

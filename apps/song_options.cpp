@@ -11,6 +11,7 @@
 #include "audio/decode.h"
 #include "core/error.h"
 #include "core/file_kind.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -115,16 +116,16 @@ std::vector<fs::path> ReadList(const std::string& list) {
 // Throws Error::Usage for what goes not with standard output.
 void CheckStandardOutput(const SongsArguments& arguments) {
   const std::pair<const char*, bool> others[] = {
-      {"--json", arguments.mode == OutputMode::kJson}, {"--skip-existing", arguments.skip_existing},
-      {"--dry-run", arguments.dry_run},                {"--name", !arguments.name.empty()},
-      {"--clip rescale", arguments.clip == "rescale"}};
+      {"json", arguments.mode == OutputMode::kJson}, {"skip-existing", arguments.skip_existing},
+      {"dry-run", arguments.dry_run},                {"name", !arguments.name.empty()},
+      {"clip rescale", arguments.clip == "rescale"}};
   for (const auto& [option, given] : others)
     if (given)
-      throw Error::Usage(std::string(option) + " goes not with standard output", "-o -",
-                         "leave it out, or give a folder");
+      throw Error::Usage("standard output does not go with this option", Option(option),
+                         "leave it out, or give a folder with --out");
   if (arguments.format != "wav")
-    throw Error::Usage("standard output takes wav, or samples with --raw-output", "-o -",
-                       "leave out --format");
+    throw Error::Usage("standard output takes wav, or samples with --raw-output",
+                       Option("format", arguments.format), "give --format wav");
 }
 
 }  // namespace
@@ -237,11 +238,12 @@ SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& a
     if (arguments.clip == name) options.clipping = clipping;
   if (arguments.to_output()) CheckStandardOutput(arguments);
   if (arguments.raw_output && !arguments.to_output())
-    throw Error::Usage("--raw-output is for standard output", "", "give -o -, or leave it out");
-  options.growing_in = arguments.output;
+    throw Error::Usage("samples without a header are for standard output", Option("raw-output"),
+                       "give -o -, or leave it out");
+  if (!arguments.to_output()) options.growing_in = arguments.output;
   options.tags = !arguments.no_tags;
   if (app.count("--audio-stream") > 0)
-    ChooseStream(arguments.audio_stream, "--audio-stream", options.decode);
+    ChooseStream(arguments.audio_stream, Option("audio-stream"), options.decode);
   if (arguments.on_damage == "conceal") options.decode.on_damage = OnDamage::kConceal;
   options.encoding.format = arguments.format;
   if (!arguments.bits.empty())
@@ -260,7 +262,8 @@ InputSongs SongsOf(std::vector<fs::path> inputs, const SongsArguments& arguments
   for (const std::string& list : arguments.lists)
     for (fs::path& path : ReadList(list)) inputs.push_back(std::move(path));
   if (arguments.raw_input && !reads_input)
-    throw Error::Usage("--raw-input is for standard input", "", "give - as the song");
+    throw Error::Usage("samples without a header are for standard input", Option("raw-input"),
+                       "give - as the song, or leave it out");
   if (inputs.empty() && !reads_input)
     throw Error::Usage("there are no songs to separate",
                        arguments.lists.empty() ? "" : JoinNames(arguments.lists),

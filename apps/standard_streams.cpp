@@ -100,7 +100,7 @@ RawFormat ParseRawFormat(const std::string& text, const std::string& option) {
   RawFormat raw;
   raw.sample_rate_hz = RequireNumber<int>(parts[0], {}, "the sample rate of " + option, "");
   raw.channels = RequireNumber<int>(parts[1], {}, "the number of channels of " + option, "");
-  StemStream::CheckLayout(raw.sample_rate_hz, raw.channels);
+  StemStream::CheckLayout(raw.sample_rate_hz, raw.channels, option);
   if (parts.size() == 3) raw.sample_format = SampleFormatNamed(parts[2], option);
   return raw;
 }

@@ -5,6 +5,7 @@
 
 #include "audio/encode_backend.h"
 #include "core/names.h"
+#include "core/option.h"
 #include "core/text.h"
 
 namespace stemsmith {
@@ -144,21 +145,22 @@ void CheckEncodeOptions(const EncodeOptions& options) {
     throw Error::Usage(row.sample_formats.empty()
                            ? name + " is lossy and has no bits per sample"
                            : name + " holds no samples of " + SampleFormatName(wanted) + kind,
-                       "", "formats that hold them are " + FormatNames([&](const FormatRow& able) {
-                             return able.Holds(wanted);
-                           }));
+                       Option("bits"),
+                       "formats that hold them are " + FormatNames([&](const FormatRow& able) {
+                         return able.Holds(wanted);
+                       }));
   }
   if (options.bit_rate != 0 && (!row.lossy() || options.sample_format)) {
     throw Error::Usage(row.lossy() ? name + " with bits per sample is lossless and has no bit rate"
                                    : name + " is lossless and has no bit rate",
-                       "",
+                       Option("bitrate"),
                        "formats that have one are " + FormatNames(std::mem_fn(&FormatRow::lossy)));
   }
   const FormatRow::BitRates& range = row.bit_rates;
   const bool in_range = options.bit_rate >= range.lowest && options.bit_rate <= range.highest;
   if (options.bit_rate != 0 && !in_range) {
-    throw Error::Usage(name + " has no bit rate of " + Kbps(options.bit_rate) + " kbit/s", "",
-                       "choose one from " + Kbps(range.lowest) + " to " + Kbps(range.highest));
+    throw Error::Usage(name + " has no bit rate of " + Kbps(options.bit_rate) + " kbit/s",
+                       Option("bitrate"), "choose one from " + Kbps(range.lowest) + " to " + Kbps(range.highest));
   }
   if (!options.streams.empty() && !row.many_streams) {
     throw Error::Usage(

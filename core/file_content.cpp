@@ -188,6 +188,8 @@ FileContent ContentOfFile(const fs::path& path) {
   // A pickle of protocol 2 to 5, as older torch.save wrote it.
   if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return kWeights;
   if (IsSong(head)) return kSong;
+  // Our exports begin with their checksum: field 14, an entry of metadata.
+  if (head.starts_with("r+\n\x12stemsmith.checksum")) return kOnnx;
   // A protobuf whose first field is a small number, ir_version, and whose next is a text or a
   // number.
   if (head.size() > 4 && head[0] == '\x08' && head[1] > 2 && head[1] < 32 &&

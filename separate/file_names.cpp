@@ -101,11 +101,11 @@ std::string ModelNameOf(const fs::path& model) {
   std::error_code error;
   const fs::path real = fs::weakly_canonical(fs::absolute(model), error);
   const fs::path path = error ? model : real;
-  const bool by_folder = path.stem() == "model" && path.parent_path().has_filename();
-  return (by_folder ? path.parent_path().filename()
-          : fs::is_directory(path, error) ? path.filename()
-                                          : path.stem())
-      .string();
+  if (fs::is_directory(path, error)) return path.filename().string();
+  constexpr std::string_view kOfFolder = "model";  // model.onnx, model.int8.onnx
+  const std::string stem = path.stem().string();
+  const bool by_folder = (stem + ".").starts_with("model.") && path.parent_path().has_filename();
+  return by_folder ? path.parent_path().filename().string() + stem.substr(kOfFolder.size()) : stem;
 }
 
 }  // namespace stemsmith

@@ -32,9 +32,8 @@ namespace {
 constexpr char kDamagedAdvice[] = "copy or export it again";
 constexpr char kAdvice[] = "give a model.ts or model.onnx written by `stemsmith export`";
 
-std::string ExportInt8(const fs::path& source) {
-  return "make it: stemsmith export " + source.string() + " --precision int8";
-}
+constexpr char kExportInt8[] =
+    "make one of the run or checkpoint: stemsmith export RUN --out DIR --precision int8";
 
 // The beginning of the file: enough to tell an archive from text from everything else.
 std::string ReadHead(const fs::path& path, const RuntimeOptions& options) {
@@ -45,7 +44,7 @@ std::string ReadHead(const fs::path& path, const RuntimeOptions& options) {
   }
   if (fs::is_directory(status)) {
     if (options.precision == Precision::kInt8)
-      throw Error::Input("a folder without model.int8.onnx", path.string(), ExportInt8("MODEL"));
+      throw Error::Input("a folder without model.int8.onnx", path.string(), kExportInt8);
     if (ResolveModel(path) != path)
       throw Error::Input("a folder without the file that " + std::string(NameOf(options.engine)) +
                              " runs",
@@ -127,7 +126,7 @@ std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& op
     throw Error::Usage("this model's weights have 8 bits, and do not run in bfloat16",
                        path.string(), "give the model.onnx of the same export");
   if (!is_int8 && options.precision == Precision::kInt8)
-    throw Error::Usage("this model's weights do not have 8 bits", path.string(), ExportInt8(path));
+    throw Error::Usage("this model's weights do not have 8 bits", path.string(), kExportInt8);
   CheckExternalData(path, manifest);
   const Precision precision = is_int8 ? Precision::kInt8 : options.precision;
   Engine engine = options.engine;

@@ -389,12 +389,12 @@ void StemStream::CheckOverlap(const Runtime& runtime, const StemStreamOptions& o
   SongOverlapAdd(runtime.manifest(), -1, ChoiceOf(options));
 }
 
-void StemStream::CheckLayout(int sample_rate_hz, int channels) {
+void StemStream::CheckLayout(int sample_rate_hz, int channels, const std::string& where) {
   if (sample_rate_hz < 1000 || sample_rate_hz > 768'000)
-    throw Error::Usage("a sample rate of " + std::to_string(sample_rate_hz) + " Hz", "",
+    throw Error::Usage("a sample rate of " + std::to_string(sample_rate_hz) + " Hz", where,
                        "give 1000 to 768000");
   if (channels < 1 || channels > 64)
-    throw Error::Usage(std::to_string(channels) + " channels", "", "give 1 to 64");
+    throw Error::Usage(std::to_string(channels) + " channels", where, "give 1 to 64");
 }
 
 std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem,

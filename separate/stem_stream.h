@@ -75,7 +75,7 @@ class STEMSMITH_PUBLIC StemStream : public SongSeparator {
   static void CheckOverlap(const Runtime& runtime, const StemStreamOptions& options);
   // Throws Error::Usage for a rate or a number of channels that makes no sense; for inputs that do
   // not come from OpenAudio.
-  static void CheckLayout(int sample_rate_hz, int channels);
+  static void CheckLayout(int sample_rate_hz, int channels, const std::string& where = "");
 
  private:
   struct STEMSMITH_PRIVATE Impl;

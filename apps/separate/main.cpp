@@ -303,9 +303,12 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   const int jobs = arguments.songs.jobs;
   if (jobs > 1) runtime.threads = std::max(1, ComputeThreads(runtime.threads) / jobs);
   Work first(arguments, runtime, options, choice.models);
-  if (arguments.songs.mode == OutputMode::kAuto)
-    for (const auto& model : first.models.runtimes())
-      if (const std::string note = PrecisionNote(*model); !note.empty()) Warn(note);
+  if (arguments.songs.mode == OutputMode::kAuto) {
+    std::set<std::string> notes;
+    for (const auto& model : first.models.runtimes()) notes.insert(PrecisionNote(*model));
+    for (const std::string& note : notes)
+      if (!note.empty()) Warn(note);
+  }
   runtime.warn = {};  // said once
   const auto another = [&] {
     const auto work = std::make_shared<Work>(arguments, runtime, options, choice.models);

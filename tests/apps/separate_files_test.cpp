@@ -178,6 +178,23 @@ TEST_F(SeparateFiles, ASongFromStandardInputAndAStemToStandardOutput) {
   EXPECT_THAT(result.err, HasSubstr("cannot write to standard output: No space left"));
 }
 
+TEST_F(SeparateFiles, WhatGoesNotWithStandardStreamsIsToldWithItsPlace) {
+  ExpectWrongUse("model.onnx - --raw-input 44100,0", "0 channels (--raw-input); give 1 to 64");
+  ExpectWrongUse("model.onnx - --raw-input 0,2", "0 Hz (--raw-input)");
+  const auto expect_place = [&](const std::string& setting, const std::string& arguments,
+                                const std::string& says) {
+    WriteFileAtomically(folder_ / "s.toml", setting + "\n");
+    ExpectWrongUse("--settings s.toml model.onnx good.wav " + arguments, "s.toml, line 1: " + says);
+  };
+  expect_place("raw-output = true", "", "--raw-output); give -o -, or leave it out");
+  expect_place("raw-input = \"44100,2\"", "", "--raw-input); give - as the song");
+  expect_place("format = \"flac\"", "-o - --stems bass", "--format flac); give --format wav");
+  expect_place("skip-existing = true", "-o - --stems bass", "--skip-existing); leave it out");
+  expect_place("bits = 24", "--format mp3", "--bits)");
+  expect_place("bitrate = 128", "", "--bitrate)");
+  expect_place("audio-stream = \"-1\"", "", "--audio-stream)");
+}
+
 TEST_F(SeparateFiles, AStemFileHoldsTheSongAndFourStems) {
   if (!testing::HasLibavModule()) GTEST_SKIP() << "needs the libav module";
   testing::WriteGainOnnx(folder_ / "four.onnx", testing::TinyManifest(4),

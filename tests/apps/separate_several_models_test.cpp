@@ -130,6 +130,11 @@ TEST_F(SeveralModels, OfAChainSeparateWhatOthersMade) {
   EXPECT_LT(Difference("low", -0.25f), 1e-6);
   EXPECT_LT(Difference("drums", 0.25f), 1e-6);
   EXPECT_LT(Difference("rest", 0.5f + 0.5f * 0.1875f), 1e-3);  // the mean of `bass` stays whole
+  ASSERT_EQ(Separate("--chain chain.yaml good.wav -o - --stems rest --bits 32f > rest.wav").status,
+            0);
+  EXPECT_EQ(testing::Samples(folder_ / "rest.wav"),
+            testing::Samples(folder_ / "out/good/rest.wav"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "-"));
 
   EXPECT_EQ(Chain("steps: [{model: model.onnx}, {mix: sum=drums+bass}]\nfiles: [sum, bass]\n",
                   "--tta --stems sum"),

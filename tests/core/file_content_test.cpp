@@ -61,6 +61,7 @@ class FileContentTest : public ::testing::Test {
     write("song.mp3", "\xff\xfb\x90\x64\0\0\0\0"s);
     write("song.m4a", "\0\0\0\x20"s + "ftypM4A \0\0\0\0"s);
     write("model.onnx", onnx);
+    write("named_otherwise", "r+\n\x12stemsmith.checksum\x12\x15xxh3:0000000000000000"s + onnx);
     write("model.ts", Archive("model/data.pkl model/code/x.py model/constants.pkl"));
     write("export/model.onnx", onnx);
     write("ours.safetensors", ours);
@@ -92,6 +93,7 @@ std::vector<Sample> Samples() {
       {kSong, "song.mp3", "separate MODEL @ -o DIR", song},
       {kSong, "song.m4a", "separate MODEL @ -o DIR", song},
       {kOnnx, "model.onnx", "separate @ SONG", model},
+      {kOnnx, "named_otherwise", "separate @ SONG", model},
       {kTorchScript, "model.ts", "separate @ SONG", model},
       {kExportFolder, "export", "separate @ SONG", model},
       {kCheckpoint,

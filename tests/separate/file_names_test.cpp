@@ -55,11 +55,13 @@ TEST(FileNames, WhatCannotBeIsRefused) {
 
 TEST(FileNames, AModelIsCalledByItsFileOrFolder) {
   const testing::TemporaryFolder folder;
-  for (const char* file : {"umxl/model.onnx", "mine/loud.ts"})
+  for (const char* file : {"umxl/model.onnx", "mine/loud.ts", "a/model/model.ts", "umxl/model.int8.onnx"})
     WriteFileAtomically(folder / file, "");
   EXPECT_EQ(ModelNameOf(folder / "umxl/model.onnx"), "umxl");
   EXPECT_EQ(ModelNameOf(folder / "umxl"), "umxl");
   EXPECT_EQ(ModelNameOf(folder / "mine/loud.ts"), "loud");
+  EXPECT_EQ(ModelNameOf(folder / "a/model"), "model");
+  EXPECT_EQ(ModelNameOf(folder / "umxl/model.int8.onnx"), "umxl.int8");
 }
 
 }  // namespace

@@ -56,11 +56,23 @@ TEST_F(SeparateManifest, SaysWhatIsMissingAndWhatIsTooMuch) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
+TEST_F(SeparateManifest, IsShownByInspect) {
+  const ProgramResult result =
+      testing::RunProgram("cd '" + folder_.path().string() + "' && " + STEMSMITH_BIN_DIR +
+                          "/stemsmith inspect uvr.onnx --manifest uvr.json");
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("vocals"), HasSubstr("(8192 frames), fixed"),
+                                HasSubstr("1024")));
+}
+
 TEST_F(SeparateManifest, IsNeverOverwritten) {
-  const ProgramResult result = Separate(
-      "uvr.onnx good.wav --manifest uvr.json -o . --name 'uvr.json/{stem}.{ext}'");
-  EXPECT_NE(result.status, 0);
-  EXPECT_THAT(ReadFile(folder_ / "uvr.json"), HasSubstr("compensate"));
+  std::filesystem::create_directory(folder_ / "out");
+  std::filesystem::rename(folder_ / "uvr.json", folder_ / "out/vocals.wav");
+  const ProgramResult result =
+      Separate("uvr.onnx good.wav --manifest out/vocals.wav -o out --name '{stem}.{ext}'");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("vocals.wav"));
+  EXPECT_THAT(ReadFile(folder_ / "out/vocals.wav"), HasSubstr("compensate"));
 }
 
 }  // namespace

@@ -44,8 +44,10 @@ def write_package(name, path):
     torch.manual_seed(3)
     model = MODELS[name]()
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             parameter += 0.01 * torch.randn_like(parameter)
+            if name.endswith(".scale"):
+                parameter += 0.3
     arguments, options = model._init_args_kwargs
     torch.save({"klass": type(model), "args": arguments, "kwargs": options, "state": model.state_dict(),
                 "training_args": {}}, path)

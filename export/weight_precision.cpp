@@ -14,7 +14,7 @@ namespace stemsmith {
 namespace {
 
 // Smaller constants are steps of computations, biases and gains: they would save nothing.
-constexpr std::size_t kFewestValues = 1024;
+constexpr std::size_t kFewestValues = 256;
 
 std::vector<float> Values(const OnnxTensor& tensor) {
   std::vector<float> values(tensor.bytes.size() / sizeof(float));

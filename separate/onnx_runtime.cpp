@@ -26,8 +26,8 @@ constexpr char kCudaProvider[] = "CUDAExecutionProvider";
 // needs.
 Ort::Env& Environment() {
   static Ort::Env* const environment = [] {
-    // Since 1.31 it writes an identity of the device into the user's cache, and sends what it does to
-    // its makers. Read when the environment is made; it has no other switch that does without files.
+    // 1.31.1 writes an identity of the device into the user's cache, for its telemetry. It reads this
+    // when the environment is made; DisableTelemetryEvents() afterwards comes too late.
     setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     auto* made =
         new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "stemsmith");  // lives as long as the process

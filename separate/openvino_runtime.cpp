@@ -64,7 +64,9 @@ class OpenVinoRuntime : public Runtime {
         manifest_(std::move(manifest)),
         part_(std::move(part)),
         api_(RequireOpenVino()),
-        precision_(options.precision),
+        precision_(options.precision == Precision::kBfloat16
+                       ? Precision::kBfloat16
+                       : ChoiceNamed<Precision>(manifest_.precision).value_or(Precision::kFloat32)),
         cache_(options.cache_folder),
         core_(Made<ov::Core>(api_.core_free, [&](ov::Core** core) {
           const FlushDenormals as_it_is;

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "export/weight_precision.h"
 #include "models/manifest_for.h"
 #include "separate/manifest.h"
 #include "separate/onnx_part.h"
@@ -204,6 +205,62 @@ std::shared_ptr<Fickle> MakeFickle() {
   auto model = std::make_shared<Fickle>();
   model->eval();
   return model;
+}
+
+// Fresh scales of layers are so small that the transformer adds next to nothing.
+Checkpoint HeardTransformer() {
+  Checkpoint checkpoint = TinyCheckpoint("htdemucs");
+  for (auto& [name, weight] : checkpoint.weights)
+    if (name.ends_with(".scale")) weight = torch::full_like(weight, 0.5);
+  return checkpoint;
+}
+
+TEST(Export, WritesWeightsOfFewerBits) {
+  TemporaryFolder folder;
+  const Checkpoint checkpoint = HeardTransformer();
+  ExportOptions options = Quiet(folder);
+  options.formats = {"onnx"};
+  const ExportedFile whole = ExportCheckpoint(checkpoint, "tiny", options).files[0];
+  options.formats = {};
+  for (const char* precision : {"float16", "int8"}) {
+    options.precision = precision;
+    const ExportResult result = ExportCheckpoint(checkpoint, "tiny", options);
+    ASSERT_EQ(result.files.size(), 1u);
+    const ExportedFile& file = result.files[0];
+    EXPECT_EQ(file.path.filename(), std::string("model.") + precision + ".onnx");
+    EXPECT_LT(file.bytes, whole.bytes) << precision;
+    EXPECT_GE(file.snr_db, kLowestSnrDb) << precision;
+    EXPECT_LE(file.snr_db, 110) << precision;  // or nothing was rounded
+    const auto runtime = Runtime::Open(file.path, {.device = "cpu"});
+    EXPECT_EQ(runtime->manifest().precision, precision);
+    EXPECT_NEAR(runtime->manifest().precisions[precision]["snr_db"].get<double>(), file.snr_db, 0.06);
+  }
+  EXPECT_TRUE(std::filesystem::exists(whole.path));
+}
+
+TEST(Export, WritesSmallWeightsBesideTheModelToo) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.precision = "int8";
+  options.onnx_inline_bytes = 0;
+  const ExportResult result = ExportCheckpoint(TinyCheckpoint("htdemucs"), "tiny", options);
+  EXPECT_EQ(result.files[0].data_path, options.out / "model.int8.onnx.data");
+  Runtime::Open(options.out, {.device = "cpu", .precision = Precision::kInt8});
+}
+
+TEST(Export, RefusesFewerBitsWhereTheySaveNothing) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  const auto error = [&](const std::string& model) {
+    return MessageOf([&] { ExportCheckpoint(TinyCheckpoint(model), "tiny", options); });
+  };
+  options.precision = "int8";
+  EXPECT_THAT(error("unet"), ::testing::HasSubstr("no weights that become smaller as int8"));
+  options.formats = {"torchscript"};
+  EXPECT_THAT(error("unet"), ::testing::HasSubstr("only .onnx files have weights as int8"));
+  options.precision = "int4";
+  EXPECT_THAT(error("unet"), ::testing::HasSubstr("did you mean 'int8'"));
+  EXPECT_TRUE(IsEmpty(folder / "out"));
 }
 
 TEST(Export, LeavesNoFileWhenTheResultIsNotTheModels) {

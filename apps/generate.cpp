@@ -259,8 +259,6 @@ constexpr std::pair<const char*, std::string (*)(const Commands&, const Generate
 void AddGenerate(CLI::App& app, const GenerateOptions& options) {
   std::vector<std::string> kinds;
   for (const auto& [kind, make] : kKinds) kinds.emplace_back(kind);
-  std::vector<std::string> known = kinds;
-  if (options.names) known.emplace_back("names");
   const auto generate = [&app, options](const std::string& wanted) {
     for (const auto& [kind, make] : kKinds)
       if (wanted == kind) WriteOutput(make(CommandsOf(app, options), options));
@@ -270,10 +268,11 @@ void AddGenerate(CLI::App& app, const GenerateOptions& options) {
   app.add_option_function<std::string>(
          "--generate", generate,
          "Write the completion of this program's options for a shell, or its manual page")
-      ->check([known](const std::string& wanted) {
-        return std::find(known.begin(), known.end(), wanted) == known.end()
-                   ? "give one of " + JoinNames(known)
-                   : "";
+      ->check([kinds, has_names = options.names != nullptr](const std::string& wanted) {
+        // The names are for the completion of bash alone.
+        const bool is_known = std::find(kinds.begin(), kinds.end(), wanted) != kinds.end() ||
+                              (has_names && wanted == "names");
+        return is_known ? "" : "give one of " + JoinNames(kinds);
       })
       ->configurable(false)
       ->type_name("{" + JoinNames(kinds, ",") + "}");

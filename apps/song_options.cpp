@@ -121,10 +121,10 @@ void CheckStandardOutput(const SongsArguments& arguments) {
       {"clip rescale", arguments.clip == "rescale"}};
   for (const auto& [option, given] : others)
     if (given)
-      throw Error::Usage("standard output does not go with this option", Option(option),
+      throw Error::Usage("-o - does not go with this option", Option(option),
                          "leave it out, or give a folder with --out");
   if (arguments.format != "wav")
-    throw Error::Usage("standard output takes wav, or samples with --raw-output",
+    throw Error::Usage("-o - takes wav, or samples with --raw-output",
                        Option("format", arguments.format), "give --format wav");
 }
 
@@ -136,7 +136,7 @@ const char kStemsFooter[] =
     "A track is named as its file; `mixture` and `mix` as the folder they lie in. The song - is "
     "standard input.\n"
     "Exit codes: 0 all done, 1 some songs failed, 2 wrong use, 129, 130 and 143 stopped by a "
-    "hang-up, Ctrl-C or SIGTERM.";
+    "hang-up, Ctrl-C or SIGTERM, 141 nobody reads standard output any more.";
 
 std::map<std::string, std::vector<std::string>> WordsOfStemOptions() {
   return {{"--format", Names(FormatTable(), &FormatRow::name)},

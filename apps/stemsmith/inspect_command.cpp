@@ -32,10 +32,10 @@ bool IsCheckpoint(const std::filesystem::path& path) {
           (ResolveModel(path) == path || std::filesystem::exists(path / "checkpoints")));
 }
 
-// A zip archive, or a protobuf under the usual name: the runtimes say what is wrong with others.
+// By content, or by the usual name: the runtimes say what is wrong with others.
 bool IsModel(const std::filesystem::path& path) {
   const std::filesystem::path file = ResolveModel(path);
-  return FirstBytes(file, 2) == "PK" || file.extension() == ".onnx" || file.extension() == ".ts";
+  return ContentOf(file) == FileContent::kOnnx || FirstBytes(file, 2) == "PK" || file.extension() == ".onnx" || file.extension() == ".ts";
 }
 
 // Asked in this order; the first that recognises the file shows it.

@@ -93,14 +93,22 @@ TEST_F(SeparateEngine, LowerPrecisionIsSaidInOneLine) {
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err, HasSubstr("bfloat16: the stems are those of float32 to 43.6 dB"));
   EXPECT_THAT(Run("--precision bfloat16 --quiet").err, Not(HasSubstr("dB")));
+  // Of equal models once.
+  std::filesystem::copy_file(folder_ / "model.onnx", folder_ / "equal.onnx");
+  const ProgramResult two =
+      Separate("-m model.onnx -m equal.onnx good.wav -o out --precision bfloat16");
+  EXPECT_EQ(two.status, 0) << two.err;
+  EXPECT_EQ(two.err.find("43.6 dB"), two.err.rfind("43.6 dB")) << two.err;
 }
 
 TEST_F(SeparateEngine, InspectSaysWhichEngineAndWhy) {
-  const ProgramResult result =
-      testing::RunProgram(STEMSMITH_BIN_DIR "/stemsmith inspect '" +
-                          (folder_ / "model.onnx").string() + "'");
-  EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("engine       onnxruntime (no rule has gain in float32"));
+  std::filesystem::copy_file(folder_ / "model.onnx", folder_ / "renamed");
+  for (const char* file : {"model.onnx", "renamed"}) {
+    const ProgramResult result = testing::RunProgram(STEMSMITH_BIN_DIR "/stemsmith inspect '" +
+                                                     (folder_ / file).string() + "'");
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("engine       onnxruntime (no rule has gain in float32"));
+  }
 }
 
 }  // namespace

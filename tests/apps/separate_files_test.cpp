@@ -265,7 +265,7 @@ TEST_F(SeparateFiles, BashCompletesOptionsAndTheirWords) {
   EXPECT_EQ(complete("stemsmith baseline --form", "stemsmith"), "--format\n");
   EXPECT_EQ(complete("stemsmith baseline --format op", "stemsmith"), "opus\n");
   EXPECT_EQ(complete("stemsmith train --form", "stemsmith"), "\n");
-  ExpectWrongUse("--generate csh", "bash, zsh, fish, man");
+  ExpectWrongUse("--generate csh", "bash, zsh, fish, man;");
 }
 
 TEST_F(SeparateFiles, ManualPagesNameEveryOptionAndRender) {

@@ -18,7 +18,7 @@ from functools import partial
 import onnxruntime
 import torch
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/reference"))
 from model_probe import write_config, write_safetensors  # noqa: E402
 

@@ -61,7 +61,8 @@ json WithFinalNames(const std::string& name, Work work) {
 // Of an older model of this name, in another format: it would be taken instead.
 void RemoveOthers(const std::string& name, const std::vector<std::string>& kept) {
   std::error_code code;
-  for (const char* file : {"model.onnx", "model.onnx.data", "model.ts", "checkpoint.safetensors"})
+  for (const char* file : {"model.onnx", "model.onnx.data", "model.float16.onnx.data",
+                           "model.int8.onnx.data", "model.ts", "checkpoint.safetensors"})
     if (std::find(kept.begin(), kept.end(), file) == kept.end())
       fs::remove(ModelsFolder() / name / file, code);
 }
@@ -127,13 +128,13 @@ json StoreModelFile(const std::string& name, const fs::path& model, json entry, 
   AddModelInfo(runtime->info(), entry);
   return WithFinalNames(name, [&] {
     NewModel made(name);
-    const bool onnx = runtime->description().starts_with("ONNX");
+    const bool onnx = runtime->engine() != Engine::kTorchScript;
     std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
-    const fs::path data = file.parent_path() / "model.onnx.data";
     CopyFile(file, made.Add(kept.front()));
-    if (onnx && fs::is_regular_file(data)) {
-      kept.push_back("model.onnx.data");
-      CopyFile(data, made.Add(kept.back()));
+    // The graph names the file of its weights.
+    if (const json& data = runtime->manifest().external_data; data.is_object()) {
+      kept.push_back(data["file"].get<std::string>());
+      CopyFile(file.parent_path() / kept.back(), made.Add(kept.back()));
     }
     made.Commit(entry);
     RemoveOthers(name, kept);

@@ -26,8 +26,10 @@ expect "^typeinfo for stemsmith::Error$" "$names"
 [ -z "$(grep -vE '^(stemsmith_[a-z_]+|((typeinfo|typeinfo name|vtable) for )?stemsmith::.*)$' <<<"$names" || true)" ] ||
   fail "the library shows more than its own names: $(grep -vE '^(stemsmith_|.*stemsmith::)' <<<"$names" | head -3)"
 refuse 'stemsmith::(Manifest|OverlapAdd|JsonFields|PendingF|SampleRate|.*Impl|c::|Interrupt|Progress)' "$names" "these are no public names"
-needed=$("${alone[@]}" ldd "$library" "$prefix/bin/separate")
+needed=$("${alone[@]}" ldd "$library")
 refuse 'not found|yaml|png|torch|avcodec|rubberband' "$needed" "the library needs these"
+# It reads the recipes of chains.
+refuse 'not found|png|torch|avcodec|rubberband' "$("${alone[@]}" ldd "$prefix/bin/separate")" "separate needs these"
 expect "$prefix/lib/libonnxruntime.so.1" "$needed"
 paths=$(readelf -d "$library" "$prefix"/bin/separate "$prefix"/lib/libstemsmith_libav.so 2>/dev/null | grep -E 'R(UN)?PATH' || true)
 refuse '\[/|:/' "$paths" "these paths do not move with the tree"

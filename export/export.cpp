@@ -225,11 +225,14 @@ struct Deviation {
   double snr_db = 0;   // of the last probe
 };
 
+std::unique_ptr<Runtime> OpenWritten(const fs::path& path, const Device& device) {
+  const Engine engine = path.extension() == ".ts" ? Engine::kTorchScript : Engine::kOnnxRuntime;
+  return Runtime::Open(path, {.device = device, .engine = engine});
+}
+
 Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
                       const Device& device) {
-  const Engine engine = path.extension() == ".ts" ? Engine::kTorchScript : Engine::kOnnxRuntime;
-  const std::unique_ptr<Runtime> runtime =
-      Runtime::Open(path, {.device = device, .engine = engine});
+  const std::unique_ptr<Runtime> runtime = OpenWritten(path, device);
   Deviation result;
   for (const Probe& probe : probes) {
     const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);
@@ -283,7 +286,7 @@ std::string NameOf(const Format& format, const ExportOptions& options) {
 }
 
 // Writes and checks one file. With smaller weights it is written twice: first to find out the SNR
-// that its manifest tells.
+// that its manifest tells, in which alone the two differ.
 ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest manifest,
                           const std::vector<Probe>& probes, PendingFolder& pending,
                           const ExportOptions& options, const std::string& where) {
@@ -293,37 +296,42 @@ ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest man
                     .path = options.out / name,
                     .tolerance = format.tolerance,
                     .precision = options.precision};
-  if (FindWeightPrecision(options.precision).apply != nullptr) {
+  Deviation deviation;
+  const bool is_whole = FindWeightPrecision(options.precision).apply == nullptr;
+  if (!is_whole) {
     manifest.precision = options.precision;
     const fs::path folder = pending.folder() / "measured";
     fs::create_directory(folder);
     format.write(trace, manifest,
                  {files.model, files.data, [&](const std::string& part) { return folder / part; }},
                  options, where);
-    file.snr_db = DeviationOf(folder / name, probes, options.device).snr_db;
+    deviation = DeviationOf(folder / name, probes, options.device);
     fs::remove_all(folder);
-    if (!(file.snr_db >= kLowestSnrDb))
+    if (!(deviation.snr_db >= kLowestSnrDb))
       throw Error::Input("with weights as " + options.precision + " the stems have an SNR of " +
-                             Formatted("%.1f", file.snr_db) + " dB, at least " +
+                             Formatted("%.1f", deviation.snr_db) + " dB, at least " +
                              Formatted("%.0f", kLowestSnrDb) + " dB are required",
                          where,
                          "no file was written; use float32, or float16 for a smaller file");
     manifest.precisions = {
         {options.precision,
-         {{"snr_db", std::round(10 * file.snr_db) / 10},
+         {{"snr_db", std::round(10 * deviation.snr_db) / 10},
           {"measured_on", options.check_song.empty() ? "tones and noise" : "a song"}}}};
   }
   format.write(trace, manifest, files, options, where);
   const fs::path written = pending.folder() / name;
   file.bytes = fs::file_size(written);
-  const Deviation deviation = DeviationOf(written, probes, options.device);
+  if (is_whole)
+    deviation = DeviationOf(written, probes, options.device);
+  else
+    OpenWritten(written, options.device);
   file.largest_error = deviation.largest;
   file.snr_db = deviation.snr_db;
   if (fs::exists(pending.folder() / files.data)) {
     file.data_path = options.out / files.data;
     file.data_bytes = fs::file_size(pending.folder() / files.data);
   }
-  if (manifest.precision == "float32" && file.largest_error > file.tolerance) {
+  if (is_whole && file.largest_error > file.tolerance) {
     throw Error::Input(name + " differs from the model by " +
                            Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
                            Formatted("%.1e", file.tolerance),

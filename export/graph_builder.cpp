@@ -38,7 +38,7 @@ std::int64_t CastCode(torch::ScalarType type) {
     case OnnxType::kBool:
       return 9;
     default:
-      return 1;
+      return kOnnxFloat32;
   }
 }
 

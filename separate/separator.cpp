@@ -13,6 +13,7 @@
 #include "core/pending_files.h"
 #include "core/text.h"
 #include "separate/ensemble.h"
+#include "separate/nameless_file.h"
 #include "separate/wiener.h"
 
 namespace stemsmith {
@@ -139,12 +140,10 @@ class FileOfStreams : public StemFiles {
 class RescaledFiles : public StemFiles {
  public:
   RescaledFiles(std::unique_ptr<StemFiles> files, const fs::path& folder, std::size_t stems)
-      : files_(std::move(files)), path_(folder / ".stems.f32"), blocks_(stems) {
-    file_.reset(std::fopen(path_.c_str(), "w+bx"));
-    if (!file_) throw Error::Write("cannot keep the stems until they are complete", path_.string());
-    std::error_code ignored;
-    fs::remove(path_, ignored);  // it lives as long as it is open
-  }
+      : files_(std::move(files)),
+        path_(folder / ".stems.f32"),
+        file_(OpenNamelessFile(path_, kCannotKeep)),
+        blocks_(stems) {}
   void Write(const std::vector<std::vector<float>>& stems, std::size_t frames) override {
     if (frames == 0) return;
     const std::size_t count = stems.front().size();
@@ -152,7 +151,7 @@ class RescaledFiles : public StemFiles {
     for (const auto& stem : stems) {
       for (const float sample : stem) peak_ = std::max(peak_, std::abs(sample));
       if (std::fwrite(stem.data(), sizeof(float), count, file_.get()) != count)
-        throw Error::Write("cannot keep the stems until they are complete", path_.string());
+        throw Error::Write(kCannotKeep, path_.string());
     }
   }
   void Finish(SeparatedSong& song) override {
@@ -161,7 +160,7 @@ class RescaledFiles : public StemFiles {
     song.gain = gain;
     files_->ScaleMixture(gain);
     if (std::fflush(file_.get()) != 0)
-      throw Error::Write("cannot keep the stems until they are complete", path_.string());
+      throw Error::Write(kCannotKeep, path_.string());
     std::rewind(file_.get());
     for (const auto& [frames, count] : sizes_) {
       for (auto& block : blocks_) {
@@ -176,21 +175,25 @@ class RescaledFiles : public StemFiles {
   }
 
  private:
-  struct CloseFile {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
+  static constexpr char kCannotKeep[] = "cannot keep the stems until they are complete";
+
   std::unique_ptr<StemFiles> files_;
-  fs::path path_;
-  std::unique_ptr<std::FILE, CloseFile> file_;
+  const fs::path path_;
+  const NamelessFile file_;
   std::vector<std::pair<std::size_t, std::size_t>> sizes_;  // of each block: frames and samples
   std::vector<std::vector<float>> blocks_;
   float peak_ = 0;
 };
 
+// Whether each stem is changed by all others before anything is mixed.
+bool ChangesStemsTogether(const SeparatorOptions& options) {
+  return options.mixture_consistent || options.wiener > 0;
+}
+
 // Whether a song's files depend on all stems of its models.
 bool NeedsAllStems(const SeparatorOptions& options) {
   return options.files.empty() || !options.files.two_stems.empty() ||
-         !options.files.preset.empty() || options.mixture_consistent || options.wiener > 0;
+         !options.files.preset.empty() || ChangesStemsTogether(options);
 }
 
 // Puts full scale in the place of what is above; gives how many samples that was.
@@ -212,8 +215,7 @@ Separator::Separator(Runtime& runtime, const SeparatorOptions& options)
 Separator::Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options)
     : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, options) {
   for (const Runtime* model : models) StemStream::CheckOverlap(*model, options_.stream);
-  if (!options_.mixture_consistent && options_.wiener == 0)
-    options_.stream.stems = StemsIn(mixes_);
+  if (!ChangesStemsTogether(options_)) options_.stream.stems = StemsIn(mixes_);
   options_.ensemble.Check(models.size());
   PassesOf(options_.passes, models.front()->info().sample_rate_hz, 2);  // for faults in them
   open_ = [models, options = options_](std::unique_ptr<AudioReader> input, const fs::path& file) {
@@ -254,7 +256,7 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
 std::vector<std::string> Separator::StemsNeeded(const SeparatorOptions& options,
                                                 const std::vector<std::string>& all_stems) {
   const std::vector<StemMix> files = FilesOf(options.files, all_stems);
-  return options.mixture_consistent || options.wiener > 0 ? all_stems : StemsIn(files);
+  return ChangesStemsTogether(options) ? all_stems : StemsIn(files);
 }
 
 void Separator::CheckClipping() {

@@ -6,6 +6,7 @@
 #include "audio/read_fully.h"
 #include "core/error.h"
 #include "core/pending_files.h"
+#include "separate/nameless_file.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -19,10 +20,7 @@ class StemStore {
   explicit StemStore(const fs::path& folder) {
     if (folder.empty()) return;
     path_ = TemporaryBeside(folder / "stem.f32");
-    file_.reset(std::fopen(path_.c_str(), "w+bx"));
-    if (!file_) throw Error::Write("cannot keep a stem until it is complete", path_.string());
-    std::error_code ignored;
-    fs::remove(path_, ignored);  // it lives as long as it is open
+    file_ = OpenNamelessFile(path_, kCannotKeep);
   }
   bool is_file() const { return file_ != nullptr; }
 
@@ -35,7 +33,7 @@ class StemStore {
     if (std::fseek(file_.get(), 0, SEEK_END) != 0 ||
         std::fwrite(samples.data(), sizeof(float), samples.size(), file_.get()) != samples.size() ||
         std::fflush(file_.get()) != 0)
-      throw Error::Write("cannot keep a stem until it is complete", path_.string());
+      throw Error::Write(kCannotKeep, path_.string());
   }
   void Read(std::size_t begin, std::size_t count, float* out) const {
     if (!file_) {
@@ -55,11 +53,10 @@ class StemStore {
   }
 
  private:
-  struct CloseFile {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
+  static constexpr char kCannotKeep[] = "cannot keep a stem until it is complete";
+
   fs::path path_;
-  std::unique_ptr<std::FILE, CloseFile> file_;
+  NamelessFile file_;
   std::vector<float> samples_;
   std::size_t dropped_ = 0;
 };

@@ -32,6 +32,7 @@ void AddWatchCommand(CLI::App& app);
 void AddServeCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
 void AddBaselineCommand(CLI::App& app);
+void AddProbeCommand(CLI::App& app);
 
 // LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them;
 // all must outlive the parse.

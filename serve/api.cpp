@@ -9,9 +9,9 @@
 #include "core/json_fields.h"
 #include "core/names.h"
 #include "core/numbers.h"
-#include "core/sha256.h"
 #include "core/text.h"
 #include "separate/separator.h"
+#include "serve/content_hash.h"
 #include "serve/http/percent.h"
 #include "serve/job_json.h"
 #include "serve/job_request.h"
@@ -197,7 +197,7 @@ Api::Api(ServeParts& parts, JobEvents& events, Workers* workers, const Access& a
 
 std::vector<HttpRoute> Api::Routes() {
   std::vector<HttpRoute> routes;
-  for (auto* part : {&Api::SongRoutes, &Api::UploadRoutes, &Api::JobRoutes, &Api::FileRoutes,
+  for (const auto part : {&Api::SongRoutes, &Api::UploadRoutes, &Api::JobRoutes, &Api::FileRoutes,
                      &Api::GeneralRoutes})
     for (HttpRoute& route : (this->*part)()) routes.push_back(std::move(route));
   return routes;
@@ -347,9 +347,8 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
   const JobRequest request = Checked([&] { return JobRequest::FromJson(wanted); });
   const auto files = Checked([&] { return request.Files(model.stems); });
   nlohmann::json stored = request.ToJson();
-  Sha256 work;
-  const std::string what = nlohmann::json{song->sha256, model.fingerprint, stored}.dump();
-  work.Update(what.data(), what.size());
+  const std::string work =
+      ContentHashOf(nlohmann::json{song->sha256, model.fingerprint, stored}.dump());
   stored["files"] = files;
   StoredJob job;
   const auto submission = parts_.store.Submit({.id = NewId(),
@@ -357,7 +356,7 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
                                                .title = song->name,
                                                .model = model.name,
                                                .request = stored.dump(),
-                                               .work = work.Hex()},
+                                               .work = work},
                                               parts_.limits.queue, job);
   if (submission == JobStore::Submission::kFull)
     throw HttpError(429, "The queue is full: " + std::to_string(parts_.limits.queue) +
@@ -531,9 +530,7 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
   const FormatRow* format = nullptr;
   std::string stem = "stems";
   if (zip) {
-    format = &Checked([&]() -> const FormatRow& {
-      return FindFormat(format_name.empty() ? "wav" : format_name);
-    });
+    format = Checked([&] { return &FindFormat(format_name.empty() ? "wav" : format_name); });
     if (format->many_streams)
       throw HttpError(422, "A file of this format holds all stems; take stems.stem.mp4 itself.");
   } else {

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/files.h"
 #include "serve/access.h"
@@ -12,7 +13,7 @@ namespace stemsmith {
 
 namespace {
 
-const char* TypeOf(const std::string& name) {
+const char* TypeOf(std::string_view name) {
   if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
   if (name.ends_with(".css")) return "text/css; charset=utf-8";
   if (name.ends_with(".svg")) return "image/svg+xml";
@@ -31,7 +32,7 @@ HttpResponse PageFileResponse(const HttpRequest& request, const page_files::File
 }
 
 HttpResponse IndexResponse(const page_files::File& file) {
-  HttpResponse response{.content_type = TypeOf("index.html"), .body = file.text};
+  HttpResponse response{.content_type = TypeOf("index.html"), .body = std::string(file.text)};
   const std::string nonce = NewId(), mark = "{{nonce}}";
   for (std::size_t at; (at = response.body.find(mark)) != std::string::npos;)
     response.body.replace(at, mark.size(), nonce);

@@ -3,13 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "core/current_error.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
-#include "core/sha256.h"
 #include "core/text.h"
 #include "core/utc_text.h"
+#include "serve/content_hash.h"
 #include "serve/http/multipart.h"
 
 namespace stemsmith {
@@ -142,7 +141,7 @@ class SongSink : public HttpBodySink {
   const UploadLock lock_;
   const fs::path path_;
   std::unique_ptr<OpenFile> file_;
-  Sha256 hash_;
+  ContentHash hash_;
   std::int64_t taken_ = 0;
 };
 
@@ -277,7 +276,7 @@ Uploads::Arrived Uploads::Complete(const std::string& id, const State& state) {
     touched_.erase(id);
   };
   try {
-    const Arrived arrived = Arrive(path, Sha256OfFile(path), state.length, state.name);
+    const Arrived arrived = Arrive(path, ContentHashOfFile(path), state.length, state.name);
     end();
     return arrived;
   } catch (const HttpError&) {  // no song: there is nothing to go on with
@@ -315,6 +314,7 @@ Uploads::Arrived Uploads::Arrive(const fs::path& file, const std::string& hash, 
   }
   StoredSong song{.id = NewId(), .sha256 = hash, .name = name, .bytes = bytes};
   song.seconds = info.at("seconds").get<double>();
+  for (const char* key : {"event", "file"}) info.erase(key);
   song.info = info.dump();
   song.created_at = UtcText("%Y-%m-%dT%H:%M:%SZ");
   const std::lock_guard guard(mutex_);  // equal songs that arrive together become one

@@ -28,10 +28,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr Clock::duration kBetweenLooks = std::chrono::milliseconds(200);
-constexpr Clock::duration kGrace = std::chrono::seconds(5);  // between SIGTERM and SIGKILL
 constexpr std::size_t kLongestLine = 64 << 10;
 constexpr std::size_t kKeptErrorOutput = 4 << 10;
 constexpr int kNicer = 5;
+
+Clock::time_point After(double seconds) {
+  return Clock::now() +
+         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
 
 // An open file; -1: none.
 class Descriptor {
@@ -217,9 +221,7 @@ class Run {
         errors_(command.at(0)),
         child_(Start(command)) {
     if (child_.ended() < 0) CannotStart(command[0]);
-    if (limits.seconds > 0)
-      time_ends_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double>(limits.seconds));
+    if (limits.seconds > 0) time_ends_ = After(limits.seconds);
     if (limits.memory_bytes > 0) next_look_ = Clock::now();
   }
 
@@ -314,7 +316,7 @@ class Run {
     result_.stopped = why;
     if (why == ChildStop::kMemory) return;
     child_.Signal(SIGTERM);
-    killed_at_ = Clock::now() + kGrace;
+    killed_at_ = After(limits_.grace_seconds);
   }
 
   // Both are false at the end.

@@ -1,6 +1,7 @@
 // The module libstemsmith_postgresql.so. Every call of libpq is in this file.
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <memory>
@@ -27,7 +28,9 @@ constexpr SqlDialect kDialect = {
     .position = "strpos",
     .for_update = " FOR UPDATE",
     .for_update_of_free = " FOR UPDATE SKIP LOCKED",
-    .find_tables = "SELECT count(to_regclass('stemsmith_state'))",
+    // Not to_regclass, which does not see what was made while this transaction waited for a lock.
+    .find_tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'stemsmith_state'"
+                   " AND schemaname = ANY (current_schemas(false))",
     .lock_tables = "SELECT pg_advisory_xact_lock(7310579620471)",  // any number that is ours
 };
 
@@ -52,7 +55,8 @@ std::string Line(const char* message) {
   return line;
 }
 
-// What may be shown of the address.
+// What may be shown of the address. Where a password has signs that should be written as %XX,
+// libpq takes its parts for the host, the port or the database, and would print them.
 std::string NameOf(const std::string& url) {
   const auto free = [](PQconninfoOption* options) { PQconninfoFree(options); };
   const std::unique_ptr<PQconninfoOption, decltype(free)> options(
@@ -62,36 +66,34 @@ std::string NameOf(const std::string& url) {
       if (option->keyword == keyword && option->val != nullptr) return option->val;
     return "";
   };
-  // libpq takes what follows the first @ of a password for the host, and would print it.
-  if (!options || Holds(value("host"), "@") || Holds(value("port"), "@"))
+  std::string head = url.substr(url.find("://") + 3);
+  head.resize(std::min(head.find('?'), head.size()));
+  const std::size_t at = head.rfind('@');
+  if (!options || (at != head.npos && head.find_first_of("@/") < at) ||
+      value("port").find_first_not_of("0123456789,") != std::string::npos)
     throw Error::Usage("the address of the database is not well formed", "postgresql://…",
                        "write postgresql://USER@HOST:PORT/DATABASE, and within a password %40 for"
-                       " @, %3A for :, %2F for / and %25 for %");
+                       " @, %3A for :, %2F for /, %3F for ? and %25 for %");
   const std::string user = value("user"), port = value("port");
   return "postgresql://" + (user.empty() ? "" : user + "@") + value("host") +
          (port.empty() ? "" : ":" + port) + "/" + value("dbname");
 }
 
+// Later ones win: what stands after the address is fixed.
+constexpr const char* kKeywords[] = {
+    "connect_timeout",  "keepalives_idle",           "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout", "fallback_application_name", "dbname",              "client_encoding",
+    nullptr};
+std::vector<const char*> ValuesWith(const std::string& url) {
+  return {"5", "10", "5", "2", "15000", "stemsmith", url.c_str(), "UTF8", nullptr};
+}
+
 class Connection : public SqlSession {
  public:
-  // Throws Undone where it may succeed later.
   Connection(const std::string& url, const std::string& name) : name_(name) {
-    // Later ones win: what stands after the address is fixed.
-    constexpr const char* kKeywords[] = {
-        "connect_timeout", "keepalives_idle",           "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout", "fallback_application_name", "dbname",              "client_encoding",
-        nullptr};
-    const char* const values[] = {"5",     "10",        "5",         "2",    "15000",
-                                  "stemsmith", url.c_str(), "UTF8", nullptr};
-    connection_.reset(PQconnectdbParams(kKeywords, values, 1));
-    if (PQstatus(connection_.get()) != CONNECTION_OK) {
-      const std::string problem =
-          "no connection to the database: " + Line(PQerrorMessage(connection_.get()));
-      const PGPing ping = PQpingParams(kKeywords, values, 1);
-      if (ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE) throw Undone{problem};
-      throw Error::Input(problem, name_,
-                         "check user, password (PGPASSWORD, ~/.pgpass) and name of the database");
-    }
+    connection_.reset(PQconnectdbParams(kKeywords, ValuesWith(url).data(), 1));
+    if (PQstatus(connection_.get()) != CONNECTION_OK)
+      throw Undone{"no connection to the database: " + Line(PQerrorMessage(connection_.get()))};
     PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
     const char* encoding = PQparameterStatus(connection_.get(), "server_encoding");
     if (encoding == nullptr || std::string_view(encoding) != "UTF8")
@@ -104,7 +106,7 @@ class Connection : public SqlSession {
 
   int server_version() const { return PQserverVersion(connection_.get()); }
   bool usable() const {
-    return PQstatus(connection_.get()) == CONNECTION_OK &&
+    return !lost_ && PQstatus(connection_.get()) == CONNECTION_OK &&
            PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
   }
 
@@ -138,21 +140,26 @@ class Connection : public SqlSession {
     const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const std::string reason =
         Line(primary != nullptr ? primary : PQerrorMessage(connection_.get()));
-    // The connection, a server that shuts down, a conflict with other transactions.
-    if (PQstatus(connection_.get()) == CONNECTION_BAD || code.starts_with("08") ||
-        code.starts_with("57P0") || code == "25P03" || code == "40001" || code == "40P01")
+    // The connection (PQstatus may still call it good), a server that shuts down, a conflict with
+    // other transactions.
+    if (code.empty() || PQstatus(connection_.get()) == CONNECTION_BAD || code.starts_with("08") ||
+        code.starts_with("57P0") || code == "25P03" || code == "40001" || code == "40P01") {
+      lost_ = true;
       throw Undone{"the connection to the database was lost: " + reason};
+    }
     if (code == "53100") {
       errno = ENOSPC;
       throw Error::Write("the server of the database cannot write", name_);
     }
     throw Error::Input("PostgreSQL refuses: " + reason, name_,
-                       code == "42501"   ? "let the user own the database"
+                       code == "42501" || code == "3F000"
+                           ? "let the user own the database"
                        : code == "25006" ? "give the address of the server that can be written"
                                          : "");
   }
 
   const std::string& name_;
+  bool lost_ = false;
   std::unique_ptr<PGconn, FreeConnection> connection_;
 };
 
@@ -160,14 +167,20 @@ class PostgresqlDatabase : public Database {
  public:
   explicit PostgresqlDatabase(const std::string& url) : url_(url), name_(NameOf(url)) {
     Try(kPatienceAtStart, [&] {
-      const auto connection = Take();
-      version_ = connection->server_version();
-      // pg_xact_status is of 13.
-      if (version_ < 130000)
-        throw Error::Input("the server is PostgreSQL " + std::to_string(version_ / 10000), name_,
-                           "use version 13 or a later one");
+      const PGPing ping = PQpingParams(kKeywords, ValuesWith(url_).data(), 1);
+      try {
+        version_ = Take()->server_version();
+      } catch (const Undone& undone) {
+        if (ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE) throw;
+        throw Error::Input(undone.reason, name_,  // it serves, but not this user
+                           "check the user, the password (PGPASSWORD, ~/.pgpass) and the name of"
+                           " the database");
+      }
       return true;
     });
+    if (version_ < 130000)  // of which pg_xact_status is
+      throw Error::Input("the server is PostgreSQL " + std::to_string(version_ / 10000), name_,
+                         "use version 13 or a later one");
   }
 
   std::string Description() override {

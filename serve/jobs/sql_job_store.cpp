@@ -100,6 +100,8 @@ const std::string kJobsWithPlace =
     " WHERE q.state = 'queued' AND q.number <= j.number) ELSE 0 END" +
     kOfJobs;
 
+constexpr const char* kCountQueued = "SELECT count(*) FROM stemsmith_jobs WHERE state = 'queued'";
+
 StoredJob JobOf(const SqlRow& row) {
   StoredJob job;
   Cells cells(row);
@@ -211,17 +213,22 @@ class SqlJobStore : public JobStore {
       if (found) job = *found;
       return found.has_value();
     };
-    Submission submission = Submission::kThere;
+    Submission submission{};
+    const auto cannot = [&](SqlSession& session) {
+      submission = find(session) ? Submission::kThere
+                   : Number(session.Query(kCountQueued)) >= queue_limit ? Submission::kFull
+                                                                        : Submission::kNew;
+      return submission != Submission::kNew;
+    };
+    // Asked first without a lock: where many want more than there is room for, most go away.
+    bool answered = false;
+    database_->Run(Access::kRead, [&](SqlSession& session) { answered = cannot(session); });
+    if (answered) return submission;
     Write([&](SqlSession& session) {
-      submission = Submission::kThere;
       Lock(session);
-      if (find(session)) return;
-      submission = Submission::kFull;
-      const auto queued = session.Query("SELECT count(*) FROM stemsmith_jobs WHERE state = 'queued'");
-      if (Number(queued) >= queue_limit) return;
+      if (cannot(session)) return;
       if (session.Query("SELECT 1 FROM stemsmith_songs WHERE id = $1", {wanted.song}).empty())
         throw Error::Input("the song is no longer there", wanted.title, "upload it again");
-      submission = Submission::kNew;
       session.Query("UPDATE stemsmith_state SET number = number + 1, revision = revision + 1");
       session.Query(
           "INSERT INTO stemsmith_jobs (id, song, title, small, model, request, work, number,"

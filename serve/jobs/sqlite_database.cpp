@@ -2,6 +2,7 @@
 #include "serve/jobs/sqlite_database.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -177,8 +178,11 @@ class SqliteDatabase : public Database, SqlSession {
       case SQLITE_IOERR:
       case SQLITE_READONLY:
       case SQLITE_PERM:
-        errno = system != 0 ? system : EACCES;
-        if ((code & 0xff) == SQLITE_IOERR && system == 0) errno = EIO;
+        errno = system != 0                     ? system
+                : (code & 0xff) == SQLITE_IOERR ? EIO
+                                                : EACCES;
+        // After a file that it may not make it tries to read one, and reports that.
+        if (errno == ENOENT) access(path_.has_parent_path() ? path_.parent_path().c_str() : ".", W_OK);
         return Error::Write(write, where);
       case SQLITE_BUSY:
       case SQLITE_LOCKED:

@@ -15,7 +15,10 @@ namespace stemsmith {
 
 struct ChildLimits {
   double seconds = 0;             // how long it may run; 0: for ever
-  std::int64_t memory_bytes = 0;  // resident, of its process group; 0: any. Looked at every 200 ms
+  // Resident, of its process group; 0: any. Looked at every 200 ms. What a process may ask for
+  // (RLIMIT_DATA, of which inference takes up to 1.4 times what becomes resident) is twice as much:
+  // one that grows faster finds no memory, and says so itself.
+  std::int64_t memory_bytes = 0;
   std::int64_t file_bytes = 0;    // of each file that it writes; 0: any
   double grace_seconds = 5;       // between SIGTERM and SIGKILL
 };

@@ -50,9 +50,9 @@ class CancelSwitch {
 // Runs `command`, whose first word is the path of the program, and waits for its end. `on_line`
 // hears each line of its standard output as it comes, at most the first 64 KiB of one; where it
 // throws, the child is killed. Cancelling and the limit of time send SIGTERM to the group, and
-// SIGKILL after the grace; the limit of memory sends SIGKILL. The child reads /dev/null, is a little
-// nicer than this process, leaves no core and inherits no other open file. Throws Error where it
-// cannot be started.
+// SIGKILL after the grace; the limit of memory sends SIGKILL. The child reads /dev/null, is a
+// little nicer than this process, leaves no core and inherits no other open file. Throws Error
+// where it cannot be started.
 ChildResult RunChild(const std::vector<std::string>& command, const ChildLimits& limits,
                      const std::function<void(std::string_view line)>& on_line,
                      const CancelSwitch* cancel = nullptr);

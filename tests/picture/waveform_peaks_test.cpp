@@ -61,8 +61,7 @@ TEST(WaveformPeaks, OfAnyLengthCoverItAll) {
           std::max(0.0, std::floor(width * static_cast<double>(p) - slack)));
       const auto end = std::min(
           frames, static_cast<std::size_t>(std::ceil(width * static_cast<double>(p + 1) + slack)));
-      EXPECT_LE(parts[p].high, *std::max_element(samples.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                 samples.begin() + static_cast<std::ptrdiff_t>(end)));
+      EXPECT_LE(parts[p].high, *std::max_element(&samples[begin], samples.data() + end));
     }
     EXPECT_EQ(low, *std::min_element(samples.begin(), samples.end()));
     EXPECT_EQ(high, *std::max_element(samples.begin(), samples.end()));

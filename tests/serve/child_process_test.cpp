@@ -148,7 +148,8 @@ TEST(ChildProcess, TakesItsOwnChildrenAlong) {
 }
 
 TEST(ChildProcess, BytesWithoutEndTakeLittleMemory) {
-  const Heard heard = Shell("head -c 20000000 /dev/zero; echo; echo next; head -c 9000 /dev/zero >&2");
+  const Heard heard =
+      Shell("head -c 20000000 /dev/zero; echo; echo next; head -c 9000 /dev/zero >&2");
   ASSERT_THAT(heard.lines, SizeIs(2));
   EXPECT_THAT(heard.lines[0], SizeIs(64 << 10));
   EXPECT_EQ(heard.lines[1], "next");

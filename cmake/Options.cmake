@@ -11,6 +11,7 @@ option(STEMSMITH_FUZZ "Build the fuzzers of the weight readers (clang only)" OFF
 set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
 set(STEMSMITH_UPLOT_DIR "${CMAKE_SOURCE_DIR}/.deps/npm/node_modules/uplot" CACHE PATH "uPlot, as npm installs it: holds dist/")
 set(STEMSMITH_PLOTLY_DIR "${CMAKE_SOURCE_DIR}/.deps/plotly/node_modules/plotly.js-cartesian-dist-min" CACHE PATH "Plotly, as npm installs it: holds plotly-cartesian.min.js")
+set(STEMSMITH_WAVESURFER_DIR "${CMAKE_SOURCE_DIR}/.deps/wavesurfer/node_modules/wavesurfer.js" CACHE PATH "wavesurfer.js, as npm installs it: holds dist/")
 set(STEMSMITH_TORCH_DIR "${CMAKE_SOURCE_DIR}/.deps/torch" CACHE PATH "LibTorch, or an installed torch package: holds lib/ and include/")
 set(ONNXRUNTIME_ROOT "${CMAKE_SOURCE_DIR}/.deps/onnxruntime" CACHE PATH "ONNX Runtime: holds lib/ and include/")
 

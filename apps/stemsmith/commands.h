@@ -29,6 +29,7 @@ void AddDownloadCommand(CLI::App& app);
 void AddRegisterCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
+void AddServeCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
 void AddBaselineCommand(CLI::App& app);
 void AddProbeCommand(CLI::App& app);

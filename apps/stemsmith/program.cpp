@@ -17,6 +17,9 @@ std::span<const CommandRow> LightCommands() {
       {"prepare", AddPrepareCommand},   {"augment-preview", AddAugmentPreviewCommand},
       {"watch", AddWatchCommand},       {"config", AddConfigCommand},
       {"baseline", AddBaselineCommand}, {"probe", AddProbeCommand},
+#ifdef STEMSMITH_HAS_SERVE
+      {"serve", AddServeCommand},
+#endif
   };
   return rows;
 }

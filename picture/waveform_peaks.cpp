@@ -40,7 +40,8 @@ std::vector<WaveformPeaks::Part> WaveformPeaks::Parts() const {
   const auto border = [&](std::size_t i) {
     const double frame = static_cast<double>(frames_) * static_cast<double>(i) /
                          static_cast<double>(count);
-    return std::min(fine_.size(), static_cast<std::size_t>(frame / static_cast<double>(step_) + 0.5));
+    const double fine = frame / static_cast<double>(step_);
+    return std::min(fine_.size(), static_cast<std::size_t>(fine + 0.5));
   };
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t end = i + 1 == count ? fine_.size() : border(i + 1);

@@ -75,20 +75,21 @@ struct Launch {
   std::vector<char*> arguments;
   pid_t parent = getpid();
   int input, output, errors, failure;
-  std::int64_t file_bytes;
+  ChildLimits limits;
 };
+
+void SetLimit(__rlimit_resource resource, std::int64_t most) {
+  const rlimit limit{static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
+  setrlimit(resource, &limit);
+}
 
 [[noreturn]] void BecomeProgram(const Launch& launch) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != launch.parent) _exit(127);  // it is gone already, and nothing will be told
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  if (launch.file_bytes > 0) {
-    const rlimit files{static_cast<rlim_t>(launch.file_bytes),
-                       static_cast<rlim_t>(launch.file_bytes)};
-    setrlimit(RLIMIT_FSIZE, &files);
-  }
+  SetLimit(RLIMIT_CORE, 0);
+  if (launch.limits.file_bytes > 0) SetLimit(RLIMIT_FSIZE, launch.limits.file_bytes);
+  if (launch.limits.memory_bytes > 0) SetLimit(RLIMIT_DATA, 2 * launch.limits.memory_bytes);
   setpriority(PRIO_PROCESS, 0, std::min(19, getpriority(PRIO_PROCESS, 0) + kNicer));
   dup2(launch.input, STDIN_FILENO);
   dup2(launch.output, STDOUT_FILENO);
@@ -262,7 +263,7 @@ class Run {
     launch.output = output_.to.number();
     launch.errors = errors_.to.number();
     launch.failure = failure.to.number();
-    launch.file_bytes = limits_.file_bytes;
+    launch.limits = limits_;
     const pid_t pid = ForkWithoutSignals(launch);
     if (pid < 0) CannotStart(command[0]);
     output_.to.Close();

@@ -15,7 +15,10 @@ namespace stemsmith {
 
 struct ChildLimits {
   double seconds = 0;             // how long it may run; 0: for ever
-  std::int64_t memory_bytes = 0;  // resident, of its process group; 0: any. Looked at every 200 ms
+  // Resident, of its process group; 0: any. Looked at every 200 ms. What a process may ask for
+  // (RLIMIT_DATA, of which inference takes up to 1.4 times what becomes resident) is twice as much:
+  // one that grows faster finds no memory, and says so itself.
+  std::int64_t memory_bytes = 0;
   std::int64_t file_bytes = 0;    // of each file that it writes; 0: any
   double grace_seconds = 5;       // between SIGTERM and SIGKILL
 };
@@ -47,9 +50,9 @@ class CancelSwitch {
 // Runs `command`, whose first word is the path of the program, and waits for its end. `on_line`
 // hears each line of its standard output as it comes, at most the first 64 KiB of one; where it
 // throws, the child is killed. Cancelling and the limit of time send SIGTERM to the group, and
-// SIGKILL after the grace; the limit of memory sends SIGKILL. The child reads /dev/null, is a little
-// nicer than this process, leaves no core and inherits no other open file. Throws Error where it
-// cannot be started.
+// SIGKILL after the grace; the limit of memory sends SIGKILL. The child reads /dev/null, is a
+// little nicer than this process, leaves no core and inherits no other open file. Throws Error
+// where it cannot be started.
 ChildResult RunChild(const std::vector<std::string>& command, const ChildLimits& limits,
                      const std::function<void(std::string_view line)>& on_line,
                      const CancelSwitch* cancel = nullptr);

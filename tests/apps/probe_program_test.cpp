@@ -127,8 +127,8 @@ TEST_F(ProbeProgram, RefusesLongSongsByTheirHeaders) {
 
 TEST_F(ProbeProgram, LongSongsTakeNoMoreMemory) {
   const auto memory = [&](int minutes) {
-    WriteAudio(folder_ / "long.flac", AudioBuffer(1, static_cast<std::size_t>(minutes * 24000 * 60)),
-               24000, {.format = "flac"});
+    const auto frames = static_cast<std::size_t>(minutes * 24000 * 60);
+    WriteAudio(folder_ / "long.flac", AudioBuffer(1, frames), 24000, {.format = "flac"});
     const auto process =
         testing::RunMeasured({kStemsmith, "probe", folder_ / "long.flac", "--peaks",
                               folder_ / "p.json", "--spectrogram", folder_ / "p.png"});

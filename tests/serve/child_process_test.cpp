@@ -120,12 +120,13 @@ TEST(ChildProcess, IsCancelledFromAnotherThread) {
 TEST(ChildProcess, IsKilledWithItsOwnChildrenWhenTheyTakeTooMuchMemory) {
   constexpr std::int64_t kLimit = 50'000'000;
   // `tail` holds it all, as nobody takes it.
-  const Heard heard = Shell("head -c 200000000 /dev/zero | tail -c 200000000 | sleep 100",
+  const Heard heard = Shell("head -c 75000000 /dev/zero | tail -c 75000000 | sleep 100",
                             {.memory_bytes = kLimit});
   EXPECT_EQ(heard.result.stopped, ChildStop::kMemory);
   EXPECT_EQ(heard.result.signal, SIGKILL);
   EXPECT_GT(heard.result.peak_memory_bytes, kLimit);
-  const Heard small = Shell("sleep 0.3", {.memory_bytes = kLimit});
+  const Heard small = Shell("ulimit -d; sleep 0.3", {.memory_bytes = kLimit});
+  EXPECT_THAT(small.lines, ElementsAre(std::to_string(2 * kLimit / 1024)));
   EXPECT_EQ(small.result.stopped, ChildStop::kNone);
   EXPECT_GT(small.result.peak_memory_bytes, 100'000);
   EXPECT_LT(small.result.peak_memory_bytes, 20'000'000);
@@ -147,7 +148,8 @@ TEST(ChildProcess, TakesItsOwnChildrenAlong) {
 }
 
 TEST(ChildProcess, BytesWithoutEndTakeLittleMemory) {
-  const Heard heard = Shell("head -c 20000000 /dev/zero; echo; echo next; head -c 9000 /dev/zero >&2");
+  const Heard heard =
+      Shell("head -c 20000000 /dev/zero; echo; echo next; head -c 9000 /dev/zero >&2");
   ASSERT_THAT(heard.lines, SizeIs(2));
   EXPECT_THAT(heard.lines[0], SizeIs(64 << 10));
   EXPECT_EQ(heard.lines[1], "next");

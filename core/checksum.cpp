@@ -186,9 +186,13 @@ ChecksumState CheckChecksum(const fs::path& path, const ChecksumField& field,
       path.string(), advice);
 }
 
-bool HoldsChecksum(const fs::path& path, const ChecksumField& field) {
+std::string HeldChecksum(const fs::path& path, const ChecksumField& field) {
   const File file(path);
-  return file.regular() && FindField(file, field).found;
+  const FoundField found = file.regular() ? FindField(file, field) : FoundField();
+  if (!found.found) return "";
+  if (!found.whole) return std::string(kZeros);
+  std::vector<char> buffer;
+  return std::string(file.Read(found.place + field.mark.size(), kZeros.size(), buffer));
 }
 
 std::uint64_t HashContent(const fs::path& path) {

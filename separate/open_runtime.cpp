@@ -119,6 +119,18 @@ Manifest ManifestOf(const fs::path& path, const fs::path& manifest_file) {
   return *own;
 }
 
+// A hash of the model with all its weights, by which compiled models are found; empty: nothing is
+// kept. The file is the one whose checksum has just been compared.
+std::string ContentOf(const fs::path& path, const Manifest& manifest,
+                      const RuntimeOptions& options) {
+  const bool has_other = manifest.external_data.is_object();
+  // In the manifest, which is part of the content, there is a hash of the other file's.
+  const bool knows_other = has_other && manifest.external_data.contains("xxh3");
+  if (options.cache_folder.empty() || (has_other && !knows_other)) return "";
+  const std::string checksum = HeldChecksum(path, kOnnxChecksum);
+  return checksum.empty() ? HexHash(HashContent(path)) : checksum;
+}
+
 std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& options) {
   Manifest manifest = ManifestOf(path, options.manifest_file);
   const bool is_int8 = manifest.precision == NameOf(Precision::kInt8);
@@ -141,10 +153,11 @@ std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& op
   // OpenVINO finds weights in another file only for a model that is a file, too.
   const bool one_file = options.manifest_file.empty() && !manifest.external_data.is_object();
   if (engine != Engine::kOpenVino || one_file) part = FindOnnxPart(path, manifest, options);
+  const std::string content = ContentOf(path, manifest, options);
   const auto open = [&](Manifest graph) {
     return engine == Engine::kOpenVino
-               ? OpenOpenVinoRuntime(path, std::move(graph), std::move(part), options)
-               : OpenOnnxRuntime(path, std::move(graph), std::move(part), options);
+               ? OpenOpenVinoRuntime(path, std::move(graph), std::move(part), content, options)
+               : OpenOnnxRuntime(path, std::move(graph), std::move(part), content, options);
   };
   if (!manifest.spectrum) return open(std::move(manifest));
   Manifest graph = GraphOfSpectra(manifest);

@@ -186,13 +186,9 @@ ChecksumState CheckChecksum(const fs::path& path, const ChecksumField& field,
       path.string(), advice);
 }
 
-std::string HeldChecksum(const fs::path& path, const ChecksumField& field) {
+bool HoldsChecksum(const fs::path& path, const ChecksumField& field) {
   const File file(path);
-  const FoundField found = file.regular() ? FindField(file, field) : FoundField();
-  if (!found.found) return "";
-  if (!found.whole) return std::string(kZeros);
-  std::vector<char> buffer;
-  return std::string(file.Read(found.place + field.mark.size(), kZeros.size(), buffer));
+  return file.regular() && FindField(file, field).found;
 }
 
 std::uint64_t HashContent(const fs::path& path) {

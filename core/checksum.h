@@ -37,8 +37,8 @@ enum class ChecksumState { kMatches, kNone };
 // who open them next say why.
 ChecksumState CheckChecksum(const std::filesystem::path& path, const ChecksumField& field,
                             const std::string& advice);
-// The digits in the field, without looking at the rest of the file; empty: there is no field.
-std::string HeldChecksum(const std::filesystem::path& path, const ChecksumField& field);
+// Whether there is a field, without looking at the rest of the file.
+bool HoldsChecksum(const std::filesystem::path& path, const ChecksumField& field);
 
 // The same hash of a file without a field, for files whose checksum another one holds. (HashFile of
 // core/files.h, another number, is what caches know their sources by.)

@@ -1,9 +1,12 @@
 #include "separate/optimized_onnx.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "separate/protobuf.h"
@@ -57,16 +60,25 @@ void AppendInput(std::string& graph, const std::string& name, std::string_view e
 
 std::string WithoutShapes(FileBytes& file, const Field& graph) {
   std::string out;
+  std::vector<std::pair<std::string, Field>> inputs;
   std::set<std::string> shapes, weights;
   ForEachField(file, graph.begin, graph.end, [&](const Field& part) {
-    if (part.number == kInput) {
-      AppendInput(out, Text(file, part, kName), kFloat32);
-      return;
-    }
     if (part.number == kNode) shapes.insert(ShapeOf(file, part));
     if (part.number == kInitializer) weights.insert(Text(file, part, kInitializerName));
-    out += part.Whole(file);
+    if (part.number == kInput) {
+      inputs.emplace_back(Text(file, part, kName), part);
+    } else {
+      out += part.Whole(file);
+    }
   });
+  for (const auto& [name, input] : inputs) {
+    if (weights.contains(name)) {
+      out += input.Whole(file);  // files of early versions list their weights among the inputs
+      shapes.erase(name);
+    } else {
+      AppendInput(out, name, kFloat32);
+    }
+  }
   for (const std::string& name : shapes)
     if (weights.contains(name)) AppendInput(out, name, kInt64);
   return out;

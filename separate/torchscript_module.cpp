@@ -97,7 +97,7 @@ class TorchScriptRuntime : public Runtime {
         threads_(ComputeThreads(options.threads)),
         device_(TorchDevice(options.device)) {
     const LibTorchSettings settings(threads_);
-    if (HeldChecksum(path, kTorchScriptChecksum).empty()) CheckEntries(path);
+    if (!HoldsChecksum(path, kTorchScriptChecksum)) CheckEntries(path);
     manifest_ = Manifest::FromJson(ReadManifest(), path.string());
     const c10::InferenceMode inference;
     try {

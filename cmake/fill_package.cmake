@@ -67,7 +67,7 @@ endfunction()
 
 # These modules take the machine's copy of what they need, where there is one.
 set(roots ${own})
-list(FILTER roots EXCLUDE REGEX "/libstemsmith_(libav|rubberband|opencv|fluidsynth|curl)\\.so$")
+list(FILTER roots EXCLUDE REGEX "/libstemsmith_(libav|rubberband|opencv|fluidsynth|curl|postgresql)\\.so$")
 set(system "^(ld-linux-x86-64|libc|libm|libdl|librt|libpthread|libutil|libstdc\\+\\+|libgcc_s)\\.so\\.")
 file(GET_RUNTIME_DEPENDENCIES LIBRARIES ${roots} RESOLVED_DEPENDENCIES_VAR needed UNRESOLVED_DEPENDENCIES_VAR missing
   CONFLICTING_DEPENDENCIES_PREFIX twice PRE_EXCLUDE_REGEXES ${system} POST_EXCLUDE_REGEXES "^${tree}")

@@ -15,11 +15,12 @@
 namespace stemsmith {
 
 struct HttpRequest {
-  std::string method;                        // "GET"; of HEAD "HEAD", though the route is that of GET
+  std::string method;                        // "GET"; "HEAD" where the route is that of GET, too
   std::string path;                          // as sent, without the query
-  std::map<std::string, std::string> query;  // decoded; the last of equal names
+  std::map<std::string, std::string> query;  // decoded, UTF-8; the last of equal names
   std::vector<std::pair<std::string, std::string>> query_list;  // all, in their order
-  std::map<std::string, std::string> parts;  // {job} of the route, decoded; never empty, no '/' or NUL
+  // {job} of the route, decoded: UTF-8, never empty, no '/' or control characters, not "..".
+  std::map<std::string, std::string> parts;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;        // of routes that take small ones
   std::string remote;      // "127.0.0.1"
@@ -46,10 +47,13 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   // Instead of `body`: this file, opened before the answer begins (one that is removed meanwhile is
-  // sent whole), with Range, If-Range, If-None-Match and HEAD. Needs `etag` (without quotes).
+  // sent whole), with Range, If-Range, If-None-Match and HEAD. Needs `etag` (without quotes), with
+  // which a `body` answers If-None-Match, too.
   std::filesystem::path file;
   std::string etag;
-  // Instead of both: a stream of events, which begins with those of `first` (event, data).
+  // Instead of both: a stream of events, which begins with those of `first` (event, data). What is
+  // sent to the channel from the begin of the route on reaches the listener after them, so that
+  // nothing is missed (and something may come twice).
   std::shared_ptr<EventChannel> events;
   std::vector<std::pair<std::string, std::string>> first;
 };

@@ -1,11 +1,13 @@
-// The HTTP/1.1 server: one thread for all connections (event-driven, Boost.Beast), a pool of threads
-// for routes. Its memory does not grow with what is sent or received.
+// The HTTP/1.1 server: one thread for all connections (event-driven, Boost.Asio; Boost.Beast parses
+// requests), a pool of threads for routes. Its memory does not grow with what is sent or received.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,17 +16,21 @@
 namespace stemsmith {
 
 struct HttpServerOptions {
-  std::string host = "127.0.0.1";  // an address, or a name that has one
+  std::string host = "127.0.0.1";  // an address, or a name; of a name's addresses the first
   int port = 8080;                 // 0: any that is free
   std::string tls_certificate, tls_key;  // PEM files; both or none
   int threads = 8;                       // of the pool
+  int most_waiting = 1024;               // requests that wait for a thread of it; more get 503
   int most_connections = 4096;
   std::size_t most_header_bytes = 16 << 10;  // else 431
   std::size_t most_small_body_bytes = 64 << 10;  // else 413
   std::chrono::seconds header_timeout{10};  // until a request's header is complete
-  std::chrono::seconds idle_timeout{30};    // of a connection without a request, a body that stands still
-  // A body or answer slower than this over a minute is given up.
+  // Of a connection without a request, and of a body or an answer that stands still.
+  std::chrono::seconds idle_timeout{30};
+  // A body or answer slower than this over a minute is given up. The time that routes and sinks
+  // take does not count.
   std::int64_t slowest_bytes_per_s = 512;
+  std::chrono::seconds slowest_over{60};
   std::chrono::seconds event_pause{15};  // then a comment keeps a stream of events alive
   // Asked of every request before its route, on the network's thread: an answer ends it there.
   std::function<std::optional<HttpResponse>(const HttpRequest& request)> check;

@@ -10,6 +10,7 @@
 #include "core/names.h"
 #include "core/numbers.h"
 #include "core/text.h"
+#include "picture/stem_colours.h"
 #include "separate/separator.h"
 #include "serve/content_hash.h"
 #include "serve/http/percent.h"
@@ -310,6 +311,7 @@ std::vector<HttpRoute> Api::UploadRoutes() {
                                  {"Upload-Offset", std::to_string(state.offset)},
                                  {"Upload-Length", std::to_string(state.length)},
                                  {"Cache-Control", "no-store"}};
+             if (!state.song.empty()) response.headers.emplace_back("Stemsmith-Song", state.song);
              return response;
            }},
       {.method = "PATCH",
@@ -670,7 +672,12 @@ HttpResponse Api::Offer() {
   nlohmann::json presets = nlohmann::json::array();
   for (const StemPreset& preset : StemPresetTable())
     presets.push_back({{"name", preset.name}, {"summary", preset.summary}});
+  nlohmann::json colours = nlohmann::json::array();
+  for (int i = 0; i < kStemColours; ++i)
+    colours.push_back(
+        {{"light", HexColour(StemColour(i, false))}, {"dark", HexColour(StemColour(i, true))}});
   return Json({{"models", models},
+               {"colours", colours},
                {"formats", formats},
                {"presets", presets},
                {"limits",

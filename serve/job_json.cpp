@@ -38,14 +38,21 @@ nlohmann::json SongJson(const StoredSong& song) {
 }
 
 nlohmann::json JobJson(const StoredJob& job, double seconds_left) {
-  const nlohmann::json request = ParseJson(job.request);
+  nlohmann::json request = ParseJson(job.request);
+  nlohmann::json files = nlohmann::json::array();
+  if (request.is_object() && request.contains("files")) {
+    files = request["files"];
+    request.erase("files");
+    request["song"] = job.song;
+    request["model"] = job.model;
+  }
   return {{"id", job.id},
           {"number", job.number},
           {"song", job.song},
           {"title", job.title},
           {"model", job.model},
-          {"stems", request.is_object() ? request.value("files", nlohmann::json::array())
-                                        : nlohmann::json::array()},
+          {"request", request},
+          {"stems", files},
           {"state", JobStateName(job.state)},
           {"progress", job.progress},
           {"place", job.place},

@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kKeptSeconds = 86400;  // of service, of an upload that nobody goes on with
 constexpr std::size_t kMostNameLetters = 200;
+constexpr std::size_t kMostComplete = 1000;
 constexpr char kRetrySeconds[] = "10";
 
 // A file that is written piece by piece; closed without Sync() it stays as long as it is.
@@ -228,6 +229,10 @@ std::string Uploads::Begin(std::int64_t length, const std::string& name) {
 }
 
 Uploads::State Uploads::Find(const std::string& id) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (const auto found = complete_.find(id); found != complete_.end()) return found->second;
+  }
   std::error_code code;
   const fs::path path = parts_.data.Upload(id);
   const auto bytes = IsId(id) ? fs::file_size(path, code) : 0;
@@ -243,6 +248,7 @@ std::unique_ptr<HttpBodySink> Uploads::Continue(const std::string& id, std::int6
   Find(id);
   auto lock = std::make_unique<UploadLock>(*this, id, false);
   State state = Find(id);
+  if (!state.song.empty()) throw HttpError(409, "The upload is complete.");
   if (offset != state.offset)
     throw HttpError(409, "The upload has " + std::to_string(state.offset) +
                              " bytes, not the Upload-Offset of " + std::to_string(offset) +
@@ -257,8 +263,13 @@ std::unique_ptr<HttpBodySink> Uploads::Continue(const std::string& id, std::int6
 }
 
 void Uploads::Remove(const std::string& id) {
-  Find(id);
+  const bool complete = !Find(id).song.empty();
   const UploadLock lock(*this, id, false);
+  if (complete) {
+    const std::lock_guard guard(mutex_);
+    complete_.erase(id);
+    return;
+  }
   std::error_code code;
   fs::remove(parts_.data.Upload(id), code);
   fs::remove(parts_.data.Upload(id).string() + ".json", code);
@@ -278,6 +289,10 @@ Uploads::Arrived Uploads::Complete(const std::string& id, const State& state) {
   try {
     const Arrived arrived = Arrive(path, ContentHashOfFile(path), state.length, state.name);
     end();
+    const std::lock_guard guard(mutex_);
+    if (complete_.size() >= kMostComplete) complete_.clear();
+    complete_[id] = state;
+    complete_[id].song = arrived.song.id;
     return arrived;
   } catch (const HttpError&) {  // no song: there is nothing to go on with
     end();

@@ -31,6 +31,7 @@ class Uploads {
   struct State {
     std::int64_t offset = 0, length = 0;
     std::string name;
+    std::string song;  // the id of what a complete one became, for those who lost that answer
   };
   State Find(const std::string& id);
   std::unique_ptr<HttpBodySink> Continue(const std::string& id, std::int64_t offset);
@@ -53,6 +54,7 @@ class Uploads {
   std::map<std::string, double> touched_;  // served seconds when an upload was last gone on with
   std::set<std::string> locked_;           // that a request writes now
   int in_work_ = 0;
+  std::map<std::string, State> complete_;  // those of the last minutes
 };
 
 // A name as users call a file: without its folder and what cannot be shown, at most 200 letters.

@@ -2,10 +2,12 @@
 #include <libpq-fe.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <semaphore>
 #include <sstream>
 #include <thread>
@@ -21,7 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMostConnections = 4;
-constexpr std::chrono::seconds kPatienceAtStart{3}, kPatience{10};
+constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::milliseconds kPause{100};
 
 constexpr SqlDialect kDialect = {
@@ -166,21 +168,23 @@ class Connection : public SqlSession {
 class PostgresqlDatabase : public Database {
  public:
   explicit PostgresqlDatabase(const std::string& url) : url_(url), name_(NameOf(url)) {
-    Try(kPatienceAtStart, [&] {
-      const PGPing ping = PQpingParams(kKeywords, ValuesWith(url_).data(), 1);
+    Try([&] {
+      const auto serves = [&] {
+        const PGPing ping = PQpingParams(kKeywords, ValuesWith(url_).data(), 1);
+        return ping == PQPING_OK || ping == PQPING_NO_ATTEMPT;
+      };
+      const bool served = serves();
       try {
-        version_ = Take()->server_version();
+        const auto connection = Take();
+        version_ = connection->server_version();
+        MakeTableOfChanges(*connection);
       } catch (const Undone& undone) {
-        if (ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE) throw;
+        if (!served || !serves()) throw;
         throw Error::Input(undone.reason, name_,  // it serves, but not this user
                            "check the user, the password (PGPASSWORD, ~/.pgpass) and the name of"
                            " the database");
       }
-      return true;
     });
-    if (version_ < 130000)  // of which pg_xact_status is
-      throw Error::Input("the server is PostgreSQL " + std::to_string(version_ / 10000), name_,
-                         "use version 13 or a later one");
   }
 
   std::string Description() override {
@@ -189,38 +193,56 @@ class PostgresqlDatabase : public Database {
   std::string Name() override { return name_; }
   const SqlDialect& dialect() override { return kDialect; }
 
+  // Where the answer to a COMMIT is lost, a mark says whether the change was made. It is set first:
+  // that waits for the end of a transaction that has set it and may be at work still. (What
+  // pg_xact_status says of a transaction is another one's after a crash of the server.)
   void Run(Access access, const std::function<void(SqlSession&)>& work) override {
-    std::string unanswered;  // a transaction whose end is not known
-    Try(kPatience, [&] {
+    const std::string mark = NewMark();
+    Try([&] {
       const auto connection = Take();
-      if (!unanswered.empty()) {
-        const std::string status =
-            connection->Query("SELECT pg_xact_status($1)", {unanswered}).at(0).at(0);
-        if (status == "committed") return true;
-        if (status != "aborted") return false;
-        unanswered.clear();
-      }
       if (access == Access::kRead) {
         work(*connection);
-        return true;
+        return;
       }
       connection->Query("BEGIN ISOLATION LEVEL READ COMMITTED");
       try {
-        work(*connection);
-        const std::string transaction =
-            connection->Query("SELECT pg_current_xact_id_if_assigned()").at(0).at(0);
-        unanswered = transaction;
+        const bool is_new = !connection
+                                 ->Query("INSERT INTO stemsmith_changes VALUES ($1, now())"
+                                         " ON CONFLICT DO NOTHING RETURNING mark",
+                                         {mark})
+                                 .empty();
+        if (is_new) work(*connection);
+        if (++changes_ % 1000 == 0)
+          connection->Query(
+              "DELETE FROM stemsmith_changes WHERE made_at < now() - interval '1 hour'");
         connection->Query("COMMIT");
       } catch (const Error&) {
-        unanswered.clear();
         connection->Query("ROLLBACK");
         throw;
       }
-      return true;
     });
   }
 
  private:
+  static std::string NewMark() {
+    std::random_device random;
+    return Formatted("%08x%08x%08x%08x", random(), random(), random(), random());
+  }
+
+  static void MakeTableOfChanges(Connection& connection) {
+    const char* find = "SELECT count(*) FROM pg_tables WHERE tablename = 'stemsmith_changes'"
+                       " AND schemaname = ANY (current_schemas(false))";
+    const auto there = [&] { return connection.Query(find).at(0).at(0) != "0"; };
+    if (!there()) {
+      connection.Query("BEGIN");
+      connection.Query(kDialect.lock_tables);
+      if (!there())
+        connection.Query(
+            "CREATE TABLE stemsmith_changes (mark TEXT PRIMARY KEY, made_at TIMESTAMPTZ NOT NULL)");
+      connection.Query("COMMIT");
+    }
+  }
+
   // Returned when it is let go of, but for one that cannot be used any more; then all that wait
   // are closed, too, because a server that restarts has left them all.
   struct Return {
@@ -247,18 +269,18 @@ class PostgresqlDatabase : public Database {
     return {new Connection(url_, name_), Return{this}};
   }
 
-  // Until it is true.
-  void Try(Clock::duration patience, const std::function<bool()>& attempt) {
+  // Until it is not undone.
+  void Try(const std::function<void()>& attempt) {
     struct Slot {
       std::counting_semaphore<>& slots;
       explicit Slot(std::counting_semaphore<>& all) : slots(all) { slots.acquire(); }
       ~Slot() { slots.release(); }
     } const slot(slots_);
-    const auto end = Clock::now() + patience;
+    const auto end = Clock::now() + kPatience;
     for (;;) {
-      std::string reason = "the end of a change is not known";
+      std::string reason;
       try {
-        if (attempt()) return;
+        return attempt();
       } catch (const Undone& undone) {
         reason = undone.reason;
       }
@@ -270,6 +292,7 @@ class PostgresqlDatabase : public Database {
 
   const std::string url_, name_;
   int version_ = 0;
+  std::atomic<unsigned> changes_{0};
   std::counting_semaphore<> slots_{kMostConnections};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;

@@ -66,7 +66,7 @@ const makeRow = (job) => {
         element("a", {href: `#job=${job.id}`, className: "title", "data-action": "open"}, job.title),
         element("p", {className: "muted"},
           ...(job.result?.stems ?? job.stems.map((name) => ({name}))).map(({name, colour}) => element("span", {className: "stem", css: {"--stem": colour === undefined ? "var(--line)" : `var(--stem-${colour})`}},
-            element("i", {className: "dot"}), name)), `${job.model} · ${day(job.created_at)}`)),
+            element("i", {className: "dot"}), `${name} `)), `${job.model} · ${day(job.created_at)}`)),
       element("div", {className: "how"}, isOpen(job) ? progressBar(job) : null,
         element("p", {className: job.state === "failed" ? "fault" : "muted"}, stateText(job))),
       element("span", {className: "buttons"},

@@ -101,8 +101,8 @@ const makeChoice = () => {
 };
 form.onsubmit = async (event) => {
   event.preventDefault();
-  const ready = [...cards].filter((card) => card.song);
-  for (const card of ready) if (!await separate(card, cards.size === 1)) break;
+  const ready = [...cards].filter((card) => card.song), alone = cards.size === 1;
+  for (const card of ready) if (!await separate(card, alone)) break;
 };
 
 // ---- Cards.

@@ -1,7 +1,7 @@
 """Stands for `stemsmith serve`: the page of serve/page over serve/openapi.yaml, with jobs that take as long as a test
 wants, and with faults that the server itself cannot be brought into.
 
-Stems are ranges of frequency of the song, or what `stems` of StandIn gives. Faults: `faults` is a list of
+Stems are the song, each times one of GAINS, or the files in the folder that `sounds` of StandIn names. Faults: `faults` is a list of
 (method, beginning of the path, what), each for one request: ("cut", bytes) breaks a body off, ("status", code, detail)
 is an answer, ("lost",) does the work and gives no answer.
 """
@@ -17,7 +17,6 @@ import queue
 import re
 import secrets
 import struct
-import subprocess
 import threading
 import time
 import urllib.parse
@@ -36,6 +35,7 @@ POLICY = ("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; i
 COLOURS = [("#2563a8", "#7db4ee"), ("#c2410c", "#f6965b"), ("#15803d", "#6fcf8e"), ("#9333a8", "#d398e6"),
            ("#a16207", "#e3bd56"), ("#0e7490", "#63cbdf"), ("#be185d", "#f48fb6"), ("#57606e", "#a0a9b6")]
 USUAL = {"drums": 0, "guitar": 1, "bass": 2, "piano": 3, "other": 4, "vocals": 6}
+GAINS = (0.5, 0.25, 0.125, 0.0625)
 FORMATS = [("wav", ".wav", "uncompressed", False, ["16", "24", "32f"]), ("flac", ".flac", "lossless", False, ["16", "24"]),
            ("mp3", ".mp3", "lossy", True, []), ("ogg", ".ogg", "Vorbis, lossy", True, [])]
 
@@ -115,11 +115,7 @@ class StandIn:
     # ---- Songs and jobs.
     def add_song(self, name, data):
         try:
-            if name.endswith((".mp4", ".m4a")):
-                sound, rate = soundfile.read(io.BytesIO(subprocess.run(
-                    ["ffmpeg", "-v", "error", "-i", "pipe:0", "-map", "0:a:0", "-f", "wav", "-"], input=data, capture_output=True, check=True).stdout), always_2d=True)
-            else:
-                sound, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+            sound, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
         except Exception:
             raise Refused(415, f"'{name}' is not audio: no decoder can read it. Choose an audio or a video file.")
         for song in self.songs.values():
@@ -204,13 +200,8 @@ class StandIn:
             raise Refused(404, "There is no such stem.")
         if job["title"] in self.sounds:
             return soundfile.read(self.sounds[job["title"]] / f"{name}.wav", always_2d=True)
-        spectrum = np.fft.rfft(song["sound"], axis=0)
-        edges = np.geomspace(60, 8000, len(job["stems"]) - 1) * len(song["sound"]) / song["rate"] if len(job["stems"]) > 1 else []
-        edges = [0, *map(int, edges), len(spectrum)]
-        place = job["stems"].index(name)
-        spectrum[:edges[place]] = 0
-        spectrum[edges[place + 1]:] = 0
-        return np.fft.irfft(spectrum, len(song["sound"]), axis=0), song["rate"]
+        gains = dict(zip(self.models[0]["stems"], GAINS))
+        return song["sound"] * (gains.get(name) or sum(GAINS) - gains.get(name.removeprefix("no_"), 0)), song["rate"]
 
     def file(self, job, name, query):
         if name == "stems.zip":
@@ -280,8 +271,8 @@ class StandIn:
             request.end_headers()
             request.close_connection = True
             request.wfile.write(b": here\n\n")
-            while True:
-                request.wfile.write(events.get())
+            while (text := events.get()) is not None:
+                request.wfile.write(text)
                 request.wfile.flush()
         except OSError:
             pass

@@ -1,6 +1,8 @@
 // What a store of jobs does, whatever its database.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <set>
@@ -367,6 +369,7 @@ TEST_P(Jobs, ManyThreadsKeepTheLimitAndTakeEachJobOnce) {
         if (job.state == JobState::kDone) seen_done.insert(job.id);
       }
       if (store_->Figures().queued > kLimit) ++above;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
   std::vector<std::thread> threads;
@@ -380,7 +383,10 @@ TEST_P(Jobs, ManyThreadsKeepTheLimitAndTakeEachJobOnce) {
             store.Submit(Wanted(worker + "-" + std::to_string(i)), kLimit, job) != Submission::kFull)
           ++i;
         const auto mine = store.Take(worker);
-        if (!mine) continue;
+        if (!mine) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          continue;
+        }
         EXPECT_TRUE(store.Finish(mine->id, worker, "{}", 1));
         --left;
         const std::lock_guard lock(mutex);

@@ -30,6 +30,7 @@ class PostgresqlServer {
   // postgresql://USER@/postgres?host=… for the owner of everything, or for "locked", whose password
   // is "open sesame". With a schema of this name, which is made, as the search path.
   std::string Url(const std::string& schema = "public", const std::string& user = "owner");
+  std::string folder() const { return folder_.path().string(); }  // of its socket
   // What psql says of a statement.
   std::string Ask(const std::string& statement);
 

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -48,6 +51,9 @@ class Workers {
  private:
   void Run(const std::string& name);
   void Work(const StoredJob& job, const std::string& worker);
+  Programs::Separation Separate(const StoredJob& job, const nlohmann::json& request,
+                                const std::filesystem::path& folder,
+                                const std::function<bool(double share)>& beat);
   // Gives jobs of silent owners back to the queue. Their beats are watched by this machine's steady
   // clock: no two clocks are compared.
   void WatchOthers(std::chrono::seconds patience);

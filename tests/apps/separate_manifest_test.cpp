@@ -1,4 +1,6 @@
 // separate --manifest.
+#include <fstream>
+
 #include "core/files.h"
 #include "tests/apps/separate_program.h"
 

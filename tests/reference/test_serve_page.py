@@ -70,11 +70,8 @@ class Serve:
         environment = {"XDG_DATA_HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", **os.environ}
         self.process = subprocess.Popen([os.path.join(BIN, "stemsmith"), "serve", "--model", self.model, "--port", "0", "--data", folder / "data", "--json", *options],
                                         stdout=subprocess.PIPE, text=True, env=environment)
-        for line in self.process.stdout:
-            event = json.loads(line)
-            if event["event"] == "listening":
-                self.address = event["url"].rstrip("/")
-                break
+        events = map(json.loads, self.process.stdout)
+        self.address = next(event["url"].rstrip("/") for event in events if event["event"] == "listening")
 
     def close(self):
         self.process.terminate()

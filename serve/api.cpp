@@ -9,10 +9,10 @@
 #include "core/json_fields.h"
 #include "core/names.h"
 #include "core/numbers.h"
+#include "core/sha256.h"
 #include "core/text.h"
 #include "picture/stem_colours.h"
 #include "separate/separator.h"
-#include "serve/content_hash.h"
 #include "serve/http/percent.h"
 #include "serve/job_json.h"
 #include "serve/job_request.h"
@@ -350,7 +350,7 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
   const auto files = Checked([&] { return request.Files(model.stems); });
   nlohmann::json stored = request.ToJson();
   const std::string work =
-      ContentHashOf(nlohmann::json{song->sha256, model.fingerprint, stored}.dump());
+      Sha256Of(nlohmann::json{song->sha256, model.fingerprint, stored}.dump());
   stored["files"] = files;
   StoredJob job;
   const auto submission = parts_.store.Submit({.id = NewId(),

@@ -26,8 +26,7 @@ double QualityFor(double bit_rate) {
 std::unique_ptr<Encoder> OpenOgg(const EncodeJob& job) {
   const double stereo = 2.0 * job.bit_rate / job.channels;
   return OpenSndfile(job, {.format = SF_FORMAT_OGG | SF_FORMAT_VORBIS,
-                           .compression_level = 1 - QualityFor(stereo),
-                           .xiph_order = true});
+                           .compression_level = 1 - QualityFor(stereo)});
 }
 
 }  // namespace stemsmith

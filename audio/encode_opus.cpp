@@ -9,8 +9,7 @@ std::unique_ptr<Encoder> OpenOpus(const EncodeJob& job) {
   constexpr double kMost = 256000, kFewest = 6000;
   const double wanted = static_cast<double>(job.bit_rate) / job.channels;
   return OpenSndfile(job, {.format = SF_FORMAT_OGG | SF_FORMAT_OPUS,
-                           .compression_level = (kMost - wanted) / (kMost - kFewest),
-                           .xiph_order = true});
+                           .compression_level = (kMost - wanted) / (kMost - kFewest)});
 }
 
 }  // namespace stemsmith

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "audio/ogg_serial.h"
 #include "audio/output_file.h"
 #include "audio/tags.h"
 #include "audio/xiph_channels.h"
@@ -64,7 +65,8 @@ class SndfileEncoder : public Encoder {
       double level = std::clamp(*settings.compression_level, 0.0, 1.0);
       sf_command(sndfile_.get(), SFC_SET_COMPRESSION_LEVEL, &level, sizeof level);
     }
-    if (settings.xiph_order) order_ = XiphOrder(job.channels);
+    is_ogg_ = (settings.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
+    if (is_ogg_) order_ = XiphOrder(job.channels);
     channels_ = static_cast<std::size_t>(job.channels);
   }
 
@@ -89,6 +91,7 @@ class SndfileEncoder : public Encoder {
     const int error = sf_close(sndfile_.release());
     output_.Check();
     if (error != 0) Fail("finish", sf_error_number(error));
+    if (is_ogg_) SetOggSerialByContent(output_);
     output_.Close();
     output_.Check();
   }
@@ -112,6 +115,7 @@ class SndfileEncoder : public Encoder {
   OutputFile output_;  // outlives the SNDFILE, which writes when it is closed
   std::unique_ptr<SNDFILE, CloseSndfile> sndfile_;
   std::size_t channels_ = 0;
+  bool is_ogg_ = false;
   std::vector<std::size_t> order_;  // WAVE's channel → the file's; empty: the same
   std::vector<float> ordered_;
 };

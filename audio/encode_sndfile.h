@@ -15,7 +15,6 @@ struct SndfileSettings {
   // 0 (most bits) to 1; how it stands to bit rates is each codec's own business.
   std::optional<double> compression_level;
   bool constant_bit_rate = false;
-  bool xiph_order = false;  // channels in the order of Vorbis and Opus
   bool writes_tags = true;  // those that libsndfile knows
   std::int64_t insert_at = 0;  // OutputFile::Insert()
   std::string insert;

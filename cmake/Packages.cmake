@@ -46,7 +46,7 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/package/fill_package.cmake C
 execute_process(COMMAND "@CMAKE_COMMAND@" -D "root=${CPACK_TEMPORARY_INSTALL_DIRECTORY}" -D "prefix=${CPACK_PACKAGING_INSTALL_PREFIX}"
     -D kind=${CPACK_GENERATOR} -D package_name=${CPACK_PACKAGE_NAME}
     -D "source=@CMAKE_SOURCE_DIR@" -D "onnxruntime=@ONNXRUNTIME_LIBRARY@" -D "torch=@torch_dir@" -D "uplot=@STEMSMITH_UPLOT_DIR@"
-    -D "plotly=@STEMSMITH_PLOTLY_DIR@"
+    -D "plotly=@STEMSMITH_PLOTLY_DIR@" -D "wavesurfer=@STEMSMITH_WAVESURFER_DIR@"
     -P "@CMAKE_SOURCE_DIR@/cmake/fill_package.cmake" COMMAND_ERROR_IS_FATAL ANY)
 ]] @ONLY)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_BINARY_DIR}/generated/package/fill_package.cmake)

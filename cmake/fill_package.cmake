@@ -3,7 +3,7 @@
 #   kind           TGZ (holds the libraries that it needs) or DEB (the system has them)
 #   package_name   stemsmith-separate, or stemsmith for everything (a TGZ)
 #   source         the source tree
-#   onnxruntime, torch, uplot, plotly    the ONNX Runtime, LibTorch, uPlot and Plotly of the build
+#   onnxruntime, torch, uplot, plotly, wavesurfer    the ONNX Runtime, LibTorch, uPlot, Plotly and wavesurfer.js of the build
 # Programs go to libexec/, and bin/ gets a script for each that says in one line when the machine is too old.
 cmake_minimum_required(VERSION 3.25)
 set(tree ${root}${prefix})
@@ -67,7 +67,7 @@ endfunction()
 
 # These modules take the machine's copy of what they need, where there is one.
 set(roots ${own})
-list(FILTER roots EXCLUDE REGEX "/libstemsmith_(libav|rubberband|opencv|fluidsynth|curl)\\.so$")
+list(FILTER roots EXCLUDE REGEX "/libstemsmith_(libav|rubberband|opencv|fluidsynth|curl|postgresql)\\.so$")
 set(system "^(ld-linux-x86-64|libc|libm|libdl|librt|libpthread|libutil|libstdc\\+\\+|libgcc_s)\\.so\\.")
 file(GET_RUNTIME_DEPENDENCIES LIBRARIES ${roots} RESOLVED_DEPENDENCIES_VAR needed UNRESOLVED_DEPENDENCIES_VAR missing
   CONFLICTING_DEPENDENCIES_PREFIX twice PRE_EXCLUDE_REGEXES ${system} POST_EXCLUDE_REGEXES "^${tree}")
@@ -118,6 +118,7 @@ if(with_torch)
   list(APPEND compiled libhdf5-dev libeigen3-dev)
   configure_file(${uplot}/LICENSE ${licenses}/uplot COPYONLY)
   configure_file(${plotly}/LICENSE ${licenses}/plotly COPYONLY)
+  configure_file(${wavesurfer}/LICENSE ${licenses}/wavesurfer COPYONLY)
   # Of the build's LibTorch they know no more.
   execute_process(COMMAND patchelf --set-rpath "$ORIGIN/../lib" ${tree}/libexec/stemsmith ${tree}/libexec/stemsmith-torch COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND patchelf --set-rpath "$ORIGIN" ${tree}/lib/libstemsmith_torchscript.so COMMAND_ERROR_IS_FATAL ANY)

@@ -1,7 +1,9 @@
 // Pictures: spectrograms as PNG. For people to look at what a run or a separation did.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,5 +34,24 @@ PictureSize StripSize(const StripOptions& options);
 // and scale, each as long as the longest. Fast enough for every few steps of a training.
 std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
                                            const StripOptions& options);
+
+// One of them of a signal that comes block by block: memory does not grow with its length.
+class SpectrogramStrip {
+ public:
+  SpectrogramStrip(std::int64_t frames, const StripOptions& options);
+  ~SpectrogramStrip();
+  SpectrogramStrip(SpectrogramStrip&&) noexcept;
+
+  // The next frames, interleaved [T, C]; the channels are averaged.
+  void Add(const float* interleaved, int channels, std::size_t frames);
+  // After the last: the bytes of the PNG.
+  std::string Finish();
+
+ private:
+  friend std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
+                                                    const StripOptions& options);
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace stemsmith

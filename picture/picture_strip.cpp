@@ -1,4 +1,4 @@
-// SpectrogramStrips: one window per column, 256 colours.
+// SpectrogramStrip: one window per column, 256 colours.
 #include <png.h>
 
 #include <algorithm>
@@ -16,47 +16,6 @@ namespace {
 constexpr int kFftSize = 2048;
 constexpr int kLeft = 48, kRight = 16, kTop = 6, kBottom = 20;  // around a strip with axes
 constexpr int kTickLength = 4, kCapHeight = 7;
-
-// Squared magnitudes of every pixel, row after row from the top: for each column those of the
-// window around its middle, of each row the loudest bin (between two bins where none lies within).
-std::vector<float> StripPowers(const AudioBuffer& audio, std::size_t frames,
-                               const StripOptions& options) {
-  const std::vector<float> mono = MonoMix(audio);
-  const double low = LowestShownHz(options.sample_rate_hz);
-  const double ratio = HighestShownHz(options.sample_rate_hz) / low;
-  const auto bin = [&](int height) {
-    return low * std::pow(ratio, static_cast<double>(height) / options.height) * kFftSize /
-           options.sample_rate_hz;
-  };
-  WindowMagnitudes window(kFftSize);
-  std::vector<float> samples(kFftSize), magnitudes(kFftSize / 2 + 1);
-  std::vector<float> powers(static_cast<std::size_t>(options.width) *
-                            static_cast<std::size_t>(options.height));
-  for (int x = 0; x < options.width; ++x) {
-    const auto middle = static_cast<std::int64_t>(frames) * (2 * x + 1) / (2 * options.width);
-    for (int i = 0; i < kFftSize; ++i) {
-      const std::int64_t t = middle - kFftSize / 2 + i;
-      const bool inside = t >= 0 && t < static_cast<std::int64_t>(mono.size());
-      samples[static_cast<std::size_t>(i)] = inside ? mono[static_cast<std::size_t>(t)] : 0.0f;
-    }
-    window(samples.data(), magnitudes.data());
-    for (int y = 0; y < options.height; ++y) {
-      const double from = bin(y), to = bin(y + 1);
-      const auto below =
-          std::min(static_cast<std::size_t>(0.5 * (from + to)), magnitudes.size() - 2);
-      const auto share =
-          static_cast<float>(std::min(1.0, 0.5 * (from + to) - static_cast<double>(below)));
-      float value = magnitudes[below] * (1 - share) + magnitudes[below + 1] * share;
-      for (auto f = static_cast<std::size_t>(std::ceil(from));
-           static_cast<double>(f) < to && f < magnitudes.size(); ++f)
-        value = std::max(value, magnitudes[f]);
-      powers[static_cast<std::size_t>(options.height - 1 - y) *
-                 static_cast<std::size_t>(options.width) +
-             static_cast<std::size_t>(x)] = value * value;
-    }
-  }
-  return powers;
-}
 
 // `colours`: of PNG_FORMAT_RGB_COLORMAP, 256 of them; else empty.
 std::string Png(PictureSize picture, png_uint_32 format, const std::vector<std::uint8_t>& pixels,
@@ -118,31 +77,130 @@ PictureSize StripSize(const StripOptions& options) {
   return {kLeft + options.width + kRight, kTop + options.height + kBottom};
 }
 
-std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
-                                           const StripOptions& options) {
-  std::size_t frames = 1;
-  for (const AudioBuffer* audio : signals) frames = std::max(frames, audio->frames());
-  std::vector<std::vector<float>> powers;
-  float loudest = 1e-12f;
-  for (const AudioBuffer* audio : signals) {
-    powers.push_back(StripPowers(*audio, frames, options));
-    for (const float power : powers.back())
-      if (std::isfinite(power)) loudest = std::max(loudest, power);
+// Squared magnitudes of every pixel, row after row from the top: for each column those of the
+// window around its middle, of each row the loudest bin (between two bins where none lies within).
+struct SpectrogramStrip::Impl {
+  Impl(std::int64_t all_frames, const StripOptions& given)
+      : frames(std::max<std::int64_t>(all_frames, 1)),
+        options(given),
+        powers(static_cast<std::size_t>(options.width) * static_cast<std::size_t>(options.height)) {
+    const double low = LowestShownHz(options.sample_rate_hz);
+    const double ratio = HighestShownHz(options.sample_rate_hz) / low;
+    for (int height = 0; height <= options.height; ++height)
+      bins.push_back(low * std::pow(ratio, static_cast<double>(height) / options.height) *
+                     kFftSize / options.sample_rate_hz);
   }
-  std::vector<std::string> pictures;
-  for (const std::vector<float>& strip : powers) {
-    std::vector<std::uint8_t> pixels(strip.size());
-    for (std::size_t i = 0; i < strip.size(); ++i) {
-      const double db = 10.0 * std::log10(std::max(strip[i] / loudest, 1e-12f));
+
+  // The first frame of the window of a column.
+  std::int64_t Begin(int x) const {
+    return frames * (2 * x + 1) / (2 * options.width) - kFftSize / 2;
+  }
+
+  // Draws the columns whose windows are complete, and forgets what no window needs any more.
+  void Draw() {
+    const auto end = held_begin + static_cast<std::int64_t>(held.size());
+    for (; column < options.width && Begin(column) + kFftSize <= end; ++column)
+      DrawColumn(column, held.data() + (Begin(column) - held_begin));
+    const std::int64_t needed = column < options.width ? Begin(column) : end;
+    const auto spent = std::clamp<std::int64_t>(needed - held_begin, 0, end - held_begin);
+    held.erase(held.begin(), held.begin() + static_cast<std::ptrdiff_t>(spent));
+    held_begin += spent;
+  }
+
+  void DrawColumn(int x, const float* samples) {
+    window(samples, magnitudes.data());
+    for (int y = 0; y < options.height; ++y) {
+      const double from = bins[static_cast<std::size_t>(y)],
+                   to = bins[static_cast<std::size_t>(y) + 1];
+      const auto below =
+          std::min(static_cast<std::size_t>(0.5 * (from + to)), magnitudes.size() - 2);
+      const auto share =
+          static_cast<float>(std::min(1.0, 0.5 * (from + to) - static_cast<double>(below)));
+      float value = magnitudes[below] * (1 - share) + magnitudes[below + 1] * share;
+      for (auto f = static_cast<std::size_t>(std::ceil(from));
+           static_cast<double>(f) < to && f < magnitudes.size(); ++f)
+        value = std::max(value, magnitudes[f]);
+      powers[static_cast<std::size_t>(options.height - 1 - y) *
+                 static_cast<std::size_t>(options.width) +
+             static_cast<std::size_t>(x)] = value * value;
+    }
+  }
+
+  float Loudest() const {
+    float loudest = 1e-12f;
+    for (const float power : powers)
+      if (std::isfinite(power)) loudest = std::max(loudest, power);
+    return loudest;
+  }
+
+  // Silence follows the last sample.
+  void Finish() {
+    while (column < options.width) {
+      held.insert(held.end(), kFftSize, 0.0f);
+      Draw();
+    }
+  }
+
+  std::string Png(float loudest) const {
+    std::vector<std::uint8_t> pixels(powers.size());
+    for (std::size_t i = 0; i < powers.size(); ++i) {
+      const double db = 10.0 * std::log10(std::max(powers[i] / loudest, 1e-12f));
       const double level =
           std::isfinite(db) ? std::clamp(1.0 + db / kSpectrogramRangeDb, 0.0, 1.0) : 0.0;
       pixels[i] = static_cast<std::uint8_t>(std::lround(255.0 * level));
     }
-    pictures.push_back(
-        options.axes
-            ? StripWithAxes(pixels, static_cast<double>(frames) / options.sample_rate_hz, options)
-            : BareStrip(pixels, options));
+    return options.axes ? StripWithAxes(pixels,
+                                        static_cast<double>(frames) / options.sample_rate_hz,
+                                        options)
+                        : BareStrip(pixels, options);
   }
+
+  const std::int64_t frames;
+  const StripOptions options;
+  std::vector<double> bins;  // the lower edge of each row, from the lowest, and the upper edge
+  WindowMagnitudes window{kFftSize};
+  std::vector<float> magnitudes = std::vector<float>(kFftSize / 2 + 1);
+  std::vector<float> powers;
+  int column = 0;  // the next
+  // Mono samples that windows still need. Silence comes before the first.
+  std::vector<float> held = std::vector<float>(kFftSize / 2);
+  std::int64_t held_begin = -kFftSize / 2;
+};
+
+SpectrogramStrip::SpectrogramStrip(std::int64_t frames, const StripOptions& options)
+    : impl_(std::make_unique<Impl>(frames, options)) {}
+SpectrogramStrip::~SpectrogramStrip() = default;
+SpectrogramStrip::SpectrogramStrip(SpectrogramStrip&&) noexcept = default;
+
+void SpectrogramStrip::Add(const float* interleaved, int channels, std::size_t frames) {
+  const auto step = static_cast<std::size_t>(channels);
+  for (std::size_t t = 0; t < frames; ++t) {
+    float sum = 0;
+    for (std::size_t c = 0; c < step; ++c) sum += interleaved[t * step + c];
+    impl_->held.push_back(sum / static_cast<float>(channels));
+  }
+  impl_->Draw();
+}
+
+std::string SpectrogramStrip::Finish() {
+  impl_->Finish();
+  return impl_->Png(impl_->Loudest());
+}
+
+std::vector<std::string> SpectrogramStrips(const std::vector<const AudioBuffer*>& signals,
+                                           const StripOptions& options) {
+  std::size_t frames = 1;
+  for (const AudioBuffer* audio : signals) frames = std::max(frames, audio->frames());
+  std::vector<SpectrogramStrip> strips;
+  float loudest = 0;
+  for (const AudioBuffer* audio : signals) {
+    SpectrogramStrip& strip = strips.emplace_back(static_cast<std::int64_t>(frames), options);
+    strip.Add(MonoMix(*audio).data(), 1, audio->frames());
+    strip.impl_->Finish();
+    loudest = std::max(loudest, strip.impl_->Loudest());
+  }
+  std::vector<std::string> pictures;
+  for (const SpectrogramStrip& strip : strips) pictures.push_back(strip.impl_->Png(loudest));
   return pictures;
 }
 

@@ -85,9 +85,10 @@ void CompiledCache::Store(const std::string& key,
   if (folder_.empty()) return;
   try {
     const fs::path target = FileOf(key);
-    PendingFile pending(target);
-    write(pending.path());
-    AppendChecksum(pending.path(), kChecksum);
+    PendingFolder pending(folder_);
+    const fs::path file = pending.Add(target.filename().string());
+    write(file);
+    AppendChecksum(file, kChecksum);
     pending.Commit();
     RemoveOldest(target);
   } catch (const Error&) {

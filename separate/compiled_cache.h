@@ -39,7 +39,8 @@ class CompiledCache {
   bool Has(const std::string& key) const;
   // Of an entry that could not be used.
   void Remove(const std::string& key) const;
-  // `write` makes the file; processes may do so side by side.
+  // `write` makes the file, which has its final name in a folder of its own; processes may do so
+  // side by side.
   void Store(const std::string& key,
              const std::function<void(const std::filesystem::path& file)>& write) const;
 

@@ -25,7 +25,8 @@ Error NoOnnx(const fs::path& path) {
 // Numbers of fields in onnx.proto3: of ModelProto, and of the entries of its metadata.
 constexpr std::uint64_t kGraph = 7, kMetadata = 14, kKey = 1, kValue = 2;
 // Of GraphProto and TensorProto, of ValueInfoProto, and of the types within.
-constexpr std::uint64_t kInitializer = 5, kInput = 11, kOutput = 12, kInitializerName = 8;
+constexpr std::uint64_t kInitializer = 5, kInput = 11, kOutput = 12, kInitializerName = 8,
+                        kDataLocation = 14;
 constexpr std::uint64_t kName = 1, kType = 2, kTensor = 1, kElement = 1, kShape = 2, kDimension = 1,
                         kSize = 1;
 constexpr std::uint64_t kFloat32 = 1;
@@ -123,6 +124,26 @@ GraphTypes ReadGraphTypes(const fs::path& path) {
     if (weights.contains(inputs[i]))
       types.inputs.erase(types.inputs.begin() + static_cast<std::ptrdiff_t>(i));
   return types;
+}
+
+bool HasWeightsElsewhere(const fs::path& path) {
+  bool has = false;
+  try {
+    protobuf::FileBytes file(path);
+    const auto read_weight = [&](const protobuf::Field& field) {
+      has |= field.number == kDataLocation && field.value != 0;
+    };
+    const auto read = [&](const protobuf::Field& part) {
+      if (part.number == kInitializer)
+        protobuf::ForEachField(file, part.begin, part.end, read_weight);
+    };
+    protobuf::ForEachField(file, 0, file.size(), [&](const protobuf::Field& field) {
+      if (field.number == kGraph) protobuf::ForEachField(file, field.begin, field.end, read);
+    });
+  } catch (const protobuf::NoMessage&) {
+    throw NoOnnx(path);
+  }
+  return has;
 }
 
 void CheckExternalData(const fs::path& path, const Manifest& manifest) {

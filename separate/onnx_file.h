@@ -26,6 +26,9 @@ struct GraphTypes {
 // What the graph says of them, but for inputs that have their values in the file. Throws Error.
 GraphTypes ReadGraphTypes(const std::filesystem::path& path);
 
+// Whether weights lie in other files.
+bool HasWeightsElsewhere(const std::filesystem::path& path);
+
 // The file of weights beside the model must be there and the one that its manifest means. Throws
 // Error.
 void CheckExternalData(const std::filesystem::path& path, const Manifest& manifest);

@@ -7,19 +7,25 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/cpu.h"
 #include "core/error.h"
 #include "core/flush_denormals.h"
 #include "core/option.h"
+#include "core/text.h"
 #include "core/threads.h"
+#include "separate/compiled_cache.h"
 #include "separate/manifest.h"
 #include "separate/onnx_error.h"
 #include "separate/onnx_file.h"
+#include "separate/optimized_onnx.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr char kCudaProvider[] = "CUDAExecutionProvider";
+// Of weights beside models that are given as bytes.
+constexpr char kWeightsFolder[] = "session.model_external_initializers_file_folder_path";
 
 // One environment per process. It owns the arena that all sessions allocate from: an arena that
 // grows by what is asked for, not by powers of two, so that the peak stays near what one segment
@@ -61,6 +67,10 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Devic
     OrtCUDAProviderOptions cuda{};
     cuda.device_id = device.index;
     session.AppendExecutionProvider_CUDA(cuda);
+  } else {
+    // From its second run on, a session would hold one block for all values beside the arena: half
+    // as much memory again, and no time gained.
+    session.DisableMemPattern();
   }
   return session;
 }
@@ -72,12 +82,15 @@ Error LoadError(const Ort::Exception& error, const fs::path& path) {
 class OnnxRuntime : public Runtime {
  public:
   OnnxRuntime(const fs::path& path, Manifest manifest, const OnnxPart& part,
-              const RuntimeOptions& options)
+              const std::string& content, const RuntimeOptions& options)
       : path_(path),
         device_(OnnxRuntimeDevice(options.device, path)),
         manifest_(std::move(manifest)),
         stems_(part.stems) {
-    const std::string model = part.of_stems.empty() ? "" : ReadOnnxPart(path, part);
+    if (device_.kind == Device::Kind::kCpu && !content.empty() && IsSmallEnough() &&
+        OpenKept(options, content, part))
+      return;
+    const std::string model = Part(part);
     try {
       Open(options, model);
     } catch (const Ort::Exception& error) {
@@ -90,7 +103,8 @@ class OnnxRuntime : public Runtime {
         throw LoadError(cpu_error, path);
       }
     }
-    CheckTypes();
+    CheckTypes(session_);
+    FindNames();
   }
 
   const Manifest& manifest() const override { return manifest_; }
@@ -132,27 +146,95 @@ class OnnxRuntime : public Runtime {
   }
 
  private:
-  // `model`: the bytes of another than the file; or none.
+  // The bytes of another model than the file; or none.
+  std::string Part(const OnnxPart& part) const {
+    return part.of_stems.empty() ? "" : ReadOnnxPart(path_, part);
+  }
+
+  Ort::Session Opened(const Ort::SessionOptions& session, const std::string& model) const {
+    if (model.empty()) return Ort::Session(Environment(), path_.c_str(), session);
+    return Ort::Session(Environment(), model.data(), model.size(), session);
+  }
+
   void Open(const RuntimeOptions& options, const std::string& model) {
     // The session sets the calling thread to this, too, and leaves it so: it is put back.
     const FlushDenormals flush;
     Ort::SessionOptions session = SessionOptionsFor(options, device_);
-    if (model.empty()) {
-      session_ = Ort::Session(Environment(), path_.c_str(), session);
-      return;
-    }
-    session.AddConfigEntry("session.model_external_initializers_file_folder_path",
-                           fs::absolute(path_).parent_path().c_str());
-    session_ = Ort::Session(Environment(), model.data(), model.size(), session);
+    session.AddConfigEntry(kWeightsFolder, fs::absolute(path_).parent_path().c_str());
+    session_ = Opened(session, model);
   }
 
-  void CheckTypes() {
+  // An entry holds the weights twice, as they are and packed.
+  bool IsSmallEnough() const {
+    std::error_code ignored;
+    std::uint64_t bytes = fs::file_size(path_, ignored);
+    if (manifest_.external_data.is_object())
+      bytes += manifest_.external_data["bytes"].get<std::uint64_t>();
+    return bytes < CompiledCache::kMostBytes / 2;
+  }
+
+  // Opens the model as it was optimised before, or else is now. False: that does not work here.
+  bool OpenKept(const RuntimeOptions& options, const std::string& content, const OnnxPart& part) {
+    const std::string key =
+        JoinNames(std::vector<std::string>{content, JoinNames(stems_), "ONNX Runtime",
+                                           Ort::GetVersionString(), Ort::GetBuildInfoString(),
+                                           ThisCpu().model, ThisCpu().flags},
+                  "\n");
+    const CompiledCache cache(options.cache_folder);
+    const FlushDenormals flush;
+    auto entry = cache.Find(key);
+    if (entry == nullptr) {
+      cache.Store(key, [&](const fs::path& file) { Optimize(options, Part(part), file); });
+      entry = cache.Find(key);
+    }
+    if (entry == nullptr) return false;
+    try {
+      Ort::SessionOptions session = SessionOptionsFor(options, device_);
+      session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);  // once is enough
+      session.AddConfigEntry(kWeightsFolder, fs::absolute(options.cache_folder).c_str());
+      const std::string_view graph = GraphIn(entry->bytes());
+      session_ = Ort::Session(Environment(), graph.data(), graph.size(), session);
+      FindNames();
+      return true;
+    } catch (const Ort::Exception&) {
+      cache.Remove(key);
+      return false;
+    }
+  }
+
+  // Writes what OpenKept() opens.
+  void Optimize(const RuntimeOptions& options, const std::string& model,
+                const fs::path& file) const {
+    const fs::path graph = file.parent_path() / "graph.onnx";
+    Ort::SessionOptions session = SessionOptionsFor(options, device_);
+    session.AddConfigEntry(kWeightsFolder, fs::absolute(path_).parent_path().c_str());
+    session.SetOptimizedModelFilePath(graph.c_str());
+    session.AddConfigEntry("session.optimized_model_external_initializers_file_name",
+                           file.filename().c_str());
+    session.AddConfigEntry("session.optimized_model_external_initializers_min_size_in_bytes",
+                           "1024");
+    session.AddConfigEntry("session.save_external_prepacked_constant_initializers", "1");
+    // It never runs, and such sessions do not look for buffers to use again (AppendGraph).
+    session.SetExecutionMode(ORT_PARALLEL);
+    session.SetInterOpNumThreads(2);
+    try {
+      CheckTypes(Opened(session, model));
+    } catch (const Ort::Exception& error) {
+      throw LoadError(error, path_);
+    }
+    AppendGraph(graph, file);
+  }
+
+  void CheckTypes(const Ort::Session& session) const {
     GraphTypes types;
-    for (std::size_t i = 0; i < session_.GetInputCount(); ++i)
-      types.inputs.push_back(ValueOf(session_.GetInputTypeInfo(i)));
-    for (std::size_t i = 0; i < session_.GetOutputCount(); ++i)
-      types.outputs.push_back(ValueOf(session_.GetOutputTypeInfo(i)));
+    for (std::size_t i = 0; i < session.GetInputCount(); ++i)
+      types.inputs.push_back(ValueOf(session.GetInputTypeInfo(i)));
+    for (std::size_t i = 0; i < session.GetOutputCount(); ++i)
+      types.outputs.push_back(ValueOf(session.GetOutputTypeInfo(i)));
     CheckGraph(types, manifest_, stems_.size(), path_);
+  }
+
+  void FindNames() {
     Ort::AllocatorWithDefaultOptions allocator;
     input_name_ = session_.GetInputNameAllocated(0, allocator).get();
     output_name_ = session_.GetOutputNameAllocated(0, allocator).get();
@@ -191,8 +273,9 @@ Device OnnxRuntimeDevice(const Device& wanted, const fs::path& path) {
 }
 
 std::unique_ptr<Runtime> OpenOnnxRuntime(const fs::path& path, Manifest manifest,
-                                         OnnxPart part, const RuntimeOptions& options) {
-  return std::make_unique<OnnxRuntime>(path, std::move(manifest), part, options);
+                                         OnnxPart part, const std::string& content,
+                                         const RuntimeOptions& options) {
+  return std::make_unique<OnnxRuntime>(path, std::move(manifest), part, content, options);
 }
 
 }  // namespace stemsmith

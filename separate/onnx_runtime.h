@@ -12,8 +12,10 @@ namespace stemsmith {
 // Where it computes: the CPU or a GPU. Throws Error where a GPU is asked for and cannot be had.
 Device OnnxRuntimeDevice(const Device& wanted, const std::filesystem::path& path);
 
-// Opens an ONNX file with this manifest, or a part of it. Throws Error.
+// Opens an ONNX file with this manifest, or a part of it. Optimised graphs are kept by `content`,
+// a hash of the model with its weights; empty: they are not. Throws Error.
 std::unique_ptr<Runtime> OpenOnnxRuntime(const std::filesystem::path& path, Manifest manifest,
-                                         OnnxPart part, const RuntimeOptions& options);
+                                         OnnxPart part, const std::string& content,
+                                         const RuntimeOptions& options);
 
 }  // namespace stemsmith

@@ -119,7 +119,25 @@ Manifest ManifestOf(const fs::path& path, const fs::path& manifest_file) {
   return *own;
 }
 
-std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& options) {
+// A hash of the model with all its weights, by which compiled models are found; empty: nothing is
+// kept.
+std::string ContentOf(const fs::path& path, const Manifest& manifest, ChecksumState checksum,
+                      const RuntimeOptions& options) {
+  if (options.cache_folder.empty()) return "";
+  // The manifest, which is part of the content, holds a hash of the other file.
+  const bool knows_all = manifest.external_data.is_object()
+                             ? manifest.external_data.contains("xxh3")
+                             : options.manifest_file.empty() || !HasWeightsElsewhere(path);
+  if (!knows_all) return "";
+  if (checksum == ChecksumState::kNone) return HexHash(HashContent(path));
+  std::string field(kOnnxChecksum.Unfilled().size(), '\0');  // it has just been compared
+  std::ifstream(path, std::ios::binary)
+      .read(field.data(), static_cast<std::streamsize>(field.size()));
+  return field.substr(kOnnxChecksum.mark.size());
+}
+
+std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, ChecksumState checksum,
+                                  const RuntimeOptions& options) {
   Manifest manifest = ManifestOf(path, options.manifest_file);
   const bool is_int8 = manifest.precision == NameOf(Precision::kInt8);
   if (is_int8 && options.precision == Precision::kBfloat16)
@@ -141,10 +159,11 @@ std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, const RuntimeOptions& op
   // OpenVINO finds weights in another file only for a model that is a file, too.
   const bool one_file = options.manifest_file.empty() && !manifest.external_data.is_object();
   if (engine != Engine::kOpenVino || one_file) part = FindOnnxPart(path, manifest, options);
+  const std::string content = ContentOf(path, manifest, checksum, options);
   const auto open = [&](Manifest graph) {
     return engine == Engine::kOpenVino
-               ? OpenOpenVinoRuntime(path, std::move(graph), std::move(part), options)
-               : OpenOnnxRuntime(path, std::move(graph), std::move(part), options);
+               ? OpenOpenVinoRuntime(path, std::move(graph), std::move(part), content, options)
+               : OpenOnnxRuntime(path, std::move(graph), std::move(part), content, options);
   };
   if (!manifest.spectrum) return open(std::move(manifest));
   Manifest graph = GraphOfSpectra(manifest);
@@ -182,7 +201,7 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
   const ChecksumState checksum =
       CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);
   std::unique_ptr<Runtime> runtime =
-      archive ? OpenTorchScript(path, options) : OpenOnnx(path, options);
+      archive ? OpenTorchScript(path, options) : OpenOnnx(path, checksum, options);
   // It has a manifest of its own, so it is one of ours.
   if (checksum == ChecksumState::kNone && options.manifest_file.empty())
     Tell(options.warn, NoteOnNoChecksum(path, "export the model again"));

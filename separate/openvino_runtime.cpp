@@ -5,7 +5,6 @@
 #include <sstream>
 #include <vector>
 
-#include "core/checksum.h"
 #include "core/cpu.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -59,7 +58,7 @@ std::string Sentence(const std::string& message) {
 class OpenVinoRuntime : public Runtime {
  public:
   OpenVinoRuntime(const fs::path& path, Manifest manifest, OnnxPart part,
-                  const RuntimeOptions& options)
+                  const std::string& content, const RuntimeOptions& options)
       : path_(path),
         manifest_(std::move(manifest)),
         part_(std::move(part)),
@@ -67,7 +66,7 @@ class OpenVinoRuntime : public Runtime {
         precision_(options.precision == Precision::kBfloat16
                        ? Precision::kBfloat16
                        : ChoiceNamed<Precision>(manifest_.precision).value_or(Precision::kFloat32)),
-        cache_(options.cache_folder),
+        cache_(content.empty() ? fs::path() : options.cache_folder),
         core_(Made<ov::Core>(api_.core_free, [&](ov::Core** core) {
           const FlushDenormals as_it_is;
           Check(api_.core_create(core), "does not start");
@@ -90,8 +89,6 @@ class OpenVinoRuntime : public Runtime {
             "does not take its settings");
       all += std::string(key) + "=" + value + "\n";
     }
-    // Weights beside the model have their checksum in the manifest.
-    const std::string content = options.cache_folder.empty() ? "" : HexHash(HashContent(path));
     key_ = JoinNames(
         std::vector<std::string>{content, JoinNames(part_.stems), api_.build, ThisCpu().model,
                                  ThisCpu().flags, all},
@@ -281,8 +278,10 @@ class OpenVinoRuntime : public Runtime {
 }  // namespace
 
 std::unique_ptr<Runtime> OpenOpenVinoRuntime(const fs::path& path, Manifest manifest,
-                                             OnnxPart part, const RuntimeOptions& options) {
-  return std::make_unique<OpenVinoRuntime>(path, std::move(manifest), std::move(part), options);
+                                             OnnxPart part, const std::string& content,
+                                             const RuntimeOptions& options) {
+  return std::make_unique<OpenVinoRuntime>(path, std::move(manifest), std::move(part), content,
+                                           options);
 }
 
 }  // namespace stemsmith

@@ -241,7 +241,6 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
   }
   CheckEncodeOptions(options_.encoding);
   // Players of Stems show four, and read no other number.
-  constexpr std::size_t kStemsOfOneFile = 4;
   if (!options_.encoding.streams.empty() && names_.size() != kStemsOfOneFile)
     throw Error::Usage(options_.encoding.format + " holds the song and exactly " +
                            std::to_string(kStemsOfOneFile) + " stems, not " +

@@ -48,6 +48,9 @@ struct SeparatorOptions {
   std::filesystem::path growing_in;
 };
 
+// In a file of many streams, behind the song itself: players know no other number.
+inline constexpr std::size_t kStemsOfOneFile = 4;
+
 struct SeparatedSong {
   std::vector<std::filesystem::path> files;  // in the order of Separator::names()
   std::filesystem::path folder;              // that holds them all

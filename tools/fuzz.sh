@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of weights with clang's libFuzzer (packages clang and libclang-rt-*-dev).
+# Fuzzes the readers of weights and of HTTP requests with clang's libFuzzer (packages clang and libclang-rt-*-dev).
 #
-#   tools/fuzz.sh [SECONDS] [FUZZER…]     default: 300 seconds for each of pickle, safetensors, torch_file
+#   tools/fuzz.sh [SECONDS] [FUZZER…]     default: 300 seconds for each of pickle, safetensors, torch_file, http
 #
 # Inputs that fail are left in build/fuzz/; once fixed they belong into tests/fuzz_regressions/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-300}
 shift || true
-[ $# -gt 0 ] || set -- pickle safetensors torch_file
+[ $# -gt 0 ] || set -- pickle safetensors torch_file http
 command -v clang++ >/dev/null || { echo "fuzz: no clang++; install clang and its compiler-rt (libclang-rt-*-dev)" >&2; exit 1; }
 cmake --preset fuzz >/dev/null
 for name in "$@"; do cmake --build --preset fuzz --target "${name}_fuzz"; done

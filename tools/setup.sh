@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what stemsmith needs: Debian packages; LibTorch, ONNX Runtime, uPlot and Plotly into .deps/.
+# Installs what stemsmith needs: Debian packages; LibTorch, ONNX Runtime, uPlot, Plotly and wavesurfer.js into .deps/.
 # Takes seconds when nothing is missing; a run that was cut off goes on where it stopped.
 #
 #   tools/setup.sh            what the build and the programs need
@@ -226,6 +226,13 @@ if ! have plotly "$plotly" || [ ! -e "$deps/plotly/node_modules/plotly.js-cartes
   npm_install plotly "$plotly" ", or build with -DSTEMSMITH_REPORT=OFF"
   done_with plotly "$plotly"
 fi
+# wavesurfer.js draws the waveforms of the web app's page.
+wavesurfer=wavesurfer.js@8.0.1
+if ! have wavesurfer "$wavesurfer" || [ ! -e "$deps/wavesurfer/node_modules/wavesurfer.js/dist/wavesurfer.esm.js" ]; then
+  say "wavesurfer.js ($wavesurfer, 2 MB)"
+  npm_install wavesurfer "$wavesurfer" ", or build with -DSTEMSMITH_SERVE=OFF"
+  done_with wavesurfer "$wavesurfer"
+fi
 # ONNX Runtime in browsers: examples/web, which its test opens in Chromium.
 if [ "$want_tests" = 1 ]; then
   onnxruntime_web=onnxruntime-web@$(sed -n 's/.*"onnxruntime-web": "\(.*\)".*/\1/p' examples/web/package.json)
@@ -233,5 +240,12 @@ if [ "$want_tests" = 1 ]; then
     say "ONNX Runtime for browsers ($onnxruntime_web, 33 MB)"
     npm_install web "$onnxruntime_web" ""
     done_with web "$onnxruntime_web"
+  fi
+  # axe-core judges whether the web app's page can be used by everybody.
+  axe=axe-core@4.14.1
+  if ! have axe "$axe"; then
+    say "axe-core ($axe, 3 MB)"
+    npm_install axe "$axe" ""
+    done_with axe "$axe"
   fi
 fi

@@ -29,8 +29,10 @@ void AddDownloadCommand(CLI::App& app);
 void AddRegisterCommand(CLI::App& app);
 void AddAugmentPreviewCommand(CLI::App& app);
 void AddWatchCommand(CLI::App& app);
+void AddServeCommand(CLI::App& app);
 void AddConfigCommand(CLI::App& app);
 void AddBaselineCommand(CLI::App& app);
+void AddProbeCommand(CLI::App& app);
 
 // LAYOUT, ROOT, --recipe, --valid-fraction, --seed and --splits, as prepare and doctor take them;
 // all must outlive the parse.

@@ -16,7 +16,10 @@ std::span<const CommandRow> LightCommands() {
       {"synth", AddSynthCommand},       {"doctor", AddDoctorCommand},
       {"prepare", AddPrepareCommand},   {"augment-preview", AddAugmentPreviewCommand},
       {"watch", AddWatchCommand},       {"config", AddConfigCommand},
-      {"baseline", AddBaselineCommand},
+      {"baseline", AddBaselineCommand}, {"probe", AddProbeCommand},
+#ifdef STEMSMITH_HAS_SERVE
+      {"serve", AddServeCommand},
+#endif
   };
   return rows;
 }

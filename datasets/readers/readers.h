@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "core/utf8.h"
 #include "datasets/readers/track.h"
-#include "datasets/readers/utf8.h"
 
 namespace stemsmith {
 

@@ -5,7 +5,7 @@
 
 #include "core/option.h"
 #include "core/text.h"
-#include "datasets/readers/utf8.h"
+#include "core/utf8.h"
 
 namespace stemsmith {
 namespace {

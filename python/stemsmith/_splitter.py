@@ -145,7 +145,7 @@ class StemSplitter:
     device      "auto", "cpu" or "cuda"
     engine      "auto", "onnxruntime" or "openvino"; None: the library's default
     precision   "float32", "bfloat16" or "int8"; None: the library's default
-    cache       a folder where compiled models are kept (OpenVINO), so that they start faster the next time; None: none
+    cache       a folder where compiled models are kept, so that they start faster the next time; None: none
     overlap     the share of a segment that neighbours have in common, in [0, 1): more is smoother and slower; None: what
                 the model advises
 

@@ -8,6 +8,7 @@
 
 #include "core/decibel.h"
 #include "core/json_fields.h"
+#include "core/utf8.h"
 #include "core/visible_text.h"
 
 namespace stemsmith {
@@ -66,6 +67,12 @@ TEST(JsonFields, HoldsNullForWhatIsNoNumber) {
   EXPECT_EQ(FiniteOrNull(1.5), nlohmann::json(1.5));
   EXPECT_EQ(FiniteOrNull(std::nan("")), nullptr);
   EXPECT_EQ(FiniteOrNull(-HUGE_VAL), nullptr);
+}
+
+TEST(Utf8, HasSmallLettersOfAllScripts) {
+  EXPECT_EQ(WithSmallLetters("Größe ÄÉ ΣΩ ЖЁ Ǆ 𐐀 1€ 漢"), "größe äé σω жё ǆ 𐐨 1€ 漢");
+  EXPECT_EQ(WithSmallLetters("\xff\xc3" "A"), "\xff\xc3" "a");
+  EXPECT_EQ(WithSmallLetters(std::string("A\0B", 3)), std::string("a\0b", 3));
 }
 
 }  // namespace

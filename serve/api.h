@@ -1,0 +1,75 @@
+// The routes of the web app: what serve/openapi.yaml describes.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "serve/access.h"
+#include "serve/file_maker.h"
+#include "serve/http/server.h"
+#include "serve/job_events.h"
+#include "serve/runs.h"
+#include "serve/stem_files.h"
+#include "serve/uploads.h"
+#include "serve/workers.h"
+
+namespace stemsmith {
+
+class Api {
+ public:
+  // All must outlive it. `workers` may be null: then other processes work.
+  Api(ServeParts& parts, JobEvents& events, Workers* workers, const Access& access,
+      const Runs& runs);
+  // For figures; called once, before the first request.
+  void SetServer(const HttpServer& server) { server_ = &server; }
+
+  std::vector<HttpRoute> Routes();
+  // Removes a job that has ended, its files, and its song where no other job has it.
+  bool RemoveJob(const StoredJob& job);
+  void CleanUploads(double served_s) { uploads_.Clean(served_s); }
+
+ private:
+  std::vector<HttpRoute> SongRoutes();
+  std::vector<HttpRoute> UploadRoutes();
+  std::vector<HttpRoute> JobRoutes();
+  std::vector<HttpRoute> FileRoutes();
+  std::vector<HttpRoute> GeneralRoutes();
+
+  HttpResponse Offer();
+  HttpResponse Metrics();
+  HttpResponse AddJob(const std::string& song, const nlohmann::json& request);
+  // The file of a job that is done, made if it is not there. Throws HttpError.
+  HttpResponse StemFile(const HttpRequest& request);
+  HttpResponse Drawing(const StoredJob& job, const std::string& stem, const std::string& ending);
+
+  StoredSong RequireSong(const HttpRequest& request);
+  StoredJob RequireJob(const HttpRequest& request);
+  StoredJob RequireDone(const HttpRequest& request);
+  // Where all files of songs and jobs leave room for so many bytes more. Throws HttpError 507.
+  void CheckRoom(std::int64_t bytes);
+  // Waits until the file is there. Throws what `make` throws, and HttpError where too many wait.
+  void Make(const std::filesystem::path& target, const std::function<void()>& make);
+  class WaitingPlace {
+   public:
+    explicit WaitingPlace(std::atomic<int>& waiting);
+    ~WaitingPlace();
+
+   private:
+    std::atomic<int>& waiting_;
+  };
+
+  ServeParts& parts_;
+  JobEvents& events_;
+  Workers* const workers_;
+  const Access& access_;
+  const Runs& runs_;
+  const HttpServer* server_ = nullptr;
+  Uploads uploads_;
+  std::atomic<int> waiting_{0};
+  FileMaker maker_;
+};
+
+}  // namespace stemsmith

@@ -1,0 +1,20 @@
+#include "core/module.h"
+#include "serve/jobs/job_store.h"
+#include "serve/jobs/postgresql_database.h"
+#include "serve/jobs/sql_job_store.h"
+#include "serve/jobs/sqlite_database.h"
+
+namespace stemsmith {
+
+bool IsShared(const std::string& url) {
+  return url.starts_with("postgresql://") || url.starts_with("postgres://");
+}
+
+std::unique_ptr<JobStore> OpenJobStore(const std::string& url) {
+  if (!IsShared(url)) return MakeSqlJobStore(OpenSqliteDatabase(url));
+  auto* open = reinterpret_cast<OpenPostgresqlFunction*>(
+      LoadModuleSymbol("postgresql", "stemsmith_open_postgresql", "a PostgreSQL database"));
+  return MakeSqlJobStore(std::unique_ptr<Database>(open(url)));
+}
+
+}  // namespace stemsmith

@@ -1,0 +1,13 @@
+// The page: its files, built in, and how they are answered.
+#pragma once
+
+#include <vector>
+
+#include "serve/http/http.h"
+
+namespace stemsmith {
+
+// `/` and `/page/NAME`.
+std::vector<HttpRoute> PageRoutes();
+
+}  // namespace stemsmith

@@ -1,0 +1,37 @@
+// The files that are offered of a separated song, made when somebody asks for them. Their bytes are
+// those that `separate` writes for the song in this format, which takes the same way
+// (separate/separator.h): tags, cover, clipping, encoder delay.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "audio/audio_reader.h"
+#include "audio/encode_options.h"
+
+namespace stemsmith {
+
+// A song and its stems on the disk.
+struct SeparatedStems {
+  std::filesystem::path folder;    // NAME.wav, as `separate --format wav --bits 32f` writes them
+  std::vector<std::string> names;  // in the order in which a file of many streams has them
+  std::filesystem::path song;      // what was separated, unchanged
+  DecodeOptions decode;            // as it was read then
+};
+
+// Each makes `target` in the format, sample format and bit rate of `encoding`, whose other members
+// do not count. A target that is there is the answer and stays. Throws Error: what the format has
+// not (CheckEncodeOptions), unknown stems, files that are not there, a full disk.
+
+// One stem; of a format of many streams all of them behind the song itself, where `stem` does not
+// count. As 32-bit float wav the stem is not written a second time where the file system links.
+void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
+                  const EncodeOptions& encoding, const std::filesystem::path& target);
+
+// TITLE/STEM.ENDING of all stems, not compressed further, of no date (1980-01-01). Equal input
+// gives equal bytes.
+void MakeZip(const SeparatedStems& stems, const std::string& title, const EncodeOptions& encoding,
+             const std::filesystem::path& target);
+
+}  // namespace stemsmith

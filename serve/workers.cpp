@@ -1,0 +1,172 @@
+#include "serve/workers.h"
+
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/json_fields.h"
+#include "core/text.h"
+#include "serve/job_request.h"
+
+namespace stemsmith {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kBetweenLooks{1};  // for jobs that other processes have queued
+constexpr std::chrono::milliseconds kBetweenBeats{500};
+
+std::string AttemptName(int attempt) { return "attempt-" + std::to_string(attempt); }
+
+// Not that of another process on any machine.
+std::string WorkerName(int number) {
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  return Formatted("%s-%d-%s-%d", host, getpid(), NewId().substr(0, 8).c_str(), number);
+}
+
+}  // namespace
+
+fs::path StemsFolder(const DataFolder& data, const StoredJob& job) {
+  const nlohmann::json result = ParseJson(job.result);
+  return data.Job(job.id) / (result.is_object() ? result.value("folder", "") : "");
+}
+
+Workers::Workers(ServeParts& parts, int count, std::vector<std::string> options,
+                 std::chrono::seconds patience)
+    : parts_(parts), options_(std::move(options)) {
+  for (int i = 0; i < count; ++i) threads_.emplace_back([this, i] { Run(WorkerName(i)); });
+  watcher_ = std::thread([this, patience] { WatchOthers(patience); });
+}
+
+Workers::~Workers() { Stop(); }
+
+void Workers::Wake() {
+  const std::lock_guard lock(mutex_);
+  ++woken_;
+  wake_.notify_all();
+}
+
+void Workers::Stop() {
+  stop_ = true;
+  Wake();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+void Workers::Run(const std::string& name) {
+  while (!stop_) {
+    std::int64_t seen;
+    {
+      const std::lock_guard lock(mutex_);
+      seen = woken_;
+    }
+    std::optional<StoredJob> job;
+    try {
+      job = parts_.store.Take(name);
+      if (job) Work(*job, name);
+    } catch (const std::exception& error) {
+      Tell(parts_.log, error.what());
+      job.reset();
+    }
+    if (job || stop_) continue;
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kBetweenLooks, [&] { return stop_ || woken_ != seen; });
+  }
+}
+
+void Workers::Work(const StoredJob& job, const std::string& worker) {
+  JobStore& store = parts_.store;
+  const fs::path folder = parts_.data.Job(job.id) / AttemptName(job.attempts);
+  const auto remove = [&] {
+    std::error_code code;
+    fs::remove_all(folder, code);
+  };
+  JobStore::Order order = JobStore::Order::kGoOn;
+  const auto beat = [&](double share) {
+    if (stop_) return false;
+    try {
+      order = store.Beat(job.id, worker, share);
+    } catch (const Error& error) {  // the database may come back; if not, others take the job
+      Tell(parts_.log, error.what());
+    }
+    return order == JobStore::Order::kGoOn;
+  };
+  try {
+    remove();
+    fs::create_directories(folder);
+    const ServedModel model = parts_.models.Find(job.model);
+    const nlohmann::json request = ParseJson(job.request);
+    std::vector<std::string> arguments = {model.file.string(),
+                                          parts_.data.Source(job.song).string(),
+                                          "--out=" + folder.string(),
+                                          "--name={stem}.{ext}",
+                                          "--format=wav",
+                                          "--bits=32f",
+                                          "--clip=none"};
+    for (const std::string& option : JobRequest::FromJson(request).Options())
+      arguments.push_back(option);
+    arguments.insert(arguments.end(), options_.begin(), options_.end());
+    const Programs::Separation separation = parts_.programs.Separate(arguments, beat);
+    if (separation.end == Programs::End::kDone) {
+      const nlohmann::json result = {
+          {"folder", AttemptName(job.attempts)},
+          {"stems", request.at("files")},
+          {"seconds", separation.song.at("frames").get<double>() /
+                          separation.song.at("sample_rate_hz").get<double>()},
+          {"sample_rate_hz", separation.song.at("sample_rate_hz")},
+          {"channels", separation.song.at("channels")}};
+      // The attempt's own folder: of two owners, one believed dead, each wrote another.
+      if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) return;
+    } else if (separation.end == Programs::End::kFailed) {
+      store.Fail(job.id, worker, separation.message);
+    } else if (separation.end == Programs::End::kCrashed) {
+      store.Crash(job.id, worker, parts_.limits.most_crashes, separation.message);
+    } else if (order == JobStore::Order::kCancel) {
+      store.EndCancelled(job.id, worker);
+    } else {
+      store.GiveBack(job.id, worker);
+    }
+  } catch (const Error& error) {
+    store.Fail(job.id, worker, error.what());
+  } catch (const std::exception& error) {
+    Tell(parts_.log, error.what());
+    store.Crash(job.id, worker, parts_.limits.most_crashes, error.what());
+  }
+  remove();
+}
+
+void Workers::WatchOthers(std::chrono::seconds patience) {
+  struct Seen {
+    std::int64_t beat;
+    Clock::time_point since;
+  };
+  std::map<std::string, Seen> seen;
+  while (!stop_) {
+    try {
+      std::map<std::string, Seen> now;
+      for (const StoredJob& job :
+           parts_.store.List({.search = {}, .state = JobState::kRunning, .limit = 10'000})) {
+        const auto before = seen.find(job.id);
+        const bool silent = before != seen.end() && before->second.beat == job.beat;
+        now[job.id] = {job.beat, silent ? before->second.since : Clock::now()};
+        if (silent && Clock::now() - now[job.id].since > patience &&
+            parts_.store.TakeAway(job.id, job.beat)) {
+          Tell(parts_.log, "job " + job.id + " of " + job.worker +
+                               ", which is silent, is queued again");
+          Wake();
+        }
+      }
+      seen = std::move(now);
+    } catch (const std::exception& error) {
+      Tell(parts_.log, error.what());
+      seen.clear();  // nobody could show a sign of life meanwhile
+    }
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kBetweenLooks, [&] { return stop_.load(); });
+  }
+}
+
+}  // namespace stemsmith

@@ -1,5 +1,6 @@
 #include "serve/serve.h"
 
+#include <atomic>
 #include <thread>
 
 #include "core/error.h"
@@ -72,13 +73,20 @@ int Serve(ServeOptions options, const Host& host,
 
   options.http.host = options.access.host;
   options.http.headers = SecurityHeaders();
-  options.http.check = [&access](const HttpRequest& request) { return access.Check(request); };
+  std::atomic<bool> ready = false;
+  options.http.check = [&](const HttpRequest& request) -> std::optional<HttpResponse> {
+    if (!ready)
+      return ProblemResponse(
+          HttpError(503, "The server is just starting.", {{"Retry-After", "1"}}));
+    return access.Check(request);
+  };
   options.http.log = host.warn;
   std::vector<HttpRoute> routes = api.Routes();
   for (HttpRoute& route : PageRoutes()) routes.push_back(std::move(route));
   HttpServer server(options.http, std::move(routes));
   api.SetServer(server);
   events.Start(server);
+  ready = true;
   listening(Url(options, server.port()));
   const int signal = WaitForStop(host);
   events.Stop();

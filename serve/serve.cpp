@@ -24,8 +24,14 @@ int WaitForStop(const Host& host) {
   }
 }
 
-std::string DatabaseOf(const ServeOptions& options, const DataFolder& data) {
-  return options.database.empty() ? data.Database().string() : options.database;
+ServeParts PartsOf(const ServeOptions& options, const DataFolder& data, JobStore& store,
+                   const Programs& programs, const Host& host) {
+  return {.limits = options.limits,
+          .data = data,
+          .store = store,
+          .programs = programs,
+          .models = std::make_unique<ServedModels>(programs, options.models),
+          .log = host.warn};
 }
 
 // Nobody else works on them: their workers ended with the process that had this folder before.
@@ -51,15 +57,11 @@ int Serve(ServeOptions options, const Host& host,
   const FolderLock lock(data.path(), "another server uses this data folder",
                         "give it another " + Option("data") +
                             "; more workers are stemsmith serve --worker with a PostgreSQL database");
-  const std::string database = DatabaseOf(options, data);
+  const std::string database =
+      options.database.empty() ? data.Database().string() : options.database;
   const std::unique_ptr<JobStore> store = OpenJobStore(database);
   const Programs programs(options.programs, options.limits);
-  ServeParts parts{.limits = options.limits,
-                   .data = data,
-                   .store = *store,
-                   .programs = programs,
-                   .models = ServedModels(programs, options.models),
-                   .log = host.warn};
+  ServeParts parts = PartsOf(options, data, *store, programs, host);
   if (!IsShared(database)) TakeBackAll(*store, host.warn);
   const Runs runs(options.runs, programs);
   const Access access(options.access);
@@ -106,12 +108,7 @@ int ServeWorkers(ServeOptions options, const Host& host,
   const DataFolder data(options.data);
   const std::unique_ptr<JobStore> store = OpenJobStore(options.database);
   const Programs programs(options.programs, options.limits);
-  ServeParts parts{.limits = options.limits,
-                   .data = data,
-                   .store = *store,
-                   .programs = programs,
-                   .models = ServedModels(programs, options.models),
-                   .log = host.warn};
+  ServeParts parts = PartsOf(options, data, *store, programs, host);
   Workers workers(parts, std::max(options.workers, 1), options.separate_options,
                   options.patience);
   working(store->Description());

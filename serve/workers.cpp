@@ -83,7 +83,7 @@ Programs::Separation Workers::Separate(const StoredJob& job, const nlohmann::jso
   try {
     fs::remove_all(folder);
     fs::create_directories(folder);
-    std::vector<std::string> arguments = {parts_.models.Find(job.model).file.string(),
+    std::vector<std::string> arguments = {parts_.models->Find(job.model).file.string(),
                                           parts_.data.Source(job.song).string(),
                                           "--out=" + folder.string(),
                                           "--name={stem}.{ext}",

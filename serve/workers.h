@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,8 +27,8 @@ struct ServeParts {
   JobLimits limits;
   DataFolder data;
   JobStore& store;
-  Programs programs;
-  ServedModels models;
+  const Programs& programs;
+  std::unique_ptr<ServedModels> models;
   Listener log;
 };
 

@@ -44,6 +44,12 @@ std::string TypeOf(const FormatRow& format) {
 
 }  // namespace
 
+void Api::CheckGoesOn() const {
+  if (std::chrono::steady_clock::now() > making_ends_.load())
+    throw HttpError(503, "The server stops; ask for the file again when it is back.",
+                    {{"Retry-After", "10"}});
+}
+
 void Api::Make(const fs::path& target, const std::function<void()>& make) {
   std::error_code code;
   if (fs::exists(target, code)) return;
@@ -53,6 +59,7 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
       target,
       [&] {
         if (fs::exists(target, code)) return;
+        CheckGoesOn();
         fs::create_directories(target.parent_path());
         make();
       },
@@ -61,6 +68,23 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
         else made.set_value();
       });
   made.get_future().get();
+}
+
+void Api::MakeOfJob(const StoredJob& job, const fs::path& target,
+                    const std::function<void()>& make) {
+  std::error_code code;
+  if (fs::exists(target, code)) return;
+  std::exception_ptr failure;
+  try {
+    Make(target, make);
+  } catch (const Error&) {
+    failure = std::current_exception();
+  }
+  if (!parts_.store.Find(job.id)) {
+    fs::remove_all(parts_.data.Job(job.id), code);
+    throw HttpError(404, "The job was removed.");
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 Api::WaitingPlace::WaitingPlace(std::atomic<int>& waiting) : waiting_(waiting) {
@@ -126,9 +150,10 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
   const SeparatedStems stems{.folder = StemsFolder(parts_.data, job),
                              .names = names,
                              .song = parts_.data.Source(job.song),
-                             .decode = {}};
+                             .decode = {},
+                             .look = [this] { CheckGoesOn(); }};
   Checked([&] {
-    Make(target, [&] {
+    MakeOfJob(job, target, [&] {
       if (zip)
         MakeZip(stems, job.title, encoding, target);
       else
@@ -156,7 +181,7 @@ HttpResponse Api::Drawing(const StoredJob& job, const std::string& stem,
   const fs::path target = parts_.data.JobFiles(job.id) / "drawings" / (stem + ending);
   const fs::path wav = StemsFolder(parts_.data, job) / (stem + ".wav");
   const bool picture = ending == ".png";
-  Make(target, [&] {
+  MakeOfJob(job, target, [&] {
     picture ? parts_.programs.WriteSpectrogram(wav, target)
             : parts_.programs.WritePeaks(wav, target);
   });

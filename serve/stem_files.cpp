@@ -30,7 +30,7 @@ fs::path FileOf(const SeparatedStems& stems, const std::string& stem) {
 class StoredStems : public SongSeparator {
  public:
   StoredStems(std::unique_ptr<AudioReader> song, const SeparatedStems& stems)
-      : song_(std::move(song)) {
+      : song_(std::move(song)), look_(stems.look) {
     std::vector<std::unique_ptr<AudioReader>> readers;
     for (const std::string& stem : stems.names) {
       readers.push_back(OpenAudio(FileOf(stems, stem)));
@@ -45,11 +45,13 @@ class StoredStems : public SongSeparator {
   const std::vector<std::string>& stems() const override { return stems_->stems(); }
   std::vector<Damage> damage() const override { return {}; }
   std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override {
+    if (look_) look_();
     return stems_->Read(frames, blocks);
   }
 
  private:
   std::unique_ptr<AudioReader> song_;
+  const std::function<void()> look_;
   std::unique_ptr<SongSeparator> stems_;
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct SeparatedStems {
   std::vector<std::string> names;  // in the order in which a file of many streams has them
   std::filesystem::path song;      // what was separated, unchanged
   DecodeOptions decode;            // as it was read then
+  std::function<void()> look = {};  // called while files are made; may throw to stop
 };
 
 // Each makes `target` in the format, sample format and bit rate of `encoding`, whose other members

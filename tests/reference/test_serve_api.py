@@ -455,6 +455,7 @@ REFUSED = [
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename §"}, None, 400, "base64"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**PIECE, "Upload-Offset": "0"}, b"x", 404, "no such upload"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**TUS, "Upload-Offset": "0"}, b"x", 415, "offset+octet-stream"),
+    ("POST", J, JSON, {"song": "{song}", "mixes": [f"{number}=drums" for number in range(17)]}, 422, "16 mixes"),
     # Who asks.
     ("GET", J, {"Host": "evil.example"}, None, 421, "evil.example"),
     ("POST", J, {**JSON, "Origin": "http://evil.example"}, {}, 403, "another origin"),
@@ -645,6 +646,17 @@ def test_a_token(start, folder, song):
     assert server.get(J, Cookie=cookie.split(";")[0]).status == 200
     ended = server.ask("DELETE", "/api/v1/session", headers={"Cookie": cookie.split(";")[0]})
     assert ended.status == 204 and "Max-Age=0" in ended.headers["Set-Cookie"]
+    assert server.close() == 0
+
+
+def test_songs_wait_for_their_jobs(start, folder, song):
+    data = folder / "waiting"
+    server = start(data, folder / "tiny.onnx")
+    waiting = server.ask("POST", "/api/v1/songs", song.read_bytes(), BYTES).json["id"]
+    for _ in range(2):  # each looks once for what is to be removed
+        assert server.close() == 0
+        server = start(data, folder / "tiny.onnx")
+    assert server.post(J, {"song": waiting}).status == 201
     assert server.close() == 0
 
 

@@ -327,7 +327,7 @@ def test_by_keyboard_alone(opened, server, folder):
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(song)
-    expect(page.locator("#live")).to_have_text("typed.wav is uploaded.")
+    expect(page.locator("#live")).to_have_text("typed is uploaded.")
     expect(page.get_by_role("button", name="Separate", exact=True)).to_be_enabled()
     tab_to("radio", re.compile("All stems"))
     page.keyboard.press("ArrowDown")

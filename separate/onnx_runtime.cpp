@@ -176,7 +176,7 @@ class OnnxRuntime : public Runtime {
   // Opens the model as it was optimised before, or else is now. False: that does not work here.
   bool OpenKept(const RuntimeOptions& options, const std::string& content, const OnnxPart& part) {
     const std::string key =
-        JoinNames(std::vector<std::string>{content, JoinNames(stems_), "ONNX Runtime",
+        JoinNames(std::vector<std::string>{content, JoinNames(stems_), "optimized_onnx",
                                            Ort::GetVersionString(), Ort::GetBuildInfoString(),
                                            ThisCpu().model, ThisCpu().flags},
                   "\n");

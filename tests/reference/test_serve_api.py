@@ -50,21 +50,6 @@ def hold(folder):
     gate.unlink(missing_ok=True)
 
 
-@pytest.fixture
-def start():
-    """Starts servers that end with the test, whatever becomes of it."""
-    started = []
-
-    def make(*arguments, **options):
-        started.append(Served(*arguments, **options))
-        return started[-1]
-
-    yield make
-    for server in started:
-        if server.process.poll() is None:
-            server.kill()
-
-
 @pytest.fixture(scope="module")
 def runs(folder):
     """What a training leaves, made by hand, and a page of a comparison."""
@@ -566,8 +551,8 @@ def test_programs_that_break_down(server, folder):
     assert again.status == 201 and server.ended(again.json["id"])["state"] == "done"
 
 
-def test_a_stopped_server_goes_on(start, folder, programs, hold):
-    server = start(folder / "stopped", folder / "tiny.onnx", programs=programs)
+def test_a_stopped_server_goes_on(folder, programs, hold):
+    server = Served(folder / "stopped", folder / "tiny.onnx", programs=programs)
     running, queued = [server.upload(noise(folder / "stopped.wav", 0.2, RATE, seed)).json["id"] for seed in (31, 32)]
     server.running(running)
     second = subprocess.run([BIN / "stemsmith", "serve", "--model", folder / "tiny.onnx", "--port", "0", "--data", folder / "stopped"], capture_output=True, text=True, env=ENVIRONMENT)
@@ -575,7 +560,7 @@ def test_a_stopped_server_goes_on(start, folder, programs, hold):
     assert server.close() == 0
     assert not subprocess.run(["pgrep", "-f", str(folder / "stopped/jobs")], capture_output=True).stdout
     hold()
-    server = start(folder / "stopped", folder / "tiny.onnx", programs=programs)
+    server = Served(folder / "stopped", folder / "tiny.onnx", programs=programs)
     jobs = [server.ended(each) for each in (running, queued)]
     assert [job["state"] for job in jobs] == ["done", "done"] and jobs[0]["attempts"] >= 1
     for job in jobs:
@@ -583,10 +568,10 @@ def test_a_stopped_server_goes_on(start, folder, programs, hold):
     assert server.close() == 0
 
 
-def test_a_model_that_is_replaced(start, folder, song):
+def test_a_model_that_is_replaced(folder, song):
     model = folder / "replaced.onnx"
     shutil.copy(folder / "tiny.onnx", model)
-    server = start(folder / "replaced", model)
+    server = Served(folder / "replaced", model)
     first = server.ended(server.upload(song).json["id"])
     # Another content: other work, other stems.
     shutil.copy(folder / "two.onnx", folder / "next.onnx")
@@ -609,9 +594,9 @@ def test_a_model_that_is_replaced(start, folder, song):
     assert server.close() == 0
 
 
-def test_a_damaged_database(start, folder):
+def test_a_damaged_database(folder):
     data = folder / "damaged"
-    server = start(data, folder / "tiny.onnx")
+    server = Served(data, folder / "tiny.onnx")
     assert server.close() == 0
     database = data / "stemsmith.sqlite"
     whole = database.read_bytes()
@@ -624,9 +609,9 @@ def test_a_damaged_database(start, folder):
         assert database.read_bytes() == content
 
 
-def test_a_token(start, folder, song):
+def test_a_token(folder, song):
     token = "a-token-of-24-characters"
-    server = start(folder / "token", folder / "tiny.onnx", "--token", token)
+    server = Served(folder / "token", folder / "tiny.onnx", "--token", token)
     assert server.token == token
     assert server.get("/").status == 200 and server.get("/api/v1/health").status == 200
     sentences = set()
@@ -648,14 +633,14 @@ def test_a_token(start, folder, song):
     assert server.close() == 0
 
 
-def test_a_full_disk(start, folder, song):
+def test_a_full_disk(folder, song):
     """The data folder on a disk of 80 MiB, of which 64 are to stay free."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         pytest.skip("this system lets this user mount no small disks")
     data = folder / "disk"
     data.mkdir()
     mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=80m none "$0" && exec "$@"', data]
-    server = start(data, folder / "tiny.onnx", command=mount)
+    server = Served(data, folder / "tiny.onnx", command=mount)
     disk = pathlib.Path(f"/proc/{server.process.pid}/root{data}")
     first = server.ended(server.upload(song).json["id"])
     assert first["state"] == "done"

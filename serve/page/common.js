@@ -167,7 +167,7 @@ export const listen = () => {
   if (source) return;
   source = new EventSource("/api/v1/events");
   source.addEventListener("job", (event) => see(JSON.parse(event.data)));
-  source.addEventListener("removed", (event) => forget(event.data.replace(/^"|"$/g, "")));
+  source.addEventListener("removed", (event) => forget(JSON.parse(event.data).id));
   source.onopen = () => {
     byId("connection").textContent = "";
     if (lost) tell("reload");

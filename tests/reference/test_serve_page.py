@@ -164,9 +164,9 @@ def separated(page, file):
     return ready(page)
 
 
-def heard(page, expected):
+def heard(page, expected, within=0.02):
     """The level settles at `expected` of the song's."""
-    page.wait_for_function("(level) => Math.abs(window.level() - level) < 0.02 * level + 1e-4", arg=expected * LEVEL)
+    page.wait_for_function("([level, within]) => Math.abs(window.level() - level) < within * level + 1e-4", arg=[expected * LEVEL, within])
 
 
 def position(page):
@@ -181,7 +181,7 @@ def test_from_drop_to_stems(opened, server, songs, kind):
     page.get_by_role("button", name="Loop", exact=True).click()  # it never ends
     assert page.locator(".lane h2").all_inner_texts() == STEMS
     page.get_by_role("button", name="Play").click()
-    heard(page, sum(GAINS))
+    heard(page, sum(GAINS), within=0.06 if kind == "mp3" else 0.02)  # LAME makes songs of 16 kHz quieter by 5 %
     page.get_by_role("button", name="Pause").click()
     heard(page, 0)
 

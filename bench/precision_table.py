@@ -63,7 +63,7 @@ def train(stemsmith, folder, name, steps):
                                  "--precision", precision, "--check-song", songs_in(folder)[0] / "mixture.wav", "--quiet"],
                                 capture_output=True, text=True)
         if result.returncode:
-            missing[f"model.{precision}.onnx"] = result.stderr.strip().splitlines()[-1].removeprefix("error: ")
+            missing[f"model.{precision}.onnx"] = result.stderr.strip().splitlines()[-1].removeprefix("error: ").split(" (")[0]
     return missing
 
 

@@ -5,6 +5,7 @@
 #include "core/json_fields.h"
 #include "core/text.h"
 #include "core/utc_text.h"
+#include "serve/answers.h"
 #include "serve/http/multipart.h"
 
 namespace stemsmith {
@@ -16,7 +17,6 @@ namespace {
 constexpr double kKeptSeconds = 86400;  // of service, of an upload that nobody goes on with
 constexpr std::size_t kMostNameLetters = 200;
 constexpr std::size_t kMostComplete = 1000;
-constexpr char kRetrySeconds[] = "10";
 
 HttpError TooLarge(std::int64_t limit) {
   return HttpError(413, "The file is larger than the " + FormatBytes(static_cast<double>(limit)) +
@@ -315,7 +315,7 @@ Uploads::Arrived Uploads::Arrive(const fs::path& file, const std::string& hash, 
   try {
     info = parts_.programs.Probe(file);
   } catch (const Error& error) {
-    throw HttpError(422, error.problem() + (error.advice().empty() ? "" : "; " + error.advice()) + ".");
+    throw HttpError(422, SentenceOf(error));
   }
   StoredSong song{.id = NewId(), .sha256 = hash, .name = name, .bytes = bytes};
   song.seconds = info.at("seconds").get<double>();

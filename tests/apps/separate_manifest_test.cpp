@@ -1,4 +1,6 @@
 // separate --manifest.
+#include <fstream>
+
 #include "core/files.h"
 #include "tests/apps/separate_program.h"
 
@@ -59,9 +61,11 @@ TEST_F(SeparateManifest, SaysWhatIsMissingAndWhatIsTooMuch) {
 TEST_F(SeparateManifest, StandsInStepsOfChains) {
   std::filesystem::create_directory(folder_ / "recipes");
   std::filesystem::rename(folder_ / "uvr.json", folder_ / "recipes/uvr.json");
-  const std::string step = "  - {model: uvr.onnx, manifest: uvr.json}\n";
-  std::ofstream(folder_ / "recipes/chain.yaml")
-      << "steps:\n" + step + "  - mix: rest=mixture-vocals\nfiles: [vocals, rest]\n";
+  const auto write = [&](const std::string& text) {
+    WriteFileAtomically(folder_ / "recipes/chain.yaml", "steps:\n" + text);
+  };
+  write("  - {model: uvr.onnx, manifest: uvr.json}\n"
+        "  - mix: rest=mixture-vocals\nfiles: [vocals, rest]\n");
   const std::string separate = "--chain recipes/chain.yaml good.wav -o out --bits 32f";
   const ProgramResult result = Separate(separate);
   EXPECT_EQ(result.status, 0) << result.err;
@@ -72,7 +76,7 @@ TEST_F(SeparateManifest, StandsInStepsOfChains) {
   for (std::size_t i = 0; i < song.size(); ++i) EXPECT_NEAR(vocals[i] + rest[i], song[i], 1e-6f);
 
   const auto refuse = [&](const std::string& text, const std::string& message) {
-    std::ofstream(folder_ / "recipes/chain.yaml") << "steps:\n" + text;
+    write(text);
     EXPECT_THAT(Separate(separate).err, HasSubstr(message));
   };
   refuse("  - {model: uvr.onnx, manifest: none.json}\n", "none.json");

@@ -1,5 +1,5 @@
 // The mixer of a job that is done: its stems in step, seen as waveforms or spectrograms, and saved.
-import {announce, askJson, clock, element, icon, iconButton, remember, remembered, size} from "/page/common.js";
+import {announce, ask, askJson, clock, element, icon, iconButton, remember, remembered, size} from "/page/common.js";
 import {makePlayer} from "/page/player.js";
 import {drawWaveform, loudest} from "/page/waveform.js";
 
@@ -13,9 +13,8 @@ export const setFormats = (given) => { offer = given; };
 const fine = (seconds) => `${clock(seconds)}.${Math.floor(seconds * 10 + 1e-6) % 10}`;
 
 // The bytes of an answer, with the share that has come.
-const fetchBytes = async (address, signal, progress) => {
-  const answer = await fetch(address, {signal});
-  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `The server answers with status ${answer.status}.`);
+const fetchBytes = async (path, signal, progress) => {
+  const answer = await ask(path, {signal});
   const total = Number(answer.headers.get("Content-Length")) || 0;
   const pieces = [];
   let count = 0;
@@ -159,7 +158,12 @@ export const openMixer = (view, job) => {
     const picture = iconButton("spectrogram", `Spectrogram of ${name}`, () => lane.picture(!lane.pictured), {className: "icon toggle", ariaPressed: "false"});
     lane.picture = (on) => {
       lane.pictured = on;
-      if (on && !image.src) image.src = `${address}/spectrograms/${encodeURIComponent(name)}`;
+      if (on && !lane.asked) {
+        lane.asked = true;
+        ask(`jobs/${job.id}/spectrograms/${encodeURIComponent(name)}`, {signal: stop.signal}).then((answer) => answer.blob())
+          .then((blob) => { image.src = URL.createObjectURL(blob); image.onload = () => URL.revokeObjectURL(image.src); })
+          .catch((error) => { lane.asked = false; if (!closed) lane.fault.textContent = error.message; });
+      }
       image.hidden = !on;
       picture.ariaPressed = String(on);
       spectrograms.ariaPressed = String(lanes.every((other) => other.pictured));
@@ -211,7 +215,7 @@ export const openMixer = (view, job) => {
 
   // ---- Sounds.
   const showLoading = () => {
-    play.disabled = !player.ready() || lanes.some((lane) => lane.loading);
+    play.disabled = !player.playing() && (!player.ready() || lanes.some((lane) => lane.loading));
     play.classList.toggle("busy", lanes.some((lane) => lane.loading));
   };
   const load = async (lane) => {
@@ -221,7 +225,7 @@ export const openMixer = (view, job) => {
     lane.bar.hidden = false;
     showLoading();
     try {
-      const bytes = await fetchBytes(`${address}/files/${encodeURIComponent(`${lane.name}.flac`)}?bits=16`, stop.signal, (part) => { lane.bar.value = part; });
+      const bytes = await fetchBytes(`jobs/${job.id}/files/${encodeURIComponent(`${lane.name}.flac`)}?bits=16`, stop.signal, (part) => { lane.bar.value = part; });
       lane.bar.removeAttribute("value");
       await player.decode(lane.sound, bytes);
     } catch (error) {
@@ -275,11 +279,14 @@ export const openMixer = (view, job) => {
   showState();
   showVolume(volume);
   view.append(root);
-  Promise.all(lanes.map((lane) => askJson(`jobs/${job.id}/peaks/${encodeURIComponent(lane.name)}`, {signal: stop.signal}))).then((all) => {
+  // One after another: the server makes what it is asked for in turn, too.
+  (async () => {
+    const all = [];
+    for (const lane of lanes) all.push(await askJson(`jobs/${job.id}/peaks/${encodeURIComponent(lane.name)}`, {signal: stop.signal}));
     if (closed) return;
     const full = Math.max(...all.map(({peaks}) => loudest(peaks)));
     lanes.forEach((lane, i) => lane.draw(all[i], full));
-  }).catch((error) => { if (!closed) lanes[0].fault.textContent = error.message; });
+  })().catch((error) => { if (!closed) lanes[0].fault.textContent = error.message; });
 
   const total = 4 * rate * channels * seconds * stems.length;
   if (total > mostBytes) {
@@ -287,7 +294,12 @@ export const openMixer = (view, job) => {
     note.textContent = `This song is long: all its stems would take ${size(total)} of this device's memory. Load those that you want to hear.`;
     for (const lane of lanes) lane.loader.hidden = false;
     showLoading();
-  } else Promise.all(lanes.map(load)).then(() => { if (!closed && player.ready()) announce("The stems are ready to play."); });
+  } else {
+    for (const lane of lanes) lane.loading = true;
+    lanes.reduce((before, lane) => before.then(() => closed || load(lane)), Promise.resolve())
+      .then(() => { if (!closed && player.ready()) announce("The stems are ready to play."); });
+    showLoading();
+  }
 
   return {close: () => {
     closed = true;

@@ -336,7 +336,7 @@ class StandIn:
         if len(parts) == 2 and method == "DELETE":
             self.change(job, state="cancelled")
             del self.jobs[job["id"]]
-            self.tell("removed", job["id"])
+            self.tell("removed", {"id": job["id"]})
             return 204, {}, b""
         if parts[2:] == ["cancel"]:
             if not self.change(job, state="cancelled", place=0, finished_at=now()):

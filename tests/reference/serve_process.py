@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
@@ -71,10 +72,10 @@ class Served:
     """A server of its own; `close` ends it by SIGTERM."""
 
     def __init__(self, data, model, *options, programs=BIN, log=None, command=()):
-        self.data, self.log = data, log
+        self.data, errors = data, log or tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [*command, programs / "stemsmith", "serve", "--port", "0", "--data", data, "--json", "--model", model, *map(str, options)],
-            stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, text=True, env=ENVIRONMENT)
+            stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT)
         STARTED.append(self.process)
         self.url = self.token = None
         for line in self.process.stdout:
@@ -82,7 +83,9 @@ class Served:
             if event["event"] == "listening":
                 self.url, self.token = event["url"], event.get("token")
                 break
-        assert self.url, f"the server does not start: {self.process.wait(20)}"
+        if not self.url:
+            errors.seek(0)
+            raise AssertionError(f"the server does not start: {self.process.wait(20)}, {errors.read() if not log else log.name}")
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def connect(self, timeout=60):

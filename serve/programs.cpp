@@ -34,10 +34,16 @@ std::string EndText(const ChildResult& ended) {
   return "exit status " + std::to_string(ended.exit_status);
 }
 
-// Paths of this machine are nobody's business: users see their song as "the song".
+// Paths of this machine are nobody's business: users see their song as "the song", and not where
+// an error only says what it is about: "no audio (PATH); …".
 std::string WithoutPath(std::string text, const fs::path& path, const std::string& instead) {
-  for (std::size_t at; (at = text.find(path.string())) != std::string::npos;)
-    text.replace(at, path.string().size(), instead);
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    if (from.empty()) return;
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  };
+  replace(" (" + path.string() + ")", "");
+  replace(path.string(), instead);
   return text;
 }
 

@@ -57,11 +57,11 @@ UploadFile::~UploadFile() {
 }
 
 void UploadFile::Write(const char* bytes, std::size_t count) {
-  EVP_DigestUpdate(hash_, bytes, count);
   while (count > 0) {
     const ssize_t done = write(file_, bytes, count);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) throw Error::Write("The upload cannot be written", path_.string());
+    EVP_DigestUpdate(hash_, bytes, static_cast<std::size_t>(done));  // what the file has, no more
     bytes += done;
     count -= static_cast<std::size_t>(done);
     bytes_ += done;

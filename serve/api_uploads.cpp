@@ -91,9 +91,14 @@ std::vector<HttpRoute> Api::SongRoutes() {
            [this](HttpRequest& request) {
              const StoredSong song = RequireSong(request);
              const fs::path file = parts_.data.Song(song.id) / "peaks.json";
-             Make(file, [&] {
-               parts_.programs.WritePeaks(parts_.data.Source(song.id), file);
-             });
+             try {
+               Make(file, [&] {
+                 parts_.programs.WritePeaks(parts_.data.Source(song.id), file);
+               });
+             } catch (const Error&) {
+               RequireSong(request);  // removed meanwhile
+               throw;
+             }
              HttpResponse response{.headers = {{"Cache-Control", "private, no-cache"}}};
              response.file = file;
              response.etag = "peaks-" + song.sha256.substr(0, 16);

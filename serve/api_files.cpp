@@ -123,19 +123,15 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
   const std::string choice = std::string(format->name) + (bits.empty() ? "" : "." + bits) +
                              (kbps > 0 ? "." + std::to_string(kbps) : "");
   const fs::path target = parts_.data.JobFiles(job.id) / choice / (zip ? "stems.zip" : file);
-  const SeparatedStems stems{.folder = StemsFolder(parts_.data, job),
-                             .names = names,
-                             .song = parts_.data.Source(job.song),
-                             .decode = {}};
-  Checked([&] {
-    Make(target, [&] {
-      if (zip)
-        MakeZip(stems, job.title, encoding, target);
-      else
-        MakeStemFile(stems, stem, encoding, target);
-    });
-    return 0;
-  });
+  const StemFileOrder order{.stems = {.folder = StemsFolder(parts_.data, job),
+                                      .names = names,
+                                      .song = parts_.data.Source(job.song),
+                                      .decode = {}},
+                            .stem = zip ? "" : stem,
+                            .title = job.title,
+                            .encoding = encoding,
+                            .target = target};
+  Make(target, [&] { parts_.programs.MakeFile(order); });
   HttpResponse response{.content_type = zip ? "application/zip" : TypeOf(*format)};
   response.file = target;
   response.etag = HexHash(HashBytes(job.work + job.finished_at + target.string()));

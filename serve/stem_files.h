@@ -34,4 +34,19 @@ void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
 void MakeZip(const SeparatedStems& stems, const std::string& title, const EncodeOptions& encoding,
              const std::filesystem::path& target);
 
+// The order for one of these, for the child process in which a file is made: tags and the mixture
+// come from what a user has uploaded.
+struct StemFileOrder {
+  SeparatedStems stems;
+  std::string stem;   // of one; empty: all in a zip
+  std::string title;  // of the zip
+  EncodeOptions encoding;
+  std::filesystem::path target;
+
+  std::string ToText() const;
+  // Throws Error for what ToText() has not written.
+  static StemFileOrder FromText(const std::string& text);
+  void Make() const;
+};
+
 }  // namespace stemsmith

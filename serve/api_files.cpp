@@ -10,6 +10,7 @@
 #include "core/json_fields.h"
 #include "core/text.h"
 #include "separate/separator.h"
+#include "separate/stem_mix.h"
 #include "serve/answers.h"
 #include "serve/http/percent.h"
 
@@ -99,7 +100,8 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
     stem = file.substr(0, file.size() - std::string(format->ending).size());
     const bool known = format->many_streams
                            ? stem == "stems"
-                           : std::find(names.begin(), names.end(), stem) != names.end();
+                           : stem == kMixture ||
+                                 std::find(names.begin(), names.end(), stem) != names.end();
     if (!known)
       throw HttpError(404, "The job has no file '" + stem + "'; it has " + JoinNames(names) + ".");
   }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "audio/decode.h"
+#include "audio/encode.h"
 #include "audio/encode_formats.h"
 #include "core/error.h"
 #include "core/json_fields.h"
@@ -18,6 +19,7 @@
 #include "core/pending_files.h"
 #include "separate/separator.h"
 #include "separate/shared_stems.h"
+#include "separate/stem_mix.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -133,6 +135,20 @@ class ZipWriter {
   std::unique_ptr<zip_t, Discard> archive_;
 };
 
+// The song as it is, without its tags.
+void MakeMixtureFile(const SeparatedStems& stems, const EncodeOptions& encoding,
+                     const fs::path& target) {
+  constexpr std::size_t kBlockFrames = 16384;
+  const std::unique_ptr<AudioReader> song = OpenAudio(stems.song, stems.decode);
+  EncodeOptions options = encoding;
+  options.channel_mask = song->info().channel_mask;
+  AudioWriter writer(target, song->info().sample_rate_hz, song->info().channels, options);
+  std::vector<float> block(kBlockFrames * static_cast<std::size_t>(song->info().channels));
+  while (const std::size_t frames = song->Read(block.data(), kBlockFrames))
+    writer.Write(block.data(), frames);
+  writer.Finish();
+}
+
 }  // namespace
 
 void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
@@ -143,6 +159,7 @@ void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
         .SeparateInto(stems.song, std::vector<fs::path>(stems.names.size(), target));
     return;
   }
+  if (stem == kMixture) return MakeMixtureFile(stems, encoding, target);
   RequireName(stem, stems.names, "the song has no stem '" + stem + "'", "");
   if (IsStoredFormat(encoding)) {
     std::error_code unlinked;

@@ -24,7 +24,7 @@ struct SeparatedStems {
 // do not count. A target that is there is the answer and stays. Throws Error: what the format has
 // not (CheckEncodeOptions), unknown stems, files that are not there, a full disk.
 
-// One stem; of a format of many streams all of them behind the song itself, where `stem` does not
+// One stem, or the song itself as kMixture (separate/stem_mix.h); of a format of many streams all of them behind the song itself, where `stem` does not
 // count. As 32-bit float wav the stem is not written a second time where the file system links.
 void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
                   const EncodeOptions& encoding, const std::filesystem::path& target);

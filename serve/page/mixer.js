@@ -97,6 +97,15 @@ export const openMixer = (view, job) => {
   const showVolume = (range) => range.setAttribute("aria-valuetext", `${Math.round(100 * range.value)} %`);
   const spectrograms = element("button", {type: "button", className: "toggle", ariaPressed: "false",
     onclick: () => { const on = lanes.some((lane) => !lane.pictured); for (const lane of lanes) lane.picture(on); }}, icon("spectrogram"), "Spectrograms");
+  // The song as it came, in place of the stems and in step with them; fetched when it is first wanted.
+  let song = null;
+  const original = element("button", {type: "button", className: "toggle", ariaPressed: "false", title: "Hear the song as it came", onclick: async () => {
+    song ??= {sound: player.addOriginal(), name: "mixture", bar: original.querySelector("progress")};
+    song.sound.on = !song.sound.on;
+    original.ariaPressed = String(song.sound.on);
+    showLanes();
+    if (!song.sound.buffer && !song.loading) await load(song);
+  }}, "Original", element("progress", {max: 1, value: 0, ariaLabel: "Loading the original", hidden: true}));
   const note = element("p", {className: "note", hidden: true});
 
   const toggle = () => player.playing() ? player.pause() : player.play();
@@ -220,8 +229,8 @@ export const openMixer = (view, job) => {
   };
   const load = async (lane) => {
     lane.loading = true;
-    lane.loader.hidden = true;
-    lane.fault.textContent = "";
+    if (lane.loader) lane.loader.hidden = true;
+    if (lane.fault) lane.fault.textContent = "";
     lane.bar.hidden = false;
     showLoading();
     try {
@@ -230,6 +239,14 @@ export const openMixer = (view, job) => {
       await player.decode(lane.sound, bytes);
     } catch (error) {
       if (closed) return;
+      if (lane === song) {
+        song.sound.on = false;
+        original.ariaPressed = "false";
+        showLanes();
+        note.hidden = false;
+        note.textContent = `The original cannot be played: ${error.message}`;
+        return;
+      }
       lane.fault.textContent = `${lane.name} cannot be played: ${error.message}`;
       lane.loader.textContent = "Try again";
       lane.loader.hidden = false;
@@ -245,12 +262,12 @@ export const openMixer = (view, job) => {
   const ruler = element("div", {className: "ruler", ariaHidden: "true"});
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((each) => seconds / each <= 8) ?? 7200;
   for (let at = 0; at < seconds - 0.3 * step || at === 0; at += step) ruler.append(element("span", {css: {"--place": share(at)}}, clock(at)));
-  const keys = [["Space", "play and pause"], ["← →", "5 seconds"], ["[ ]", "start and end of the loop here"], ["L", "loop"], ["1 … 9", "solo"], ["M", "mute the stem that has the focus"]];
+  const keys = [["Space", "play and pause"], ["← →", "5 seconds"], ["[ ]", "start and end of the loop here"], ["L", "loop"], ["1 … 9", "solo"], ["O", "the original"], ["M", "mute the stem that has the focus"]];
   root.append(note,
     element("div", {className: "transport"}, play, time, slider),
     element("div", {className: "tools"},
       element("div", {className: "loop"}, loopButton, loopStart, element("span", {ariaHidden: "true"}, "–"), loopEnd, element("span", {className: "muted", ariaHidden: "true"}, "s")),
-      spectrograms, element("label", {className: "volume"}, "Volume ", volume)),
+      original, spectrograms, element("label", {className: "volume"}, "Volume ", volume)),
     element("div", {className: "lanes"}, ...lanes.map((lane) => lane.root), ruler),
     element("details", {className: "muted"}, element("summary", {}, "Keys"), element("p", {}, "A click on a waveform goes there, a drag along it is a loop. With the focus in the mixer:"),
       element("dl", {}, ...keys.map(([key, what]) => element("div", {}, element("dt", {}, key), element("dd", {}, what))))),
@@ -269,6 +286,7 @@ export const openMixer = (view, job) => {
     } else if (key === "[") setLoop({start: player.position(), on: true});
     else if (key === "]") setLoop({end: player.position(), on: true});
     else if (key === "l" || key === "L") setLoop({on: !player.loop.on});
+    else if (key === "o" || key === "O") original.click();
     else if (lanes[Number(key) - 1]) lanes[Number(key) - 1].solo.click();
     else if (key === "m" || key === "M") lanes.find((lane) => lane.root.contains(event.target))?.mute.click();
     else return;

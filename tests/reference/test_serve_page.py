@@ -239,6 +239,14 @@ def test_the_mixer_is_a_mixer(opened, server, songs):
     page.get_by_label("Position", exact=True).fill(str(SECONDS - 0.4))
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert position(page) == 0
+    # The song as it came, in step and in place of the stems, whatever they are set to.
+    button("Play").click()
+    button("Original").click()
+    heard(page, 1 / 4)
+    starts = page.evaluate("starts")[-5:]
+    assert len({(s["when"], s["offset"]) for s in starts}) == 1
+    button("Original").click()
+    heard(page, (sum(GAINS) - GAINS[0] - 0.75 * GAINS[2]) / 4)
 
 
 def test_spectrograms_and_pictures(opened, server, songs):

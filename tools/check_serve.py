@@ -138,11 +138,12 @@ def database(options, work, model):
         server = Served(data, model, "--workers", "0", "--database", store.url, "--queue", "1000", "--patience", "2", programs=programs)
         begin = lambda: Worker(data, model, store.url, "--patience", "2", programs=programs)
         workers = [begin() for _ in range(3)]
-        count = 3 * options.kills
-        wanted = {server.upload(noise(work / "database.wav", 0.2, RATE, 5000 + seed)).json["id"] for seed in range(count)}
-        in_work = 0
-        for _ in range(options.kills):
-            time.sleep(chance.uniform(0, 1.0))
+        wanted, in_work = set(), 0
+        for number in range(options.kills):
+            until(lambda: server.get("/api/v1/health").json["queued"] <= 3, 60)  # not all at the end
+            for seed in range(3):
+                wanted.add(server.upload(noise(work / "database.wav", 0.2, RATE, 5000 + 3 * number + seed)).json["id"])
+            time.sleep(chance.uniform(0, 0.6))
             in_work += "running" in [job["state"] for job in ended.look(server, data).values()]
             victim = chance.randrange(3)
             workers[victim].kill()

@@ -16,7 +16,7 @@ for library in $(needed); do
   case $library in
     "$prefix"/*) ;;
     */.deps/*) cp -L "$library" "$prefix/lib/" ;;
-    *) packages+=("$(dpkg -S "*/$(basename "$library")" | grep -v '^diversion' | head -n 1 | cut -d: -f1)") ;;
+    *) packages+=("$(dpkg -S "*${library#/usr}" | grep -v '^diversion' | head -n 1 | cut -d: -f1)") ;;
   esac
 done
 printf '%s\n' "${packages[@]}" | sort -u >"$prefix/packages.txt"

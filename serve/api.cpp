@@ -27,7 +27,6 @@ namespace {
 
 constexpr char kTus[] = "1.0.0";
 constexpr int kFilesAtOnce = 2;      // that are made side by side
-constexpr int kWaitingForFiles = 5;  // requests; the pool has more threads
 constexpr char kRetrySeconds[] = "10";
 constexpr std::int64_t kRoomBytes = std::int64_t{64} << 20;  // stays free on the disk
 
@@ -515,7 +514,7 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
 }
 
 Api::WaitingPlace::WaitingPlace(std::atomic<int>& waiting) : waiting_(waiting) {
-  if (++waiting_ > kWaitingForFiles) {
+  if (++waiting_ > Api::kMostWaiting) {
     --waiting_;
     throw HttpError(503, "Many files are being made just now; try again in a few seconds.",
                     {{"Retry-After", "3"}});

@@ -71,6 +71,7 @@ int Serve(ServeOptions options, const Host& host,
   const Cleaner cleaner(parts, api);
 
   options.http.host = options.access.host;
+  options.http.threads += Api::kMostWaiting;
   options.http.headers = SecurityHeaders();
   options.http.check = [&access](const HttpRequest& request) { return access.Check(request); };
   options.http.log = host.warn;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/names.h"
 #include "core/numbers.h"
 #include "core/text.h"
 
@@ -60,6 +61,21 @@ inline CLI::Option* AddDevice(CLI::App& app, Device& device, const std::string& 
       ->type_name("DEVICE")
       ->default_function([&device] { return device.Name(); })
       ->capture_default_str();
+}
+
+// Adds an option whose value is one of `words`; throws Error (wrong use), naming the nearest, in
+// the parse for another. `value` must outlive the parse.
+inline CLI::Option* AddWord(CLI::App& app, const std::string& name, std::string& value,
+                            const std::vector<std::string>& words, const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, words, name](const std::string& text) {
+            value = words[RequireName(text, words, "unknown word '" + text + "'", name)];
+          },
+          description)
+      ->type_name("{" + JoinNames(words, ",") + "}")
+      ->default_function([&value] { return value; });
 }
 
 // Adds an option whose value is a list of names with commas between, "drums,bass". A name given

@@ -13,6 +13,7 @@
 #include "core/current_error.h"
 #include "core/error.h"
 #include "core/option.h"
+#include "core/visible_text.h"
 
 namespace stemsmith {
 namespace {
@@ -49,7 +50,8 @@ bool OutputWorks() { return output_failure == 0; }
 void WriteError(const std::string& line) {
   const std::lock_guard guard(errors);
   const char* clear = bar_shown.empty() ? "" : "\r\033[K";
-  std::cerr << clear + ShowOptions(line, OptionStyle::kFlag) + '\n' + bar_shown << std::flush;
+  std::cerr << clear + VisibleText(ShowOptions(line, OptionStyle::kFlag)) + '\n' + bar_shown
+            << std::flush;
 }
 
 void WriteError(const Error& error) { WriteError("error: " + error.text()); }

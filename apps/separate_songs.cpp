@@ -18,6 +18,7 @@
 #include "core/for_each_song.h"
 #include "core/interrupt.h"
 #include "core/text.h"
+#include "core/visible_text.h"
 
 namespace stemsmith {
 namespace {
@@ -139,14 +140,16 @@ class SongsWork {
         TargetsOf(song, *separator, list_.names, arguments_.output);
     if (arguments_.skip_existing && IsThere(targets)) {
       ++skipped_;
-      ShowUntouched(*separator, targets, song, "skipped", song.track + ": is there, skipped",
-                    mode_);
+      ShowUntouched(*separator, targets, song, "skipped",
+                    VisibleText(song.track) + ": is there, skipped", mode_);
     } else if (arguments_.dry_run) {
       // A format of many streams has one file for all.
       const std::set<fs::path> files(targets.begin(), targets.end());
       ShowUntouched(*separator, targets, song, "would_separate",
-                    song.shown + " -> " +
-                        JoinNames(files, ", ", [](const fs::path& file) { return file.string(); }),
+                    VisibleText(song.shown + " -> " +
+                                JoinNames(files, ", ", [](const fs::path& file) {
+                                  return file.string();
+                                })),
                     mode_);
     } else {
       Guarded(song, [&] { SeparateOne(*separator, i, targets); });
@@ -277,10 +280,10 @@ class SongsWork {
                                              " Hz, as the format has no " +
                                              std::to_string(result.sample_rate_hz) + " Hz";
     PrintResult(mode_,
-                song.track + ": " + std::to_string(result.files.size()) +
-                    (result.files.size() == 1 ? " stem in " : " stems in ") +
-                    (one_file ? result.files.front() : result.folder).string() + " (" + length +
-                    other_rate + quieter + ")",
+                VisibleText(song.track + ": " + std::to_string(result.files.size()) +
+                            (result.files.size() == 1 ? " stem in " : " stems in ") +
+                            (one_file ? result.files.front() : result.folder).string() + " (" +
+                            length + other_rate + quieter + ")"),
                 {{"event", "song"},
                  {"input", song.shown},
                  {"track", song.track},

@@ -178,12 +178,11 @@ void AddStemOptions(CLI::App& app, SongsArguments& arguments) {
       })
       ->capture_default_str()
       ->type_name("FORMAT");
-  app.add_option("--bits", arguments.bits, BitsText())
-      ->check(CLI::IsMember(Names(kSampleFormats, SampleFormatName)));
-  app.add_option("--clip", arguments.clip,
-                 "Samples above full scale: clamp cuts them off (default of 16 and 24 bits), "
-                 "rescale makes all files of a song quieter alike, none leaves them (default else)")
-      ->check(CLI::IsMember(Names(kClippings, [](const auto& row) { return row.first; })));
+  AddWord(app, "--bits", arguments.bits, Names(kSampleFormats, SampleFormatName), BitsText());
+  AddWord(app, "--clip", arguments.clip,
+          Names(kClippings, [](const auto& row) { return row.first; }),
+          "Samples above full scale: clamp cuts them off (default of 16 and 24 bits), rescale "
+          "makes all files of a song quieter alike, none leaves them (default else)");
   AddNumber(app, "--bitrate", arguments.bitrate_kbps, {1, 1000}, BitratesText());
   app.add_flag("--no-tags", arguments.no_tags,
                "Leave out the song's title, artist and so on, and its cover");
@@ -222,11 +221,9 @@ void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
          "Of files with several audio streams, this one: its number from 0, or its language "
          "(eng); default: the one that the file marks as default")
       ->type_name("N|LANG");
-  app.add_option(
-         "--on-damage", arguments.on_damage,
-         "Where audio inside a file is damaged: fail leaves the song out, conceal continues "
-         "with silence of the lost length and says where")
-      ->check(CLI::IsMember({"fail", "conceal"}))
+  AddWord(app, "--on-damage", arguments.on_damage, {"fail", "conceal"},
+          "Where audio inside a file is damaged: fail leaves the song out, conceal continues "
+          "with silence of the lost length and says where")
       ->capture_default_str();
 }
 

@@ -12,6 +12,7 @@
 #include "core/interrupt.h"
 #include "core/progress_fields.h"
 #include "core/text.h"
+#include "core/visible_text.h"
 
 namespace stemsmith {
 namespace {
@@ -84,7 +85,7 @@ class TerminalView : public ProgressView {
   enum class Style { kBar, kLines, kJson, kQuiet };
 
   std::string Status(std::int64_t done) const {
-    std::string text = task_.label + " ";
+    std::string text = VisibleText(task_.label) + " ";
     text += std::to_string(done);
     if (task_.total > 0) text += "/" + std::to_string(task_.total);
     if (!task_.unit.empty()) text += " " + task_.unit;

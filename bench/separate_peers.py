@@ -1,7 +1,6 @@
 """What bench/separate.sh runs and measures: `separate` and Python's `demucs` on the same songs with the same weights."""
 import argparse
 import math
-import os
 import pathlib
 import statistics
 import subprocess
@@ -16,6 +15,7 @@ import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch.utils.flop_counter import FlopCounterMode
+from whole_processes import BFLOAT16, measured, processor
 
 STEMS = ["drums", "bass", "other", "vocals"]
 THREADS, RATE = 2, 44100
@@ -28,15 +28,8 @@ MODELS = {
 ENGINES = {
     "onnxruntime": (["--engine", "onnxruntime"], None),
     "openvino": (["--engine", "openvino"], None),
-    "openvino bfloat16": (["--engine", "openvino", "--precision", "bfloat16"], ("avx512_bf16", "amx_bf16")),
+    "openvino bfloat16": (["--engine", "openvino", "--precision", "bfloat16"], BFLOAT16),
 }
-
-
-def processor():
-    with open("/proc/cpuinfo") as file:
-        lines = dict(line.split(":", 1) for line in file if ":" in line)
-    lines = {key.strip(): value.strip() for key, value in lines.items()}
-    return lines.get("model name", "?"), set(lines.get("flags", "").split())
 
 
 def write_package(name, path):
@@ -84,27 +77,6 @@ def timed(work):
     return time.perf_counter() - begin
 
 
-# Starts a command from a small process: the peak of memory of a started process counts what the one that starts it has.
-LAUNCHER = """
-import os, subprocess, sys, time
-begin = time.perf_counter()
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-errors = process.stderr.read()
-_, status, usage = os.wait4(process.pid, 0)
-print(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-sys.stderr.buffer.write(errors)
-sys.exit(status != 0)
-"""
-
-
-def measured(command):
-    """Seconds by the clock, of CPU, and the peak of memory in MiB."""
-    environment = dict(os.environ, OMP_NUM_THREADS=str(THREADS))
-    result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return tuple(map(float, result.stdout.split()))
-
-
 def signal_to_difference_db(ours, peer):
     """Of all stems together, the peer's being the signal; and the largest difference as a share of the peak."""
     pairs = [(soundfile.read(ours / f"{stem}.wav")[0], soundfile.read(peer / f"{stem}.wav")[0]) for stem in STEMS]
@@ -140,11 +112,11 @@ class Bench:
         """In turns: each gives a ratio, so that what slows the machine down for a while slows both."""
         commands = {"demucs": self.peer(songs), **{name: self.ours(name, songs) for name in engines}}
         for name in engines:  # what is kept from run to run is there, as it is for the second song of a user
-            measured(commands[name])
+            measured(commands[name], THREADS)
         turns = []
         for turn in range(self.turns):
             order = list(commands) if turn % 2 == 0 else list(reversed(commands))
-            figures = {name: measured(commands[name]) for name in order}
+            figures = {name: measured(commands[name], THREADS) for name in order}
             turns.append(figures)
         print(f"\n{what}")
         print(f"{'':20s} wall (s)  CPU (s)  memory (MiB)   demucs / this: wall (least to most)    CPU  memory"
@@ -172,7 +144,7 @@ def main():
     parser.add_argument("--files", type=int, default=100, help="of one second, in one call (100)")
     arguments = parser.parse_args()
     name, features = processor()
-    engines = [engine for engine, (_, needs) in ENGINES.items() if needs is None or features & set(needs)]
+    engines = [engine for engine, (_, needs) in ENGINES.items() if needs is None or features & needs]
     gemm = sgemm_gflops()
     print(f"{name}, {THREADS} threads, {arguments.turns} turns, medians; sgemm: {gemm:.0f} GFLOP/s; not here: "
           f"{', '.join(set(ENGINES) - set(engines)) or 'nothing'}")

@@ -3,15 +3,14 @@
 # the same disk, in turns, each until the file is on the disk (`sync FILE`; our server has flushed it before its answer, and
 # has computed its SHA-256, too). Prints nginx's time over ours, the median of the turns, and how the server's memory grew.
 #
-#   bench/upload.sh [--bytes 1000000000] [--turns 5] [--hash core|openssl|none] [--folder DIR]
+#   bench/upload.sh [--bytes 1000000000] [--turns 5] [--folder DIR]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bytes=1000000000 turns=5 hash=core parent=${TMPDIR:-/tmp}
+bytes=1000000000 turns=5 parent=${TMPDIR:-/tmp}
 while [ $# -gt 0 ]; do
   case $1 in
     --bytes) bytes=$2 ;;
     --turns) turns=$2 ;;
-    --hash) hash=$2 ;;
     --folder) parent=$2 ;;
     *) echo "upload: unknown option $1" >&2; exit 2 ;;
   esac
@@ -25,6 +24,7 @@ mkdir "$folder/ours" "$folder/nginx" "$folder/body"
 trap 'exec 3>&-; [ ! -f "$folder/pid" ] || kill "$(cat "$folder/pid")"; sleep 0.3; rm -rf "$folder"' EXIT
 head -c "$bytes" /dev/urandom > "$folder/song"
 cat > "$folder/nginx.conf" <<CONF
+daemon off;
 pid $folder/pid;
 error_log $folder/error.log;
 user $(id -un);
@@ -36,12 +36,12 @@ http {
   server { listen 127.0.0.1:18081; root $folder/nginx; location / { dav_methods PUT; } }
 }
 CONF
-nginx -q -c "$folder/nginx.conf"
+nginx -q -c "$folder/nginx.conf" &
 mkfifo "$folder/input"
-"$server" 18080 "$folder/ours" "$hash" < "$folder/input" &
+"$server" 18080 "$folder/ours" < "$folder/input" &
 exec 3> "$folder/input"
-until curl -sf http://127.0.0.1:18080/memory >/dev/null; do sleep 0.1; done
-head -c 10000000 "$folder/song" | curl -sf -T - http://127.0.0.1:18080/warm  # everything is loaded
+until curl -sf http://127.0.0.1:18080/memory >/dev/null && [ -s "$folder/pid" ]; do sleep 0.1; done
+head -c 10000000 "$folder/song" | curl -sf -o /dev/null -T - http://127.0.0.1:18080/warm  # everything is loaded
 read -r before <<< "$(curl -sf http://127.0.0.1:18080/memory | cut -d ' ' -f 1)"
 # Seconds until the song is at the port and on the disk.
 seconds() {

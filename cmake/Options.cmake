@@ -7,7 +7,7 @@ option(STEMSMITH_FLUIDSYNTH "Build the module that renders the demo songs (Fluid
 option(STEMSMITH_REPORT "Build the reports (report.html) in: of training runs (needs uPlot) and of measured methods (needs Plotly)" ON)
 option(STEMSMITH_SERVE "Build the web app, stemsmith serve (Boost, OpenSSL, SQLite, wavesurfer.js)" ON)
 option(STEMSMITH_POSTGRESQL "Build its module for queues that several machines share (libpq)" ON)
-option(STEMSMITH_FUZZ "Build the fuzzers of the weight readers (clang only)" OFF)
+option(STEMSMITH_FUZZ "Build the fuzzers of what reads files and requests of others (clang only)" OFF)
 set(STEMSMITH_SANITIZER "" CACHE STRING "Sanitizers for all targets: address,undefined or thread")
 set(STEMSMITH_UPLOT_DIR "${CMAKE_SOURCE_DIR}/.deps/npm/node_modules/uplot" CACHE PATH "uPlot, as npm installs it: holds dist/")
 set(STEMSMITH_PLOTLY_DIR "${CMAKE_SOURCE_DIR}/.deps/plotly/node_modules/plotly.js-cartesian-dist-min" CACHE PATH "Plotly, as npm installs it: holds plotly-cartesian.min.js")

@@ -5,15 +5,16 @@
 #include <cstring>
 
 #include "core/option.h"
+#include "core/visible_text.h"
 
 namespace stemsmith {
 namespace {
 
 std::string OneLine(const std::string& what, const std::string& where, const std::string& advice) {
   std::string line = what;
-  if (!where.empty()) line += " (" + where + ")";
   if (!advice.empty()) line += "; " + advice;
   std::replace(line.begin(), line.end(), '\n', ' ');
+  if (!where.empty()) line.insert(what.size(), " (" + VisibleText(where) + ")");
   return line;
 }
 

@@ -90,6 +90,12 @@ std::string Sha256::Hex() {
   return text;
 }
 
+std::string Sha256Of(std::string_view text) {
+  Sha256 hash;
+  hash.Update(text.data(), text.size());
+  return hash.Hex();
+}
+
 std::string Sha256OfFile(const std::filesystem::path& path) {
   CheckIsFile(path);
   errno = 0;

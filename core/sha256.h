@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace stemsmith {
 
@@ -22,6 +23,7 @@ class Sha256 {
   std::uint64_t bytes_ = 0;
 };
 
+std::string Sha256Of(std::string_view text);
 // Of a whole file, read in blocks. Throws Error.
 std::string Sha256OfFile(const std::filesystem::path& path);
 

@@ -128,7 +128,8 @@ void Chain::RequireInputBefore(std::span<const ChainStep> left) const {
 void Chain::Add(ChainStep given) {
   Step step{std::move(given), {}, {}, false};
   if (step.models.empty()) {
-    step.sum = InStep(step.where, [&] { return ParseStemMix(step.mix, Names()); });
+    step.sum = InStep(
+        step.where, [&] { return ParseStemMix(step.mix, Names(), "the steps before make"); });
     for (const StemMix::Term& term : step.sum.terms) Use(term.stem, false);
     AddProduct(step, step.sum.name, step.sum.name);
   } else {

@@ -26,7 +26,7 @@ struct RuntimeOptions {
   // A JSON file that describes an .onnx file of another program, which has no manifest; empty: none
   // (docs/model_format.md, "Models of other programs").
   std::filesystem::path manifest_file;
-  // For compiled models, which start faster the next time (OpenVINO's); empty: nothing is kept.
+  // For compiled models, which start faster the next time; empty: nothing is kept.
   std::filesystem::path cache_folder;
   // Which of the model's stems will be used, asked once they are known; no function: all. Of a
   // model that has networks of their own for stems, the others are not computed.

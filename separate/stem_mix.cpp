@@ -190,7 +190,8 @@ class MixedSong : public SongSeparator {
 
 }  // namespace
 
-StemMix ParseStemMix(const std::string& text, const std::vector<std::string>& model_stems) {
+StemMix ParseStemMix(const std::string& text, const std::vector<std::string>& model_stems,
+                     const std::string& who) {
   const std::size_t equals = text.find('=');
   if (equals == text.npos) throw NoMix(text, "there is no '='");
   StemMix mix{Trimmed(text.substr(0, equals)), {}};
@@ -211,7 +212,8 @@ StemMix ParseStemMix(const std::string& text, const std::vector<std::string>& mo
     }
     const std::string stem = TakeStem(rest, model_stems);
     if (stem.empty()) throw NoMix(text, "a stem is missing");
-    if (stem != kMixture) StemStream::FindStem(model_stems, stem, "mix");
+    if (stem != kMixture)
+      RequireName(stem, model_stems, who + " no stem '" + stem + "'", Option("mix"));
     for (const StemMix::Term& other : mix.terms)
       if (other.stem == stem) throw NoMix(text, "'" + stem + "' comes twice");
     mix.terms.push_back({stem, factor});

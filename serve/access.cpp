@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/sha256.h"
 #include "core/text.h"
-#include "serve/content_hash.h"
 
 namespace stemsmith {
 
@@ -45,11 +45,11 @@ bool IsLoopback(const std::string& host) {
 
 Access::Access(AccessOptions options) : options_(std::move(options)) {
   for (std::string& host : options_.other_hosts) host = LowerCase(host);
-  if (!options_.token.empty()) token_hash_ = ContentHashOf(options_.token);
+  if (!options_.token.empty()) token_hash_ = Sha256Of(options_.token);
 }
 
 bool Access::IsToken(const std::string& text) const {
-  const std::string hash = ContentHashOf(text);
+  const std::string hash = Sha256Of(text);
   unsigned difference = hash.size() == token_hash_.size() ? 0 : 1;
   for (std::size_t i = 0; i < std::min(hash.size(), token_hash_.size()); ++i)
     difference |= static_cast<unsigned char>(hash[i] ^ token_hash_[i]);

@@ -48,7 +48,7 @@ void Cleaner::Run() {
 
 void Cleaner::Clean(double served_s) {
   api_.CleanUploads(served_s);
-  for (const StoredSong& song : parts_.store.UnusedSongs(served_s - kUnusedSongSeconds)) {
+  for (const StoredSong& song : parts_.store.UnusedSongs(kUnusedSongSeconds)) {
     if (!parts_.store.RemoveSong(song.id)) continue;
     std::error_code code;
     fs::remove_all(parts_.data.Song(song.id), code);

@@ -34,10 +34,16 @@ std::string EndText(const ChildResult& ended) {
   return "exit status " + std::to_string(ended.exit_status);
 }
 
-// Paths of this machine are nobody's business: users see their song as "the song".
+// Paths of this machine are nobody's business: users see their song as "the song", and not where
+// an error only says what it is about: "no audio (PATH); …".
 std::string WithoutPath(std::string text, const fs::path& path, const std::string& instead) {
-  for (std::size_t at; (at = text.find(path.string())) != std::string::npos;)
-    text.replace(at, path.string().size(), instead);
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    if (from.empty()) return;
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  };
+  replace(" (" + path.string() + ")", "");
+  replace(path.string(), instead);
   return text;
 }
 
@@ -53,12 +59,12 @@ Programs::Programs(fs::path folder, const JobLimits& limits)
     : folder_(std::move(folder)), limits_(limits) {}
 
 nlohmann::json Programs::Ask(const std::vector<std::string>& arguments,
-                             const fs::path& about) const {
+                             const fs::path& about, double most_seconds) const {
   std::vector<std::string> command = {(folder_ / "stemsmith").string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   nlohmann::json result;
   const ChildResult ended = RunChild(
-      command, {.seconds = kLookSeconds, .memory_bytes = kLookBytes}, [&](std::string_view line) {
+      command, {.seconds = most_seconds, .memory_bytes = kLookBytes}, [&](std::string_view line) {
         nlohmann::json said = ParseJson(line);
         if (said.is_object() && said.value("event", "") == "result") result = std::move(said);
       });
@@ -70,24 +76,29 @@ nlohmann::json Programs::Ask(const std::vector<std::string>& arguments,
 }
 
 nlohmann::json Programs::Inspect(const fs::path& model) const {
-  return Ask({"inspect", model.string(), "--json"}, model);
+  return Ask({"inspect", model.string(), "--json"}, model, kLookSeconds);
 }
 
 nlohmann::json Programs::Probe(const fs::path& song) const {
   return Ask({"probe", song.string(), "--json", "--max-seconds=" + NumberText(limits_.song_seconds)},
-             song);
+             song, kLookSeconds);
 }
 
 void Programs::WritePeaks(const fs::path& audio, const fs::path& file) const {
-  Ask({"probe", audio.string(), "--json", "--peaks=" + file.string()}, audio);
+  Ask({"probe", audio.string(), "--json", "--peaks=" + file.string()}, audio, kLookSeconds);
 }
 
 void Programs::WriteSpectrogram(const fs::path& audio, const fs::path& file) const {
-  Ask({"probe", audio.string(), "--json", "--spectrogram=" + file.string()}, audio);
+  Ask({"probe", audio.string(), "--json", "--spectrogram=" + file.string()}, audio, kLookSeconds);
+}
+
+void Programs::MakeFile(const StemFileOrder& order) const {
+  Ask({"serve", "--make-file=" + order.ToText(), "--json"}, order.target,
+      limits_.job_seconds);
 }
 
 void Programs::WriteReport(const fs::path& run) const {
-  Ask({"watch", run.string(), "--report", "--json"}, run);
+  Ask({"watch", run.string(), "--report", "--json"}, run, kLookSeconds);
 }
 
 Programs::Separation Programs::Separate(const std::vector<std::string>& arguments,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "serve/job_limits.h"
+#include "serve/stem_files.h"
 
 namespace stemsmith {
 
@@ -29,6 +30,8 @@ class Programs {
   void WriteSpectrogram(const std::filesystem::path& audio,
                         const std::filesystem::path& file) const;
 
+  // `stemsmith serve --make-file`: throws Error as StemFileOrder::Make() does.
+  void MakeFile(const StemFileOrder& order) const;
   // `stemsmith watch --report`: writes RUN/report.html. Throws Error as it says.
   void WriteReport(const std::filesystem::path& run) const;
 
@@ -51,7 +54,7 @@ class Programs {
 
  private:
   nlohmann::json Ask(const std::vector<std::string>& arguments,
-                     const std::filesystem::path& about) const;
+                     const std::filesystem::path& about, double most_seconds) const;
 
   std::filesystem::path folder_;
   JobLimits limits_;

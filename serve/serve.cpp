@@ -1,5 +1,6 @@
 #include "serve/serve.h"
 
+#include <atomic>
 #include <thread>
 
 #include "core/error.h"
@@ -23,8 +24,14 @@ int WaitForStop(const Host& host) {
   }
 }
 
-std::string DatabaseOf(const ServeOptions& options, const DataFolder& data) {
-  return options.database.empty() ? data.Database().string() : options.database;
+ServeParts PartsOf(const ServeOptions& options, const DataFolder& data, JobStore& store,
+                   const Programs& programs, const Host& host) {
+  return {.limits = options.limits,
+          .data = data,
+          .store = store,
+          .programs = programs,
+          .models = std::make_unique<ServedModels>(programs, options.models),
+          .log = host.warn};
 }
 
 // Nobody else works on them: their workers ended with the process that had this folder before.
@@ -50,15 +57,11 @@ int Serve(ServeOptions options, const Host& host,
   const FolderLock lock(data.path(), "another server uses this data folder",
                         "give it another " + Option("data") +
                             "; more workers are stemsmith serve --worker with a PostgreSQL database");
-  const std::string database = DatabaseOf(options, data);
+  const std::string database =
+      options.database.empty() ? data.Database().string() : options.database;
   const std::unique_ptr<JobStore> store = OpenJobStore(database);
   const Programs programs(options.programs, options.limits);
-  ServeParts parts{.limits = options.limits,
-                   .data = data,
-                   .store = *store,
-                   .programs = programs,
-                   .models = ServedModels(programs, options.models),
-                   .log = host.warn};
+  ServeParts parts = PartsOf(options, data, *store, programs, host);
   if (!IsShared(database)) TakeBackAll(*store, host.warn);
   const Runs runs(options.runs, programs);
   const Access access(options.access);
@@ -73,13 +76,20 @@ int Serve(ServeOptions options, const Host& host,
   options.http.host = options.access.host;
   options.http.threads += Api::kMostWaiting;
   options.http.headers = SecurityHeaders();
-  options.http.check = [&access](const HttpRequest& request) { return access.Check(request); };
+  std::atomic<bool> ready = false;
+  options.http.check = [&](const HttpRequest& request) -> std::optional<HttpResponse> {
+    if (!ready)
+      return ProblemResponse(
+          HttpError(503, "The server is just starting.", {{"Retry-After", "1"}}));
+    return access.Check(request);
+  };
   options.http.log = host.warn;
   std::vector<HttpRoute> routes = api.Routes();
   for (HttpRoute& route : PageRoutes()) routes.push_back(std::move(route));
   HttpServer server(options.http, std::move(routes));
   api.SetServer(server);
   events.Start(server);
+  ready = true;
   listening(Url(options, server.port()));
   const int signal = WaitForStop(host);
   events.Stop();
@@ -99,12 +109,7 @@ int ServeWorkers(ServeOptions options, const Host& host,
   const DataFolder data(options.data);
   const std::unique_ptr<JobStore> store = OpenJobStore(options.database);
   const Programs programs(options.programs, options.limits);
-  ServeParts parts{.limits = options.limits,
-                   .data = data,
-                   .store = *store,
-                   .programs = programs,
-                   .models = ServedModels(programs, options.models),
-                   .log = host.warn};
+  ServeParts parts = PartsOf(options, data, *store, programs, host);
   Workers workers(parts, std::max(options.workers, 1), options.separate_options,
                   options.patience);
   working(store->Description());

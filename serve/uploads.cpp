@@ -1,14 +1,11 @@
 #include "serve/uploads.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json_fields.h"
 #include "core/text.h"
 #include "core/utc_text.h"
-#include "serve/content_hash.h"
+#include "serve/answers.h"
 #include "serve/http/multipart.h"
 
 namespace stemsmith {
@@ -20,36 +17,6 @@ namespace {
 constexpr double kKeptSeconds = 86400;  // of service, of an upload that nobody goes on with
 constexpr std::size_t kMostNameLetters = 200;
 constexpr std::size_t kMostComplete = 1000;
-constexpr char kRetrySeconds[] = "10";
-
-// A file that is written piece by piece; closed without Sync() it stays as long as it is.
-class OpenFile {
- public:
-  OpenFile(fs::path path, int flags)
-      : path_(std::move(path)), number_(open(path_.c_str(), flags | O_CLOEXEC, 0640)) {
-    if (number_ < 0) throw Error::Write("cannot write", path_.string());
-  }
-  ~OpenFile() { close(number_); }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-
-  void Write(const char* bytes, std::size_t count) {
-    while (count > 0) {
-      const ssize_t written = write(number_, bytes, count);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) throw Error::Write("cannot write", path_.string());
-      bytes += written;
-      count -= static_cast<std::size_t>(written);
-    }
-  }
-  void Sync() {
-    if (fdatasync(number_) != 0) throw Error::Write("cannot write", path_.string());
-  }
-
- private:
-  fs::path path_;
-  int number_;
-};
 
 HttpError TooLarge(std::int64_t limit) {
   return HttpError(413, "The file is larger than the " + FormatBytes(static_cast<double>(limit)) +
@@ -114,24 +81,24 @@ class SongSink : public HttpBodySink {
         id_(NewId()),
         lock_(uploads, id_, true),
         path_(uploads.parts().data.Upload(id_)),
-        file_(std::make_unique<OpenFile>(path_, O_CREAT | O_EXCL | O_WRONLY)) {}
+        file_(std::make_unique<UploadFile>(path_)) {}
   ~SongSink() override {
     std::error_code code;
     fs::remove(path_, code);
   }
 
   void Take(const char* bytes, std::size_t count) override {
-    taken_ += static_cast<std::int64_t>(count);
-    if (taken_ > uploads_.parts().limits.upload_bytes)
-      throw TooLarge(uploads_.parts().limits.upload_bytes);
+    const std::int64_t limit = uploads_.parts().limits.upload_bytes;
+    if (file_->bytes() + static_cast<std::int64_t>(count) > limit) throw TooLarge(limit);
     file_->Write(bytes, count);
-    hash_.Update(bytes, count);
   }
 
   HttpResponse Finish() override {
-    file_->Sync();
+    file_->Flush();
+    const std::int64_t bytes = file_->bytes();
+    const std::string hash = file_->Sha256Hex();
     file_.reset();
-    return then_(uploads_.Arrive(path_, hash_.Hex(), taken_, name_));
+    return then_(uploads_.Arrive(path_, hash, bytes, name_));
   }
 
  private:
@@ -141,9 +108,7 @@ class SongSink : public HttpBodySink {
   const std::string id_;
   const UploadLock lock_;
   const fs::path path_;
-  std::unique_ptr<OpenFile> file_;
-  ContentHash hash_;
-  std::int64_t taken_ = 0;
+  std::unique_ptr<UploadFile> file_;
 };
 
 // A piece of an upload that can be resumed: what has arrived stays.
@@ -155,7 +120,10 @@ class PieceSink : public HttpBodySink {
         id_(std::move(id)),
         lock_(std::move(lock)),
         state_(std::move(state)),
-        file_(std::make_unique<OpenFile>(uploads.parts().data.Upload(id_), O_WRONLY | O_APPEND)) {}
+        file_(uploads.TakeFile(id_, state_.offset)) {}
+  ~PieceSink() override {
+    if (file_) uploads_.GiveBackFile(id_, std::move(file_));
+  }
 
   void Take(const char* bytes, std::size_t count) override {
     if (state_.offset + static_cast<std::int64_t>(count) > state_.length)
@@ -166,13 +134,15 @@ class PieceSink : public HttpBodySink {
   }
 
   HttpResponse Finish() override {
-    file_->Sync();
-    file_.reset();
+    file_->Flush();
     HttpResponse response{.status = 204};
     response.headers = {{"Tus-Resumable", "1.0.0"},
                         {"Upload-Offset", std::to_string(state_.offset)}};
-    if (state_.offset == state_.length)
-      response.headers.emplace_back("Stemsmith-Song", uploads_.Complete(id_, state_).song.id);
+    if (state_.offset == state_.length) {
+      const std::string hash = file_->Sha256Hex();
+      file_.reset();
+      response.headers.emplace_back("Stemsmith-Song", uploads_.Complete(id_, state_, hash).song.id);
+    }
     return response;
   }
 
@@ -181,7 +151,7 @@ class PieceSink : public HttpBodySink {
   const std::string id_;
   const std::unique_ptr<UploadLock> lock_;
   Uploads::State state_;
-  std::unique_ptr<OpenFile> file_;
+  std::unique_ptr<UploadFile> file_;
 };
 
 }  // namespace
@@ -219,13 +189,31 @@ std::string Uploads::Begin(std::int64_t length, const std::string& name) {
   const std::string id = NewId();
   const UploadLock lock(*this, id, true);
   const fs::path path = parts_.data.Upload(id);
-  OpenFile(path, O_CREAT | O_EXCL | O_WRONLY);
+  auto file = std::make_unique<UploadFile>(path);
   WriteFileAtomically(path.string() + ".json",
                       nlohmann::json{{"length", length}, {"name", ShownName(name)}}.dump());
   const double now = parts_.store.ServedSeconds();
   const std::lock_guard guard(mutex_);
   touched_[id] = now;
+  open_[id] = std::move(file);
   return id;
+}
+
+std::unique_ptr<UploadFile> Uploads::TakeFile(const std::string& id, std::int64_t offset) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (const auto found = open_.find(id); found != open_.end()) {
+      auto file = std::move(found->second);
+      open_.erase(found);
+      if (file->bytes() == offset) return file;
+    }
+  }
+  return std::make_unique<UploadFile>(parts_.data.Upload(id), offset);
+}
+
+void Uploads::GiveBackFile(const std::string& id, std::unique_ptr<UploadFile> file) {
+  const std::lock_guard guard(mutex_);
+  open_[id] = std::move(file);
 }
 
 Uploads::State Uploads::Find(const std::string& id) {
@@ -275,9 +263,11 @@ void Uploads::Remove(const std::string& id) {
   fs::remove(parts_.data.Upload(id).string() + ".json", code);
   const std::lock_guard guard(mutex_);
   touched_.erase(id);
+  open_.erase(id);
 }
 
-Uploads::Arrived Uploads::Complete(const std::string& id, const State& state) {
+Uploads::Arrived Uploads::Complete(const std::string& id, const State& state,
+                                   const std::string& hash) {
   const fs::path path = parts_.data.Upload(id);
   const auto end = [&] {
     std::error_code code;
@@ -287,7 +277,7 @@ Uploads::Arrived Uploads::Complete(const std::string& id, const State& state) {
     touched_.erase(id);
   };
   try {
-    const Arrived arrived = Arrive(path, ContentHashOfFile(path), state.length, state.name);
+    const Arrived arrived = Arrive(path, hash, state.length, state.name);
     end();
     const std::lock_guard guard(mutex_);
     if (complete_.size() >= kMostComplete) complete_.clear();
@@ -325,7 +315,7 @@ Uploads::Arrived Uploads::Arrive(const fs::path& file, const std::string& hash, 
   try {
     info = parts_.programs.Probe(file);
   } catch (const Error& error) {
-    throw HttpError(422, error.problem() + (error.advice().empty() ? "" : "; " + error.advice()) + ".");
+    throw HttpError(422, SentenceOf(error));
   }
   StoredSong song{.id = NewId(), .sha256 = hash, .name = name, .bytes = bytes};
   song.seconds = info.at("seconds").get<double>();

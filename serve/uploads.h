@@ -9,6 +9,7 @@
 #include <string>
 
 #include "serve/http/http.h"
+#include "serve/http/upload_file.h"
 #include "serve/workers.h"
 
 namespace stemsmith {
@@ -36,8 +37,11 @@ class Uploads {
   State Find(const std::string& id);
   std::unique_ptr<HttpBodySink> Continue(const std::string& id, std::int64_t offset);
   void Remove(const std::string& id);
-  // Of a complete one: makes the song. Called by Continue's sink; for empty ones by nobody.
-  Arrived Complete(const std::string& id, const State& state);
+  // Of a complete one, whose SHA-256 is `hash`: makes the song. Called by Continue's sink.
+  Arrived Complete(const std::string& id, const State& state, const std::string& hash);
+  // What Continue's sink writes, and gives back where it is not complete.
+  std::unique_ptr<UploadFile> TakeFile(const std::string& id, std::int64_t offset);
+  void GiveBackFile(const std::string& id, std::unique_ptr<UploadFile> file);
 
   // Removes those that nobody went on with for a day of service.
   void Clean(double served_s);
@@ -53,6 +57,9 @@ class Uploads {
   std::mutex mutex_;
   std::map<std::string, double> touched_;  // served seconds when an upload was last gone on with
   std::set<std::string> locked_;           // that a request writes now
+  // Those that can be resumed, between two pieces: open, so that no piece is read again for the
+  // hash.
+  std::map<std::string, std::unique_ptr<UploadFile>> open_;
   int in_work_ = 0;
   std::map<std::string, State> complete_;  // those of the last minutes
 };

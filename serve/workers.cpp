@@ -77,13 +77,33 @@ void Workers::Run(const std::string& name) {
   }
 }
 
+Programs::Separation Workers::Separate(const StoredJob& job, const nlohmann::json& request,
+                                       const fs::path& folder,
+                                       const std::function<bool(double share)>& beat) {
+  try {
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    std::vector<std::string> arguments = {parts_.models->Find(job.model).file.string(),
+                                          parts_.data.Source(job.song).string(),
+                                          "--out=" + folder.string(),
+                                          "--name={stem}.{ext}",
+                                          "--format=wav",
+                                          "--bits=32f",
+                                          "--clip=none"};
+    for (const std::string& option : JobRequest::FromJson(request).Options())
+      arguments.push_back(option);
+    arguments.insert(arguments.end(), options_.begin(), options_.end());
+    return parts_.programs.Separate(arguments, beat);
+  } catch (const std::exception& error) {
+    return {.end = Programs::End::kFailed, .message = error.what(), .song = nullptr};
+  }
+}
+
 void Workers::Work(const StoredJob& job, const std::string& worker) {
   JobStore& store = parts_.store;
+  // Each attempt has a folder of its own: of two owners, one believed dead, neither disturbs the
+  // other.
   const fs::path folder = parts_.data.Job(job.id) / AttemptName(job.attempts);
-  const auto remove = [&] {
-    std::error_code code;
-    fs::remove_all(folder, code);
-  };
   JobStore::Order order = JobStore::Order::kGoOn;
   const auto beat = [&](double share) {
     if (stop_) return false;
@@ -94,48 +114,31 @@ void Workers::Work(const StoredJob& job, const std::string& worker) {
     }
     return order == JobStore::Order::kGoOn;
   };
-  try {
-    remove();
-    fs::create_directories(folder);
-    const ServedModel model = parts_.models.Find(job.model);
-    const nlohmann::json request = ParseJson(job.request);
-    std::vector<std::string> arguments = {model.file.string(),
-                                          parts_.data.Source(job.song).string(),
-                                          "--out=" + folder.string(),
-                                          "--name={stem}.{ext}",
-                                          "--format=wav",
-                                          "--bits=32f",
-                                          "--clip=none"};
-    for (const std::string& option : JobRequest::FromJson(request).Options())
-      arguments.push_back(option);
-    arguments.insert(arguments.end(), options_.begin(), options_.end());
-    const Programs::Separation separation = parts_.programs.Separate(arguments, beat);
-    if (separation.end == Programs::End::kDone) {
-      const nlohmann::json result = {
-          {"folder", AttemptName(job.attempts)},
-          {"stems", request.at("files")},
-          {"seconds", separation.song.at("frames").get<double>() /
-                          separation.song.at("sample_rate_hz").get<double>()},
-          {"sample_rate_hz", separation.song.at("sample_rate_hz")},
-          {"channels", separation.song.at("channels")}};
-      // The attempt's own folder: of two owners, one believed dead, each wrote another.
-      if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) return;
-    } else if (separation.end == Programs::End::kFailed) {
-      store.Fail(job.id, worker, separation.message);
-    } else if (separation.end == Programs::End::kCrashed) {
-      store.Crash(job.id, worker, parts_.limits.most_crashes, separation.message);
-    } else if (order == JobStore::Order::kCancel) {
-      store.EndCancelled(job.id, worker);
-    } else {
-      store.GiveBack(job.id, worker);
-    }
-  } catch (const Error& error) {
-    store.Fail(job.id, worker, error.what());
-  } catch (const std::exception& error) {
-    Tell(parts_.log, error.what());
-    store.Crash(job.id, worker, parts_.limits.most_crashes, error.what());
+  const nlohmann::json request = ParseJson(job.request);
+  const Programs::Separation separation = Separate(job, request, folder, beat);
+  // Where the store fails from here on, somebody takes the job again, or it is done: the folder
+  // stays.
+  if (separation.end == Programs::End::kDone) {
+    const nlohmann::json& song = separation.song;
+    const nlohmann::json result = {
+        {"folder", AttemptName(job.attempts)},
+        {"stems", request.at("files")},
+        {"seconds",
+         song.at("frames").get<double>() / song.at("sample_rate_hz").get<double>()},
+        {"sample_rate_hz", song.at("sample_rate_hz")},
+        {"channels", song.at("channels")}};
+    if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) return;
+  } else if (separation.end == Programs::End::kFailed) {
+    store.Fail(job.id, worker, separation.message);
+  } else if (separation.end == Programs::End::kCrashed) {
+    store.Crash(job.id, worker, parts_.limits.most_crashes, separation.message);
+  } else if (order == JobStore::Order::kCancel) {
+    store.EndCancelled(job.id, worker);
+  } else {
+    store.GiveBack(job.id, worker);
   }
-  remove();
+  std::error_code code;
+  fs::remove_all(folder, code);
 }
 
 void Workers::WatchOthers(std::chrono::seconds patience) {

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -23,8 +27,8 @@ struct ServeParts {
   JobLimits limits;
   DataFolder data;
   JobStore& store;
-  Programs programs;
-  ServedModels models;
+  const Programs& programs;
+  std::unique_ptr<ServedModels> models;
   Listener log;
 };
 
@@ -48,6 +52,9 @@ class Workers {
  private:
   void Run(const std::string& name);
   void Work(const StoredJob& job, const std::string& worker);
+  Programs::Separation Separate(const StoredJob& job, const nlohmann::json& request,
+                                const std::filesystem::path& folder,
+                                const std::function<bool(double share)>& beat);
   // Gives jobs of silent owners back to the queue. Their beats are watched by this machine's steady
   // clock: no two clocks are compared.
   void WatchOthers(std::chrono::seconds patience);

@@ -9,6 +9,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string BesideOrAsItIs(const fs::path& file, const std::string& word) {
+  if (word.empty()) return word;
   std::error_code code;
   const fs::path beside = file.parent_path() / word;
   return fs::exists(beside, code) ? beside.string() : word;
@@ -18,6 +19,7 @@ std::string BesideOrAsItIs(const fs::path& file, const std::string& word) {
 struct ReadStep {
   ChainStep step;
   std::vector<std::string> models;
+  std::string manifest;
 };
 
 ReadStep ReadOne(const Config& config) {
@@ -34,6 +36,7 @@ ReadStep ReadOne(const Config& config) {
   }
   if (config.Has("model")) {
     read.models = {config.RequiredString("model")};
+    read.manifest = config.String("manifest", "");
   } else {
     read.models = config.Strings("models");
     step.ensemble.combine = config.String("combine", "");
@@ -50,8 +53,7 @@ ReadStep ReadOne(const Config& config) {
 
 }  // namespace
 
-Chain ReadChain(const fs::path& file,
-                const std::function<Runtime*(const std::string& word)>& open) {
+Chain ReadChain(const fs::path& file, const OpenChainModel& open) {
   const Config config = Config::Load(file);
   std::vector<ReadStep> all;
   for (const Config& step : config.List("steps")) all.push_back(ReadOne(step));
@@ -61,7 +63,8 @@ Chain ReadChain(const fs::path& file,
   for (ReadStep& read : all) {
     for (const std::string& word : read.models) {
       try {
-        read.step.models.push_back(open(BesideOrAsItIs(file, word)));
+        read.step.models.push_back(
+            open(BesideOrAsItIs(file, word), BesideOrAsItIs(file, read.manifest)));
       } catch (const Error& error) {
         const std::string place = error.where().empty() ? "" : ": " + error.where();
         throw Error(error.code(), error.problem(), read.step.where + place, error.advice());

@@ -101,13 +101,11 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddNumber(app, "--segment", arguments.segment_seconds, {0.01, 3600},
             "Seconds that the model gets at once, where it takes several lengths (default: as the "
             "model advises)");
-  app.add_option("--overlap-style", arguments.overlap_style,
-                 RowsText("How segments are joined", OverlapStyleTable()) +
-                     " (default: as the model advises)")
-      ->check(CLI::IsMember(NamesOfRows(OverlapStyleTable())));
-  app.add_option("--window", arguments.window,
-                 "Weights of a segment's frames (default: as the model or the style advises)")
-      ->check(CLI::IsMember(NamesOfRows(kWindows)));
+  AddWord(app, "--overlap-style", arguments.overlap_style, NamesOfRows(OverlapStyleTable()),
+          RowsText("How segments are joined", OverlapStyleTable()) +
+              " (default: as the model advises)");
+  AddWord(app, "--window", arguments.window, NamesOfRows(kWindows),
+          "Weights of a segment's frames (default: as the model or the style advises)");
   AddNumber(app, "--batch", arguments.batch, {1, 256},
             "Segments that the model gets at once: more take more memory, and are faster on a GPU "
             "only (default: 4 on a GPU, else 1)");
@@ -122,9 +120,8 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tta", arguments.passes.turned,
                "Separate the song also with its channels swapped and with its sign turned, and "
                "take the mean: three times as slow");
-  app.add_option("--combine", arguments.ensemble.combine,
-                 RowsText("What the stems of several models become", CombinationTable()))
-      ->check(CLI::IsMember(NamesOfRows(CombinationTable())))
+  AddWord(app, "--combine", arguments.ensemble.combine, NamesOfRows(CombinationTable()),
+          RowsText("What the stems of several models become", CombinationTable()))
       ->excludes("--chain");
   AddNumbers(app, "--weights", arguments.ensemble.weights, {0, 1e6},
              "Of each model in the mean, in their order: 2,1 (default: all the same)")
@@ -174,28 +171,38 @@ fs::path FileOf(const ChosenModel& model, const Arguments& arguments) {
                      "download it: stemsmith download " + model.missing + "; or pass --download");
 }
 
-// Models by their files, each opened once.
+// Models by their files and those that describe them, each opened once.
 class OpenModels {
  public:
   OpenModels(const Arguments& arguments, const RuntimeOptions& options)
       : arguments_(arguments), options_(options) {}
 
-  Runtime* Open(const ChosenModel& model) {
-    const fs::path file = FileOf(model, arguments_);
-    const auto found = std::find(files_.begin(), files_.end(), file);
+  Runtime* Open(const ChosenModel& model, const fs::path& manifest) {
+    const std::pair files(FileOf(model, arguments_), manifest);
+    const auto found = std::find(files_.begin(), files_.end(), files);
     if (found != files_.end())
       return runtimes_[static_cast<std::size_t>(found - files_.begin())].get();
-    runtimes_.push_back(Runtime::Open(file, options_));
-    files_.push_back(file);
+    RuntimeOptions options = options_;
+    options.manifest_file = manifest;
+    runtimes_.push_back(Runtime::Open(files.first, options));
+    files_.push_back(files);
     return runtimes_.back().get();
   }
-  const std::vector<fs::path>& files() const { return files_; }
+  // All that they are made of.
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> all;
+    for (const auto& [model, manifest] : files_) {
+      all.push_back(model);
+      if (!manifest.empty()) all.push_back(manifest);
+    }
+    return all;
+  }
   const std::vector<std::unique_ptr<Runtime>>& runtimes() const { return runtimes_; }
 
  private:
   const Arguments& arguments_;
   const RuntimeOptions& options_;
-  std::vector<fs::path> files_;
+  std::vector<std::pair<fs::path, fs::path>> files_;
   std::vector<std::unique_ptr<Runtime>> runtimes_;
 };
 
@@ -232,12 +239,13 @@ struct Work {
     if (arguments.chain.empty()) {
       options.ensemble.Check(chosen.size());
       std::vector<Runtime*> opened;
-      for (const ChosenModel& model : chosen) opened.push_back(models.Open(model));
+      for (const ChosenModel& model : chosen)
+        opened.push_back(models.Open(model, runtime.manifest_file));
       separator.emplace(opened, options);
       return;
     }
-    chain.emplace(ReadChain(arguments.chain, [&](const std::string& word) {
-      Runtime* const model = models.Open(ChooseModel(word));
+    chain.emplace(ReadChain(arguments.chain, [&](const std::string& word, const fs::path& file) {
+      Runtime* const model = models.Open(ChooseModel(word), file);
       StemStream::CheckOverlap(*model, options.stream);
       return model;
     }));
@@ -316,7 +324,6 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
   };
   std::vector<fs::path> sources = first.models.files();
   if (!arguments.chain.empty()) sources.emplace_back(arguments.chain);
-  if (!manifest.empty()) sources.push_back(manifest);
   const auto description = [](const Runtime& model) { return model.description(); };
   return SeparateSongs(
       *first.separator, another, list, std::move(sources), OfAll(first.models, description),

@@ -136,12 +136,9 @@ void AddPrepareCommand(CLI::App& app) {
             "Channels of each stem; default: 2, or 1 where the recipe takes one channel");
   std::vector<std::string> formats;
   for (const CacheFormat format : kFormats) formats.emplace_back(CacheFormatName(format));
-  command
-      ->add_option(
-          "--format", arguments->format,
+  AddWord(*command, "--format", arguments->format, formats,
           "Samples: int16, float16, float32, or auto (int16 where all sources have 16 bits, "
           "else float32; float32 for spectrograms)")
-      ->check(CLI::IsMember(formats))
       ->capture_default_str();
   AddNumber(*command, "--compression", options.compression, {0, 9},
             "0: none; 1 (fast) to 9 (small): lossless, slower to read")
@@ -161,12 +158,9 @@ void AddPrepareCommand(CLI::App& app) {
       ->capture_default_str();
   AddNumber(*command, "--excerpt", options.trim.excerpt_seconds, {0.1, 1e6},
             "Keep this many seconds from the middle of each song; shorter songs whole");
-  command
-      ->add_option(
-          "--on-damage", arguments->on_damage,
+  AddWord(*command, "--on-damage", arguments->on_damage, {"fail", "conceal"},
           "Where audio inside a file is damaged: fail leaves the song out, conceal continues "
           "with silence of the lost length and says where")
-      ->check(CLI::IsMember({"fail", "conceal"}))
       ->capture_default_str();
   command
       ->add_option("--shard", arguments->shard,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import difflib
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ Path = str | os.PathLike[str]
 Audio = NDArray[np.float32]
 # A preset ("2stem", "4stem"), a stem, a mix ("karaoke=drums+bass+other"); or several stems and mixes; None: all stems.
 StemConfig = str | Sequence[str] | None
+_PRESETS = ("2stem", "4stem")
 # Called with frames that are done, and all of them (None: not known). What it raises ends the work.
 Progress = Callable[[int, int | None], object]
 
@@ -270,6 +272,7 @@ class StemSplitter:
                 library.options_set_overlap(options, self._overlap)
             chosen = [stem_config] if isinstance(stem_config, str) else stem_config
             if isinstance(stem_config, str) and stem_config not in self.stems and "=" not in stem_config:
+                self._require_preset(stem_config)
                 library.options_set_preset(options, stem_config.encode())
                 chosen = None
             if chosen is not None:
@@ -283,3 +286,11 @@ class StemSplitter:
             yield options
         finally:
             library.options_destroy(options)
+
+    def _require_preset(self, word: str) -> None:
+        known = [*_PRESETS, *self.stems]
+        if word in _PRESETS:
+            return
+        nearest = difflib.get_close_matches(word, known, 1)
+        meant = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise WrongUse(f"{word!r} is neither a preset nor a stem of the model\n  {meant}known: {', '.join(known)}")

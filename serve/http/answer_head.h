@@ -8,8 +8,6 @@
 
 namespace stemsmith {
 
-const char* HttpReason(int status);  // "Not Found"
-
 struct AnswerEnd {
   std::int64_t length = 0;  // of the body; -1: none is said, the connection's end ends it
   bool keep_alive = true;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "serve/http/answer_head.h"
+#include "serve/http/reason.h"
 
 namespace stemsmith {
 

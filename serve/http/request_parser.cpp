@@ -127,6 +127,8 @@ std::size_t HttpRequestParser::Parse(char* bytes, std::size_t count) {
     while (done < count && (bytes[done] == '\r' || bytes[done] == '\n')) ++done;
   parser.eager(!in_header);
   while (done < count && !parser.is_done() && (!in_header || !parser.is_header_done())) {
+    // A body in chunks ends with five bytes at least ("0", two line ends): Beast counts on them.
+    if (!in_header && parser.chunked_body && count - done < 5) break;
     beast::error_code error;
     const std::size_t used =
         parser.put(boost::asio::const_buffer(bytes + done, count - done), error);

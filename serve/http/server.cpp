@@ -25,6 +25,8 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
+#include <stdexcept>
 #include <thread>
 #include <unordered_set>
 
@@ -298,7 +300,13 @@ awaitable<void> HttpServer::Impl::Accept() {
     auto address = end.address();
     if (address.is_v6() && address.to_v6().is_v4_mapped())
       address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    auto connection = std::make_shared<Connection>(std::move(socket), tls.get());
+    std::shared_ptr<Connection> connection;
+    try {
+      connection = std::make_shared<Connection>(std::move(socket), tls.get());
+    } catch (const std::bad_alloc&) {
+      Log("No connection can be taken: no memory");
+      continue;
+    }
     connection->self = connection;
     connection->remote = address.to_string();
     connection->sent = &sent;
@@ -572,6 +580,7 @@ awaitable<void> HttpServer::Impl::TakeBody(Connection& connection, HttpRequestPa
   std::shared_ptr<HttpBodySink> sink;
   co_await OnPool(pool, *request, [&] {
     auto made = route.take_body(*request, parser.length());
+    if (!made) throw std::logic_error("A route takes no body");
     sink = {made.release(), [this, request](HttpBodySink* last) {
               asio::post(pool, [last, request] { delete last; });
             }};

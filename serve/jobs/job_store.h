@@ -6,7 +6,9 @@
 // says of it no longer counts, so that a result appears once. Which job is older is told by its
 // number, never by a clock.
 //
-// All calls may come from any thread. They throw Error where the database fails.
+// All calls may come from any thread. They throw Error where the database fails; a change was then
+// not made, but for one where a PostgreSQL server went away in its last moment and stayed away, of
+// which nobody knows. Texts are UTF-8; what is not is replaced.
 #pragma once
 
 #include <cstdint>
@@ -84,13 +86,13 @@ class JobStore {
   virtual std::optional<StoredSong> FindSongWithContent(const std::string& sha256) = 0;
   // Songs without a job, older than so many seconds of service.
   virtual std::vector<StoredSong> UnusedSongs(double served_s) = 0;
-  // False where a job has it.
+  // False where a job has it. True where there is none.
   virtual bool RemoveSong(const std::string& id) = 0;
 
   // Jobs, for those who want them done.
   enum class Submission { kNew, kThere, kFull };
   // kThere: `job` becomes the job with equal `work` that is queued, running or done. kFull: so many
-  // are queued already.
+  // are queued already. Throws Error where the song is no longer there.
   virtual Submission Submit(const NewJob& wanted, std::int64_t queue_limit, StoredJob& job) = 0;
   virtual std::optional<StoredJob> Find(const std::string& id) = 0;
   virtual std::vector<StoredJob> List(const JobFilter& filter) = 0;  // newest first
@@ -115,16 +117,17 @@ class JobStore {
   virtual bool Fail(const std::string& id, const std::string& worker,
                     const std::string& message) = 0;
   virtual bool EndCancelled(const std::string& id, const std::string& worker) = 0;
-  // Queued again, at its old place; does not count.
+  // Queued again, at its old place; does not count. Like those below: cancelled, where that was
+  // wanted.
   virtual bool GiveBack(const std::string& id, const std::string& worker) = 0;
   // Queued again, or failed with `message` where it is the crash number `most`.
   virtual bool Crash(const std::string& id, const std::string& worker, int most,
                      const std::string& message) = 0;
-  // Queued again where it is still running with this beat: its owner was silent. One whose end was
-  // wanted is cancelled.
+  // Queued again where it is still running with this beat: its owner was silent.
   virtual bool TakeAway(const std::string& id, std::int64_t beat) = 0;
 
-  // How long the app has been serving in all, in seconds: clocks jump, this does not. Adds to it.
+  // How long the app has been serving in all, in seconds: clocks jump, this does not. Adds to it;
+  // one of several servers does so at a time.
   virtual double ServedSeconds(double add = 0) = 0;
 };
 

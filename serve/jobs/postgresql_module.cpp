@@ -194,8 +194,8 @@ class PostgresqlDatabase : public Database {
   const SqlDialect& dialect() override { return kDialect; }
 
   // Where the answer to a COMMIT is lost, a mark says whether the change was made. It is set first:
-  // that waits for the end of a transaction that has set it and may be at work still. (What
-  // pg_xact_status says of a transaction is another one's after a crash of the server.)
+  // that waits for the end of a transaction that has set it and may be at work still. (Not by
+  // pg_xact_status: after a crash of the server, other transactions get the same numbers.)
   void Run(Access access, const std::function<void(SqlSession&)>& work) override {
     const std::string mark = NewMark();
     Try([&] {
@@ -285,7 +285,8 @@ class PostgresqlDatabase : public Database {
         reason = undone.reason;
       }
       if (Clock::now() > end)
-        throw Error::Input(reason, name_, "is the server running, and can it be reached from here?");
+        throw Error::Input(reason, name_,
+                           "is the server running, and can it be reached from here?");
       std::this_thread::sleep_for(kPause);
     }
   }

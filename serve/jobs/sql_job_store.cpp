@@ -26,14 +26,13 @@ constexpr const char* kTables[] = {
     " bytes BIGINT NOT NULL, seconds DOUBLE PRECISION NOT NULL, info TEXT NOT NULL,"
     " created_at TEXT NOT NULL, served_s DOUBLE PRECISION NOT NULL)",
     "CREATE INDEX stemsmith_songs_by_content ON stemsmith_songs (sha256)",
-    // `small` is the title as it is searched. `result` and what is below it are kept small until
-    // a job is done: they are written with every sign of life.
+    // `small` is the title in small letters, in which it is searched.
     "CREATE TABLE stemsmith_jobs (id TEXT PRIMARY KEY,"
     " song TEXT NOT NULL REFERENCES stemsmith_songs (id), title TEXT NOT NULL, small TEXT NOT NULL,"
     " model TEXT NOT NULL, request TEXT NOT NULL, work TEXT NOT NULL, number BIGINT NOT NULL,"
     " revision BIGINT NOT NULL, state TEXT NOT NULL, progress DOUBLE PRECISION NOT NULL,"
-    " attempts BIGINT NOT NULL, crashes BIGINT NOT NULL, worker TEXT NOT NULL, beat BIGINT NOT NULL,"
-    " cancel_wanted BIGINT NOT NULL, message TEXT NOT NULL, result TEXT NOT NULL,"
+    " attempts BIGINT NOT NULL, crashes BIGINT NOT NULL, worker TEXT NOT NULL,"
+    " beat BIGINT NOT NULL, cancel_wanted BIGINT NOT NULL, message TEXT NOT NULL, result TEXT NOT NULL,"
     " bytes BIGINT NOT NULL, created_at TEXT NOT NULL, started_at TEXT NOT NULL,"
     " finished_at TEXT NOT NULL, finished_served_s DOUBLE PRECISION NOT NULL)",
     "CREATE UNIQUE INDEX stemsmith_jobs_by_number ON stemsmith_jobs (number)",
@@ -63,16 +62,17 @@ class Cells {
   Cells& operator>>(JobState& value) {
     const std::string& name = Next();
     const auto state = FindJobState(name);
-    if (!state) throw Error::Input("unknown state of a job: '" + name + "'", "the database of jobs");
+    if (!state) throw Error::Input("unknown state of a job: '" + name + "'", kWhere);
     value = *state;
     return *this;
   }
 
  private:
+  static constexpr const char* kWhere = "the database of jobs";
   const std::string& Next() { return row_.at(at_++); }
   template <typename T>
   Cells& Read(T& value) {
-    value = RequireNumber<T>(Next(), {}, "a cell", "the database of jobs");
+    value = RequireNumber<T>(Next(), {}, "a cell", kWhere);
     return *this;
   }
   const SqlRow& row_;
@@ -315,7 +315,8 @@ class SqlJobStore : public JobStore {
     if (Read("SELECT 1" + kOfJobs + oldest).empty()) return std::nullopt;
     std::optional<StoredJob> taken;
     Write([&](SqlSession& session) {
-      taken = FirstOf(session.Query(kJobColumns + kOfJobs + oldest + sql_.for_update_of_free), JobOf);
+      const std::string free = oldest + sql_.for_update_of_free;
+      taken = FirstOf(session.Query(kJobColumns + kOfJobs + free), JobOf);
       if (!taken) return;
       taken->state = JobState::kRunning;
       taken->worker = worker;

@@ -182,7 +182,7 @@ class SqliteDatabase : public Database, SqlSession {
                 : (code & 0xff) == SQLITE_IOERR ? EIO
                                                 : EACCES;
         // After a file that it may not make it tries to read one, and reports that.
-        if (errno == ENOENT) access(path_.has_parent_path() ? path_.parent_path().c_str() : ".", W_OK);
+        if (errno == ENOENT) access(fs::absolute(path_).parent_path().c_str(), W_OK);
         return Error::Write(write, where);
       case SQLITE_BUSY:
       case SQLITE_LOCKED:

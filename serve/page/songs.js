@@ -224,7 +224,7 @@ const begin = (file) => {
 };
 
 export const addFiles = (files) => {
-  location.hash = "songs";
+  if (byId("songs_view").hidden) location.hash = "songs";
   for (const file of files) begin(file);
 };
 // A song that the server has.

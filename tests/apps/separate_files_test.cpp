@@ -44,6 +44,19 @@ class SeparateFiles : public testing::SeparateProgram {
   }
 };
 
+TEST_F(SeparateFiles, ControlCharactersInNamesAreShown) {
+  fs::copy_file(folder_ / "good.wav", folder_ / "a\nb\x1b[2J.wav");
+  const std::string songs = "model.onnx a*.wav -o out";
+  EXPECT_THAT(Separate(songs + " --dry-run").out, HasSubstr("a\\nb\\x1b[2J.wav -> "));
+  const ProgramResult result = Separate(songs);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, ::testing::StartsWith("a\\nb\\x1b[2J: "));
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+  EXPECT_TRUE(fs::exists(folder_ / "out/a\nb\x1b[2J/drums.wav"));
+  WriteFileAtomically(folder_ / "a\nb\x1b[2J.wav", "no audio");
+  EXPECT_THAT(Separate(songs).err, AllOf(HasSubstr("a\\nb\\x1b[2J.wav"), Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(SeparateFiles, ATemplateNamesThem) {
   MakeSongs();
   const std::string run = "model.onnx in/a/1.wav in/b/1.wav -o out --name ";

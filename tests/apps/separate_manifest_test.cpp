@@ -1,4 +1,6 @@
 // separate --manifest.
+#include <fstream>
+
 #include "core/files.h"
 #include "tests/apps/separate_program.h"
 
@@ -54,6 +56,32 @@ TEST_F(SeparateManifest, SaysWhatIsMissingAndWhatIsTooMuch) {
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.err, HasSubstr("leave --manifest out"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+}
+
+TEST_F(SeparateManifest, StandsInStepsOfChains) {
+  std::filesystem::create_directory(folder_ / "recipes");
+  std::filesystem::rename(folder_ / "uvr.json", folder_ / "recipes/uvr.json");
+  const auto write = [&](const std::string& text) {
+    WriteFileAtomically(folder_ / "recipes/chain.yaml", "steps:\n" + text);
+  };
+  write("  - {model: uvr.onnx, manifest: uvr.json}\n"
+        "  - mix: rest=mixture-vocals\nfiles: [vocals, rest]\n");
+  const std::string separate = "--chain recipes/chain.yaml good.wav -o out --bits 32f";
+  const ProgramResult result = Separate(separate);
+  EXPECT_EQ(result.status, 0) << result.err;
+  const auto song = Samples(folder_ / "good.wav"),
+             vocals = Samples(folder_ / "out/good/vocals.wav"),
+             rest = Samples(folder_ / "out/good/rest.wav");
+  ASSERT_EQ(vocals.size(), song.size());
+  for (std::size_t i = 0; i < song.size(); ++i) EXPECT_NEAR(vocals[i] + rest[i], song[i], 1e-6f);
+
+  const auto refuse = [&](const std::string& text, const std::string& message) {
+    write(text);
+    EXPECT_THAT(Separate(separate).err, HasSubstr(message));
+  };
+  refuse("  - {model: uvr.onnx, manifest: none.json}\n", "none.json");
+  refuse("  - {models: [uvr.onnx, uvr.onnx], manifest: uvr.json}\n", "manifest");
+  refuse("  - {model: model.onnx, manifest: uvr.json}\n", "chain.yaml:2");
 }
 
 TEST_F(SeparateManifest, IsShownByInspect) {

@@ -164,7 +164,8 @@ TEST_F(SeveralModels, FaultsOfAChainNameTheirLine) {
   ExpectBadChain(first + "    stems: {drums: ../beat}\n", "no file can be called '../beat'");
   ExpectBadChain(first + "    stems: {drums: mixture}\n", "taken by the song itself");
   ExpectBadChain(first + "    stem: {drums: beat}\n", "did you mean 'stems'?");
-  ExpectBadChain(first + "  - mix: sum=drums+vocals\n", "no stem 'vocals' (chain.yaml:3)");
+  ExpectBadChain(first + "  - mix: sum=drums+vocals\n",
+                 "the steps before make no stem 'vocals' (chain.yaml:3)");
   ExpectBadChain(first + "  - {mix: x=drums, input: drums}\n", "chain.yaml:3");
   ExpectBadChain(first + "  - input: drums\n", "a step has a model, models or a mix");
   ExpectBadChain(first + "files: [drums, vocals]\n",

@@ -9,6 +9,7 @@
 #include "core/decibel.h"
 #include "core/json_fields.h"
 #include "core/utf8.h"
+#include "core/visible_text.h"
 
 namespace stemsmith {
 namespace {
@@ -20,6 +21,12 @@ TEST(Text, FormatsOfAnyLength) {
   EXPECT_EQ(Formatted("<%s>", longer.c_str()), "<" + longer + ">");
   EXPECT_EQ(SecondsText(2.349), "2.35 s");
   EXPECT_EQ(SecondsText(66150, 44100), "1.50 s");
+}
+
+TEST(Text, ShowsControlCharacters) {
+  EXPECT_EQ(VisibleText("a\nb\t\x1b[2J\x7f"), "a\\nb\\t\\x1b[2J\\x7f");
+  EXPECT_EQ(VisibleText("Dvořák · ♯ é \\n"), "Dvořák · ♯ é \\n");
+  EXPECT_EQ(VisibleText("\xc2\x9bm \xc2"), "\\x9bm \xc2");
 }
 
 TEST(Text, JoinsTextsNumbersAndMembers) {

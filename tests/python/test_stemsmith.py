@@ -114,6 +114,20 @@ def test_chosen_stems_are_those_of_separate(place, splitter, tmp_path, config, o
         assert sorted(stream.names) == sorted(expected)
 
 
+@pytest.mark.parametrize("word, message", [
+    ("voc", "did you mean 'vocals'"), ("4stm", "did you mean '4stem'"), ("piano", "known: 2stem, 4stem, drums"),
+])
+def test_a_misspelt_stem_is_told_what_was_meant(place, splitter, word, message):
+    with pytest.raises(stemsmith.WrongUse, match=f"'{word}' is neither a preset nor a stem") as error:
+        splitter.split_tracks(place / "stereo.wav", word)
+    assert message in str(error.value)
+
+
+def test_presets_are_those_of_separate():
+    help_text = subprocess.run([SEPARATE, "--help"], capture_output=True, text=True, check=True).stdout
+    assert all(f"{preset} (" in help_text for preset in stemsmith._splitter._PRESETS)
+
+
 def test_a_wider_overlap_is_that_of_separate(place, tmp_path):
     with StemSplitter(place / "model.onnx", threads=1, overlap=0.6) as splitter:
         expect_same(splitter.split_tracks(place / "stereo.wav"), by_command(place, tmp_path, "stereo.wav", "--overlap", "0.6"), 44100)

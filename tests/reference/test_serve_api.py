@@ -173,7 +173,7 @@ def test_events(server, job, folder):
         assert sorted(states, key=["queued", "running", "done"].index) == states
         server.ask("DELETE", f"/api/v1/jobs/{created['id']}")
         name, data = event().groups()
-        assert name == "removed" and created["id"] in data
+        assert name == "removed" and json.loads(data) == {"id": created["id"]}
 
 
 def test_every_format_is_what_separate_writes(server, job, song, folder):

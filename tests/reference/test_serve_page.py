@@ -25,9 +25,9 @@ from serve_stand_in import GAINS, StandIn
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 AXE = ROOT / ".deps/axe/node_modules/axe-core/axe.min.js"
 STEMS = ["drums", "bass", "other", "vocals"]
-RATE, SECONDS, LEVEL = 44100, 12, 0.5  # of the songs: a tone of this amplitude
+RATE, SECONDS, LEVEL = 16000, 30, 0.5  # of the songs: a tone of this amplitude
 pytestmark = needs_chromium
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)  # beside other tests
 
 # What is heard: all that a page connects to its output also goes to an analyser; and how sources are begun.
 HEAR = """
@@ -70,11 +70,8 @@ class Serve:
         environment = {"XDG_DATA_HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", **os.environ}
         self.process = subprocess.Popen([os.path.join(BIN, "stemsmith"), "serve", "--model", self.model, "--port", "0", "--data", folder / "data", "--json", *options],
                                         stdout=subprocess.PIPE, text=True, env=environment)
-        for line in self.process.stdout:
-            event = json.loads(line)
-            if event["event"] == "listening":
-                self.address = event["url"].rstrip("/")
-                break
+        events = map(json.loads, self.process.stdout)
+        self.address = next(event["url"].rstrip("/") for event in events if event["event"] == "listening")
 
     def close(self):
         self.process.terminate()
@@ -123,6 +120,7 @@ def opened(browser):
     def make(address, scheme="light", width=1280, height=900, expected=None, shows="#songs_view, #job_view"):
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height}, accept_downloads=True, reduced_motion="reduce")
         page = context.new_page()
+        page.set_default_timeout(60_000)
         page.problems = []
         note = lambda text: page.problems.append(text) if not (expected and re.search(expected, text)) else None
         page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
@@ -166,9 +164,9 @@ def separated(page, file):
     return ready(page)
 
 
-def heard(page, expected):
+def heard(page, expected, within=0.02):
     """The level settles at `expected` of the song's."""
-    page.wait_for_function("(level) => Math.abs(window.level() - level) < 0.02 * level + 1e-4", arg=expected * LEVEL, timeout=10_000)
+    page.wait_for_function("([level, within]) => Math.abs(window.level() - level) < within * level + 1e-4", arg=[expected * LEVEL, within])
 
 
 def position(page):
@@ -180,22 +178,24 @@ def test_from_drop_to_stems(opened, server, songs, kind):
     if kind == "mp4" and isinstance(server, StandIn):
         pytest.skip("there is no `stemsmith serve` in this build")
     page = separated(opened(server.address), songs[kind])
+    page.get_by_role("button", name="Loop", exact=True).click()  # it never ends
     assert page.locator(".lane h2").all_inner_texts() == STEMS
     page.get_by_role("button", name="Play").click()
-    heard(page, sum(GAINS))
+    heard(page, sum(GAINS), within=0.06 if kind == "mp3" else 0.02)  # LAME makes songs of 16 kHz quieter by 5 %
     page.get_by_role("button", name="Pause").click()
     heard(page, 0)
 
 
 def test_the_mixer_is_a_mixer(opened, server, songs):
     page = separated(opened(server.address), songs["wav"])
-    page.get_by_role("button", name="Play").click()
+    button = lambda name: page.get_by_role("button", name=name, exact=True)
+    button("Loop").click()  # it never ends
+    button("Play").click()
     heard(page, sum(GAINS))
     # One clock, one moment, one place.
     starts = page.evaluate("starts")
     assert len(starts) == len(STEMS) and len({(s["when"], s["offset"]) for s in starts}) == 1
     assert all(s["rate"] == RATE and s["contexts"] for s in starts)
-    button = lambda name: page.get_by_role("button", name=name, exact=True)
     button("Solo bass").click()
     heard(page, GAINS[1])
     button("Solo vocals").click()
@@ -217,9 +217,11 @@ def test_the_mixer_is_a_mixer(opened, server, songs):
     page.wait_for_function("() => starts.length === 4")
     starts = page.evaluate("starts")
     assert len({s["when"] for s in starts}) == 1 and all(abs(s["offset"] - SECONDS / 2) < 0.1 for s in starts)
-    page.wait_for_timeout(500)
-    run_for = page.evaluate(f"clock.currentTime - {starts[0]['when']}")
-    assert abs(position(page) - starts[0]["offset"] - run_for) < 0.25
+    for _ in range(3):
+        page.wait_for_timeout(200)
+        shown, clock = page.evaluate("""() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() =>
+          resolve([Number(document.querySelector("input.position").value), clock.currentTime - clock.outputLatency]))))""")
+        assert abs(shown - starts[0]["offset"] - (clock - starts[0]["when"])) < 0.2
     # A drag is a loop, and it stays in it.
     page.evaluate("starts.length = 0")
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20)
@@ -237,6 +239,14 @@ def test_the_mixer_is_a_mixer(opened, server, songs):
     page.get_by_label("Position", exact=True).fill(str(SECONDS - 0.4))
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert position(page) == 0
+    # The song as it came, in step and in place of the stems, whatever they are set to.
+    button("Play").click()
+    button("Original").click()
+    heard(page, 1 / 4)
+    starts = page.evaluate("starts")[-5:]
+    assert len({(s["when"], s["offset"]) for s in starts}) == 1
+    button("Original").click()
+    heard(page, (sum(GAINS) - GAINS[0] - 0.75 * GAINS[2]) / 4)
 
 
 def test_spectrograms_and_pictures(opened, server, songs):
@@ -262,12 +272,13 @@ def test_what_is_saved_is_what_separate_writes(opened, server, songs, folder):
         assert download.value.suggested_filename
         return pathlib.Path(download.value.path()).read_bytes()
 
+    depth = page.locator(".saving label", has_text="Bits").locator("select")
     for form, bits in (("wav", "32f"), ("flac", "24"), ("mp3", None)):
         page.get_by_label("Format").select_option(form)
         if bits:
-            page.get_by_label("Bits", exact=True).select_option(bits)
+            depth.select_option(bits)
         else:
-            expect(page.get_by_label("Bits", exact=True)).to_be_hidden()
+            expect(depth).to_be_hidden()
         out = folder / f"saved-{form}"
         run("separate", server.model, songs["wav"], "--out", out, "--format", form, *(["--bits", bits] if bits else []), "--quiet")
         assert saved("Save bass") == (out / songs["wav"].stem / f"bass.{form}").read_bytes(), form
@@ -310,6 +321,7 @@ def test_two_browsers_at_once(opened, server, songs, folder):
 
 def test_by_keyboard_alone(opened, server, folder):
     page = opened(server.address)
+    page.on("filechooser", lambda _: None)  # Chromium is to hold them back from now on
     song = tone(folder / "typed.wav", 500)
 
     def tab_to(role, name, **more):
@@ -324,7 +336,7 @@ def test_by_keyboard_alone(opened, server, folder):
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(song)
-    expect(page.locator("#live")).to_have_text("typed.wav is uploaded.")
+    expect(page.locator("#live")).to_have_text(re.compile("^typed.* is uploaded"))
     expect(page.get_by_role("button", name="Separate", exact=True)).to_be_enabled()
     tab_to("radio", re.compile("All stems"))
     page.keyboard.press("ArrowDown")
@@ -337,14 +349,18 @@ def test_by_keyboard_alone(opened, server, folder):
     page.keyboard.press("Space")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     heard(page, sum(GAINS))
+    page.keyboard.press("Space")
     tab_to("slider", "Position", exact=True)
+    page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert 4.9 < position(page) < 6.5
+    assert position(page) == 5
     page.keyboard.press("[")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("]")
     expect(page.get_by_role("button", name="Loop", exact=True)).to_have_attribute("aria-pressed", "true")
-    assert float(page.get_by_label("Start of the loop in seconds").input_value()) < float(page.get_by_label("End of the loop in seconds").input_value())
+    assert page.get_by_label("Start of the loop in seconds").input_value() == "5.0"
+    assert page.get_by_label("End of the loop in seconds").input_value() == "10.0"
+    page.keyboard.press("Space")
     page.keyboard.press("1")
     expect(page.get_by_role("button", name="Solo vocals")).to_have_attribute("aria-pressed", "true")
     heard(page, GAINS[3])
@@ -439,7 +455,7 @@ def test_uploads_go_on_after_faults(opened, stand_in, songs):
     stand_in.faults += [("PATCH", "/api/v1/uploads/", "cut", size // 3), ("PATCH", "/api/v1/uploads/", "status", 503, "The server is busy."),
                         ("PATCH", "/api/v1/uploads/", "lost")]
     drop(page, songs["wav"])
-    expect(page.locator("#cards .waveform canvas").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#cards .waveform canvas").first).to_be_visible()
     heads = [path for method, path in stand_in.requests if method == "HEAD"]
     assert len(heads) >= 2 and len({path for method, path in stand_in.requests if method == "PATCH"}) == 1
     song, = stand_in.songs.values()
@@ -452,7 +468,7 @@ def test_what_is_refused_is_said(opened, stand_in, songs, folder):
     (folder / "letter.wav").write_bytes(b"Dear all,")
     stand_in.limits["upload_bytes"] = 3_000_000
     page.reload()
-    drop(page, folder / "empty.wav", folder / "letter.wav", tone(folder / "long.wav", 200, 30))
+    drop(page, folder / "empty.wav", folder / "letter.wav", tone(folder / "long.wav", 200, 60))
     cards = page.locator("#cards article")
     expect(cards.nth(0)).to_contain_text("The file is empty.")
     expect(cards.nth(1)).to_contain_text("'letter.wav' is not audio")
@@ -545,14 +561,14 @@ def test_a_long_song_is_loaded_by_stem(opened, stand_in, songs):
     page = opened(f"{stand_in.address}/#job={job['id']}")
     expect(page.get_by_text("This song is long")).to_be_visible()
     expect(page.get_by_role("button", name="Play")).to_be_disabled()
-    page.get_by_role("region", name="bass").get_by_role("button", name="Load (1.3 GB)").click()
+    page.get_by_role("region", name="bass").get_by_role("button", name="Load (461 MB)").click()
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
     assert [path for _, path in stand_in.requests if ".flac" in path] == [f"/api/v1/jobs/{job['id']}/files/bass.flac?bits=16"]
     page.get_by_role("button", name="Play").click()
     heard(page, GAINS[1])
     # One that joins later is in step.
     page.evaluate("starts.length = 0")
-    page.get_by_role("region", name="drums").get_by_role("button", name="Load (1.3 GB)").click()
+    page.get_by_role("region", name="drums").get_by_role("button", name="Load (461 MB)").click()
     page.wait_for_function("() => starts.length === 2")
     assert len({(s["when"], s["offset"]) for s in page.evaluate("starts")}) == 1
     heard(page, GAINS[0] + GAINS[1])
@@ -606,7 +622,8 @@ def test_screenshots(opened, folder):
         page.get_by_role("link", name=titles[2]).click()
         ready(page)
         page.get_by_role("button", name="Spectrogram of drums").click()
+        page.wait_for_function("() => document.querySelector('.strip img').naturalWidth > 0")
         page.get_by_label("Position", exact=True).fill("14.2")
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(200)
         page.screenshot(path=out / f"serve_{name}.png")
     stand_in.close()

@@ -53,7 +53,8 @@ class OnnxRuntimeCache : public ::testing::Test {
                                         .output = {0, 2, 700},
                                         .gains_shape = {1, 2, 700},
                                         .gains = gains});
-    WriteFileAtomically(folder_ / "model.json", R"({"stems": ["vocals"], "sample_rate_hz": 44100})");
+    WriteFileAtomically(folder_ / "model.json",
+                        R"({"stems": ["vocals"], "sample_rate_hz": 44100})");
     RuntimeOptions options = Keeping();
     options.manifest_file = folder_ / "model.json";
     return options;

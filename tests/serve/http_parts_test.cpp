@@ -1,15 +1,53 @@
 // The parts of the server that read what clients send: forms, ranges, events.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
+#include "core/files.h"
+#include "core/sha256.h"
 #include "serve/http/event_hub.h"
 #include "serve/http/file_answer.h"
 #include "serve/http/multipart.h"
+#include "serve/http/request_parser.h"
 #include "serve/http/target.h"
+#include "serve/http/upload_file.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temporary_folder.h"
 
 namespace stemsmith::testing {
 namespace {
+
+using ::testing::HasSubstr;
+
+// `bytes` one by one as a request; its body, or the status of the refusal.
+std::string ParseByteByByte(const std::string& bytes) {
+  HttpRequestParser parser(16 << 10);
+  std::string held, body;
+  try {
+    for (const char byte : bytes) {
+      held += byte;
+      const bool in_body = parser.header_done();
+      const std::size_t used = parser.Parse(held.data(), held.size());
+      if (in_body) body += held.substr(0, parser.decoded());
+      held.erase(0, used);
+    }
+  } catch (const HttpError& error) {
+    return std::to_string(error.status());
+  }
+  return parser.done() && held.empty() ? body : "unfinished";
+}
+
+TEST(RequestParserTest, TakesBytesOneByOne) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\n";
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(ParseByteByByte(head + "Content-Length: 3\r\n\r\nabc"), "abc");
+  EXPECT_EQ(ParseByteByByte(chunked + "0\r\n\r\n"), "");
+  EXPECT_EQ(ParseByteByByte(chunked + "0\r\nT: x\r\n\r\n"), "");
+  EXPECT_EQ(ParseByteByByte(chunked + "1\r\na\r\n2;x=\"y\"\r\nbc\r\n0\r\n\r\n"), "abc");
+  EXPECT_EQ(ParseByteByByte(chunked + "0\r\nbad trailer\r\n\r\n"), "400");
+  EXPECT_EQ(ParseByteByByte(chunked + "0\r\n\r"), "unfinished");
+}
 
 class TextSink : public HttpBodySink {
  public:
@@ -158,6 +196,26 @@ TEST(MultipartTest, KnowsForms) {
   EXPECT_FALSE(is("multipart/form-datax"));
   EXPECT_FALSE(is("audio/wav"));
   EXPECT_FALSE(is(""));
+}
+
+TEST(UploadFileTest, WritesAndHashes) {
+  const TemporaryFolder folder;
+  const auto path = folder / "song";
+  const std::string first(20 << 20, 'a'), second = "the end";
+  {
+    UploadFile file(path);
+    EXPECT_EQ(file.Sha256Hex(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    file.Write(first.data(), first.size());
+    file.Write("lost", 4);
+  }
+  EXPECT_THAT(MessageOf([&] { UploadFile{path}; }), HasSubstr("cannot be written"));
+  UploadFile file(path, static_cast<std::int64_t>(first.size()));
+  file.Write(second.data(), second.size());
+  file.Flush();
+  EXPECT_EQ(file.bytes(), static_cast<std::int64_t>(first.size() + second.size()));
+  EXPECT_EQ(ReadFile(path), first + second);
+  EXPECT_EQ(file.Sha256Hex(), Sha256OfFile(path));
+  EXPECT_THAT(MessageOf([&] { UploadFile{folder / "none/song"}; }), HasSubstr("cannot be written"));
 }
 
 struct RangeRow {

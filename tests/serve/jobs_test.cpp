@@ -379,9 +379,8 @@ TEST_P(Jobs, ManyThreadsKeepTheLimitAndTakeEachJobOnce) {
       const std::string worker = "w" + std::to_string(t);
       for (int i = 0; i < kJobs || left > 0;) {
         StoredJob job;
-        if (i < kJobs &&
-            store.Submit(Wanted(worker + "-" + std::to_string(i)), kLimit, job) != Submission::kFull)
-          ++i;
+        const std::string id = worker + "-" + std::to_string(i);
+        if (i < kJobs && store.Submit(Wanted(id), kLimit, job) != Submission::kFull) ++i;
         const auto mine = store.Take(worker);
         if (!mine) {
           std::this_thread::sleep_for(std::chrono::milliseconds(2));

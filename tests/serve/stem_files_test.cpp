@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <zip.h>
 
 #include <atomic>
@@ -179,6 +181,28 @@ TEST_F(StemFiles, SayWhatIsWrongAndLeaveNothing) {
   EXPECT_TRUE(!fs::exists(out.parent_path()) || fs::is_empty(out.parent_path()));
   WriteAudio(stems_.song, AudioBuffer(1, 1000), 8000, {.format = "flac"});
   EXPECT_THAT(message("drums", {.format = "flac"}), HasSubstr("a stem of another song"));
+}
+
+TEST_F(StemFiles, LeaveNothingWhereTheDiskTakesNoMore) {
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 50'000;  // a stem has 160000 bytes
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const EncodeOptions wav, floats{.sample_format = SampleFormat::kFloat32};
+  const fs::path target = folder_ / "files" / "x";
+  const std::string messages[] = {
+      testing::MessageOf([&] { MakeStemFile(stems_, "bass", wav, target); }),
+      testing::MessageOf([&] { MakeZip(stems_, "", wav, target); }),
+      testing::MessageOf([&] { MakeZip(stems_, "", floats, target); })};
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+  for (const std::string& message : messages) {
+    EXPECT_THAT(message, HasSubstr("cannot write"));
+    EXPECT_THAT(message, HasSubstr("File too large"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder_ / "files"));
 }
 
 TEST(FileMaker, MakesAFileOnceForAllWhoAsk) {

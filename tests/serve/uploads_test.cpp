@@ -24,7 +24,7 @@ TEST(ShownName, IsANameAndNoPath) {
       {"A set.stem.mp4", "A set"},
       {"tab\there\n", "tab here"},
       {"Größe.ogg", "Größe"},
-      {"\xff\xfe.wav", "song"},
+      {"\xff\xfe.wav", ".wav"},
       {"   ", "song"},
   };
   for (const auto& [name, shown] : cases) EXPECT_EQ(ShownName(name), shown) << name;

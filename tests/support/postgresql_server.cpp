@@ -53,9 +53,10 @@ PostgresqlServer& PostgresqlServer::OfProgram() {
 PostgresqlServer::PostgresqlServer(const std::string& settings) : settings_(settings) {
   const std::string data = (folder_ / "data").string();
   fs::permissions(folder_.path(), fs::perms::all);
-  MustRun("cd / && " + AsOther() + ProgramsFolder() + "initdb --no-sync --no-locale --encoding=UTF8" +
-          " --auth=trust --username=owner --pgdata=" + data);
-  WriteFileAtomically(data + "/pg_hba.conf", "local all locked scram-sha-256\nlocal all all trust\n");
+  MustRun("cd / && " + AsOther() + ProgramsFolder() + "initdb --no-sync --no-locale" +
+          " --encoding=UTF8 --auth=trust --username=owner --pgdata=" + data);
+  WriteFileAtomically(data + "/pg_hba.conf",
+                      "local all locked scram-sha-256\nlocal all all trust\n");
   if (geteuid() == 0 && chown((data + "/pg_hba.conf").c_str(), 65534, 65534) != 0)
     throw std::runtime_error("chown failed");
   Start();
@@ -79,7 +80,7 @@ void PostgresqlServer::Start() {
     _exit(127);
   }
   for (int i = 0; i < 300; ++i) {
-    if (RunProgram(ProgramsFolder() + "pg_isready -h " + folder).status == 0) return;
+    if (RunProgram(ProgramsFolder() + "pg_isready -U owner -h " + folder).status == 0) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   throw std::runtime_error("postgres does not start: " + ReadFile(folder + "/log"));

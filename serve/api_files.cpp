@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-
 // "Song (vocals).flac", as browsers save it.
 std::string Disposition(const std::string& name) {
   std::string plain;

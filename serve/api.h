@@ -20,6 +20,9 @@ namespace stemsmith {
 
 class Api {
  public:
+  // Requests that may wait for files to be made, each in a thread of the server: a few browsers'.
+  static constexpr int kMostWaiting = 24;
+
   // All must outlive it. `workers` may be null: then other processes work.
   Api(ServeParts& parts, JobEvents& events, Workers* workers, const Access& access,
       const Runs& runs);

@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kWaitingForFiles = 5;  // requests; the pool has more threads
-
 // "Song (vocals).flac", as browsers save it.
 std::string Disposition(const std::string& name) {
   std::string plain;
@@ -65,7 +63,7 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
 }
 
 Api::WaitingPlace::WaitingPlace(std::atomic<int>& waiting) : waiting_(waiting) {
-  if (++waiting_ > kWaitingForFiles) {
+  if (++waiting_ > kMostWaiting) {
     --waiting_;
     throw HttpError(503, "Many files are being made just now; try again in a few seconds.",
                     {{"Retry-After", "3"}});

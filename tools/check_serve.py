@@ -208,7 +208,7 @@ def working_model(path, source, multiplications):
 
 def overhead(options, work, model):
     song, ratios = work / "thirty.wav", []
-    slow = working_model(work / "slow.onnx", model, 4)
+    slow = working_model(work / "slow.onnx", model, 10)
     server = Served(work / "overhead", slow, "--threads", "1")
     for turn in range(options.turns + 1):  # the first is no turn: files come into memory
         noise(song, 30, RATE, 9000 + turn)

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -223,6 +224,16 @@ def test_parts_of_files(server, job):
         connection.sendall(f"GET /api/v1/jobs/{job['id']}/files/bass.wav HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         connection.recv(100)
     assert server.get(path).status == 200
+
+
+def test_files_that_are_wanted_at_once(server, song, job):
+    """As by several browsers that open a song."""
+    made = server.post("/api/v1/jobs", {"song": job["song"], "shifts": 1}).json
+    assert server.ended(made["id"])["state"] == "done"
+    wanted = [f"/api/v1/jobs/{made['id']}/{kind}" for stem in STEMS for kind in (f"peaks/{stem}", f"spectrograms/{stem}", f"files/{stem}.flac")] * 2
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        assert {answer.status for answer in threads.map(server.get, wanted)} == {200}
+    assert server.ask("DELETE", f"/api/v1/jobs/{made['id']}").status == 204
 
 
 # ---------------------------------------------------------------- uploads in pieces
@@ -437,6 +448,8 @@ REFUSED = [
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "-5"}, None, 400, "Upload-Length"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "0"}, None, 422, "empty"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9999999999"}, None, 413, "larger"),
+    ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": str(2**63 - 1)}, None, 413, "larger"),  # than any disk, too
+    ("POST", J, {**BYTES, "Content-Length": str(2**62)}, None, 413, "larger"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename §"}, None, 400, "base64"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**PIECE, "Upload-Offset": "0"}, b"x", 404, "no such upload"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**TUS, "Upload-Offset": "0"}, b"x", 415, "offset+octet-stream"),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -32,6 +33,8 @@ class Api {
   std::vector<HttpRoute> Routes();
   // Removes a job that has ended, its files, and its song where no other job has it.
   bool RemoveJob(const StoredJob& job);
+  // From then on no file is made further: whoever waits for one hears 503.
+  void StopMaking(std::chrono::steady_clock::time_point when) { making_ends_ = when; }
   void CleanUploads(double served_s) { uploads_.Clean(served_s); }
 
  private:
@@ -55,6 +58,11 @@ class Api {
   void CheckRoom(std::int64_t bytes);
   // Waits until the file is there. Throws what `make` throws, and HttpError where too many wait.
   void Make(const std::filesystem::path& target, const std::function<void()>& make);
+  bool GoesOn() const;
+  void CheckGoesOn() const;  // Throws HttpError 503 where the server stops.
+  // The same for a file of a job, which may be removed meanwhile: 404, and nothing of it stays.
+  void MakeOfJob(const StoredJob& job, const std::filesystem::path& target,
+                 const std::function<void()>& make);
   class WaitingPlace {
    public:
     explicit WaitingPlace(std::atomic<int>& waiting);
@@ -71,6 +79,8 @@ class Api {
   const Runs& runs_;
   const HttpServer* server_ = nullptr;
   Uploads uploads_;
+  std::atomic<std::chrono::steady_clock::time_point> making_ends_{
+      std::chrono::steady_clock::time_point::max()};
   std::atomic<int> waiting_{0};
   FileMaker maker_;
 };

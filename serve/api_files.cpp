@@ -43,6 +43,14 @@ std::string TypeOf(const FormatRow& format) {
 
 }  // namespace
 
+bool Api::GoesOn() const { return std::chrono::steady_clock::now() <= making_ends_.load(); }
+
+void Api::CheckGoesOn() const {
+  if (!GoesOn())
+    throw HttpError(503, "The server stops; ask for the file again when it is back.",
+                    {{"Retry-After", "10"}});
+}
+
 void Api::Make(const fs::path& target, const std::function<void()>& make) {
   std::error_code code;
   if (fs::exists(target, code)) return;
@@ -52,6 +60,7 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
       target,
       [&] {
         if (fs::exists(target, code)) return;
+        CheckGoesOn();
         fs::create_directories(target.parent_path());
         make();
       },
@@ -60,6 +69,23 @@ void Api::Make(const fs::path& target, const std::function<void()>& make) {
         else made.set_value();
       });
   made.get_future().get();
+}
+
+void Api::MakeOfJob(const StoredJob& job, const fs::path& target,
+                    const std::function<void()>& make) {
+  std::error_code code;
+  if (fs::exists(target, code)) return;
+  std::exception_ptr failure;
+  try {
+    Make(target, make);
+  } catch (const Error&) {
+    failure = std::current_exception();
+  }
+  if (!parts_.store.Find(job.id)) {
+    fs::remove_all(parts_.data.Job(job.id), code);
+    throw HttpError(404, "The job was removed.");
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 Api::WaitingPlace::WaitingPlace(std::atomic<int>& waiting) : waiting_(waiting) {
@@ -131,7 +157,14 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
                             .title = job.title,
                             .encoding = encoding,
                             .target = target};
-  Make(target, [&] { parts_.programs.MakeFile(order); });
+  MakeOfJob(job, target, [&] {
+    try {
+      parts_.programs.MakeFile(order, [this] { return GoesOn(); });
+    } catch (const Error&) {
+      CheckGoesOn();
+      throw;
+    }
+  });
   HttpResponse response{.content_type = zip ? "application/zip" : TypeOf(*format)};
   response.file = target;
   response.etag = HexHash(HashBytes(job.work + job.finished_at + target.string()));
@@ -152,7 +185,7 @@ HttpResponse Api::Drawing(const StoredJob& job, const std::string& stem,
   const fs::path target = parts_.data.JobFiles(job.id) / "drawings" / (stem + ending);
   const fs::path wav = StemsFolder(parts_.data, job) / (stem + ".wav");
   const bool picture = ending == ".png";
-  Make(target, [&] {
+  MakeOfJob(job, target, [&] {
     picture ? parts_.programs.WriteSpectrogram(wav, target)
             : parts_.programs.WritePeaks(wav, target);
   });

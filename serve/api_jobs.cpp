@@ -61,13 +61,19 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
       Sha256Of(nlohmann::json{song->sha256, model.fingerprint, stored}.dump());
   stored["files"] = files;
   StoredJob job;
-  const auto submission = parts_.store.Submit({.id = NewId(),
-                                               .song = song->id,
-                                               .title = song->name,
-                                               .model = model.name,
-                                               .request = stored.dump(),
-                                               .work = work},
-                                              parts_.limits.queue, job);
+  JobStore::Submission submission;
+  try {
+    submission = parts_.store.Submit({.id = NewId(),
+                                      .song = song->id,
+                                      .title = song->name,
+                                      .model = model.name,
+                                      .request = stored.dump(),
+                                      .work = work},
+                                     parts_.limits.queue, job);
+  } catch (const Error&) {
+    if (parts_.store.FindSong(song->id)) throw;
+    throw HttpError(422, "There is no such song; upload it first.");  // it was removed meanwhile
+  }
   if (submission == JobStore::Submission::kFull)
     throw HttpError(429, "The queue is full: " + std::to_string(parts_.limits.queue) +
                              " jobs wait; try again later.",

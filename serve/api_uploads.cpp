@@ -96,7 +96,7 @@ std::vector<HttpRoute> Api::SongRoutes() {
                  parts_.programs.WritePeaks(parts_.data.Source(song.id), file);
                });
              } catch (const Error&) {
-               RequireSong(request);  // removed meanwhile
+               RequireSong(request);  // it may have been removed meanwhile
                throw;
              }
              HttpResponse response{.headers = {{"Cache-Control", "private, no-cache"}}};

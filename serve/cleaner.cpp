@@ -63,13 +63,14 @@ void Cleaner::Clean(double served_s) {
     if (page.size() < kAtOnce) break;
     filter.before = page.back().number;
   }
-  std::int64_t bytes = parts_.store.Figures().bytes;
+  std::int64_t bytes = BytesIn(parts_.data.path());  // what was made of stems, too
   const double oldest = served_s - parts_.limits.keep_days * 86400;
   for (auto job = ended.rbegin(); job != ended.rend(); ++job) {
     const bool old = job->finished_served_s < oldest;
     const bool too_much = bytes > parts_.limits.keep_bytes;
     if (!old && !too_much) continue;
-    if (api_.RemoveJob(*job)) bytes = parts_.store.Figures().bytes;
+    if (api_.RemoveJob(*job) && bytes > parts_.limits.keep_bytes)
+      bytes = BytesIn(parts_.data.path());
   }
 }
 

@@ -1,10 +1,16 @@
 #include "serve/job_request.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/json_fields.h"
 #include "core/text.h"
 
 namespace stemsmith {
+
+namespace {
+constexpr std::size_t kMostMixes = 16;
+}  // namespace
 
 JobRequest JobRequest::FromJson(const nlohmann::json& json) {
   const JsonFields fields(json, [](const std::string& problem) {
@@ -13,6 +19,12 @@ JobRequest JobRequest::FromJson(const nlohmann::json& json) {
   JobRequest request;
   if (fields.Has("stems")) request.choice.stems = fields.Texts("stems");
   if (fields.Has("mixes")) request.choice.mixes = fields.Texts("mixes");
+  if (request.choice.mixes.size() > kMostMixes)
+    throw Error::Usage("a job has at most " + std::to_string(kMostMixes) + " mixes", "mixes",
+                       "make several jobs of them");
+  for (const std::string& mix : request.choice.mixes)
+    if (std::any_of(mix.begin(), mix.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
+      throw Error::Usage("a mix holds control characters", "mixes", "write its name without them");
   request.choice.preset = fields.Text("preset", "");
   request.choice.two_stems = fields.Text("two_stems", "");
   request.shifts = fields.Number<int>("shifts", {0, kMostShifts}, 0);

@@ -93,6 +93,7 @@ int Serve(ServeOptions options, const Host& host,
   listening(Url(options, server.port()));
   const int signal = WaitForStop(host);
   events.Stop();
+  api.StopMaking(std::chrono::steady_clock::now() + kGrace);
   server.Stop(kGrace);
   if (workers) workers->Stop();
   return signal;

@@ -49,6 +49,10 @@ ServedModels::ServedModels(const Programs& programs, const std::vector<Choice>& 
         throw Error::Usage("two models are named '" + choice.name + "'", choice.file.string(),
                            "give one another name: --model NAME=FILE");
     }
+    std::error_code code;
+    if (!fs::exists(choice.file, code))
+      throw Error::Input("there is no such model", choice.file.string(),
+                         "check the path, or see stemsmith models");
     Row row{.model = {.name = choice.name, .file = choice.file}, .stamp = {}};
     Refresh(row);
     if (!row.model.problem.empty()) throw Error::Input(row.model.problem, choice.file.string());

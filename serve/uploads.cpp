@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kKeptSeconds = 86400;  // of service, of an upload that nobody goes on with
+constexpr double kIdleSeconds = 600;  // of service, after which others may have its place
 constexpr std::size_t kMostNameLetters = 200;
 constexpr std::size_t kMostComplete = 1000;
 
@@ -173,6 +174,7 @@ Uploads::Uploads(ServeParts& parts) : parts_(parts) {
 std::unique_ptr<HttpBodySink> Uploads::TakeSong(HttpRequest& request, std::int64_t length,
                                                 Then then) {
   if (length > parts_.limits.upload_bytes) throw TooLarge(parts_.limits.upload_bytes);
+  MakePlace();
   const auto make = [this, &request, then](const std::string& filename) {
     const auto named = request.query.find("name");
     return std::make_unique<SongSink>(
@@ -186,6 +188,7 @@ std::unique_ptr<HttpBodySink> Uploads::TakeSong(HttpRequest& request, std::int64
 std::string Uploads::Begin(std::int64_t length, const std::string& name) {
   if (length > parts_.limits.upload_bytes) throw TooLarge(parts_.limits.upload_bytes);
   if (length <= 0) throw HttpError(422, "The file is empty.");
+  MakePlace();
   const std::string id = NewId();
   const UploadLock lock(*this, id, true);
   const fs::path path = parts_.data.Upload(id);
@@ -290,6 +293,24 @@ Uploads::Arrived Uploads::Complete(const std::string& id, const State& state,
   }
 }
 
+void Uploads::MakePlace() {
+  double when = parts_.store.ServedSeconds() - kIdleSeconds;
+  std::string oldest;
+  {
+    const std::lock_guard guard(mutex_);
+    if (in_work_ + static_cast<int>(touched_.size()) < parts_.limits.uploads) return;
+    for (const auto& [id, touched] : touched_) {
+      if (touched > when || locked_.contains(id)) continue;
+      when = touched;
+      oldest = id;
+    }
+  }
+  try {
+    if (!oldest.empty()) Remove(oldest);
+  } catch (const HttpError&) {  // it goes on just now
+  }
+}
+
 void Uploads::Clean(double served_s) {
   std::vector<std::string> old;
   {
@@ -328,7 +349,13 @@ Uploads::Arrived Uploads::Arrive(const fs::path& file, const std::string& hash, 
   fs::create_directory(parts_.data.Song(song.id), code);
   fs::rename(file, parts_.data.Source(song.id), code);
   if (code) throw Error::Write("cannot keep the song", parts_.data.Source(song.id).string());
-  parts_.store.AddSong(song);
+  try {
+    parts_.store.AddSong(song);
+  } catch (...) {  // an upload that can be gone on with has its file again
+    fs::rename(parts_.data.Source(song.id), file, code);
+    fs::remove_all(parts_.data.Song(song.id), code);
+    throw;
+  }
   return {song, true};
 }
 

@@ -53,6 +53,9 @@ class Uploads {
 
  private:
   friend class UploadLock;
+  // Where all places are taken: removes the upload that was left alone the longest, if for minutes.
+  void MakePlace();
+
   ServeParts& parts_;
   std::mutex mutex_;
   std::map<std::string, double> touched_;  // served seconds when an upload was last gone on with

@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "apps/checked_options.h"
+#include "apps/engine_options.h"
 #include "apps/output.h"
 #include "apps/separate/model_choice.h"
 #include "apps/stemsmith/commands.h"
@@ -36,9 +37,8 @@ struct Arguments {
   double upload_gib = 2, keep_gib = 50, memory_gib = 8;
   double song_minutes = 60, job_minutes = 240;
   int patience_s = 20;
-  std::string device = "auto";
+  RuntimeOptions runtime;
   std::optional<int> threads;
-  std::string engine, precision;
   OutputMode mode = OutputMode::kAuto;
 };
 
@@ -74,13 +74,13 @@ void SetAccess(Arguments& arguments) {
 }
 
 int Run(Arguments& arguments) {
-  CatchInterrupts();
   if (!arguments.file_order.empty()) {
     umask(077);
     StemFileOrder::FromText(arguments.file_order).Make();
     PrintResult(arguments.mode, "", nlohmann::json::object());
     return 0;
   }
+  CatchInterrupts();
   signal(SIGPIPE, SIG_IGN);  // connections that break are no reason to end
   umask(077);
   ServeOptions& serve = arguments.serve;
@@ -104,12 +104,15 @@ int Run(Arguments& arguments) {
   limits.song_seconds = arguments.song_minutes * 60;
   limits.job_seconds = arguments.job_minutes * 60;
   serve.patience = std::chrono::seconds(arguments.patience_s);
-  if (arguments.device != "auto") serve.separate_options.push_back("--device=" + arguments.device);
+  const RuntimeOptions& runtime = arguments.runtime;
+  if (runtime.device != Device())
+    serve.separate_options.push_back("--device=" + runtime.device.Name());
   if (arguments.threads)
     serve.separate_options.push_back("--threads=" + std::to_string(*arguments.threads));
-  if (!arguments.engine.empty()) serve.separate_options.push_back("--engine=" + arguments.engine);
-  if (!arguments.precision.empty())
-    serve.separate_options.push_back("--precision=" + arguments.precision);
+  if (runtime.engine != Engine::kAuto)
+    serve.separate_options.push_back(std::string("--engine=") + NameOf(runtime.engine));
+  if (runtime.precision != Precision::kFloat32)
+    serve.separate_options.push_back(std::string("--precision=") + NameOf(runtime.precision));
 
   const Host host = TerminalHost(arguments.mode);
   // A signal is how servers are told to end: that is no failure.
@@ -214,13 +217,10 @@ void AddServeCommand(CLI::App& app) {
   AddNumber(*command, "--patience", arguments->patience_s, {1, 3600},
             "Seconds after which a worker that shows no sign of life loses its job")
       ->capture_default_str();
-  command->add_option("--device", arguments->device, "Where to compute, as of `separate`")
-      ->check(IsNotEmpty)
-      ->capture_default_str();
+  AddDevice(*command, arguments->runtime.device, "Where to compute");
   AddNumber(*command, "--threads", arguments->threads, {1, 1024},
             "Compute threads of each worker (default: one per core)");
-  command->add_option("--engine", arguments->engine, "What runs models, as of `separate`");
-  command->add_option("--precision", arguments->precision, "Numbers to compute in, as of `separate`");
+  AddEngine(*command, arguments->runtime);
   command->add_option("--make-file", arguments->file_order)->group("");  // for itself
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { throw CLI::RuntimeError(Run(*arguments)); });

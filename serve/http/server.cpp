@@ -267,7 +267,8 @@ void HttpServer::Impl::Listen() {
     throw Error::Usage("The port may not be used", Option("port", std::to_string(options.port)),
                        "choose one above 1023");
   if (error == boost::system::errc::address_not_available)
-    throw Error::Usage("The address is not one of this machine", host, "");
+    throw Error::Usage("The address is not one of this machine", host,
+                       "give one that it has, or 0.0.0.0 for all of them");
   if (error) throw SystemError(error, "Nothing can listen there", host);
   acceptor.non_blocking(true);
   port = acceptor.local_endpoint().port();

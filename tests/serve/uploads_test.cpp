@@ -58,6 +58,7 @@ TEST(JobRequest, ReadsWhatItWrites) {
 TEST(JobRequest, RefusesWhatAModelCannotGive) {
   for (const char* text :
        {R"({"stems":"vocals"})", R"({"stems":[1]})", R"({"shifts":-1})", R"({"shifts":1e9})",
+        R"({"mixes":["a\u0001b=drums"]})", R"({"mixes":["a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a"]})",
         R"({"shifts":"2"})", R"({"preset":3})", R"({"mixes":{}})", R"([])"})
     EXPECT_THROW(JobRequest::FromJson(nlohmann::json::parse(text)), Error) << text;
   for (const char* text : {R"({"stems":["voice"]})", R"({"preset":"3stem"})",

@@ -523,7 +523,7 @@ def test_broken_forms(server, broken, words):
     body, headers = broken
     answer = server.ask("POST", "/api/v1/songs", body, headers)
     assert answer.status == 400 and re.search(words, answer.json["detail"]), answer.body
-    assert not list((server.data / "uploads").iterdir())
+    until(lambda: not list((server.data / "uploads").iterdir()))
 
 
 # ---------------------------------------------------------------- jobs that are stopped, servers that are

@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::int64_t kSpareBytes = std::int64_t{8} << 20;  // stay for the database
+
 // "Song (vocals).flac", as browsers save it.
 std::string Disposition(const std::string& name) {
   std::string plain;
@@ -75,6 +77,8 @@ void Api::MakeOfJob(const StoredJob& job, const fs::path& target,
                     const std::function<void()>& make) {
   std::error_code code;
   if (fs::exists(target, code)) return;
+  if (parts_.data.FreeBytes() < kSpareBytes)
+    throw HttpError(507, "The server's disk is full; remove earlier songs, or ask whoever runs it.");
   std::exception_ptr failure;
   try {
     Make(target, make);

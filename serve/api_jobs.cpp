@@ -86,8 +86,14 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
 }
 
 bool Api::RemoveJob(const StoredJob& job) {
-  if (!parts_.store.Remove(job.id)) return false;
   std::error_code code;
+  try {
+    if (!parts_.store.Remove(job.id)) return false;
+  } catch (const Error&) {
+    // On a full disk nothing can be removed from the database: what can be made again makes room.
+    if (static_cast<std::intmax_t>(fs::remove_all(parts_.data.JobFiles(job.id), code)) <= 0) throw;
+    if (!parts_.store.Remove(job.id)) return false;
+  }
   fs::remove_all(parts_.data.Job(job.id), code);
   if (parts_.store.RemoveSong(job.song)) fs::remove_all(parts_.data.Song(job.song), code);
   events_.Removed(job.id);

@@ -59,13 +59,14 @@ std::string EndText(const ChildResult& ended) {
 // Paths of this machine are nobody's business: users see their song as "the song", and not where
 // an error only says what it is about: "no audio (PATH); …".
 std::string WithoutPath(std::string text, const fs::path& path, const std::string& instead) {
-  const auto replace = [&text](const std::string& from, const std::string& to) {
-    if (from.empty()) return;
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-      text.replace(at, from.size(), to);
-  };
-  replace(" (" + path.string() + ")", "");
-  replace(path.string(), instead);
+  const std::string from = path.string();
+  if (from.empty()) return text;
+  for (std::size_t at; (at = text.find(" (" + from)) != std::string::npos;) {
+    const std::size_t end = text.find(')', at + from.size());
+    text.erase(at, end == std::string::npos ? end : end + 1 - at);
+  }
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += instead.size())
+    text.replace(at, from.size(), instead);
   return text;
 }
 
@@ -153,8 +154,13 @@ Programs::Separation Programs::Separate(const std::vector<std::string>& argument
     return separation;
   }
   if (separation.message.empty()) separation.message = ErrorIn(ended.error_output);
-  const fs::path source = arguments.size() > 1 ? arguments[1] : "";
-  separation.message = WithoutPath(separation.message, source, "the song");
+  const auto hide = [&](const std::string& path, const std::string& instead) {
+    separation.message = WithoutPath(separation.message, path, instead);
+  };
+  if (arguments.size() > 1) hide(arguments[1], "the song");
+  if (!arguments.empty()) hide(arguments[0], "the model");
+  for (const std::string& argument : arguments)
+    if (argument.starts_with("--out=")) hide(argument.substr(6), "the server's folder");
   if (ended.stopped == ChildStop::kCancelled) {
     separation.end = End::kStopped;
   } else if (ended.stopped == ChildStop::kTime) {

@@ -127,7 +127,12 @@ void Workers::Work(const StoredJob& job, const std::string& worker) {
          song.at("frames").get<double>() / song.at("sample_rate_hz").get<double>()},
         {"sample_rate_hz", song.at("sample_rate_hz")},
         {"channels", song.at("channels")}};
-    if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) return;
+    if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) {
+      std::error_code code;  // of attempts whose process was lost
+      for (int i = 1; i < job.attempts; ++i)
+        fs::remove_all(parts_.data.Job(job.id) / AttemptName(i), code);
+      return;
+    }
   } else if (separation.end == Programs::End::kFailed) {
     store.Fail(job.id, worker, separation.message);
   } else if (separation.end == Programs::End::kCrashed) {

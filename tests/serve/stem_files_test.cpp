@@ -183,6 +183,15 @@ TEST_F(StemFiles, SayWhatIsWrongAndLeaveNothing) {
   EXPECT_THAT(message("drums", {.format = "flac"}), HasSubstr("a stem of another song"));
 }
 
+TEST_F(StemFiles, LeaveNothingWhereTheyAreStopped) {
+  stems_.look = [] { throw std::runtime_error("stopped"); };
+  EXPECT_THROW(MakeZip(stems_, "", {.format = "flac"}, folder_ / "made" / "a.zip"),
+               std::runtime_error);
+  EXPECT_THROW(MakeStemFile(stems_, "bass", {.format = "mp3"}, folder_ / "made" / "bass.mp3"),
+               std::runtime_error);
+  EXPECT_TRUE(!fs::exists(folder_ / "made") || fs::is_empty(folder_ / "made"));
+}
+
 TEST_F(StemFiles, LeaveNothingWhereTheDiskTakesNoMore) {
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);

@@ -79,7 +79,7 @@ const makeChoice = () => {
   };
   draw();
   form.replaceChildren(radios, details, element("div", {className: "fields"},
-    offer.models.length > 1 ? element("label", {}, "Model ", models) : element("p", {}, element("span", {className: "muted"}, "Model "), model.name),
+    offer.models.length > 1 ? element("label", {}, "Model ", models) : element("p", {}, element("span", {className: "muted"}, "Model "), model.problem ? `${model.name} (cannot be used now: ${model.problem})` : model.name),
     element("label", {}, "Quality ", shifts)), formFault, go);
   chosen = () => {
     const request = {model: model.name};
@@ -155,6 +155,7 @@ const separate = async (card, open) => {
     return true;
   } catch (error) {
     card.fault.textContent = error.message;
+    card.root.scrollIntoView({block: "nearest"});  // the button may be far below it
     return false;
   } finally {
     card.only.disabled = false;

@@ -349,6 +349,8 @@ Uploads::Arrived Uploads::Arrive(const fs::path& file, const std::string& hash, 
   fs::create_directory(parts_.data.Song(song.id), code);
   fs::rename(file, parts_.data.Source(song.id), code);
   if (code) throw Error::Write("cannot keep the song", parts_.data.Source(song.id).string());
+  for (const fs::path& folder : {parts_.data.Song(song.id), parts_.data.Songs()})
+    FlushFolder(folder);
   try {
     parts_.store.AddSong(song);
   } catch (...) {  // an upload that can be gone on with has its file again

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/json_fields.h"
 #include "core/text.h"
+#include "serve/http/upload_file.h"
 #include "serve/job_request.h"
 
 namespace stemsmith {
@@ -127,6 +128,8 @@ void Workers::Work(const StoredJob& job, const std::string& worker) {
          song.at("frames").get<double>() / song.at("sample_rate_hz").get<double>()},
         {"sample_rate_hz", song.at("sample_rate_hz")},
         {"channels", song.at("channels")}};
+    for (const fs::path& changed : {parts_.data.Job(job.id), parts_.data.Jobs()})
+      FlushFolder(changed);
     if (store.Finish(job.id, worker, result.dump(), BytesIn(folder))) {
       std::error_code code;  // of attempts whose process was lost
       for (int i = 1; i < job.attempts; ++i)

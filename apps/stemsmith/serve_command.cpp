@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "apps/checked_options.h"
 #include "apps/engine_options.h"
@@ -61,6 +62,7 @@ void SetAccess(Arguments& arguments) {
   if (http.tls_certificate.empty() != http.tls_key.empty())
     throw Error::Usage("a certificate and its key belong together",
                        Option("tls-cert") + " and " + Option("tls-key"), "give both");
+  unsetenv("STEMSMITH_TOKEN");  // no business of the programs that songs are given to
   access.token = arguments.token;
   if (!access.token.empty() && access.token.size() < 16)
     throw Error::Usage("the token is shorter than 16 letters", Option("token"),
@@ -125,7 +127,7 @@ int Run(Arguments& arguments) {
   } else {
     SetAccess(arguments);
     Serve(serve, host, [&](const std::string& url) {
-      const std::string& token = serve.access.token;
+      const std::string token = arguments.token.empty() ? serve.access.token : "";  // if made
       if (arguments.mode == OutputMode::kAuto)
         WriteOutput("listening on " + url + (token.empty() ? "" : "\ntoken: " + token) + "\n");
       nlohmann::json fields = {{"url", url}};

@@ -91,4 +91,11 @@ std::string UploadFile::Sha256Hex() const {
   return text;
 }
 
+void FlushFolder(const std::filesystem::path& folder) {
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);
+  close(file);
+}
+
 }  // namespace stemsmith

@@ -31,4 +31,7 @@ class UploadFile {
   EVP_MD_CTX* hash_;
 };
 
+// So that the names in a folder survive a power cut, too. A file system that cannot is no error.
+void FlushFolder(const std::filesystem::path& folder);
+
 }  // namespace stemsmith

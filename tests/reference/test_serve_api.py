@@ -453,6 +453,7 @@ REFUSED = [
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename §"}, None, 400, "base64"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**PIECE, "Upload-Offset": "0"}, b"x", 404, "no such upload"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**TUS, "Upload-Offset": "0"}, b"x", 415, "offset+octet-stream"),
+    ("POST", J, JSON, {"song": "{song}", "mixes": [f"{number}=drums" for number in range(17)]}, 422, "16 mixes"),
     # Who asks.
     ("GET", J, {"Host": "evil.example"}, None, 421, "evil.example"),
     ("POST", J, {**JSON, "Origin": "http://evil.example"}, {}, 403, "another origin"),
@@ -625,7 +626,7 @@ def test_a_damaged_database(folder):
 def test_a_token(folder, song):
     token = "a-token-of-24-characters"
     server = Served(folder / "token", folder / "tiny.onnx", "--token", token)
-    assert server.token == token
+    assert server.token is None  # who gave it knows it
     assert server.get("/").status == 200 and server.get("/api/v1/health").status == 200
     sentences = set()
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {token}x"}, {"Authorization": f"Basic {token}"}, {"Cookie": "stemsmith_token=wrong"}):
@@ -643,6 +644,17 @@ def test_a_token(folder, song):
     assert server.get(J, Cookie=cookie.split(";")[0]).status == 200
     ended = server.ask("DELETE", "/api/v1/session", headers={"Cookie": cookie.split(";")[0]})
     assert ended.status == 204 and "Max-Age=0" in ended.headers["Set-Cookie"]
+    assert server.close() == 0
+
+
+def test_songs_wait_for_their_jobs(folder, song):
+    data = folder / "waiting"
+    server = Served(data, folder / "tiny.onnx")
+    waiting = server.ask("POST", "/api/v1/songs", song.read_bytes(), BYTES).json["id"]
+    for _ in range(2):  # each looks once for what is to be removed
+        assert server.close() == 0
+        server = Served(data, folder / "tiny.onnx")
+    assert server.post(J, {"song": waiting}).status == 201
     assert server.close() == 0
 
 

@@ -164,7 +164,7 @@ class OnnxRuntime : public Runtime {
     session_ = Opened(session, model);
   }
 
-  // An entry holds the weights twice, as they are and packed.
+  // Larger ones would push all others out.
   bool IsSmallEnough() const {
     std::error_code ignored;
     std::uint64_t bytes = fs::file_size(path_, ignored);
@@ -176,7 +176,7 @@ class OnnxRuntime : public Runtime {
   // Opens the model as it was optimised before, or else is now. False: that does not work here.
   bool OpenKept(const RuntimeOptions& options, const std::string& content, const OnnxPart& part) {
     const std::string key =
-        JoinNames(std::vector<std::string>{content, JoinNames(stems_), "ONNX Runtime",
+        JoinNames(std::vector<std::string>{content, JoinNames(stems_), "optimized_onnx",
                                            Ort::GetVersionString(), Ort::GetBuildInfoString(),
                                            ThisCpu().model, ThisCpu().flags},
                   "\n");
@@ -213,7 +213,6 @@ class OnnxRuntime : public Runtime {
                            file.filename().c_str());
     session.AddConfigEntry("session.optimized_model_external_initializers_min_size_in_bytes",
                            "1024");
-    session.AddConfigEntry("session.save_external_prepacked_constant_initializers", "1");
     // It never runs, and such sessions do not look for buffers to use again (AppendGraph).
     session.SetExecutionMode(ORT_PARALLEL);
     session.SetInterOpNumThreads(2);

@@ -1,6 +1,6 @@
 // A graph that ONNX Runtime has optimised, in one file with its weights: an entry of a
-// CompiledCache. ONNX Runtime maps the weights, packed as its kernels want them, from there into
-// memory.
+// CompiledCache. ONNX Runtime maps the weights from there into memory. (It can keep them packed, too,
+// but 1.31 then crashes with some models.)
 #pragma once
 
 #include <filesystem>

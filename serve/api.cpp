@@ -58,7 +58,9 @@ StoredJob Api::RequireDone(const HttpRequest& request) {
 }
 
 void Api::CheckRoom(std::int64_t bytes) {
-  if (parts_.data.FreeBytes() - std::max<std::int64_t>(bytes, 0) < kRoomBytes)
+  // What is larger than any song is refused as such.
+  bytes = std::clamp<std::int64_t>(bytes, 0, parts_.limits.upload_bytes);
+  if (parts_.data.FreeBytes() - bytes < kRoomBytes)
     throw HttpError(507, "The server's disk is full; remove earlier songs, or ask whoever runs it.");
 }
 

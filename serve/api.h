@@ -21,6 +21,9 @@ namespace stemsmith {
 
 class Api {
  public:
+  // Requests that may wait for files to be made, each in a thread of the server: a few browsers'.
+  static constexpr int kMostWaiting = 24;
+
   // All must outlive it. `workers` may be null: then other processes work.
   Api(ServeParts& parts, JobEvents& events, Workers* workers, const Access& access,
       const Runs& runs);
@@ -55,6 +58,7 @@ class Api {
   void CheckRoom(std::int64_t bytes);
   // Waits until the file is there. Throws what `make` throws, and HttpError where too many wait.
   void Make(const std::filesystem::path& target, const std::function<void()>& make);
+  bool GoesOn() const;
   void CheckGoesOn() const;  // Throws HttpError 503 where the server stops.
   // The same for a file of a job, which may be removed meanwhile: 404, and nothing of it stays.
   void MakeOfJob(const StoredJob& job, const std::filesystem::path& target,

@@ -10,6 +10,7 @@
 #include "core/json_fields.h"
 #include "core/text.h"
 #include "separate/separator.h"
+#include "separate/stem_mix.h"
 #include "serve/answers.h"
 #include "serve/http/percent.h"
 
@@ -20,7 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t kSpareBytes = std::int64_t{8} << 20;  // stay for the database
-constexpr int kWaitingForFiles = 5;  // requests; the pool has more threads
 
 // "Song (vocals).flac", as browsers save it.
 std::string Disposition(const std::string& name) {
@@ -45,8 +45,10 @@ std::string TypeOf(const FormatRow& format) {
 
 }  // namespace
 
+bool Api::GoesOn() const { return std::chrono::steady_clock::now() <= making_ends_.load(); }
+
 void Api::CheckGoesOn() const {
-  if (std::chrono::steady_clock::now() > making_ends_.load())
+  if (!GoesOn())
     throw HttpError(503, "The server stops; ask for the file again when it is back.",
                     {{"Retry-After", "10"}});
 }
@@ -91,7 +93,7 @@ void Api::MakeOfJob(const StoredJob& job, const fs::path& target,
 }
 
 Api::WaitingPlace::WaitingPlace(std::atomic<int>& waiting) : waiting_(waiting) {
-  if (++waiting_ > kWaitingForFiles) {
+  if (++waiting_ > kMostWaiting) {
     --waiting_;
     throw HttpError(503, "Many files are being made just now; try again in a few seconds.",
                     {{"Retry-After", "3"}});
@@ -126,7 +128,8 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
     stem = file.substr(0, file.size() - std::string(format->ending).size());
     const bool known = format->many_streams
                            ? stem == "stems"
-                           : std::find(names.begin(), names.end(), stem) != names.end();
+                           : stem == kMixture ||
+                                 std::find(names.begin(), names.end(), stem) != names.end();
     if (!known)
       throw HttpError(404, "The job has no file '" + stem + "'; it has " + JoinNames(names) + ".");
   }
@@ -150,19 +153,21 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
   const std::string choice = std::string(format->name) + (bits.empty() ? "" : "." + bits) +
                              (kbps > 0 ? "." + std::to_string(kbps) : "");
   const fs::path target = parts_.data.JobFiles(job.id) / choice / (zip ? "stems.zip" : file);
-  const SeparatedStems stems{.folder = StemsFolder(parts_.data, job),
-                             .names = names,
-                             .song = parts_.data.Source(job.song),
-                             .decode = {},
-                             .look = [this] { CheckGoesOn(); }};
-  Checked([&] {
-    MakeOfJob(job, target, [&] {
-      if (zip)
-        MakeZip(stems, job.title, encoding, target);
-      else
-        MakeStemFile(stems, stem, encoding, target);
-    });
-    return 0;
+  const StemFileOrder order{.stems = {.folder = StemsFolder(parts_.data, job),
+                                      .names = names,
+                                      .song = parts_.data.Source(job.song),
+                                      .decode = {}},
+                            .stem = zip ? "" : stem,
+                            .title = job.title,
+                            .encoding = encoding,
+                            .target = target};
+  MakeOfJob(job, target, [&] {
+    try {
+      parts_.programs.MakeFile(order, [this] { return GoesOn(); });
+    } catch (const Error&) {
+      CheckGoesOn();
+      throw;
+    }
   });
   HttpResponse response{.content_type = zip ? "application/zip" : TypeOf(*format)};
   response.file = target;

@@ -44,10 +44,10 @@ void JobEvents::Removed(const std::string& job) {
     const std::lock_guard lock(mutex_);
     if (const auto found = channels_.find(job); found != channels_.end())
       channel = found->second.lock();
-    seen_.erase(job);
   }
-  all_->Send("removed", job);
-  if (channel) channel->Send("removed", job);
+  const std::string data = nlohmann::json{{"id", job}}.dump();
+  all_->Send("removed", data);
+  if (channel) channel->Send("removed", data);
 }
 
 double JobEvents::SecondsLeft(const StoredJob& job) {

@@ -23,6 +23,28 @@ constexpr double kLookSeconds = 120;  // of programs that only look at a file
 constexpr std::int64_t kLookBytes = std::int64_t{4} << 30;
 constexpr std::chrono::milliseconds kBetweenTicks{500};
 
+// Asks now and then whether a program is to go on.
+class Ticker {
+ public:
+  Ticker(CancelSwitch& cancel, std::function<bool()> go_on)
+      : thread_([&cancel, go_on = std::move(go_on)](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::unique_lock lock(mutex);
+          while (!wake.wait_for(lock, stop, kBetweenTicks, [] { return false; }) &&
+                 !stop.stop_requested()) {
+            if (!go_on()) {
+              cancel.Cancel();
+              return;
+            }
+          }
+        }) {}
+  void End() { thread_ = {}; }
+
+ private:
+  std::jthread thread_;
+};
+
 bool Succeeded(const ChildResult& ended) {
   return ended.stopped == ChildStop::kNone && ended.signal == 0 && ended.exit_status == 0;
 }
@@ -60,15 +82,17 @@ Programs::Programs(fs::path folder, const JobLimits& limits)
     : folder_(std::move(folder)), limits_(limits) {}
 
 nlohmann::json Programs::Ask(const std::vector<std::string>& arguments,
-                             const fs::path& about) const {
+                             const fs::path& about, double most_seconds,
+                             const CancelSwitch* cancel) const {
   std::vector<std::string> command = {(folder_ / "stemsmith").string()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   nlohmann::json result;
   const ChildResult ended = RunChild(
-      command, {.seconds = kLookSeconds, .memory_bytes = kLookBytes}, [&](std::string_view line) {
+      command, {.seconds = most_seconds, .memory_bytes = kLookBytes}, [&](std::string_view line) {
         nlohmann::json said = ParseJson(line);
         if (said.is_object() && said.value("event", "") == "result") result = std::move(said);
-      });
+      },
+      cancel);
   if (Succeeded(ended) && result.is_object()) return result;
   const std::string error = ErrorIn(ended.error_output);
   throw Error::Input(error.empty() ? "the file could not be read: " + EndText(ended)
@@ -77,24 +101,31 @@ nlohmann::json Programs::Ask(const std::vector<std::string>& arguments,
 }
 
 nlohmann::json Programs::Inspect(const fs::path& model) const {
-  return Ask({"inspect", model.string(), "--json"}, model);
+  return Ask({"inspect", model.string(), "--json"}, model, kLookSeconds);
 }
 
 nlohmann::json Programs::Probe(const fs::path& song) const {
   return Ask({"probe", song.string(), "--json", "--max-seconds=" + NumberText(limits_.song_seconds)},
-             song);
+             song, kLookSeconds);
 }
 
 void Programs::WritePeaks(const fs::path& audio, const fs::path& file) const {
-  Ask({"probe", audio.string(), "--json", "--peaks=" + file.string()}, audio);
+  Ask({"probe", audio.string(), "--json", "--peaks=" + file.string()}, audio, kLookSeconds);
 }
 
 void Programs::WriteSpectrogram(const fs::path& audio, const fs::path& file) const {
-  Ask({"probe", audio.string(), "--json", "--spectrogram=" + file.string()}, audio);
+  Ask({"probe", audio.string(), "--json", "--spectrogram=" + file.string()}, audio, kLookSeconds);
+}
+
+void Programs::MakeFile(const StemFileOrder& order, const std::function<bool()>& go_on) const {
+  CancelSwitch cancel;
+  const Ticker ticker(cancel, go_on);
+  Ask({"serve", "--make-file=" + order.ToText(), "--json"}, order.target, limits_.job_seconds,
+      &cancel);
 }
 
 void Programs::WriteReport(const fs::path& run) const {
-  Ask({"watch", run.string(), "--report", "--json"}, run);
+  Ask({"watch", run.string(), "--report", "--json"}, run, kLookSeconds);
 }
 
 Programs::Separation Programs::Separate(const std::vector<std::string>& arguments,
@@ -104,19 +135,7 @@ Programs::Separation Programs::Separate(const std::vector<std::string>& argument
   Separation separation;
   std::atomic<double> share = 0;
   CancelSwitch cancel;
-  // Asks and tells while the program runs.
-  std::jthread ticker([&](const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, stop, kBetweenTicks, [] { return false; }) &&
-           !stop.stop_requested()) {
-      if (!progress(share)) {
-        cancel.Cancel();
-        return;
-      }
-    }
-  });
+  Ticker ticker(cancel, [&] { return progress(share); });
   const ChildResult ended = RunChild(
       command, {.seconds = limits_.job_seconds, .memory_bytes = limits_.job_bytes},
       [&](std::string_view line) {
@@ -129,7 +148,7 @@ Programs::Separation Programs::Separate(const std::vector<std::string>& argument
         if (event == "error") separation.message = said.value("message", "");
       },
       &cancel);
-  ticker = {};
+  ticker.End();
   if (Succeeded(ended) && separation.song.is_object()) {
     separation.end = End::kDone;
     return separation;

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "serve/child_process.h"
 #include "serve/job_limits.h"
+#include "serve/stem_files.h"
 
 namespace stemsmith {
 
@@ -29,6 +31,9 @@ class Programs {
   void WriteSpectrogram(const std::filesystem::path& audio,
                         const std::filesystem::path& file) const;
 
+  // `stemsmith serve --make-file`: throws Error as StemFileOrder::Make() does.
+  // `go_on` is asked every half second; false stops it.
+  void MakeFile(const StemFileOrder& order, const std::function<bool()>& go_on) const;
   // `stemsmith watch --report`: writes RUN/report.html. Throws Error as it says.
   void WriteReport(const std::filesystem::path& run) const;
 
@@ -51,7 +56,8 @@ class Programs {
 
  private:
   nlohmann::json Ask(const std::vector<std::string>& arguments,
-                     const std::filesystem::path& about) const;
+                     const std::filesystem::path& about, double most_seconds,
+                     const CancelSwitch* cancel = nullptr) const;
 
   std::filesystem::path folder_;
   JobLimits limits_;

@@ -74,6 +74,7 @@ int Serve(ServeOptions options, const Host& host,
   const Cleaner cleaner(parts, api);
 
   options.http.host = options.access.host;
+  options.http.threads += Api::kMostWaiting;
   options.http.headers = SecurityHeaders();
   std::atomic<bool> ready = false;
   options.http.check = [&](const HttpRequest& request) -> std::optional<HttpResponse> {

@@ -10,13 +10,16 @@
 #include <utility>
 
 #include "audio/decode.h"
+#include "audio/encode.h"
 #include "audio/encode_formats.h"
 #include "core/error.h"
+#include "core/json_fields.h"
 #include "core/names.h"
 #include "core/option.h"
 #include "core/pending_files.h"
 #include "separate/separator.h"
 #include "separate/shared_stems.h"
+#include "separate/stem_mix.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -30,7 +33,7 @@ fs::path FileOf(const SeparatedStems& stems, const std::string& stem) {
 class StoredStems : public SongSeparator {
  public:
   StoredStems(std::unique_ptr<AudioReader> song, const SeparatedStems& stems)
-      : song_(std::move(song)), look_(stems.look) {
+      : song_(std::move(song)) {
     std::vector<std::unique_ptr<AudioReader>> readers;
     for (const std::string& stem : stems.names) {
       readers.push_back(OpenAudio(FileOf(stems, stem)));
@@ -45,13 +48,11 @@ class StoredStems : public SongSeparator {
   const std::vector<std::string>& stems() const override { return stems_->stems(); }
   std::vector<Damage> damage() const override { return {}; }
   std::size_t Read(std::size_t frames, std::vector<std::vector<float>>& blocks) override {
-    if (look_) look_();
     return stems_->Read(frames, blocks);
   }
 
  private:
   std::unique_ptr<AudioReader> song_;
-  const std::function<void()> look_;
   std::unique_ptr<SongSeparator> stems_;
 };
 
@@ -134,6 +135,20 @@ class ZipWriter {
   std::unique_ptr<zip_t, Discard> archive_;
 };
 
+// The song as it is, without its tags.
+void MakeMixtureFile(const SeparatedStems& stems, const EncodeOptions& encoding,
+                     const fs::path& target) {
+  constexpr std::size_t kBlockFrames = 16384;
+  const std::unique_ptr<AudioReader> song = OpenAudio(stems.song, stems.decode);
+  EncodeOptions options = encoding;
+  options.channel_mask = song->info().channel_mask;
+  AudioWriter writer(target, song->info().sample_rate_hz, song->info().channels, options);
+  std::vector<float> block(kBlockFrames * static_cast<std::size_t>(song->info().channels));
+  while (const std::size_t frames = song->Read(block.data(), kBlockFrames))
+    writer.Write(block.data(), frames);
+  writer.Finish();
+}
+
 }  // namespace
 
 void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
@@ -144,6 +159,7 @@ void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
         .SeparateInto(stems.song, std::vector<fs::path>(stems.names.size(), target));
     return;
   }
+  if (stem == kMixture) return MakeMixtureFile(stems, encoding, target);
   RequireName(stem, stems.names, "the song has no stem '" + stem + "'", "");
   if (IsStoredFormat(encoding)) {
     std::error_code unlinked;
@@ -173,6 +189,47 @@ void MakeZip(const SeparatedStems& stems, const std::string& title, const Encode
     zip.Add(FolderName(title) + "/" + stem + format.ending, members / (stem + format.ending));
   zip.Finish();
   pending.Commit();
+}
+
+std::string StemFileOrder::ToText() const {
+  nlohmann::json json = {{"folder", stems.folder.string()},
+                         {"names", stems.names},
+                         {"song", stems.song.string()},
+                         {"stem", stem},
+                         {"title", title},
+                         {"format", encoding.format},
+                         {"bits_per_second", encoding.bit_rate},
+                         {"target", target.string()}};
+  if (encoding.sample_format) json["samples"] = static_cast<int>(*encoding.sample_format);
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+StemFileOrder StemFileOrder::FromText(const std::string& text) {
+  const nlohmann::json json = ParseJson(text);
+  const JsonFields fields(json, [](const std::string& problem) {
+    return Error::Usage(problem, "the order of a file");
+  });
+  StemFileOrder order;
+  order.stems = {.folder = fields.Text("folder"),
+                 .names = fields.Texts("names"),
+                 .song = fields.Text("song"),
+                 .decode = {}};
+  order.stem = fields.Text("stem");
+  order.title = fields.Text("title");
+  order.encoding.format = fields.Text("format");
+  order.encoding.bit_rate = fields.Number<int>("bits_per_second");
+  order.target = fields.Text("target");
+  if (fields.Has("samples"))
+    order.encoding.sample_format =
+        static_cast<SampleFormat>(fields.Number<int>("samples", {0, 2}));
+  return order;
+}
+
+void StemFileOrder::Make() const {
+  if (stem.empty())
+    MakeZip(stems, title, encoding, target);
+  else
+    MakeStemFile(stems, stem, encoding, target);
 }
 
 }  // namespace stemsmith

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,14 +18,13 @@ struct SeparatedStems {
   std::vector<std::string> names;  // in the order in which a file of many streams has them
   std::filesystem::path song;      // what was separated, unchanged
   DecodeOptions decode;            // as it was read then
-  std::function<void()> look = {};  // called while files are made; may throw to stop
 };
 
 // Each makes `target` in the format, sample format and bit rate of `encoding`, whose other members
 // do not count. A target that is there is the answer and stays. Throws Error: what the format has
 // not (CheckEncodeOptions), unknown stems, files that are not there, a full disk.
 
-// One stem; of a format of many streams all of them behind the song itself, where `stem` does not
+// One stem, or the song itself as kMixture (separate/stem_mix.h); of a format of many streams all of them behind the song itself, where `stem` does not
 // count. As 32-bit float wav the stem is not written a second time where the file system links.
 void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
                   const EncodeOptions& encoding, const std::filesystem::path& target);
@@ -35,5 +33,20 @@ void MakeStemFile(const SeparatedStems& stems, const std::string& stem,
 // gives equal bytes.
 void MakeZip(const SeparatedStems& stems, const std::string& title, const EncodeOptions& encoding,
              const std::filesystem::path& target);
+
+// The order for one of these, for the child process in which a file is made: tags and the mixture
+// come from what a user has uploaded.
+struct StemFileOrder {
+  SeparatedStems stems;
+  std::string stem;   // of one; empty: all in a zip
+  std::string title;  // of the zip
+  EncodeOptions encoding;
+  std::filesystem::path target;
+
+  std::string ToText() const;
+  // Throws Error for what ToText() has not written.
+  static StemFileOrder FromText(const std::string& text);
+  void Make() const;
+};
 
 }  // namespace stemsmith

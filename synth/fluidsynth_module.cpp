@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <mutex>
 
 #include "core/error.h"
 #include "synth/fluid_module.h"
@@ -16,6 +17,10 @@ namespace fs = std::filesystem;
 constexpr int kDrumChannel = 9;
 constexpr int kDrumBank = 128;
 constexpr int kVolume = 7, kPan = 10, kReverbSend = 91, kChorusSend = 93;
+
+// Held while synthesizers are made and ended, which FluidSynth does not say several threads may do
+// at once; rendering is side by side.
+std::mutex making;
 
 struct SettingsDeleter {
   void operator()(fluid_settings_t* settings) const { delete_fluid_settings(settings); }
@@ -29,6 +34,7 @@ void Ignore(int, const char*, void*) {}
 class Synthesizer {
  public:
   Synthesizer(const fs::path& sound_font, const StemMix& mix, bool chorus) {
+    const std::lock_guard lock(making);
     // What FluidSynth has to say (missing presets, stolen voices) is checked for here instead.
     for (const int level : {FLUID_PANIC, FLUID_ERR, FLUID_WARN, FLUID_INFO, FLUID_DBG})
       fluid_set_log_function(level, Ignore, nullptr);
@@ -60,6 +66,14 @@ class Synthesizer {
     font_ = fluid_synth_sfload(synth_.get(), sound_font.c_str(), 1);
     if (font_ == FLUID_FAILED) throw NoSoundFont(sound_font);
   }
+
+  ~Synthesizer() {
+    const std::lock_guard lock(making);
+    synth_.reset();
+    settings_.reset();
+  }
+  Synthesizer(const Synthesizer&) = delete;
+  Synthesizer& operator=(const Synthesizer&) = delete;
 
   fluid_synth_t* get() { return synth_.get(); }
   int font() const { return font_; }

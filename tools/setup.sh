@@ -67,7 +67,7 @@ venv_is_whole() {
 }
 if ! venv_is_whole; then
   [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made again, with what lies in it"
-  rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,without_requirements,openvino}.stamp
+  rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,schemathesis,without_requirements,openvino}.stamp
 fi
 ensure_venv() {
   venv_is_whole && return
@@ -107,6 +107,16 @@ if [ "$want_tests" = 1 ]; then
   if ! have demucs4 "${demucs4[*]}"; then
     pip_install "demucs 4.1.0 (the hybrid reference)" --no-deps --upgrade --target "$deps/demucs4" "${demucs4[@]}"
     done_with demucs4 "${demucs4[*]}"
+  fi
+  # Asks the web app whatever its interface allows. With what it needs, another pytest too, in a folder of its own.
+  schemathesis=(schemathesis==4.32.5 MarkupSafe==3.0.4 PyYAML==6.0.4 Pygments==2.21.0 Werkzeug==3.1.9 anyio==4.16.0 certifi==2026.10.19.post1
+                charset-normalizer==3.5.3 click==8.5.1 graphql-core==3.3.2 harfile==0.6.0 hypothesis==6.170.17 hypothesis-graphql==0.13.5
+                idna==3.20 iniconfig==2.3.1 jsonschema_rs==0.60.3 markdown-it-py==4.3.0 mdurl==0.1.2 packaging==26.4 pluggy==1.7.0
+                pyrate-limiter==4.5.1 pytest==9.2.0 requests==2.34.2 rich==15.0.0 sortedcontainers==2.4.0 typing_extensions==4.16.0
+                urllib3==2.8.0)
+  if ! have schemathesis "${schemathesis[*]}"; then
+    pip_install "schemathesis 4.32.5" --no-deps --upgrade --target "$deps/schemathesis" "${schemathesis[@]}"
+    done_with schemathesis "${schemathesis[*]}"
   fi
   # Without their requirements: a torch of their own choice, and torchaudio, which nothing here uses of openunmix.
   without_requirements=(openunmix==1.3.0 julius==0.2.8)

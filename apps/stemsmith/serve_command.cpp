@@ -20,6 +20,7 @@
 #include "separate/file_names.h"
 #include "serve/data_folder.h"
 #include "serve/serve.h"
+#include "serve/stem_files.h"
 
 namespace stemsmith {
 namespace {
@@ -32,6 +33,7 @@ struct Arguments {
   std::vector<std::string> models;
   ServeOptions serve;
   std::string data, token;
+  std::string file_order;  // of a child process that makes one file
   bool worker = false;
   double upload_gib = 2, keep_gib = 50, memory_gib = 8;
   double song_minutes = 60, job_minutes = 240;
@@ -74,6 +76,12 @@ void SetAccess(Arguments& arguments) {
 }
 
 int Run(Arguments& arguments) {
+  if (!arguments.file_order.empty()) {
+    umask(077);
+    StemFileOrder::FromText(arguments.file_order).Make();
+    PrintResult(arguments.mode, "", nlohmann::json::object());
+    return 0;
+  }
   CatchInterrupts();
   signal(SIGPIPE, SIG_IGN);  // connections that break are no reason to end
   umask(077);
@@ -215,6 +223,7 @@ void AddServeCommand(CLI::App& app) {
   AddNumber(*command, "--threads", arguments->threads, {1, 1024},
             "Compute threads of each worker (default: one per core)");
   AddEngine(*command, arguments->runtime);
+  command->add_option("--make-file", arguments->file_order)->group("");  // for itself
   AddOutputFlags(*command, arguments->mode);
   command->callback([arguments] { throw CLI::RuntimeError(Run(*arguments)); });
 }

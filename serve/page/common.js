@@ -122,16 +122,19 @@ const problemOf = async (answer) =>
   problemFrom(answer.status, await answer.text().catch(() => ""), answer.headers.get("Retry-After"));
 export const silence = () => new Problem(0, "The server does not answer. Is it running, and is the network there?");
 
-// The answer to a request under /api/v1/.
+// The answer to a request under /api/v1/. Waits while the server is busy making files.
 export const ask = async (path, {method = "GET", json, signal} = {}) => {
-  for (;;) {
+  for (let patience = 40;; --patience) {
     const answer = await fetch(`/api/v1/${path}`, {
       method, signal, body: json && JSON.stringify(json), headers: json ? {"Content-Type": "application/json"} : {},
     }).catch((error) => { throw error.name === "AbortError" ? error : silence(); });
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
-    if (problem.status !== 401) throw problem;
-    await askToken();
+    if (problem.status === 401) await askToken();
+    else if (problem.status === 503 && problem.retryAfter && patience > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * problem.retryAfter));
+      signal?.throwIfAborted();
+    } else throw problem;
   }
 };
 export const askJson = async (path, options) => (await ask(path, options)).json();
@@ -164,7 +167,7 @@ export const listen = () => {
   if (source) return;
   source = new EventSource("/api/v1/events");
   source.addEventListener("job", (event) => see(JSON.parse(event.data)));
-  source.addEventListener("removed", (event) => forget(event.data));
+  source.addEventListener("removed", (event) => forget(JSON.parse(event.data).id));
   source.onopen = () => {
     byId("connection").textContent = "";
     if (lost) tell("reload");

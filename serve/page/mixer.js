@@ -1,5 +1,5 @@
 // The mixer of a job that is done: its stems in step, seen as waveforms or spectrograms, and saved.
-import {announce, askJson, clock, element, icon, iconButton, remember, remembered, size} from "/page/common.js";
+import {announce, ask, askJson, clock, element, icon, iconButton, remember, remembered, size} from "/page/common.js";
 import {makePlayer} from "/page/player.js";
 import {drawWaveform, loudest} from "/page/waveform.js";
 
@@ -13,9 +13,8 @@ export const setFormats = (given) => { offer = given; };
 const fine = (seconds) => `${clock(seconds)}.${Math.floor(seconds * 10 + 1e-6) % 10}`;
 
 // The bytes of an answer, with the share that has come.
-const fetchBytes = async (address, signal, progress) => {
-  const answer = await fetch(address, {signal});
-  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? `The server answers with status ${answer.status}.`);
+const fetchBytes = async (path, signal, progress) => {
+  const answer = await ask(path, {signal});
   const total = Number(answer.headers.get("Content-Length")) || 0;
   const pieces = [];
   let count = 0;
@@ -98,6 +97,15 @@ export const openMixer = (view, job) => {
   const showVolume = (range) => range.setAttribute("aria-valuetext", `${Math.round(100 * range.value)} %`);
   const spectrograms = element("button", {type: "button", className: "toggle", ariaPressed: "false",
     onclick: () => { const on = lanes.some((lane) => !lane.pictured); for (const lane of lanes) lane.picture(on); }}, icon("spectrogram"), "Spectrograms");
+  // The song as it came, in place of the stems and in step with them; fetched when it is first wanted.
+  let song = null;
+  const original = element("button", {type: "button", className: "toggle", ariaPressed: "false", title: "Hear the song as it came", onclick: async () => {
+    song ??= {sound: player.addOriginal(), name: "mixture", bar: original.querySelector("progress")};
+    song.sound.on = !song.sound.on;
+    original.ariaPressed = String(song.sound.on);
+    showLanes();
+    if (!song.sound.buffer && !song.loading) await load(song);
+  }}, "Original", element("progress", {max: 1, value: 0, ariaLabel: "Loading the original", hidden: true}));
   const note = element("p", {className: "note", hidden: true});
 
   const toggle = () => player.playing() ? player.pause() : player.play();
@@ -159,7 +167,12 @@ export const openMixer = (view, job) => {
     const picture = iconButton("spectrogram", `Spectrogram of ${name}`, () => lane.picture(!lane.pictured), {className: "icon toggle", ariaPressed: "false"});
     lane.picture = (on) => {
       lane.pictured = on;
-      if (on && !image.src) image.src = `${address}/spectrograms/${encodeURIComponent(name)}`;
+      if (on && !lane.asked) {
+        lane.asked = true;
+        ask(`jobs/${job.id}/spectrograms/${encodeURIComponent(name)}`, {signal: stop.signal}).then((answer) => answer.blob())
+          .then((blob) => { image.src = URL.createObjectURL(blob); image.onload = () => URL.revokeObjectURL(image.src); })
+          .catch((error) => { lane.asked = false; if (!closed) lane.fault.textContent = error.message; });
+      }
       image.hidden = !on;
       picture.ariaPressed = String(on);
       spectrograms.ariaPressed = String(lanes.every((other) => other.pictured));
@@ -211,21 +224,29 @@ export const openMixer = (view, job) => {
 
   // ---- Sounds.
   const showLoading = () => {
-    play.disabled = !player.ready() || lanes.some((lane) => lane.loading);
+    play.disabled = !player.playing() && (!player.ready() || lanes.some((lane) => lane.loading));
     play.classList.toggle("busy", lanes.some((lane) => lane.loading));
   };
   const load = async (lane) => {
     lane.loading = true;
-    lane.loader.hidden = true;
-    lane.fault.textContent = "";
+    if (lane.loader) lane.loader.hidden = true;
+    if (lane.fault) lane.fault.textContent = "";
     lane.bar.hidden = false;
     showLoading();
     try {
-      const bytes = await fetchBytes(`${address}/files/${encodeURIComponent(`${lane.name}.flac`)}?bits=16`, stop.signal, (part) => { lane.bar.value = part; });
+      const bytes = await fetchBytes(`jobs/${job.id}/files/${encodeURIComponent(`${lane.name}.flac`)}?bits=16`, stop.signal, (part) => { lane.bar.value = part; });
       lane.bar.removeAttribute("value");
       await player.decode(lane.sound, bytes);
     } catch (error) {
       if (closed) return;
+      if (lane === song) {
+        song.sound.on = false;
+        original.ariaPressed = "false";
+        showLanes();
+        note.hidden = false;
+        note.textContent = `The original cannot be played: ${error.message}`;
+        return;
+      }
       lane.fault.textContent = `${lane.name} cannot be played: ${error.message}`;
       lane.loader.textContent = "Try again";
       lane.loader.hidden = false;
@@ -241,12 +262,12 @@ export const openMixer = (view, job) => {
   const ruler = element("div", {className: "ruler", ariaHidden: "true"});
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600].find((each) => seconds / each <= 8) ?? 7200;
   for (let at = 0; at < seconds - 0.3 * step || at === 0; at += step) ruler.append(element("span", {css: {"--place": share(at)}}, clock(at)));
-  const keys = [["Space", "play and pause"], ["← →", "5 seconds"], ["[ ]", "start and end of the loop here"], ["L", "loop"], ["1 … 9", "solo"], ["M", "mute the stem that has the focus"]];
+  const keys = [["Space", "play and pause"], ["← →", "5 seconds"], ["[ ]", "start and end of the loop here"], ["L", "loop"], ["1 … 9", "solo"], ["O", "the original"], ["M", "mute the stem that has the focus"]];
   root.append(note,
     element("div", {className: "transport"}, play, time, slider),
     element("div", {className: "tools"},
       element("div", {className: "loop"}, loopButton, loopStart, element("span", {ariaHidden: "true"}, "–"), loopEnd, element("span", {className: "muted", ariaHidden: "true"}, "s")),
-      spectrograms, element("label", {className: "volume"}, "Volume ", volume)),
+      original, spectrograms, element("label", {className: "volume"}, "Volume ", volume)),
     element("div", {className: "lanes"}, ...lanes.map((lane) => lane.root), ruler),
     element("details", {className: "muted"}, element("summary", {}, "Keys"), element("p", {}, "A click on a waveform goes there, a drag along it is a loop. With the focus in the mixer:"),
       element("dl", {}, ...keys.map(([key, what]) => element("div", {}, element("dt", {}, key), element("dd", {}, what))))),
@@ -265,6 +286,7 @@ export const openMixer = (view, job) => {
     } else if (key === "[") setLoop({start: player.position(), on: true});
     else if (key === "]") setLoop({end: player.position(), on: true});
     else if (key === "l" || key === "L") setLoop({on: !player.loop.on});
+    else if (key === "o" || key === "O") original.click();
     else if (lanes[Number(key) - 1]) lanes[Number(key) - 1].solo.click();
     else if (key === "m" || key === "M") lanes.find((lane) => lane.root.contains(event.target))?.mute.click();
     else return;
@@ -275,11 +297,14 @@ export const openMixer = (view, job) => {
   showState();
   showVolume(volume);
   view.append(root);
-  Promise.all(lanes.map((lane) => askJson(`jobs/${job.id}/peaks/${encodeURIComponent(lane.name)}`, {signal: stop.signal}))).then((all) => {
+  // One after another: the server makes what it is asked for in turn, too.
+  (async () => {
+    const all = [];
+    for (const lane of lanes) all.push(await askJson(`jobs/${job.id}/peaks/${encodeURIComponent(lane.name)}`, {signal: stop.signal}));
     if (closed) return;
     const full = Math.max(...all.map(({peaks}) => loudest(peaks)));
     lanes.forEach((lane, i) => lane.draw(all[i], full));
-  }).catch((error) => { if (!closed) lanes[0].fault.textContent = error.message; });
+  })().catch((error) => { if (!closed) lanes[0].fault.textContent = error.message; });
 
   const total = 4 * rate * channels * seconds * stems.length;
   if (total > mostBytes) {
@@ -287,7 +312,12 @@ export const openMixer = (view, job) => {
     note.textContent = `This song is long: all its stems would take ${size(total)} of this device's memory. Load those that you want to hear.`;
     for (const lane of lanes) lane.loader.hidden = false;
     showLoading();
-  } else Promise.all(lanes.map(load)).then(() => { if (!closed && player.ready()) announce("The stems are ready to play."); });
+  } else {
+    for (const lane of lanes) lane.loading = true;
+    lanes.reduce((before, lane) => before.then(() => closed || load(lane)), Promise.resolve())
+      .then(() => { if (!closed && player.ready()) announce("The stems are ready to play."); });
+    showLoading();
+  }
 
   return {close: () => {
     closed = true;

@@ -20,7 +20,11 @@ export const makePlayer = (rate, seconds, onchange) => {
   const loop = {on: false, start: 0, end: seconds};
   let at = 0, run = null;
 
-  const heard = (sound) => sounds.some((other) => other.solo) ? sound.solo : !sound.muted;
+  let original = null;  // the song itself, heard in place of its stems
+  const heard = (sound) => {
+    if (original?.on) return sound === original;
+    return sound !== original && (sounds.some((other) => other.solo) ? sound.solo : !sound.muted);
+  };
   const setGains = () => {
     for (const sound of sounds)
       sound.gain.gain.setTargetAtTime(heard(sound) ? gainOf(sound.volume) : 0, context.currentTime, fade / 3);
@@ -64,6 +68,7 @@ export const makePlayer = (rate, seconds, onchange) => {
       sounds.push(sound);
       return sound;
     },
+    addOriginal: () => original = Object.assign(player.add("mixture"), {on: false}),
     decode: async (sound, bytes) => {
       sound.buffer = await context.decodeAudioData(bytes);
       if (run) { at = player.position(); start(); }

@@ -104,7 +104,7 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"model.onnx good.wav -o out --stems drums,,bass", "a name in --stems is empty"},
       {"model.onnx good.wav -o out --stems ''", "--stems"},
       {"model.onnx good.wav -o out --stems drumz", "did you mean 'drums'?"},
-      {"model.onnx good.wav -o out --bits 12", "(--bits); known: 16, 24, 32f"},
+      {"model.onnx good.wav -o out --bits 12", "did you mean '16'? known: 16, 24, 32f"},
       {"model.onnx good.wav -o out --bits 32", "did you mean '32f'?"},
       {"model.onnx good.wav -o out --clip clmap", "'clmap' (--clip); did you mean 'clamp'?"},
       {"model.onnx good.wav -o out --window triangel", "did you mean 'triangle'?"},

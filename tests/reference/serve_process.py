@@ -1,5 +1,6 @@
 """Runs `stemsmith serve` and asks it; for tests and for tools/check_serve.py."""
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -9,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
@@ -17,6 +19,8 @@ import soundfile
 
 BIN = pathlib.Path(os.environ["STEMSMITH_BIN_DIR"])
 ENVIRONMENT = {"XDG_DATA_HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", **os.environ}
+STARTED = []  # processes, which end with this one
+atexit.register(lambda: [process.kill() for process in STARTED if process.poll() is None])
 BYTES = {"Content-Type": "application/octet-stream"}
 
 
@@ -46,9 +50,9 @@ class Answer:
         return json.loads(self.body)
 
 
-def programs_with_gate(folder):
-    """A folder bin/ beside lib/ as in the build, whose `separate` waits while FOLDER/hold is there, and breaks down while
-    FOLDER/crash is."""
+def programs_with_gate(folder, pause=0):
+    """A folder bin/ beside lib/ as in the build, whose `separate` waits some seconds and while FOLDER/hold is there, and breaks
+    down while FOLDER/crash is."""
     (folder / "bin").mkdir(parents=True)
     (folder / "lib").symlink_to(BIN.parent / "lib")
     shutil.copy(BIN / "stemsmith", folder / "bin")  # a link would lead back to the folder that it points to
@@ -57,6 +61,7 @@ def programs_with_gate(folder):
     script.write_text(f"""#!/bin/sh
 [ ! -e '{folder}/crash' ] || {{ echo x >> '{folder}/crashes'; kill -SEGV $$; }}
 while [ -e '{folder}/hold' ]; do sleep 0.05; done
+sleep {pause}
 exec '{BIN}/separate' "$@"
 """)
     script.chmod(0o755)
@@ -67,17 +72,20 @@ class Served:
     """A server of its own; `close` ends it by SIGTERM."""
 
     def __init__(self, data, model, *options, programs=BIN, log=None, command=()):
-        self.data, self.log = data, log
+        self.data, errors = data, log or tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [*command, programs / "stemsmith", "serve", "--port", "0", "--data", data, "--json", "--model", model, *map(str, options)],
-            stdout=subprocess.PIPE, stderr=log or subprocess.DEVNULL, text=True, env=ENVIRONMENT)
+            stdout=subprocess.PIPE, stderr=errors, text=True, env=ENVIRONMENT)
+        STARTED.append(self.process)
         self.url = self.token = None
         for line in self.process.stdout:
             event = json.loads(line)
             if event["event"] == "listening":
                 self.url, self.token = event["url"], event.get("token")
                 break
-        assert self.url, f"the server does not start: {self.process.wait(20)}"
+        if not self.url:
+            errors.seek(0)
+            raise AssertionError(f"the server does not start: {self.process.wait(20)}, {errors.read() if not log else log.name}")
         self.port = int(self.url.rsplit(":", 1)[1])
 
     def connect(self, timeout=60):
@@ -145,3 +153,38 @@ class Served:
         status = self.process.wait(30)
         self.process.stdout.close()
         return status
+
+
+class Worker:
+    """`stemsmith serve --worker`."""
+
+    def __init__(self, data, model, database, *options, programs=BIN):
+        self.process = subprocess.Popen(
+            [programs / "stemsmith", "serve", "--worker", "--database", database, "--data", data, "--json", "--model", model, *map(str, options)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT)
+        STARTED.append(self.process)
+        assert json.loads(self.process.stdout.readline())["event"] == "working"
+
+    kill, close = Served.kill, Served.close
+
+
+class Postgresql:
+    """A PostgreSQL server of its own in a temporary folder, reached by a socket in it."""
+
+    def __init__(self, folder):
+        installed = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+        assert installed, "there is no PostgreSQL: install Debian's package postgresql"
+        programs = installed[-1].parent
+        folder.mkdir()
+        folder.chmod(0o777)
+        as_other = ["setpriv", "--reuid=nobody", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []  # root may not
+        subprocess.run([*as_other, programs / "initdb", "--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username=owner", f"--pgdata={folder}/data"],
+                       cwd="/", check=True, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen([*as_other, programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-c", "max_connections=40", "-c", "fsync=off"],
+                                        cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: subprocess.run([programs / "pg_isready", "-h", folder], stdout=subprocess.DEVNULL).returncode == 0)
+        self.url = f"postgresql://owner@/postgres?host={folder}"
+
+    def close(self):
+        self.process.send_signal(signal.SIGINT)  # all connections end, then it does
+        self.process.wait(30)

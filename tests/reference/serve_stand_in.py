@@ -196,11 +196,13 @@ class StandIn:
 
     def stem(self, job, name):
         song = self.songs[job["song"]]
-        if name not in job["stems"]:
+        if name not in (*job["stems"], "mixture"):
             raise Refused(404, "There is no such stem.")
         if job["title"] in self.sounds:
             return soundfile.read(self.sounds[job["title"]] / f"{name}.wav", always_2d=True)
         gains = dict(zip(self.models[0]["stems"], GAINS))
+        if name == "mixture":
+            return song["sound"], song["rate"]
         return song["sound"] * (gains.get(name) or sum(GAINS) - gains.get(name.removeprefix("no_"), 0)), song["rate"]
 
     def file(self, job, name, query):
@@ -336,7 +338,7 @@ class StandIn:
         if len(parts) == 2 and method == "DELETE":
             self.change(job, state="cancelled")
             del self.jobs[job["id"]]
-            self.tell("removed", job["id"])
+            self.tell("removed", {"id": job["id"]})
             return 204, {}, b""
         if parts[2:] == ["cancel"]:
             if not self.change(job, state="cancelled", place=0, finished_at=now()):

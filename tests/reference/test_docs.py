@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -22,9 +23,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_NOT_RUN = 12
 PYTHON_PAGES = [ROOT / "docs/python.md"]
 BLOCK = re.compile(r"(?:^<!-- not run: (.*?) -->\n)?^(?: *)```console\n(.*?)^(?: *)```", re.MULTILINE | re.DOTALL)
-# Trainings end after seconds; big models are made of the same kinds of layers.
+# Trainings end after seconds, and servers work beside the commands after them; big models are made of the same kinds of layers.
 WRAPPER = """#!/bin/bash
 if [ "$1" = train ]; then set -- "$@" --set train.max_seconds=4; fi
+if [ "$1" = serve ]; then
+  setsid {program} "$@" >serve.log 2>&1 &
+  echo $! >serve.pid
+  for _ in $(seq 300); do grep -q listening serve.log && exit 0; sleep 0.1; done
+  cat serve.log >&2
+  exit 1
+fi
 exec {program} "$@"
 """
 
@@ -72,11 +80,15 @@ def run_page(page, place, tmp_path):
         source = folder / name
         shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy(source, tmp_path / name)
     environment = dict(environment, HOME=str(tmp_path))
-    for reason, text in blocks(page):
-        if reason:
-            continue
-        result = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert result.returncode == 0, f"{page.relative_to(ROOT)}:\n{text}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    try:
+        for reason, text in blocks(page):
+            if reason:
+                continue
+            result = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert result.returncode == 0, f"{page.relative_to(ROOT)}:\n{text}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    finally:
+        if (tmp_path / "serve.pid").exists():
+            os.kill(int((tmp_path / "serve.pid").read_text()), signal.SIGTERM)
     if page in PYTHON_PAGES:
         program = "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
         result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True)

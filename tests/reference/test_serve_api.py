@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -48,21 +49,6 @@ def hold(folder):
     gate.touch()
     yield lambda: gate.unlink(missing_ok=True)
     gate.unlink(missing_ok=True)
-
-
-@pytest.fixture
-def start():
-    """Starts servers that end with the test, whatever becomes of it."""
-    started = []
-
-    def make(*arguments, **options):
-        started.append(Served(*arguments, **options))
-        return started[-1]
-
-    yield make
-    for server in started:
-        if server.process.poll() is None:
-            server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +173,7 @@ def test_events(server, job, folder):
         assert sorted(states, key=["queued", "running", "done"].index) == states
         server.ask("DELETE", f"/api/v1/jobs/{created['id']}")
         name, data = event().groups()
-        assert name == "removed" and data == created["id"]
+        assert name == "removed" and json.loads(data) == {"id": created["id"]}
 
 
 def test_every_format_is_what_separate_writes(server, job, song, folder):
@@ -238,6 +224,16 @@ def test_parts_of_files(server, job):
         connection.sendall(f"GET /api/v1/jobs/{job['id']}/files/bass.wav HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         connection.recv(100)
     assert server.get(path).status == 200
+
+
+def test_files_that_are_wanted_at_once(server, song, job):
+    """As by several browsers that open a song."""
+    made = server.post("/api/v1/jobs", {"song": job["song"], "shifts": 1}).json
+    assert server.ended(made["id"])["state"] == "done"
+    wanted = [f"/api/v1/jobs/{made['id']}/{kind}" for stem in STEMS for kind in (f"peaks/{stem}", f"spectrograms/{stem}", f"files/{stem}.flac")] * 2
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        assert {answer.status for answer in threads.map(server.get, wanted)} == {200}
+    assert server.ask("DELETE", f"/api/v1/jobs/{made['id']}").status == 204
 
 
 # ---------------------------------------------------------------- uploads in pieces
@@ -452,6 +448,8 @@ REFUSED = [
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "-5"}, None, 400, "Upload-Length"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "0"}, None, 422, "empty"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9999999999"}, None, 413, "larger"),
+    ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": str(2**63 - 1)}, None, 413, "larger"),  # than any disk, too
+    ("POST", J, {**BYTES, "Content-Length": str(2**62)}, None, 413, "larger"),
     ("POST", "/api/v1/uploads", {**TUS, "Upload-Length": "9", "Upload-Metadata": "filename §"}, None, 400, "base64"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**PIECE, "Upload-Offset": "0"}, b"x", 404, "no such upload"),
     ("PATCH", "/api/v1/uploads/" + NOWHERE, {**TUS, "Upload-Offset": "0"}, b"x", 415, "offset+octet-stream"),
@@ -526,7 +524,7 @@ def test_broken_forms(server, broken, words):
     body, headers = broken
     answer = server.ask("POST", "/api/v1/songs", body, headers)
     assert answer.status == 400 and re.search(words, answer.json["detail"]), answer.body
-    assert not list((server.data / "uploads").iterdir())
+    until(lambda: not list((server.data / "uploads").iterdir()))
 
 
 # ---------------------------------------------------------------- jobs that are stopped, servers that are
@@ -567,8 +565,8 @@ def test_programs_that_break_down(server, folder):
     assert again.status == 201 and server.ended(again.json["id"])["state"] == "done"
 
 
-def test_a_stopped_server_goes_on(start, folder, programs, hold):
-    server = start(folder / "stopped", folder / "tiny.onnx", programs=programs)
+def test_a_stopped_server_goes_on(folder, programs, hold):
+    server = Served(folder / "stopped", folder / "tiny.onnx", programs=programs)
     running, queued = [server.upload(noise(folder / "stopped.wav", 0.2, RATE, seed)).json["id"] for seed in (31, 32)]
     server.running(running)
     second = subprocess.run([BIN / "stemsmith", "serve", "--model", folder / "tiny.onnx", "--port", "0", "--data", folder / "stopped"], capture_output=True, text=True, env=ENVIRONMENT)
@@ -576,7 +574,7 @@ def test_a_stopped_server_goes_on(start, folder, programs, hold):
     assert server.close() == 0
     assert not subprocess.run(["pgrep", "-f", str(folder / "stopped/jobs")], capture_output=True).stdout
     hold()
-    server = start(folder / "stopped", folder / "tiny.onnx", programs=programs)
+    server = Served(folder / "stopped", folder / "tiny.onnx", programs=programs)
     jobs = [server.ended(each) for each in (running, queued)]
     assert [job["state"] for job in jobs] == ["done", "done"] and jobs[0]["attempts"] >= 1
     for job in jobs:
@@ -584,10 +582,10 @@ def test_a_stopped_server_goes_on(start, folder, programs, hold):
     assert server.close() == 0
 
 
-def test_a_model_that_is_replaced(start, folder, song):
+def test_a_model_that_is_replaced(folder, song):
     model = folder / "replaced.onnx"
     shutil.copy(folder / "tiny.onnx", model)
-    server = start(folder / "replaced", model)
+    server = Served(folder / "replaced", model)
     first = server.ended(server.upload(song).json["id"])
     # Another content: other work, other stems.
     shutil.copy(folder / "two.onnx", folder / "next.onnx")
@@ -610,9 +608,9 @@ def test_a_model_that_is_replaced(start, folder, song):
     assert server.close() == 0
 
 
-def test_a_damaged_database(start, folder):
+def test_a_damaged_database(folder):
     data = folder / "damaged"
-    server = start(data, folder / "tiny.onnx")
+    server = Served(data, folder / "tiny.onnx")
     assert server.close() == 0
     database = data / "stemsmith.sqlite"
     whole = database.read_bytes()
@@ -625,9 +623,9 @@ def test_a_damaged_database(start, folder):
         assert database.read_bytes() == content
 
 
-def test_a_token(start, folder, song):
+def test_a_token(folder, song):
     token = "a-token-of-24-characters"
-    server = start(folder / "token", folder / "tiny.onnx", "--token", token)
+    server = Served(folder / "token", folder / "tiny.onnx", "--token", token)
     assert server.token is None  # who gave it knows it
     assert server.get("/").status == 200 and server.get("/api/v1/health").status == 200
     sentences = set()
@@ -649,25 +647,25 @@ def test_a_token(start, folder, song):
     assert server.close() == 0
 
 
-def test_songs_wait_for_their_jobs(start, folder, song):
+def test_songs_wait_for_their_jobs(folder, song):
     data = folder / "waiting"
-    server = start(data, folder / "tiny.onnx")
+    server = Served(data, folder / "tiny.onnx")
     waiting = server.ask("POST", "/api/v1/songs", song.read_bytes(), BYTES).json["id"]
     for _ in range(2):  # each looks once for what is to be removed
         assert server.close() == 0
-        server = start(data, folder / "tiny.onnx")
+        server = Served(data, folder / "tiny.onnx")
     assert server.post(J, {"song": waiting}).status == 201
     assert server.close() == 0
 
 
-def test_a_full_disk(start, folder, song):
+def test_a_full_disk(folder, song):
     """The data folder on a disk of 80 MiB, of which 64 are to stay free."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         pytest.skip("this system lets this user mount no small disks")
     data = folder / "disk"
     data.mkdir()
     mount = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=80m none "$0" && exec "$@"', data]
-    server = start(data, folder / "tiny.onnx", command=mount)
+    server = Served(data, folder / "tiny.onnx", command=mount)
     disk = pathlib.Path(f"/proc/{server.process.pid}/root{data}")
     first = server.ended(server.upload(song).json["id"])
     assert first["state"] == "done"

@@ -164,9 +164,9 @@ def separated(page, file):
     return ready(page)
 
 
-def heard(page, expected):
+def heard(page, expected, within=0.02):
     """The level settles at `expected` of the song's."""
-    page.wait_for_function("(level) => Math.abs(window.level() - level) < 0.02 * level + 1e-4", arg=expected * LEVEL)
+    page.wait_for_function("([level, within]) => Math.abs(window.level() - level) < within * level + 1e-4", arg=[expected * LEVEL, within])
 
 
 def position(page):
@@ -178,9 +178,10 @@ def test_from_drop_to_stems(opened, server, songs, kind):
     if kind == "mp4" and isinstance(server, StandIn):
         pytest.skip("there is no `stemsmith serve` in this build")
     page = separated(opened(server.address), songs[kind])
+    page.get_by_role("button", name="Loop", exact=True).click()  # it never ends
     assert page.locator(".lane h2").all_inner_texts() == STEMS
     page.get_by_role("button", name="Play").click()
-    heard(page, sum(GAINS))
+    heard(page, sum(GAINS), within=0.06 if kind == "mp3" else 0.02)  # LAME makes songs of 16 kHz quieter by 5 %
     page.get_by_role("button", name="Pause").click()
     heard(page, 0)
 
@@ -238,6 +239,14 @@ def test_the_mixer_is_a_mixer(opened, server, songs):
     page.get_by_label("Position", exact=True).fill(str(SECONDS - 0.4))
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     assert position(page) == 0
+    # The song as it came, in step and in place of the stems, whatever they are set to.
+    button("Play").click()
+    button("Original").click()
+    heard(page, 1 / 4)
+    starts = page.evaluate("starts")[-5:]
+    assert len({(s["when"], s["offset"]) for s in starts}) == 1
+    button("Original").click()
+    heard(page, (sum(GAINS) - GAINS[0] - 0.75 * GAINS[2]) / 4)
 
 
 def test_spectrograms_and_pictures(opened, server, songs):
@@ -327,7 +336,7 @@ def test_by_keyboard_alone(opened, server, folder):
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(song)
-    expect(page.locator("#live")).to_have_text("typed is uploaded.")
+    expect(page.locator("#live")).to_have_text(re.compile("^typed.* is uploaded"))
     expect(page.get_by_role("button", name="Separate", exact=True)).to_be_enabled()
     tab_to("radio", re.compile("All stems"))
     page.keyboard.press("ArrowDown")

@@ -7,14 +7,17 @@
 #include <sys/resource.h>
 #include <zip.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <future>
 #include <stdexcept>
 
+#include "audio/decode.h"
 #include "audio/encode.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "separate/stem_mix.h"
 #include "serve/file_maker.h"
 #include "tests/support/error_of.h"
 #include "tests/support/made_files.h"
@@ -183,13 +186,25 @@ TEST_F(StemFiles, SayWhatIsWrongAndLeaveNothing) {
   EXPECT_THAT(message("drums", {.format = "flac"}), HasSubstr("a stem of another song"));
 }
 
-TEST_F(StemFiles, LeaveNothingWhereTheyAreStopped) {
-  stems_.look = [] { throw std::runtime_error("stopped"); };
-  EXPECT_THROW(MakeZip(stems_, "", {.format = "flac"}, folder_ / "made" / "a.zip"),
-               std::runtime_error);
-  EXPECT_THROW(MakeStemFile(stems_, "bass", {.format = "mp3"}, folder_ / "made" / "bass.mp3"),
-               std::runtime_error);
-  EXPECT_TRUE(!fs::exists(folder_ / "made") || fs::is_empty(folder_ / "made"));
+TEST_F(StemFiles, AreMadeByOrdersThatAreTexts) {
+  StemFileOrder order{.stems = stems_,
+                      .stem = "bass",
+                      .title = "",
+                      .encoding = {.format = "flac", .sample_format = SampleFormat::kInt24},
+                      .target = folder_ / "ordered.flac"};
+  StemFileOrder::FromText(order.ToText()).Make();
+  MakeStemFile(stems_, "bass", order.encoding, folder_ / "asked.flac");
+  EXPECT_EQ(ReadFile(folder_ / "ordered.flac"), ReadFile(folder_ / "asked.flac"));
+  // The song itself, whatever it was stored as.
+  order.stem = kMixture;
+  order.encoding = {.format = "wav", .sample_format = SampleFormat::kFloat32};
+  order.target = folder_ / "mixture.wav";
+  StemFileOrder::FromText(order.ToText()).Make();
+  const AudioBuffer made = ReadAll(*OpenAudio(order.target));
+  const AudioBuffer song = ReadAll(*OpenAudio(stems_.song));
+  EXPECT_TRUE(std::ranges::equal(made.samples(), song.samples()));
+  EXPECT_THROW(StemFileOrder::FromText("{}"), Error);
+  EXPECT_THROW(StemFileOrder::FromText(""), Error);
 }
 
 TEST_F(StemFiles, LeaveNothingWhereTheDiskTakesNoMore) {

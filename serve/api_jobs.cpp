@@ -60,6 +60,7 @@ HttpResponse Api::AddJob(const std::string& song_id, const nlohmann::json& wante
   const std::string work =
       Sha256Of(nlohmann::json{song->sha256, model.fingerprint, stored}.dump());
   stored["files"] = files;
+  stored["fingerprint"] = model.fingerprint;
   StoredJob job;
   JobStore::Submission submission;
   try {

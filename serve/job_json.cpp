@@ -43,6 +43,7 @@ nlohmann::json JobJson(const StoredJob& job, double seconds_left) {
   if (request.is_object() && request.contains("files")) {
     files = request["files"];
     request.erase("files");
+    request.erase("fingerprint");
     request["song"] = job.song;
     request["model"] = job.model;
   }

@@ -84,7 +84,11 @@ Programs::Separation Workers::Separate(const StoredJob& job, const nlohmann::jso
   try {
     fs::remove_all(folder);
     fs::create_directories(folder);
-    std::vector<std::string> arguments = {parts_.models->Find(job.model).file.string(),
+    const ServedModel model = parts_.models->Find(job.model);
+    if (model.fingerprint != request.value("fingerprint", ""))
+      throw Error::Input("the model '" + job.model + "' is another one by now", "",
+                         "separate the song again");
+    std::vector<std::string> arguments = {model.file.string(),
                                           parts_.data.Source(job.song).string(),
                                           "--out=" + folder.string(),
                                           "--name={stem}.{ext}",

@@ -28,22 +28,22 @@ TEST(EngineRule, NamesAreUniqueAndReadBack) {
 }
 
 TEST(EngineRule, IsAFunctionOfModelPrecisionAndCpu) {
-  const EngineChoice chosen = ChooseEngine("htdemucs", Precision::kFloat32, kAmx, true);
+  const EngineChoice chosen = ChooseEngine("unet", Precision::kFloat32, kAmx, true);
   EXPECT_EQ(chosen.engine, Engine::kOpenVino);
-  EXPECT_THAT(chosen.why, HasSubstr("htdemucs in float32"));
-  EXPECT_EQ(ChooseEngine("htdemucs", Precision::kFloat32, kAvx512, true).engine,
+  EXPECT_THAT(chosen.why, HasSubstr("unet in float32"));
+  EXPECT_EQ(ChooseEngine("unet", Precision::kFloat32, kAvx512, true).engine,
             Engine::kOpenVino);
-  EXPECT_EQ(ChooseEngine("htdemucs", Precision::kFloat32, kAvx2, true).engine,
+  EXPECT_EQ(ChooseEngine("unet", Precision::kFloat32, kAvx2, true).engine,
             Engine::kOnnxRuntime);
   EXPECT_EQ(ChooseEngine("somebody's", Precision::kFloat32, kAmx, true).engine,
             Engine::kOnnxRuntime);
-  EXPECT_EQ(ChooseEngine("htdemucs", Precision::kInt8, kAmx, true).engine, Engine::kOnnxRuntime);
+  EXPECT_EQ(ChooseEngine("unet", Precision::kInt8, kAmx, true).engine, Engine::kOnnxRuntime);
   EXPECT_EQ(ChooseEngine("somebody's", Precision::kBfloat16, kAmx, true).engine,
             Engine::kOpenVino);
 }
 
 TEST(EngineRule, SaysWhereOpenVinoIsMissed) {
-  const EngineChoice chosen = ChooseEngine("htdemucs", Precision::kFloat32, kAmx, false);
+  const EngineChoice chosen = ChooseEngine("unet", Precision::kFloat32, kAmx, false);
   EXPECT_EQ(chosen.engine, Engine::kOnnxRuntime);
   EXPECT_THAT(chosen.why, HasSubstr("not installed"));
 }

@@ -170,8 +170,8 @@ export const listen = () => {
   source.addEventListener("removed", (event) => forget(JSON.parse(event.data).id));
   source.onopen = () => {
     byId("connection").textContent = "";
-    if (lost) tell("reload");
     lost = false;
+    tell("reload");  // what changed before the stream was there
   };
   source.onerror = () => {
     lost = true;

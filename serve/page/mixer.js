@@ -43,7 +43,7 @@ const makeSaving = (address, stems) => {
   const follow = () => {
     remember("saving", {format: format.name, bits: bits.value});
     for (const {link, stem} of links)
-      link.href = stem ? `${address}/files/${encodeURIComponent(stem + ending(format))}?${query()}` : `${address}/files/stems.zip?${query({format: format.name})}`;
+      link.href = `${address}/files/${stem ? encodeURIComponent(stem + ending(format)) : "stems.zip"}?${query({format: format.name})}`;
   };
   const draw = () => {
     bits.replaceChildren(...format.bits.map((count) => element("option", {value: count, selected: count === last.bits}, count === "32f" ? "32 (float)" : count)));

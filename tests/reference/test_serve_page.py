@@ -273,7 +273,7 @@ def test_what_is_saved_is_what_separate_writes(opened, server, songs, folder):
         return pathlib.Path(download.value.path()).read_bytes()
 
     depth = page.locator(".saving label", has_text="Bits").locator("select")
-    for form, bits in (("wav", "32f"), ("flac", "24"), ("mp3", None)):
+    for form, bits, ending in (("wav", "32f", "wav"), ("flac", "24", "flac"), ("alac", "24", "m4a"), ("m4a", None, "m4a"), ("mp3", None, "mp3")):
         page.get_by_label("Format").select_option(form)
         if bits:
             depth.select_option(bits)
@@ -281,7 +281,7 @@ def test_what_is_saved_is_what_separate_writes(opened, server, songs, folder):
             expect(depth).to_be_hidden()
         out = folder / f"saved-{form}"
         run("separate", server.model, songs["wav"], "--out", out, "--format", form, *(["--bits", bits] if bits else []), "--quiet")
-        assert saved("Save bass") == (out / songs["wav"].stem / f"bass.{form}").read_bytes(), form
+        assert saved("Save bass") == (out / songs["wav"].stem / f"bass.{ending}").read_bytes(), form
     archive = folder / "all.zip"
     archive.write_bytes(saved("All stems as zip"))
     names = zipfile.ZipFile(archive).namelist()

@@ -68,6 +68,7 @@ class SndfileEncoder : public Encoder {
     is_ogg_ = (settings.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
     if (is_ogg_) order_ = XiphOrder(job.channels);
     channels_ = static_cast<std::size_t>(job.channels);
+    gain_ = settings.gain;
   }
 
   void Write(const float* samples, std::size_t frames) override {
@@ -76,6 +77,10 @@ class SndfileEncoder : public Encoder {
       for (std::size_t t = 0; t < frames; ++t)
         for (std::size_t c = 0; c < channels_; ++c)
           ordered_[t * channels_ + order_[c]] = samples[t * channels_ + c];
+      samples = ordered_.data();
+    } else if (gain_ != 1) {
+      ordered_.assign(samples, samples + frames * channels_);
+      for (float& sample : ordered_) sample *= gain_;
       samples = ordered_.data();
     }
     const auto count = static_cast<sf_count_t>(frames);
@@ -115,6 +120,7 @@ class SndfileEncoder : public Encoder {
   OutputFile output_;  // outlives the SNDFILE, which writes when it is closed
   std::unique_ptr<SNDFILE, CloseSndfile> sndfile_;
   std::size_t channels_ = 0;
+  float gain_ = 1;
   bool is_ogg_ = false;
   std::vector<std::size_t> order_;  // WAVE's channel → the file's; empty: the same
   std::vector<float> ordered_;

@@ -20,6 +20,7 @@ import soundfile
 from browser_pages import browser, needs_chromium  # noqa: F401
 from playwright.sync_api import expect
 from programs import BIN, run
+from serve_process import Served, programs_with_gate
 from serve_stand_in import GAINS, StandIn
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -447,6 +448,31 @@ def test_progress_moves_and_is_cancelled(opened, stand_in, songs, folder):
     expect(page.locator("#rows .row[data-state=cancelled]")).to_have_count(1)
     page.get_by_role("button", name="Cancel second").click()
     expect(page.locator("#rows .row[data-state=cancelled]")).to_have_count(2)
+
+
+def test_cancelled_in_mid_job(opened, server, songs, folder):
+    """By a real server whose `separate` is held in its middle."""
+    if isinstance(server, StandIn):
+        pytest.skip("there is no `stemsmith serve` in this build")
+    programs = programs_with_gate(folder / "gate")
+    script = programs / "separate"
+    script.write_text(script.read_text().replace("while", """echo '{"event":"progress","done":37,"total":100}'\nwhile""", 1))
+    hold = folder / "gate/hold"
+    hold.touch()
+    run("make_tiny_onnx", folder / "held.onnx", RATE, *GAINS)
+    held = Served(folder / "held", folder / "held.onnx", programs=programs)
+    page = opened(held.url.rstrip("/"))
+    drop(page, songs["wav"])
+    expect(page.locator("#cards .waveform canvas").first).to_be_visible()
+    page.get_by_role("button", name="Separate", exact=True).click()
+    expect(page.locator(".share")).to_have_text("37 %")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled before its end")).to_be_visible()
+    assert not list((folder / "held/jobs").glob("*/attempt-*"))
+    hold.unlink()
+    page.get_by_role("button", name="Try again").click()
+    ready(page)
+    assert held.close() == 0
 
 
 def test_uploads_go_on_after_faults(opened, stand_in, songs):

@@ -16,6 +16,9 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
+for program in nginx curl; do
+  command -v $program >/dev/null || { echo "upload: $program is missing: apt-get install nginx-light curl" >&2; exit 1; }
+done
 build=${STEMSMITH_BUILD_DIR:-build/release}
 if [ -z "${STEMSMITH_BUILD_DIR:-}" ]; then ./tools/build.sh release upload_server; fi
 server=$(find "$build" -name upload_server -type f | head -n 1)

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using protobuf::AppendField;
+using protobuf::ContentOf;
 using protobuf::Field;
 using protobuf::FileBytes;
 using protobuf::ForEachField;
@@ -37,8 +38,9 @@ class Graph {
   Graph(FileBytes& file, const Field& field) : file_(file), field_(field) {
     ForEachField(file, field.begin, field.end, [&](const Field& part) {
       if (part.number == kNode) nodes_.push_back(ReadNode(part));
-      if (part.number == kInitializer) weights_.push_back({part, Text(part, kInitializerName)});
-      if (part.number == kOutput) outputs_.push_back(Text(part, kValueName));
+      if (part.number == kInitializer)
+        weights_.push_back({part, ContentOf(file_, part, kInitializerName)});
+      if (part.number == kOutput) outputs_.push_back(ContentOf(file_, part, kValueName));
     });
     join_ = outputs_.size() == 1 ? Producer(outputs_.front()) : nullptr;
     if (join_ != nullptr && join_->op == "Identity" && join_->inputs.size() == 1)
@@ -91,14 +93,6 @@ class Graph {
   }
 
  private:
-  std::string Text(const Field& message, std::uint64_t number) const {
-    std::string text;
-    ForEachField(file_, message.begin, message.end, [&](const Field& part) {
-      if (part.number == number) text = part.Content(file_);
-    });
-    return text;
-  }
-
   Node ReadNode(const Field& field) {
     Node node{.field = field};
     ForEachField(file_, field.begin, field.end, [&](const Field& part) {

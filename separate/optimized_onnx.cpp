@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using protobuf::AppendField;
+using protobuf::ContentOf;
 using protobuf::Field;
 using protobuf::FileBytes;
 using protobuf::ForEachField;
@@ -30,14 +31,6 @@ constexpr std::uint64_t kName = 1, kType = 2, kTensor = 1;
 constexpr std::string_view kFloat32 = "\x08\x01", kInt64 = "\x08\x07";
 
 using Size = std::uint64_t;  // of the graph, behind it
-
-std::string Text(FileBytes& file, const Field& message, std::uint64_t number) {
-  std::string text;
-  ForEachField(file, message.begin, message.end, [&](const Field& field) {
-    if (field.number == number) text = field.Content(file);
-  });
-  return text;
-}
 
 // The shape that a node reshapes to; empty: it does not.
 std::string ShapeOf(FileBytes& file, const Field& node) {
@@ -64,9 +57,9 @@ std::string WithoutShapes(FileBytes& file, const Field& graph) {
   std::set<std::string> shapes, weights;
   ForEachField(file, graph.begin, graph.end, [&](const Field& part) {
     if (part.number == kNode) shapes.insert(ShapeOf(file, part));
-    if (part.number == kInitializer) weights.insert(Text(file, part, kInitializerName));
+    if (part.number == kInitializer) weights.insert(ContentOf(file, part, kInitializerName));
     if (part.number == kInput) {
-      inputs.emplace_back(Text(file, part, kName), part);
+      inputs.emplace_back(ContentOf(file, part, kName), part);
     } else {
       out += part.Whole(file);
     }

@@ -82,6 +82,14 @@ void ForEachField(FileBytes& file, std::uint64_t begin, std::uint64_t end,
   }
 }
 
+std::string ContentOf(FileBytes& file, const Field& message, std::uint64_t number) {
+  std::string content;
+  ForEachField(file, message.begin, message.end, [&](const Field& field) {
+    if (field.number == number) content = field.Content(file);
+  });
+  return content;
+}
+
 std::string FieldHead(std::uint64_t number, std::uint64_t size) {
   std::string head;
   AppendNumber(head, number << 3 | 2);

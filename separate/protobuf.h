@@ -47,6 +47,9 @@ struct Field {
 void ForEachField(FileBytes& file, std::uint64_t begin, std::uint64_t end,
                   const std::function<void(const Field&)>& visit);
 
+// The last content of a message's field of this number; "" where it has none. Throws NoMessage.
+std::string ContentOf(FileBytes& file, const Field& message, std::uint64_t number);
+
 // What stands before `size` bytes of content.
 std::string FieldHead(std::uint64_t number, std::uint64_t size);
 void AppendField(std::string& out, std::uint64_t number, std::string_view content);

@@ -60,8 +60,19 @@ StoredJob Api::RequireDone(const HttpRequest& request) {
 void Api::CheckRoom(std::int64_t bytes) {
   // What is larger than any song is refused as such.
   bytes = std::clamp<std::int64_t>(bytes, 0, parts_.limits.upload_bytes);
-  if (parts_.data.FreeBytes() - bytes < kRoomBytes)
+  CheckFree(bytes + kRoomBytes);
+}
+
+void Api::CheckFree(std::int64_t bytes) const {
+  if (parts_.data.FreeBytes() < bytes)
     throw HttpError(507, "The server's disk is full; remove earlier songs, or ask whoever runs it.");
+}
+
+bool Api::RemoveSong(const std::string& id) {
+  if (!parts_.store.RemoveSong(id)) return false;
+  std::error_code code;
+  std::filesystem::remove_all(parts_.data.Song(id), code);
+  return true;
 }
 
 HttpResponse Api::Offer() {

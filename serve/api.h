@@ -33,6 +33,8 @@ class Api {
   std::vector<HttpRoute> Routes();
   // Removes a job that has ended, its files, and its song where no other job has it.
   bool RemoveJob(const StoredJob& job);
+  // With its files; false where a job has it.
+  bool RemoveSong(const std::string& id);
   // From then on no file is made further: whoever waits for one hears 503.
   void StopMaking(std::chrono::steady_clock::time_point when) { making_ends_ = when; }
   void CleanUploads(double served_s) { uploads_.Clean(served_s); }
@@ -54,8 +56,9 @@ class Api {
   StoredSong RequireSong(const HttpRequest& request);
   StoredJob RequireJob(const HttpRequest& request);
   StoredJob RequireDone(const HttpRequest& request);
-  // Where all files of songs and jobs leave room for so many bytes more. Throws HttpError 507.
+  // Whether a song of so many bytes leaves the disk its room. Throws HttpError 507.
   void CheckRoom(std::int64_t bytes);
+  void CheckFree(std::int64_t bytes) const;  // Throws HttpError 507 where fewer are free.
   // Waits until the file is there. Throws what `make` throws, and HttpError where too many wait.
   void Make(const std::filesystem::path& target, const std::function<void()>& make);
   bool GoesOn() const;

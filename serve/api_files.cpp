@@ -33,7 +33,18 @@ std::string Disposition(const std::string& name) {
   return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + PercentEncoded(name);
 }
 
-// By the ending, which is that of a format.
+std::vector<std::string> StemsOf(const StoredJob& job) {
+  return ParseJson(job.result).at("stems").get<std::vector<std::string>>();
+}
+
+HttpError NoStem(const std::string& stem, const std::vector<std::string>& names) {
+  return HttpError(404, "The job has no file '" + stem + "'; it has " + JoinNames(names) + ".");
+}
+
+bool IsOneOf(const std::string& stem, const std::vector<std::string>& names) {
+  return std::find(names.begin(), names.end(), stem) != names.end();
+}
+
 std::string TypeOf(const FormatRow& format) {
   static const std::map<std::string, std::string> types = {
       {"wav", "audio/wav"},  {"rf64", "audio/wav"}, {"w64", "audio/x-w64"}, {"flac", "audio/flac"},
@@ -77,8 +88,7 @@ void Api::MakeOfJob(const StoredJob& job, const fs::path& target,
                     const std::function<void()>& make) {
   std::error_code code;
   if (fs::exists(target, code)) return;
-  if (parts_.data.FreeBytes() < kSpareBytes)
-    throw HttpError(507, "The server's disk is full; remove earlier songs, or ask whoever runs it.");
+  CheckFree(kSpareBytes);
   std::exception_ptr failure;
   try {
     Make(target, make);
@@ -104,7 +114,7 @@ Api::WaitingPlace::~WaitingPlace() { --waiting_; }
 
 HttpResponse Api::StemFile(const HttpRequest& request) {
   const StoredJob job = RequireDone(request);
-  const auto names = ParseJson(job.result).at("stems").get<std::vector<std::string>>();
+  const std::vector<std::string> names = StemsOf(job);
   const std::string& file = request.parts.at("file");
   const bool zip = file == "stems.zip";
   const std::string format_name = zip ? QueryText(request, "format") : "";
@@ -126,12 +136,9 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
     if (format == nullptr)
       throw HttpError(404, "There is no format with this ending; see /api/v1/models.");
     stem = file.substr(0, file.size() - std::string(format->ending).size());
-    const bool known = format->many_streams
-                           ? stem == "stems"
-                           : stem == kMixture ||
-                                 std::find(names.begin(), names.end(), stem) != names.end();
-    if (!known)
-      throw HttpError(404, "The job has no file '" + stem + "'; it has " + JoinNames(names) + ".");
+    const bool known =
+        format->many_streams ? stem == "stems" : stem == kMixture || IsOneOf(stem, names);
+    if (!known) throw NoStem(stem, names);
   }
   EncodeOptions encoding{.format = format->name};
   const std::string bits = QueryText(request, "bits");
@@ -183,9 +190,8 @@ HttpResponse Api::StemFile(const HttpRequest& request) {
 
 HttpResponse Api::Drawing(const StoredJob& job, const std::string& stem,
                           const std::string& ending) {
-  const auto names = ParseJson(job.result).at("stems").get<std::vector<std::string>>();
-  if (std::find(names.begin(), names.end(), stem) == names.end())
-    throw HttpError(404, "The job has no file '" + stem + "'; it has " + JoinNames(names) + ".");
+  const std::vector<std::string> names = StemsOf(job);
+  if (!IsOneOf(stem, names)) throw NoStem(stem, names);
   const fs::path target = parts_.data.JobFiles(job.id) / "drawings" / (stem + ending);
   const fs::path wav = StemsFolder(parts_.data, job) / (stem + ".wav");
   const bool picture = ending == ".png";

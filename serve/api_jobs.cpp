@@ -96,7 +96,7 @@ bool Api::RemoveJob(const StoredJob& job) {
     if (!parts_.store.Remove(job.id)) return false;
   }
   fs::remove_all(parts_.data.Job(job.id), code);
-  if (parts_.store.RemoveSong(job.song)) fs::remove_all(parts_.data.Song(job.song), code);
+  RemoveSong(job.song);
   events_.Removed(job.id);
   return true;
 }
@@ -152,9 +152,7 @@ std::vector<HttpRoute> Api::JobRoutes() {
            try {
              return AddJob(arrived.song.id, wanted);
            } catch (const HttpError&) {  // nobody knows of the song
-             std::error_code code;
-             if (arrived.is_new && parts_.store.RemoveSong(arrived.song.id))
-               fs::remove_all(parts_.data.Song(arrived.song.id), code);
+             if (arrived.is_new) RemoveSong(arrived.song.id);
              throw;
            }
          });

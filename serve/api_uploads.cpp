@@ -79,10 +79,8 @@ std::vector<HttpRoute> Api::SongRoutes() {
        .answer =
            [this](HttpRequest& request) {
              const StoredSong song = RequireSong(request);
-             if (!parts_.store.RemoveSong(song.id))
+             if (!RemoveSong(song.id))
                throw HttpError(409, "A job has this song; remove the job first.");
-             std::error_code code;
-             fs::remove_all(parts_.data.Song(song.id), code);
              return HttpResponse{.status = 204};
            }},
       {.method = "GET",

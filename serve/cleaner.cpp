@@ -3,11 +3,8 @@
 #include <chrono>
 
 #include "core/error.h"
-#include "core/json_fields.h"
 
 namespace stemsmith {
-
-namespace fs = std::filesystem;
 
 namespace {
 constexpr std::chrono::seconds kBetween{30};
@@ -48,11 +45,8 @@ void Cleaner::Run() {
 
 void Cleaner::Clean(double served_s) {
   api_.CleanUploads(served_s);
-  for (const StoredSong& song : parts_.store.UnusedSongs(kUnusedSongSeconds)) {
-    if (!parts_.store.RemoveSong(song.id)) continue;
-    std::error_code code;
-    fs::remove_all(parts_.data.Song(song.id), code);
-  }
+  for (const StoredSong& song : parts_.store.UnusedSongs(kUnusedSongSeconds))
+    api_.RemoveSong(song.id);
   // Oldest last: pages of the list are gone through to its end.
   std::vector<StoredJob> ended;
   JobFilter filter{.search = {}, .limit = kAtOnce};

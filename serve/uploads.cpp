@@ -180,7 +180,7 @@ std::unique_ptr<HttpBodySink> Uploads::TakeSong(HttpRequest& request, std::int64
     return std::make_unique<SongSink>(
         *this, ShownName(named == request.query.end() ? filename : named->second), then);
   };
-  if (LowerCase(request.Header("Content-Type")).starts_with("multipart/form-data"))
+  if (IsMultipart(request))
     return MakeMultipartSink(request, make);
   return make("");
 }

@@ -16,7 +16,6 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kBetweenLooks{1};  // for jobs that other processes have queued
-constexpr std::chrono::milliseconds kBetweenBeats{500};
 
 std::string AttemptName(int attempt) { return "attempt-" + std::to_string(attempt); }
 

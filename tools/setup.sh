@@ -67,7 +67,7 @@ venv_is_whole() {
 }
 if ! venv_is_whole; then
   [ ! -e "$venv" ] || say "The Python environment in .deps/venv is of another Python, or was cut off: made again, with what lies in it"
-  rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,schemathesis,without_requirements,openvino}.stamp
+  rm -rf "$venv" "$deps"/{torch,cuda,cuda_headers,tests,demucs4,roformer,schemathesis,without_requirements,openvino}.stamp
 fi
 ensure_venv() {
   venv_is_whole && return
@@ -107,6 +107,20 @@ if [ "$want_tests" = 1 ]; then
   if ! have demucs4 "${demucs4[*]}"; then
     pip_install "demucs 4.1.0 (the hybrid reference)" --no-deps --upgrade --target "$deps/demucs4" "${demucs4[@]}"
     done_with demucs4 "${demucs4[*]}"
+  fi
+  # Packages of RoFormers, several of which have one module name: each has a folder of its own, NAME==VERSION. What they need
+  # besides torch and librosa lies in common.
+  roformers=(bs-roformer-infer==0.1.5 melband-roformer-infer==0.1.5 BS-RoFormer==0.3.10 BS-RoFormer==0.4.1 BS-RoFormer==0.5.1
+             BS-RoFormer==1.1.0)
+  roformer_common=(rotary-embedding-torch==0.6.5 beartype==0.23.1 ml-collections==1.1.0 einops==0.8.2 PoPE-pytorch==0.2.1
+                   PyYAML==6.0.4 einx==0.4.3 hyper-connections==0.4.11 torch-einops-utils==0.2.0
+                   frozendict==2.5.1)
+  if ! have roformer "${roformers[*]} ${roformer_common[*]}"; then
+    pip_install "what the packages of RoFormers need" --no-deps --upgrade --target "$deps/roformer/common" "${roformer_common[@]}"
+    for package in "${roformers[@]}"; do
+      pip_install "$package" --no-deps --upgrade --target "$deps/roformer/$package" "$package"
+    done
+    done_with roformer "${roformers[*]} ${roformer_common[*]}"
   fi
   # Asks the web app whatever its interface allows. With what it needs, another pytest too, in a folder of its own.
   schemathesis=(schemathesis==4.32.5 MarkupSafe==3.0.4 PyYAML==6.0.4 Pygments==2.21.0 Werkzeug==3.1.9 anyio==4.16.0 certifi==2026.10.19.post1

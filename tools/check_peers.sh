@@ -13,7 +13,7 @@ esac
 # Of the peers one module each is used, which needs PyTorch alone.
 torch=torch==2.15.0
 rest=(unblend==1.0.0 audio-separator==0.47.1 pytest==8.4.2 iniconfig==2.3.1 pluggy==1.7.0 packaging==26.4 Pygments==2.21.0
-      numpy==2.4.6 soundfile==0.14.0 cffi==2.1.1 pycparser==3.0)
+      numpy==2.4.6 soundfile==0.14.0 cffi==2.1.1 pycparser==3.12)
 folder=.deps/peers
 stamp=$folder/installed
 if [ "$(cat "$stamp" 2>/dev/null)" != "$torch ${rest[*]}" ]; then

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "export/onnx/graph.h"
@@ -82,6 +83,8 @@ struct GatedNote {
 struct GraphNotes {
   std::map<std::string, NormalizedProjection> projections;
   std::map<std::string, GatedNote> gated;
+  // Real and imaginary parts of complex values that were made of them.
+  std::map<std::string, std::pair<std::string, std::string>> parts;
 };
 
 // The graph in the making.

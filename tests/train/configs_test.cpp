@@ -21,6 +21,12 @@ const std::map<std::string, std::vector<std::string>>& SmallSettings() {
                                                      "model.depth=2",    "model.t_layers=1",
                                                      "model.t_heads=2",  "model.bottom_channels=8"};
   static const std::vector<std::string> kWave = {"model.channels=4", "model.depth=2"};
+  static const std::vector<std::string> kScnet = {"model.nfft=256", "model.hop_size=64",
+                                                  "model.win_size=256", "model.dims=[4,8,8]",
+                                                  "model.num_dplayer=2"};
+  static const std::vector<std::string> kMdx23c = {
+      "model.n_fft=256",     "model.hop_length=64", "model.dim_f=128",
+      "model.num_channels=4", "model.growth=4",     "model.num_scales=2"};
   static const std::map<std::string, std::vector<std::string>> table = {
       {"demo_demucs_v2", kWave},
       {"demo_unet", kUnet},
@@ -29,6 +35,13 @@ const std::map<std::string, std::vector<std::string>>& SmallSettings() {
       {"hdemucs", {"model.channels=4", "model.nfft=256", "model.depth=4"}},
       {"htdemucs", kHtdemucs},
       {"htdemucs_six_stems", kHtdemucs},
+      {"mdx23c", kMdx23c},
+      {"mdx23c_drums", kMdx23c},
+      {"mdx23c_small", kMdx23c},
+      {"scnet", kScnet},
+      {"scnet_large", kScnet},
+      {"scnet_masked", kScnet},
+      {"scnet_small", kScnet},
       {"unet_blstm", kUnetLstm},
       {"unet_musdb18", kUnet},
       {"unet_residual_attention", kUnet},

@@ -246,6 +246,10 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
   OrderedJson options = {{"name", NameBeside(named, name)}};
   options.update(given);
   plan.model = WithSeenSizes(options, sizes, config.Where(), plan.notes);
+  // The originals' default; ours is as long as the transform.
+  if (name.ends_with("roformer") && !given.contains("stft_win_length") &&
+      plan.model.value("stft_n_fft", OrderedJson(2048)) > 2048)
+    plan.model["stft_win_length"] = 2048;
 
   const Config audio = config.Child("audio"), training = config.Child("training");
   const std::int64_t rate = audio.IntegerIn(

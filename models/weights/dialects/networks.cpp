@@ -164,17 +164,20 @@ void FindBsBands(const std::vector<std::int64_t>& widths, ModelPlan& plan) {
 // have these widths; where there are none such the configuration has to say them.
 void FindMelBands(const std::vector<std::int64_t>& widths, ModelPlan& plan) {
   for (const int rate : {44100, 48000, 32000, 24000, 22050, 16000, 88200, 96000})
-    for (const int n_fft : {2048, 4096, 1024, 8192, 512, 1536, 3072, 6144})
+    for (const int n_fft : {2048, 4096, 1024, 8192, 512, 1536, 3072, 6144, 256, 128}) {
+      const Bands bands = MelBands(rate, n_fft, std::ssize(widths));
       for (const int channels : {2, 1}) {
-        std::vector<std::int64_t> table;
-        for (const Band& band : MelBands(rate, n_fft, std::ssize(widths)))
-          table.push_back(2 * channels * band.bins);
-        if (table != widths) continue;
+        if (!std::equal(widths.begin(), widths.end(), bands.begin(),
+                        [&](std::int64_t width, const Band& band) {
+                          return width == 2 * channels * band.bins;
+                        }))
+          continue;
         plan.model["stft_n_fft"] = n_fft;
         plan.seen.channels = channels;
         plan.seen.sample_rate_hz = rate;
         return;
       }
+    }
 }
 
 PlannedWeights RoformerOf(NamedTensors state, const std::string& where) {

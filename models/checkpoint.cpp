@@ -43,6 +43,7 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                           {"segment_frames", checkpoint.segment_frames},
                           {"song_normalization", NameOf(checkpoint.song_normalization)},
                           {"tail", NameOf(checkpoint.tail)}};
+  if (!checkpoint.source.is_null()) about["source"] = checkpoint.source;
   if (!checkpoint.training_state.is_null()) about["training_state"] = checkpoint.training_state;
   NamedTensors tensors = checkpoint.weights;
   for (const auto& [name, tensor] : checkpoint.training)
@@ -86,6 +87,7 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
   checkpoint.song_normalization =
       Choice(fields, "song_normalization", checkpoint.song_normalization);
   checkpoint.tail = Choice(fields, "tail", checkpoint.tail);
+  if (fields.Has("source")) checkpoint.source = about["source"];
   if (fields.Has("training_state")) checkpoint.training_state = about["training_state"];
   const std::string prefix = kTrainingPrefix;
   for (auto& [name, tensor] : file.tensors) {

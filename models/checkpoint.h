@@ -36,6 +36,9 @@ struct Checkpoint {
   // these.
   SongNormalization song_normalization = SongNormalization::kNone;
   Tail tail = Tail::kZeros;
+  // Of imported weights the files that they were made from, with SHA-256, and the licence if it was
+  // given: {"weights": {"file":, "sha256":}, "config": {…}, "lora": {…}, "licence":}; else null.
+  nlohmann::json source;
   NamedTensors weights;           // "encoder.0.0.weight", …
   NamedTensors training;          // optimiser, EMA …: stored with the prefix "training."
   nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in

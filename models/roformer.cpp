@@ -185,7 +185,7 @@ class BandRoformer : public SeparationModel {
       if (options_.skip_connection) earlier = earlier.defined() ? earlier + x : x;
     }
     if (final_norm_) x = final_norm_(x);
-    return x.transpose(0, 1).contiguous();
+    return x.transpose(0, 1);
   }
 
   // What every number of a row is multiplied with: where masks of two bands are summed, a half; at
@@ -236,7 +236,7 @@ BandRoformerOptions ReadOptions(const Config& config, const ModelSetting& settin
       config.NumberIn("ff_dropout", transformer.feed_forward_dropout, 0, 0.99);
   stft.n_fft = config.IntegerIn("stft_n_fft", stft.n_fft, 16, 65536);
   stft.hop = config.IntegerIn("stft_hop_length", stft.hop, 1, 32768);
-  stft.window_frames = config.IntegerIn("stft_win_length", stft.n_fft, 16, 65536);
+  stft.window_frames = config.IntegerIn("stft_win_length", 2048, 16, 65536);
   stft.normalized = config.Bool("stft_normalized", stft.normalized);
   options.zero_dc = config.Bool("zero_dc", options.zero_dc);
   options.expansion = config.IntegerIn("mlp_expansion_factor", options.expansion, 1, 64);

@@ -42,6 +42,35 @@ TEST(MelBands, LieWhereTheOriginalHasThem) {
   EXPECT_EQ(bands.back().first + bands.back().bins, 1025);
 }
 
+// Of librosa 0.11.0's filters above zero: the sum of all widths, and of first bins by place.
+TEST(MelBands, AreLibrosasAtManySettings) {
+  struct Case {
+    std::int64_t rate, n_fft, count, widths, firsts;
+  };
+  for (const Case& c : std::vector<Case>{{44100, 2048, 60, 1979, 629155},
+                                         {44100, 4096, 60, 3957, 1257310},
+                                         {44100, 1024, 30, 959, 72891},
+                                         {44100, 512, 20, 465, 15074},
+                                         {44100, 8192, 60, 7913, 2513858},
+                                         {44100, 2048, 30, 1916, 145564},
+                                         {44100, 2048, 80, 1996, 1140469},
+                                         {44100, 4096, 128, 4030, 5967420},
+                                         {44100, 3000, 47, 2872, 553234},
+                                         {48000, 2048, 60, 1978, 618881},
+                                         {22050, 2048, 60, 1987, 724172},
+                                         {8000, 256, 12, 230, 3946}}) {
+    const Bands bands = MelBands(c.rate, c.n_fft, c.count);
+    ASSERT_EQ(static_cast<std::int64_t>(bands.size()), c.count);
+    std::int64_t widths = 0, firsts = 0, place = 0;
+    for (const auto& [first, bins] : bands) {
+      widths += bins;
+      firsts += first * ++place;
+    }
+    EXPECT_EQ(widths, c.widths) << c.n_fft << " " << c.count;
+    EXPECT_EQ(firsts, c.firsts) << c.n_fft << " " << c.count;
+  }
+}
+
 TEST(Roformer, HeadsOfStemsThatAreNotWantedDoNotRun) {
   torch::NoGradGuard no_grad;
   const auto mix = torch::randn({2, 2, 3000});

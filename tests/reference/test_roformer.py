@@ -1,14 +1,13 @@
 """bs_roformer and mel_band_roformer against six Python packages: same weights, same audio, same estimates, gradients, training."""
 
 import functools
-import json
 from unittest.mock import patch
 
-import numpy as np
+import librosa
 import pytest
 import torch
-from model_probe import (check_estimates_and_gradients, check_training, fresh_state, music, probe, relative_error, song)
-from roformers import BS_INFER, MEL_INFER, load, make, original, separate
+from model_probe import check_estimates_and_gradients, check_training, fresh_state, probe, relative_error, song
+from roformers import BS_INFER, MEL_INFER, make, original, separate
 
 BLOCK = {"dim": 32, "depth": 2, "time_transformer_depth": 1, "freq_transformer_depth": 1, "dim_head": 16, "heads": 4}
 DEEP = dict(BLOCK, depth=3, time_transformer_depth=2, freq_transformer_depth=3)
@@ -107,12 +106,11 @@ def test_skip_connection(tmp_path):
 def test_polar_positions(value_residual, tmp_path):
     """The attention of BS-RoFormer 1.1.0 in the model of 0.5.1, one embedding for each axis."""
     newest, module = BS_11(), BS_5()
-    pope = load("BS-RoFormer==1.1.0", "PoPE_pytorch.pope").PoPE if False else newest.PoPE
     shared = {}
 
     def attention(rotary_embed, learned_value_residual_mix, dim_head, heads, **options):
         if rotary_embed not in shared:
-            shared[rotary_embed] = pope(dim=dim_head, heads=heads)
+            shared[rotary_embed] = newest.PoPE(dim=dim_head, heads=heads)
         return newest.Attention(pope_embed=shared[rotary_embed], dim_head=dim_head, heads=heads,
                                 learned_value_residual_mix=learned_value_residual_mix and value_residual, **options)
 
@@ -142,13 +140,45 @@ def test_fresh_weights_have_the_original_names_shapes_and_spread(tmp_path):
         assert state.keys() == theirs.keys()
         for key, tensor in theirs.items():
             assert state[key].shape == tensor.shape, key
-            if "freqs" in key:
+            if key.endswith("rotary_embed.freqs"):
                 assert torch.equal(state[key], tensor), key
             elif "temperature" in key:
                 assert (state[key] == 1).all()  # as in Music-Source-Separation-Training; BS-RoFormer begins with zeros
             elif tensor.numel() >= 256:
                 assert abs(state[key].std() - tensor.std()) <= 0.15 * tensor.std(), key
                 assert abs(state[key].mean() - tensor.mean()) <= 6 * tensor.std() / tensor.numel() ** 0.5 + 1e-6, key
+
+
+PUBLISHED = {"time_transformer_depth": 1, "freq_transformer_depth": 1}
+KIM = dict(PUBLISHED, dim=384, depth=6, stft_hop_length=441, mask_estimator_depth=2)
+
+
+@pytest.mark.parametrize("count, name, options", (
+    (699, "bs_roformer", dict(PUBLISHED, depth=12)),
+    (723, "bs_roformer", dict(PUBLISHED, depth=12, use_pope=True)),
+    (684, "mel_band_roformer", KIM),
+))
+def test_published_models_have_as_many_tensors(count, name, options, tmp_path):
+    state = fresh_state(probe(tmp_path, name, dict(options, dim=8), ["vocals"], 2, None, {"mix": torch.zeros(1, 2, 2000)}))
+    assert len(state) == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package, options", ((BS_INFER, dict(PUBLISHED, dim=256, depth=12)), (MEL_INFER, KIM)))
+def test_published_sizes(package, options, tmp_path):
+    compare(tmp_path, package(), options, 2, 1, 44101, batch=1, model=make(package(), options, noise=0.01))
+
+
+def test_bands_are_those_of_librosa(tmp_path):
+    for n_fft, bands in ((2048, 60), (4096, 60), (1024, 30), (512, 20), (8192, 60), (2048, 30), (2048, 80), (4096, 90),
+                         (4096, 128), (6144, 60), (3000, 47), (1536, 40)):
+        filters = librosa.filters.mel(sr=44100, n_fft=n_fft, n_mels=bands)
+        filters[0, 0] = filters[-1, -1] = 1
+        options = {"dim": 2, "depth": 1, "heads": 1, "dim_head": 2, "mlp_expansion_factor": 1, "stft_n_fft": n_fft,
+                   "stft_win_length": n_fft, "stft_hop_length": n_fft // 4, "num_bands": bands}
+        state = fresh_state(probe(tmp_path, "mel_band_roformer", options, ["a"], 1, None, {"mix": torch.zeros(1, 1, 100)}))
+        widths = [len(state[f"band_split.to_features.{band}.0.gamma"]) // 2 for band in range(bands)]
+        assert widths == (filters > 0).sum(1).tolist(), (n_fft, bands)
 
 
 def test_silence_and_what_is_before_it(tmp_path):

@@ -174,6 +174,9 @@ void AddExportCommand(CLI::App& app) {
                    "A song of which half a minute is part of the check of the files")
       ->check(IsNotEmpty)
       ->type_name("SONG");
+  AddNames(*command, "--stems", options.stems,
+           "Which stems the files give; others are not computed (default: all)")
+      ->allow_extra_args(false);
   AddNumber(*command, "--segment-seconds", options.segment_seconds, {0.001, 3600},
             "Length the model is used with; the nearest it takes is chosen (default: as trained)");
   command->add_option("--name", arguments->name,

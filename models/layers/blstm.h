@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "models/layers/linear.h"
+
 namespace stemsmith {
 
 struct BlstmOptions {
@@ -28,7 +30,7 @@ class BlstmImpl : public torch::nn::Module {
   std::int64_t layers_;
   BlstmOptions options_;
   torch::nn::LSTM lstm_{nullptr};
-  torch::nn::Linear linear_{nullptr};
+  Linear linear_{nullptr};
 };
 TORCH_MODULE(Blstm);
 

@@ -11,6 +11,7 @@
 #include "models/layers/dconv_places.h"
 #include "models/layers/hybrid_layers.h"
 #include "models/layers/stft.h"
+#include "models/original_options.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -49,12 +50,6 @@ struct HybridOptions {
 // the original's other options that no published model uses.
 HybridOptions ReadHybridOptions(const Config& config, const HybridOptions& defaults, int version,
                                 const ModelSetting& setting);
-
-// An option of the original that has this one value in every published model: others are refused.
-void RequireOption(const Config& config, const std::string& key, const std::string& value);
-// An option of the original that means nothing here (it steers parts that RequireOption switches
-// off, or the training).
-void IgnoreOption(const Config& config, const std::string& key);
 
 class HybridDemucs : public SeparationModel {
  public:

@@ -2,20 +2,12 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/numbers.h"
-#include "core/text.h"
 #include "models/hybrid_demucs.h"
 
 namespace stemsmith {
 namespace {
 
 constexpr std::int64_t kWidest = 65536;  // channels of a level
-
-bool Same(const std::string& given, const std::string& wanted) {
-  if (given == wanted || LowerCase(given) == wanted) return true;
-  const auto number = ParseNumber(given), other = ParseNumber(wanted);
-  return number && other && *number == *other;
-}
 
 [[noreturn]] void Refuse(const Config& config, const std::string& key, const std::string& what,
                          const std::string& advice) {
@@ -90,23 +82,6 @@ void CheckChannels(const HybridOptions& o, const Config& config, const ModelSett
 }
 
 }  // namespace
-
-void RequireOption(const Config& config, const std::string& key, const std::string& value) {
-  if (!config.Has(key)) return;
-  const std::string given = config.String(key, value);
-  if (Same(given, value)) return;
-  Refuse(config, key, key + ": " + given + " is not supported; published models have " + value,
-         "leave the option out");
-}
-
-void IgnoreOption(const Config& config, const std::string& key) {
-  if (config.Has(key)) {
-    config.Value(key);
-  } else if (const auto keys = config.Keys();
-             std::find(keys.begin(), keys.end(), key) != keys.end()) {
-    config.String(key, "");  // null
-  }
-}
 
 HybridOptions ReadHybridOptions(const Config& config, const HybridOptions& defaults, int version,
                                 const ModelSetting& setting) {

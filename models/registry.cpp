@@ -17,6 +17,9 @@ std::shared_ptr<SeparationModel> MakeWaveUnet(const Config& config, const ModelS
 std::shared_ptr<SeparationModel> MakeDemucs(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeHDemucs(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeHTDemucs(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeBsRoformer(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeMelBandRoformer(const Config& config,
+                                                     const ModelSetting& setting);
 
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
@@ -27,6 +30,10 @@ const std::vector<ModelRow>& ModelTable() {
       {"hdemucs", "Hybrid Demucs (v3): spectrogram and wave in two branches", &MakeHDemucs},
       {"htdemucs", "Hybrid Transformer Demucs (v4): both branches and a transformer between them",
        &MakeHTDemucs},
+      {"bs_roformer", "Band-split RoFormer: attention over time and over adjoining bands",
+       &MakeBsRoformer},
+      {"mel_band_roformer", "Mel-band RoFormer: the same over overlapping bands on the mel scale",
+       &MakeMelBandRoformer},
       {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request",
        &MakeOpenUnmix},
       {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", &MakeWaveUnet},

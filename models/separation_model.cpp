@@ -24,10 +24,35 @@ torch::Tensor SeparationModel::forward(const torch::Tensor& mix) {
               "a mix is [B, C, T] with C = ", setting_.channels, ", not ", mix.sizes());
   const std::int64_t frames = mix.size(2);
   const std::int64_t surplus = length_rule().AtLeast(frames) - frames;
-  if (surplus == 0) return Separate(mix);
+  const auto separate = [this](const torch::Tensor& whole) {
+    return places_.empty() ? Separate(whole) : SeparateStems(whole, places_);
+  };
+  if (surplus == 0) return separate(mix);
   const std::int64_t left = surplus / 2;
   const torch::Tensor padded = torch::constant_pad_nd(mix, {left, surplus - left});
-  return Separate(padded).slice(/*dim=*/-1, left, left + frames);
+  return separate(padded).slice(/*dim=*/-1, left, left + frames);
+}
+
+torch::Tensor SeparationModel::SeparateStems(const torch::Tensor& mix,
+                                             const std::vector<std::int64_t>& places) {
+  const torch::Tensor all = Separate(mix);
+  std::vector<torch::Tensor> stems;
+  for (const std::int64_t place : places) stems.push_back(all.select(1, place));
+  return torch::stack(stems, 1);
+}
+
+void SeparationModel::UseStems(std::vector<std::int64_t> places) {
+  const auto stems = static_cast<std::int64_t>(setting_.stems.size());
+  for (const std::int64_t place : places)
+    if (place < 0 || place >= stems)
+      throw Error::Usage("there is no stem at place " + std::to_string(place) + ": the model has " +
+                             std::to_string(stems),
+                         "", "places count from 0");
+  places_ = std::move(places);
+}
+
+void SeparationModel::AddAlias(std::string alias, std::string of) {
+  aliases_.emplace_back(std::move(alias), std::move(of));
 }
 
 void SeparationModel::train(bool on) {
@@ -46,6 +71,8 @@ std::vector<std::pair<std::string, torch::Tensor>> SeparationModel::StateDict() 
     state.emplace_back(item.key(), item.value().detach());
   for (const auto& item : named_buffers(/*recurse=*/true))
     if (!IsTransient(item.key())) state.emplace_back(item.key(), item.value().detach());
+  const std::map<std::string, torch::Tensor> own(state.begin(), state.end());
+  for (const auto& [alias, of] : aliases_) state.emplace_back(alias, own.at(of));
   return state;
 }
 

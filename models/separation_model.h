@@ -35,6 +35,10 @@ class SeparationModel : public torch::nn::Module {
   // mix [B, C, T] with T of the length rule → [B, S, C, T]. Traceable: batch sizes come from shapes
   // with -1 or from operators that keep them dynamic; no device is baked in.
   virtual torch::Tensor Separate(const torch::Tensor& mix) = 0;
+  // From now on `forward` gives the stems at these places only, in this order: [B, places, C, T]
+  // (none: all). A model that has a head for each stem runs these heads alone. Throws Error for a
+  // place beyond the last stem.
+  void UseStems(std::vector<std::int64_t> places);
   // The input lengths Separate takes.
   virtual LengthRule length_rule() const = 0;
   // The length of the segments that the model is trained with, for models that pad to it when they
@@ -70,7 +74,17 @@ class SeparationModel : public torch::nn::Module {
   ModelSetting setting_;
   bool checkpoints_ = false;  // see UseCheckpoints
 
+  // The stems at these places of what Separate gives; for models with a head for each stem to
+  // override.
+  virtual torch::Tensor SeparateStems(const torch::Tensor& mix,
+                                      const std::vector<std::int64_t>& places);
+  // State dicts hold the tensor named `of` under the name `alias` too: originals that share a part
+  // between layers write it once for each.
+  void AddAlias(std::string alias, std::string of);
+
  private:
+  std::vector<std::int64_t> places_;  // see UseStems
+  std::vector<std::pair<std::string, std::string>> aliases_;
   std::vector<std::shared_ptr<torch::nn::Module>> always_eval_;
 };
 

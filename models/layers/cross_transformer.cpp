@@ -6,6 +6,7 @@
 #include "models/layers/checkpointed.h"
 #include "models/layers/dconv.h"
 #include "models/layers/linear.h"
+#include "models/layers/positions.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -64,14 +65,6 @@ class TransformerLayerImpl : public nn::Module {
   LayerScale gamma_1_{nullptr}, gamma_2_{nullptr};
 };
 TORCH_MODULE(TransformerLayer);
-
-// 0, 1, 2 … along `dim` of x, as [size, 1]: arange would bake size and device into a trace.
-torch::Tensor Positions(const torch::Tensor& x, std::int64_t dim) {
-  torch::Tensor line = x;
-  for (std::int64_t d = 0; d < x.dim(); ++d)
-    if (d != dim) line = line.slice(d, 0, 1);
-  return (torch::ones_like(line).cumsum(dim) - 1).flatten().unsqueeze(1);
-}
 
 // sin, cos, sin, cos … of position · rate: [N, 1] and [R] → [N, 2R].
 torch::Tensor Waves(const torch::Tensor& positions, const torch::Tensor& rates) {

@@ -19,7 +19,10 @@ StftLayerOptions StftLayerOptions::Read(const Config& config) const {
 
 StftLayerImpl::StftLayerImpl(const StftLayerOptions& options) : options_(options) {
   if (options_.window_frames == 0) options_.window_frames = options_.n_fft;
-  window_ = RegisterTransientBuffer(*this, "window", torch::hann_window(options_.window_frames));
+  const bool hann = options_.window == StftWindow::kHann;
+  window_ = RegisterTransientBuffer(*this, "window",
+                                    hann ? torch::hann_window(options_.window_frames)
+                                         : torch::ones({options_.window_frames}));
 }
 
 torch::Tensor StftLayerImpl::Transform(const torch::Tensor& waves) const {
@@ -55,7 +58,10 @@ torch::Tensor StftLayerImpl::InvertToLengthOf(const torch::Tensor& spectra,
 }
 
 nlohmann::json StftLayerImpl::Description() const {
-  return {{"n_fft", options_.n_fft}, {"hop", options_.hop}, {"window", "hann"}};
+  const bool hann = options_.window == StftWindow::kHann;
+  return {{"n_fft", options_.n_fft},
+          {"hop", options_.hop},
+          {"window", hann ? "hann" : "rectangle"}};
 }
 
 }  // namespace stemsmith

@@ -1,5 +1,5 @@
-// Short-time Fourier transform and its inverse, the one of all models and losses. Hann windows;
-// the window belongs to the graph and not to the weights. Traceable for any batch and length.
+// Short-time Fourier transform and its inverse, the one of all models and losses. The window
+// belongs to the graph and not to the weights. Traceable for any batch and length.
 #pragma once
 
 #include <torch/torch.h>
@@ -19,12 +19,15 @@ enum class StftEdges {
   kReflected,  // the same with the audio reflected; takes more than n_fft / 2 samples
 };
 
+enum class StftWindow { kHann, kRectangle };
+
 struct StftLayerOptions {
   std::int64_t n_fft = 4096;  // transform length in frames, even; longer: finer in frequency
   std::int64_t hop = 1024;    // frames between windows
   StftEdges edges = StftEdges::kZeros;
   bool normalized = false;         // spectra are divided by the root of n_fft
   std::int64_t window_frames = 0;  // in the middle of n_fft; 0: n_fft
+  StftWindow window = StftWindow::kHann;
 
   // `n_fft` and `hop` of a model's configuration, over these. Throws Error where audio could not be
   // put together again: hop has to divide n_fft at least twice.

@@ -26,7 +26,7 @@ class Lora : public testing::TrainingTest {
   std::vector<std::string> Settings(std::vector<std::string> more = {}) {
     if (!std::filesystem::exists(folder_ / "base"))
       RunTraining("base", {kModel, "train.steps=2", "validate.every_steps=2"});
-    more.push_back("init=" + (folder_ / "base").string());
+    more.insert(more.end(), {kModel, "init=" + (folder_ / "base").string()});
     if (std::none_of(more.begin(), more.end(), [](const auto& s) { return s.starts_with("lora"); }))
       more.push_back(kLora);
     return more;
@@ -81,7 +81,7 @@ TEST_F(Lora, MergedWeightsSeparateAsTheModelInTraining) {
   const std::vector<double> losses = Losses("tuned", "validation");
   const Checkpoint best = LoadCheckpoint(CheckpointPath("tuned", "best"));
   ModelFromCheckpoint(best);  // all weights fit
-  RunTraining("again", {"init=" + CheckpointPath("tuned", "last").string(), "train.steps=1",
+  RunTraining("again", {kModel, "init=" + CheckpointPath("tuned", "last").string(), "train.steps=1",
                         "optimizer.lr=0", "validate.every_steps=1"});
   EXPECT_NEAR(Losses("again", "validation").back(), losses.back(), 1e-5 * losses.back());
 }

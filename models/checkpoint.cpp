@@ -7,7 +7,7 @@
 #include "core/file_content.h"
 #include "core/json_fields.h"
 #include "core/text.h"
-#include "models/lora.h"
+#include "models/adapters.h"
 #include "models/model_for_weights.h"
 
 namespace stemsmith {
@@ -55,14 +55,14 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
 }
 
 Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn,
-                          Adapters adapters) {
+                          AdapterUse adapters) {
   return CheckpointOf(LoadSafetensors(path), path, warn, adapters);
 }
 
 bool IsCheckpoint(const SafetensorsFile& file) { return Description(file) != nullptr; }
 
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
-                        const Listener& warn, Adapters adapters) {
+                        const Listener& warn, AdapterUse adapters) {
   const std::string* text = Description(file);
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
@@ -100,7 +100,7 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
       checkpoint.weights.emplace_back(name, std::move(tensor));
     }
   }
-  if (adapters == Adapters::kMerged) MergeAdapters(checkpoint, path.string());
+  if (adapters == AdapterUse::kMerged) MergeAdapters(checkpoint, path.string());
   return checkpoint;
 }
 

@@ -48,16 +48,16 @@ struct Checkpoint {
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 // Whether a checkpoint's adapters are merged into the layers that they belong to, as everybody but
 // the training itself wants them.
-enum class Adapters { kMerged, kApart };
+enum class AdapterUse { kMerged, kApart };
 // Throws Error for files that are none, are cut off, or come from a newer version. Warns
 // where it has no checksum.
 Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn = {},
-                          Adapters adapters = Adapters::kMerged);
+                          AdapterUse adapters = AdapterUse::kMerged);
 // Whether it holds a checkpoint, not weights alone.
 bool IsCheckpoint(const SafetensorsFile& file);
 // What LoadCheckpoint makes of the file that was read from `path`.
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
-                        const Listener& warn = {}, Adapters adapters = Adapters::kMerged);
+                        const Listener& warn = {}, AdapterUse adapters = AdapterUse::kMerged);
 // What a run or its checkpoints/ means (best, else last), a folder with one checkpoint, or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
 // Builds the model and loads the weights; in eval mode.

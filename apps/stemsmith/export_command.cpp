@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "export/export.h"
 #include "export/weight_precision.h"
-#include "models/lora.h"
+#include "models/adapters.h"
 #include "models/weights/package.h"
 #include "separate/runtime.h"
 #include "separate/torch_device.h"
@@ -114,7 +114,7 @@ void WriteAdapters(const ExportArguments& arguments, const std::filesystem::path
   const std::filesystem::path file = arguments.options.out / "lora.safetensors";
   CheckAreNoSources({file}, {checkpoint});
   PendingFolder files(arguments.options.out);
-  SaveAdapters(files.Add(file.filename()), LoadCheckpoint(checkpoint, {}, Adapters::kApart),
+  SaveAdapters(files.Add(file.filename()), LoadCheckpoint(checkpoint, {}, AdapterUse::kApart),
                checkpoint.string());
   files.Commit();
   PrintResult(arguments.mode, file.string(), {{"format", "lora"}, {"path", file.string()}});

@@ -1,5 +1,5 @@
 // Fine-tuning by adapters: what is trained, saved, merged, and refused.
-#include "models/lora.h"
+#include "models/adapters.h"
 
 #include <gmock/gmock.h>
 
@@ -31,7 +31,7 @@ class Lora : public testing::TrainingTest {
       more.push_back(kLora);
     return more;
   }
-  NamedTensors Saved(const std::string& run, Adapters adapters) const {
+  NamedTensors Saved(const std::string& run, AdapterUse adapters) const {
     return LoadCheckpoint(CheckpointPath(run, "last"), {}, adapters).weights;
   }
   static constexpr const char* kLora =
@@ -40,8 +40,8 @@ class Lora : public testing::TrainingTest {
 
 TEST_F(Lora, TrainsAdaptersOnly) {
   RunTraining("tuned", Settings({"train.steps=4", "ema.batch=[0.5]"}));
-  const NamedTensors base = Saved("base", Adapters::kMerged);
-  const NamedTensors apart = Saved("tuned", Adapters::kApart);
+  const NamedTensors base = Saved("base", AdapterUse::kMerged);
+  const NamedTensors apart = Saved("tuned", AdapterUse::kApart);
   const std::map<std::string, torch::Tensor> before(base.begin(), base.end());
   int adapters = 0;
   for (const auto& [name, tensor] : apart) {
@@ -63,9 +63,9 @@ TEST_F(Lora, MergedWeightsSeparateAsTheModelInTraining) {
   RunTraining("tuned", Settings({"train.steps=4", "optimizer.lr=0.05"}));
   const Checkpoint merged = LoadCheckpoint(CheckpointPath("tuned", "last"));
   EXPECT_FALSE(merged.lora_alpha);
-  const NamedTensors base = Saved("base", Adapters::kMerged);
+  const NamedTensors base = Saved("base", AdapterUse::kMerged);
   ASSERT_EQ(merged.weights.size(), base.size());
-  const NamedTensors apart = Saved("tuned", Adapters::kApart);
+  const NamedTensors apart = Saved("tuned", AdapterUse::kApart);
   const std::map<std::string, torch::Tensor> parts(apart.begin(), apart.end());
   int moved = 0;
   for (const auto& [name, tensor] : merged.weights) {
@@ -105,7 +105,7 @@ TEST_F(Lora, AdaptersAreAFileOfTheirOwn) {
   RunTraining("tuned", Settings({"train.steps=2"}));
   const std::string file = (folder_ / "adapters.safetensors").string();
   const auto path = CheckpointPath("tuned", "last");
-  SaveAdapters(file, LoadCheckpoint(path, {}, Adapters::kApart), path.string());
+  SaveAdapters(file, LoadCheckpoint(path, {}, AdapterUse::kApart), path.string());
   const SafetensorsFile adapters = LoadSafetensors(file);
   const std::map<std::string, std::string> about(adapters.metadata.begin(),
                                                  adapters.metadata.end());
@@ -121,7 +121,7 @@ TEST_F(Lora, AdaptersAreAFileOfTheirOwn) {
 
 TEST_F(Lora, DamagedAdaptersAreRefused) {
   RunTraining("tuned", Settings({"train.steps=1"}));
-  Checkpoint checkpoint = LoadCheckpoint(CheckpointPath("tuned", "last"), {}, Adapters::kApart);
+  Checkpoint checkpoint = LoadCheckpoint(CheckpointPath("tuned", "last"), {}, AdapterUse::kApart);
   std::erase_if(checkpoint.weights, [](const auto& item) { return item.first.ends_with("lora_B"); });
   EXPECT_THAT(MessageOf([&] { MergeAdapters(checkpoint, "file"); }), HasSubstr("does not fit"));
 }

@@ -100,8 +100,26 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
       checkpoint.weights.emplace_back(name, std::move(tensor));
     }
   }
-  if (adapters == AdapterUse::kMerged) MergeAdapters(checkpoint, path.string());
+  if (adapters == AdapterUse::kMerged && checkpoint.lora_alpha) {
+    MergeAdapters(checkpoint.weights, *checkpoint.lora_alpha, path.string());
+    checkpoint.lora_alpha.reset();
+  }
   return checkpoint;
+}
+
+void SaveAdapters(const std::filesystem::path& file, const Checkpoint& checkpoint,
+                  const std::string& where) {
+  const NamedTensors adapters = AdaptersOf(checkpoint.weights);
+  if (!checkpoint.lora_alpha || adapters.empty()) {
+    throw Error::Usage("the checkpoint has no adapters", where,
+                       "only runs whose configuration has `lora:` train some");
+  }
+  // The smaller side of each, as lora.rank is for all.
+  const torch::Tensor& first = adapters.front().second;
+  SaveSafetensors(file, adapters,
+                  {{"format", "pt"},
+                   {"lora_alpha", Formatted("%.17g", *checkpoint.lora_alpha)},
+                   {"lora_rank", std::to_string(std::min(first.size(0), first.size(1)))}});
 }
 
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file) {

@@ -53,6 +53,10 @@ enum class AdapterUse { kMerged, kApart };
 // where it has no checksum.
 Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn = {},
                           AdapterUse adapters = AdapterUse::kMerged);
+// The adapters of a checkpoint that was loaded with them apart, alone, as a .safetensors file with
+// the metadata `lora_alpha` and `lora_rank`. Throws Error at `where` for a checkpoint without.
+void SaveAdapters(const std::filesystem::path& file, const Checkpoint& checkpoint,
+                  const std::string& where);
 // Whether it holds a checkpoint, not weights alone.
 bool IsCheckpoint(const SafetensorsFile& file);
 // What LoadCheckpoint makes of the file that was read from `path`.

@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "export/export.h"
 #include "export/weight_precision.h"
-#include "models/adapters.h"
+#include "models/checkpoint.h"
 #include "models/weights/package.h"
 #include "separate/runtime.h"
 #include "separate/torch_device.h"

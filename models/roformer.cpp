@@ -66,8 +66,13 @@ class BandRoformer : public SeparationModel {
   }
 
   // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
+  // Where windows overlap by half only, hardly anything of the last one sounds far behind its middle,
+  // and dividing by that would blow up what the masks change there: the middle is then at the end.
   LengthRule length_rule() const override {
-    return {.dynamic = true, .offset_frames = options_.stft.n_fft / 2 + 1, .multiple_frames = 1};
+    const StftLayerOptions& stft = options_.stft;
+    const std::int64_t step = 2 * stft.hop == stft.window_frames ? stft.hop : 1;
+    const std::int64_t least = (stft.n_fft / 2 + 1 + step - 1) / step * step;
+    return {.dynamic = true, .offset_frames = least, .multiple_frames = step};
   }
   bool has_checkpoints() const override { return true; }
   nlohmann::json stft() const override { return stft_->Description(); }

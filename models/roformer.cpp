@@ -66,8 +66,9 @@ class BandRoformer : public SeparationModel {
   }
 
   // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
-  // Where windows overlap by half only, hardly anything of the last one sounds far behind its middle,
-  // and dividing by that would blow up what the masks change there: the middle is then at the end.
+  // Where windows overlap by half only, hardly anything of the last one sounds far behind its
+  // middle, and dividing by that would blow up what the masks change there: the middle is then at
+  // the end.
   LengthRule length_rule() const override {
     const StftLayerOptions& stft = options_.stft;
     const std::int64_t step = 2 * stft.hop == stft.window_frames ? stft.hop : 1;

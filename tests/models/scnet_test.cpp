@@ -22,7 +22,7 @@ TEST(Scnet, OptionsThatDoNotFitAreErrorsThatSayWhy) {
       {"{name: scnet, dims: [4, 2.5]}", "dims takes whole numbers"},
       {"{name: scnet, band_SR: [0.5, 0.5]}", "band_SR is not a list of three"},
       {"{name: scnet, band_SR: [0.5, 0.5, 0.0]}", "leaves nothing of a band"},
-      {"{name: scnet, band_stride: [1, 4, 16], band_kernel: [3, 3, 16]}", "cannot bring it back"},
+      {"{name: scnet, band_kernel: [3, 2, 16]}", "cannot bring it back"},
       {"{name: scnet, conv_kernel: 2}", "conv_kernel is even"},
       {"{name: scnet, num_dplayer: 3}", "num_dplayer is odd"},
       {"{name: scnet, compress: 64}", "compress leaves nothing"},

@@ -18,6 +18,8 @@ MODELS = {
     "demucs_v2": "{name: demucs_v2, channels: 12, depth: 5}",
     "hdemucs": "{name: hdemucs, channels: 12}",
     "htdemucs": "{name: htdemucs, channels: 12, bottom_channels: 96, t_layers: 3, dconv_mode: 3}",
+    "scnet": "{name: scnet, dims: [4, 16, 32, 64], num_dplayer: 2}",
+    "mdx23c": "{name: mdx23c, n_fft: 4096, dim_f: 2048, num_channels: 16, growth: 16, num_scales: 4}",
 }
 # Engine, precision, file, arguments; the first one is what the others are compared with.
 RUNS = [

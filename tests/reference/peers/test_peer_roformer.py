@@ -19,7 +19,7 @@ OPTIONS = {
     "narrow_masks": {"mlp_expansion_factor": 2, "mask_estimator_depth": 2},
     "wide_masks": {"mlp_expansion_factor": 5, "mask_estimator_depth": 3},
     "skip_connection": {"skip_connection": True},
-    "skip_connection_deep": {"skip_connection": True, "depth": 4, "time_transformer_depth": 2, "linear_transformer_depth": 1},
+    "skip_connection_deep": {"skip_connection": True, "depth": 4, "time_transformer_depth": 2},
     "lowest_bin_kept": {"zero_dc": False},
 }
 

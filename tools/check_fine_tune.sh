@@ -70,7 +70,7 @@ else
   say "adapters: $steps steps of adapters of rank 4 on all layers (configs/fine_tune_lora.yaml)"
   train first configs/fine_tune_lora.yaml own.h5 "$steps" "$every" "${start[@]}" 'lora.targets=["*"]' lora.rank=4 lora.alpha=8 optimizer.lr=3e-3
   say "all weights: $steps steps of all of them"
-  train second configs/fine_tune.yaml own.h5 "$steps" "$every" "${start[@]}" optimizer.name=adamw optimizer.lr=1e-3
+  train second configs/fine_tune.yaml own.h5 "$steps" "$every" "${start[@]}" optimizer.name=adamw optimizer.lr=3e-3
 fi
 
 # "STEP LOSS SDR DRUMS ACCOMPANIMENT" of each validation.

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
       if (what == "checkpoints" || what == "peak") {
         if (what == "checkpoints") {
           model->UseCheckpoints(true);
+          KeepFreedMemory(false);  // as the trainer does
           std::ofstream("/proc/self/clear_refs") << "5";  // forgets the peak
         }
         const std::string key = what == "peak" ? "VmHWM:" : "VmRSS:";

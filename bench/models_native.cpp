@@ -2,12 +2,12 @@
 //   models_native CONFIG.yaml WEIGHTS.safetensors BATCH FRAMES THREADS
 // CONFIG holds `model`, `stems`, `channels`. Reads lines "forward" (in eval mode, without
 // gradients) and "train" (as the trainer: forward, L1 loss, backward, a step of Adam) and answers
-// each with its seconds; "checkpoints" turns activation checkpointing on, "memory" answers with the
-// most bytes that the process has had; "save FILE" writes a checkpoint.
-#include <sys/resource.h>
+// each with its seconds; "checkpoints" turns activation checkpointing on and answers with the KiB in
+// memory, "peak" with the most since then; "save FILE" writes a checkpoint.
 #include <torch/torch.h>
 
 #include <chrono>
+#include <fstream>
 #include <iostream>
 #include <string>
 
@@ -48,11 +48,16 @@ int main(int argc, char** argv) {
         SaveCheckpoint(what.substr(5), checkpoint);
         continue;
       }
-      if (what == "checkpoints") model->UseCheckpoints(true);
-      if (what == "checkpoints" || what == "memory") {
-        rusage used{};
-        getrusage(RUSAGE_SELF, &used);
-        std::cout << static_cast<double>(used.ru_maxrss) * 1024 << std::endl;
+      if (what == "checkpoints" || what == "peak") {
+        if (what == "checkpoints") {
+          model->UseCheckpoints(true);
+          KeepFreedMemory(false);  // as the trainer does
+          std::ofstream("/proc/self/clear_refs") << "5";  // forgets the peak
+        }
+        const std::string key = what == "peak" ? "VmHWM:" : "VmRSS:";
+        std::ifstream status("/proc/self/status");
+        for (std::string word; status >> word;)
+          if (word == key && status >> word) std::cout << word << std::endl;
         continue;
       }
       const auto begin = std::chrono::steady_clock::now();

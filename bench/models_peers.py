@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -150,18 +149,18 @@ def measure(row, what, arguments, folder):
 
     if what == "forward":
         return report("forward", lambda: ask("forward"), forward, 0.97)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-5)
+
+    def train():
+        model.train()
+        adam.zero_grad()
+        torch.nn.functional.l1_loss(separate(mix), stems).backward()
+        adam.step()
+
     if what == "train":
-        adam = torch.optim.Adam(model.parameters(), lr=1e-5)
-
-        def train():
-            model.train()
-            adam.zero_grad()
-            torch.nn.functional.l1_loss(separate(mix), stems).backward()
-            adam.step()
-
         return report("training step", lambda: ask("train"), train, 0.97)
     if what == "memory":
-        return compare_memory(row, ask, model, lambda: torch.nn.functional.l1_loss(separate(mix), stems).backward())
+        return compare_memory(row, ask, model, train)
     ours.stdin.write(f"save {folder}/model.safetensors\n")
     ours.stdin.close()
     ours.wait()
@@ -178,23 +177,25 @@ def measure(row, what, arguments, folder):
     report("ONNX Runtime", lambda: session.run(None, feed), lambda: forward(mix), 1.3 if goal else None)
 
 
-def compare_memory(row, ask, model, backward):
-    """What a step's forward and backward pass add to a process, with the parts of both checkpointed that MSST does."""
-    ask("checkpoints")
-    ours = [ask("memory"), ask("train"), ask("memory")]
+def compare_memory(row, ask, model, train):
+    """What a step adds to a process at most, with activation checkpoints: theirs where MSST puts them."""
+    before = ask("checkpoints")
+    ask("train")
+    us = ask("peak") - before
     parts = [part for block in getattr(model, "layers", []) for part in block] + list(getattr(model, "mask_estimators", []))
     for part in parts:
         part.forward = partial(torch.utils.checkpoint.checkpoint, part.forward, use_reentrant=False)
-    model.train()
-    before = peak_bytes()
-    backward()
-    us, them = ours[2] - ours[0], peak_bytes() - before
-    print(f"{row:15s} {'memory':14s} ours {us / 2**20:7.0f} MiB eager Python {them / 2**20:7.0f} MiB ratio {them / us:5.2f}"
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+    before = kib_of("VmRSS")
+    train()
+    them = kib_of("VmHWM") - before
+    print(f"{row:15s} {'memory':14s} ours {us / 1024:7.0f} MiB eager Python {them / 1024:7.0f} MiB ratio {them / us:5.2f}"
           f"{'' if parts else ' (theirs without checkpoints)'}", flush=True)
 
 
-def peak_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def kib_of(key):
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def main():

@@ -45,14 +45,16 @@ torch::Device SelectDevice(const Device& wanted, const Launch& launch, const Lis
   return device;
 }
 
-int PrepareTorch(const torch::Device& device, int threads, bool deterministic) {
+void KeepFreedMemory(bool keep) {
 #ifdef __GLIBC__
-  // Every step allocates the same large tensors. By default glibc maps each from the system and
-  // gives it back, and clearing the pages again took a quarter of the step's CPU time; kept in the
-  // heap they are reused.
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  constexpr int kMaps = 65536, kTrimBytes = 128 * 1024;  // glibc's own
+  mallopt(M_MMAP_MAX, keep ? 0 : kMaps);
+  mallopt(M_TRIM_THRESHOLD, keep ? std::numeric_limits<int>::max() : kTrimBytes);
 #endif
+}
+
+int PrepareTorch(const torch::Device& device, int threads, bool deterministic) {
+  KeepFreedMemory(true);
   at::set_num_threads(ComputeThreads(threads));
   auto& context = at::globalContext();
   // Strict on a GPU: with warnings alone attention still takes other sums each time.

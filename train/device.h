@@ -20,6 +20,12 @@ torch::Device SelectDevice(const Device& wanted, const Launch& launch = {},
 // there to use. `own`: a launcher shows each rank one GPU, its own. Throws Error::Usage.
 int GpuOfRank(const Device& wanted, const Launch& launch, int gpus, bool own);
 
+// Every step allocates the same large tensors. By default glibc maps each from the system and gives
+// it back, and clearing the pages again took a quarter of the step's CPU time: kept in the heap they
+// are reused, but as parts of other sizes, which takes half as much memory again. PrepareTorch keeps
+// them; where memory counts more than time, `keep` is false.
+void KeepFreedMemory(bool keep);
+
 // Process-wide settings for repeatable runs: the number of compute threads (0: one per core) and
 // deterministic algorithms. On a GPU they are cuDNN's alone; where `deterministic` is set, all, and
 // LibTorch throws at an operation that has none. Returns the number of threads in use.

@@ -109,6 +109,7 @@ void RunParts::ChooseArithmetic() {
         train.Where("activation_checkpointing"), "leave it out, or use a smaller batch or segment");
   }
   model->UseCheckpoints(options.activation_checkpointing);
+  if (options.activation_checkpointing) KeepFreedMemory(false);
 }
 
 LoaderOptions RunParts::OptionsOfLoader() const {

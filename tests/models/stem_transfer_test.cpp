@@ -96,7 +96,8 @@ TEST_P(EveryModelMoved, WeightsOfAnotherNumberOfStemsAreNamed) {
                                TinyConfig(GetParam()), *moved);
   const StateFit fit = CompareStates(given, moved->StateDict());
   // Networks of a stem's own are there or not; they have no shape that could differ.
-  EXPECT_EQ(fit.misshapen.empty(), RowOf(GetParam()) == "open_unmix") << fit.Text();
+  const std::string row = RowOf(GetParam());
+  EXPECT_EQ(fit.misshapen.empty(), row == "open_unmix" || row.ends_with("roformer")) << fit.Text();
 }
 
 TEST(StemTransfer, TheRestOfOpenUnmixHasNoTensors) {

@@ -18,7 +18,7 @@ from roformers import BS_INFER, MEL_INFER, make, original, separate
 ROWS = {row.name: row for row in TABLE}
 SMALL = {row.name: small(row) for row in TABLE}
 # Options that the packages for inference do not have.
-BEYOND = {"mlp_expansion_factor", "skip_connection", "use_pope"}
+BEYOND = {"mlp_expansion_factor", "skip_connection", "use_pope", "linear_transformer_depth"}
 NOT_THEIRS = {"stereo", "num_stems"}
 
 

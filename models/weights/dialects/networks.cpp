@@ -279,7 +279,6 @@ PlannedWeights Mdx23cOf(NamedTensors state, const std::string& where) {
   const std::string down = "encoder_blocks.0.downscale.conv.2.weight";
   const std::int64_t channels = size("first_conv.weight", 0);
   const std::int64_t planes = size("first_conv.weight", 1);  // re and im of each channel and subband
-  // The linear layers are the tensors without bias that follow a normalisation, where there is one.
   const std::int64_t bins = size(block + "tdf.2.weight", 1);
   plan.model = {{"name", "mdx23c"},
                 {"num_channels", channels},

@@ -31,10 +31,11 @@ void InspectCheckpoint(const InspectArguments& arguments) {
                            {"segment_frames", checkpoint.segment_frames}};
   if (checkpoint.source.is_object()) {
     fields["source"] = checkpoint.source;
-    for (const auto& [key, value] : checkpoint.source.items())
+    for (auto& [key, value] : fields["source"].items())
       text += "  " + key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +
-              (value.is_object() ? value.value("file", "?") + ", sha256 " + value.value("sha256", "?")
-                                 : value.is_string() ? value.get<std::string>() : "?") +
+              (value.is_string() ? value.get<std::string>()
+                                 : value["file"].get<std::string>() + ", sha256 " +
+                                       value["sha256"].get<std::string>()) +
               '\n';
   }
   const nlohmann::json& state = checkpoint.training_state;

@@ -40,8 +40,8 @@ Adapters AdaptersIn(const NamedTensors& state, const std::string& where) {
   std::vector<std::string> others;
   for (const auto& [name, tensor] : state) {
     const std::size_t at = name.find(".lora_");
-    const std::string kind = at == name.npos ? "" : name.substr(at + 6, 1);
-    const std::string end = at == name.npos ? "" : name.substr(at + std::min<std::size_t>(7, name.size() - at));
+    const std::string rest = at == name.npos ? "" : name.substr(at + 6);
+    const std::string kind = rest.substr(0, 1), end = rest.empty() ? "" : rest.substr(1);
     const bool known = end.empty() || end == ".weight" || end == ".default.weight";
     if ((kind == "A" || kind == "B") && known && tensor.dim() == 2) {
       Adapter& adapter = adapters[name.substr(0, at)];
@@ -56,8 +56,9 @@ Adapters AdaptersIn(const NamedTensors& state, const std::string& where) {
                            ", and the model's weights as the file to import");
   if (!others.empty())
     throw Error::Input("it holds more than adapters of linear layers: " +
-                           JoinNames(std::vector(others.begin(), others.begin() + std::min<std::ptrdiff_t>(
-                                                                 4, std::ssize(others)))) +
+                           JoinNames(std::vector(
+                               others.begin(),
+                               others.begin() + std::min<std::ptrdiff_t>(4, std::ssize(others)))) +
                            (others.size() > 4 ? ", …" : ""),
                        where, kOtherAdvice);
   for (const auto& [layer, adapter] : adapters)

@@ -136,8 +136,8 @@ std::int64_t SegmentOf(const Config& config, std::int64_t hop, ModelPlan& plan) 
   return kDefault;
 }
 
-// Weights do not show the hop, and stems of a wrong one are bad without any error. That segments are
-// no multiple of it is a sign, if no proof.
+// Weights do not show the hop, and stems of a wrong one are bad without any error. That segments
+// are no multiple of it is a sign, if no proof.
 void HintAtHop(const MsstModel& row, const OrderedJson& given, std::int64_t hop,
                ModelPlan& plan) {
   if (!given.contains(row.hop)) {
@@ -255,8 +255,8 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
       "sample_rate", training.IntegerIn("samplerate", 44100, 1000, 768000), 1000, 768000);
   if (seen.seen.sample_rate_hz > 0 && seen.seen.sample_rate_hz != rate)
     throw Error::Input("the bands of the weights are those of " +
-                           std::to_string(seen.seen.sample_rate_hz) + " Hz, the configuration says " +
-                           std::to_string(rate) + " Hz",
+                           std::to_string(seen.seen.sample_rate_hz) +
+                           " Hz, the configuration says " + std::to_string(rate) + " Hz",
                        config.Where(), "use the configuration that they were trained with");
   plan.setting.sample_rate_hz = static_cast<int>(rate);
   plan.setting.stems = StemsOf(training, plan);

@@ -6,7 +6,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from fractions import Fraction
 
 import numpy as np
@@ -15,10 +14,10 @@ import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch.utils.flop_counter import FlopCounterMode
-from whole_processes import BFLOAT16, measured, processor
+from whole_processes import BFLOAT16, RATE, measured, processor, sgemm_gflops, write_song
 
 STEMS = ["drums", "bass", "other", "vocals"]
-THREADS, RATE = 2, 44100
+THREADS = 2
 # As published: the sizes of htdemucs and of hdemucs_mmi.
 MODELS = {
     "htdemucs": lambda: HTDemucs(STEMS, bottom_channels=512, dconv_mode=3, t_dropout=0.02, segment=Fraction(39, 5)),
@@ -52,29 +51,6 @@ def gflop_per_segment(model):
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 2, int(model.segment * RATE)))
     return counter.get_total_flops() / 1e9
-
-
-def write_song(path, seconds):
-    rng = np.random.default_rng(4)
-    time_s = np.arange(int(RATE * seconds)) / RATE
-    tones = sum(np.sin(2 * np.pi * f * time_s + p) for f, p in [(110, 0), (331, 1), (2770, 2)])
-    audio = 0.1 * np.stack([tones * np.sin(3 * time_s), tones]) + 0.05 * rng.standard_normal((2, len(time_s)))
-    soundfile.write(path, audio.T.astype(np.float32), RATE, subtype="FLOAT")
-
-
-def sgemm_gflops():
-    """What this machine's threads reach in one product of large float32 matrices, through LibTorch."""
-    torch.set_num_threads(THREADS)
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    torch.mm(a, b)
-    best = min(timed(lambda: torch.mm(a, b)) for _ in range(5))
-    return 2 * 2048**3 / best / 1e9
-
-
-def timed(work):
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def signal_to_difference_db(ours, peer):
@@ -145,7 +121,7 @@ def main():
     arguments = parser.parse_args()
     name, features = processor()
     engines = [engine for engine, (_, needs) in ENGINES.items() if needs is None or features & needs]
-    gemm = sgemm_gflops()
+    gemm = sgemm_gflops(THREADS)
     print(f"{name}, {THREADS} threads, {arguments.turns} turns, medians; sgemm: {gemm:.0f} GFLOP/s; not here: "
           f"{', '.join(set(ENGINES) - set(engines)) or 'nothing'}")
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,7 +1,13 @@
-"""What benchmarks of whole programs share: one run's time and memory, and this machine."""
+"""What benchmarks of whole programs share: one run's time and memory, a song, and this machine."""
 import os
 import subprocess
 import sys
+import time
+
+import numpy as np
+import soundfile
+
+RATE = 44100
 
 # Starts a command from a small process: the peak of memory of a started process counts what the one that starts it has.
 LAUNCHER = """
@@ -32,3 +38,28 @@ def measured(command, threads):
     result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return tuple(map(float, result.stdout.split()))
+
+
+def write_song(path, seconds):
+    rng = np.random.default_rng(4)
+    time_s = np.arange(int(RATE * seconds)) / RATE
+    tones = sum(np.sin(2 * np.pi * f * time_s + p) for f, p in [(110, 0), (331, 1), (2770, 2)])
+    audio = 0.1 * np.stack([tones * np.sin(3 * time_s), tones]) + 0.05 * rng.standard_normal((2, len(time_s)))
+    soundfile.write(path, audio.T.astype(np.float32), RATE, subtype="FLOAT")
+
+
+def sgemm_gflops(threads):
+    """What this machine's threads reach in one product of large float32 matrices, through LibTorch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    torch.mm(a, b)
+    best = min(timed(lambda: torch.mm(a, b)) for _ in range(5))
+    return 2 * 2048**3 / best / 1e9
+
+
+def timed(work):
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin

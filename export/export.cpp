@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <numbers>
+#include <set>
 #include <utility>
 
 #include "audio/decode.h"
@@ -341,6 +342,21 @@ ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest man
   return file;
 }
 
+// Leaves the model and the manifest only these stems.
+void UseStems(SeparationModel& model, Manifest& manifest, const std::vector<std::string>& names) {
+  std::set<std::int64_t> places;  // in the model's order
+  for (const std::string& name : names) {
+    places.insert(static_cast<std::int64_t>(
+        RequireName(name, manifest.stems, "the model has no stem '" + name + "'", Option("stems"))));
+  }
+  if (places.empty()) return;
+  model.UseStems({places.begin(), places.end()});
+  std::vector<std::string> kept;
+  for (const std::int64_t place : places)
+    kept.push_back(manifest.stems[static_cast<std::size_t>(place)]);
+  manifest.stems = std::move(kept);
+}
+
 }  // namespace
 
 ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
@@ -389,6 +405,7 @@ ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& w
                               const ExportOptions& options) {
   const std::shared_ptr<SeparationModel> model = ModelFromCheckpoint(checkpoint);
   Manifest manifest = ManifestFor(checkpoint, *model, options.segment_seconds, where);
+  UseStems(*model, manifest, options.stems);
   manifest.versions = {
       {"stemsmith", STEMSMITH_VERSION}, {"libtorch", TORCH_VERSION}, {"opset", kOnnxOpset}};
   return ExportModel(model, manifest, where, options);

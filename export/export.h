@@ -28,6 +28,7 @@ struct ExportOptions {
   // Up to half a minute from the middle of this song is part of the check; empty: noise and tones
   // alone.
   std::filesystem::path check_song;
+  std::vector<std::string> stems;  // that the files give, in the model's order; empty: all
   double segment_seconds = 0;  // length that the manifest advises; 0: as in training
   // More weights than this lie in model.onnx.data beside model.onnx; at most (and left out) what
   // one .onnx file can hold, a little below 2 GiB.
@@ -62,7 +63,8 @@ struct ExportResult {
   std::vector<ExportedFile> files;
 };
 
-// Throws Error (`where` names the checkpoint): see the file's head.
+// Throws Error (`where` names the checkpoint): see the file's head. Error::Usage for stems that the
+// model does not have.
 ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
                               const ExportOptions& options);
 

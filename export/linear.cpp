@@ -1,9 +1,6 @@
 #include "export/linear.h"
 
 namespace stemsmith {
-namespace {
-
-// What gave `x`, where EmitLinear did.
 std::optional<KnownLinear> LinearBehind(const GraphBuilder& b, const std::string& x) {
   const OnnxNode* node = b.Producer(x);
   torch::Tensor bias;
@@ -19,23 +16,35 @@ std::optional<KnownLinear> LinearBehind(const GraphBuilder& b, const std::string
   return KnownLinear{node->inputs[0], weight, bias};
 }
 
-}  // namespace
-
-std::string EmitLinear(GraphBuilder& b, const KnownLinear& linear) {
+std::string EmitLinear(GraphBuilder& b, KnownLinear linear) {
+  if (const OnnxNode* scaled = b.Producer(linear.input); scaled != nullptr && scaled->op == "Mul") {
+    const torch::Tensor factors = b.ConstantOf(scaled->inputs[1]);
+    if (factors.defined() && factors.dim() == 1 && factors.size(0) == linear.weight.size(0)) {
+      linear.input = scaled->inputs[0];
+      linear.weight = factors.unsqueeze(1) * linear.weight;
+    }
+  }
   const std::string product = b.Emit("MatMul", {linear.input, b.Tensor(linear.weight)});
   return linear.bias.defined() ? b.Emit("Add", {product, b.Tensor(linear.bias)}) : product;
 }
 
-std::optional<std::vector<std::string>> LinearPieces(GraphBuilder& b, const std::string& x,
-                                                     const std::vector<std::int64_t>& sizes) {
+std::optional<std::string> LinearPiece(GraphBuilder& b, const std::string& x, std::int64_t begin,
+                                       std::int64_t size) {
   const auto whole = LinearBehind(b, x);
   if (!whole) return std::nullopt;
+  KnownLinear piece{whole->input, whole->weight.slice(1, begin, begin + size), {}};
+  if (whole->bias.defined()) piece.bias = whole->bias.slice(0, begin, begin + size);
+  return EmitLinear(b, piece);
+}
+
+std::optional<std::vector<std::string>> LinearPieces(GraphBuilder& b, const std::string& x,
+                                                     const std::vector<std::int64_t>& sizes) {
   std::vector<std::string> pieces;
   std::int64_t begin = 0;
   for (const std::int64_t size : sizes) {
-    KnownLinear piece{whole->input, whole->weight.slice(1, begin, begin + size), {}};
-    if (whole->bias.defined()) piece.bias = whole->bias.slice(0, begin, begin + size);
-    pieces.push_back(EmitLinear(b, piece));
+    const auto piece = LinearPiece(b, x, begin, size);
+    if (!piece) return std::nullopt;
+    pieces.push_back(*piece);
     begin += size;
   }
   return pieces;

@@ -7,6 +7,7 @@
 #include "export/gating.h"
 #include "export/linear.h"
 #include "export/lowering.h"
+#include "export/rotary.h"
 
 namespace stemsmith {
 namespace {
@@ -48,7 +49,9 @@ void ReverseSub(Call& call) { AddSub(call, "Sub", "other", "self"); }
 void Mul(Call& call) {
   const torch::ScalarType type = call.Out().type;
   if (c10::isComplexType(type)) {
-    call.Return(ComplexMultiply(call, "self", "other"));
+    const std::string product = ComplexMultiply(call, "self", "other");
+    if (!call.IsConstant("self")) RememberTurned(call, product);
+    call.Return(product);
     return;
   }
   if (type == torch::kBool) {

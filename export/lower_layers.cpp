@@ -1,4 +1,4 @@
-// Convolution, pooling, normalisation, matrix products, attention.
+// Convolution, pooling, normalisation, matrix products.
 #include <algorithm>
 #include <cmath>
 
@@ -247,49 +247,6 @@ void Einsum(Call& call) {
   call.Return(call.b().Emit("Einsum", inputs, {{"equation", call.String("equation", "")}}));
 }
 
-void Attention(Call& call) {
-  GraphBuilder& b = call.b();
-  const LoweredTensor query = call.Tensor("query"), key = call.Tensor("key");
-  if (call.Bool("is_causal", false) || call.Double("dropout_p", 0.0) != 0.0) {
-    call.Unsupported("it is causal or has dropout");
-  }
-  std::vector<std::int64_t> order;
-  for (int d = 0; d < key.rank(); ++d) order.push_back(d);
-  std::swap(order[order.size() - 1], order[order.size() - 2]);
-  const double width = static_cast<double>(query.shape.back());
-  const double scale = call.Double("scale", 1.0 / std::sqrt(width));
-  if (query.shape.back() == TracedTensor::kVaries && !call.Has("scale")) {
-    call.Unsupported("the width of its heads varies");
-  }
-  const std::string scaled = b.Emit("Mul", {query.name, b.Number(scale)});
-  const std::string turned = b.Transpose(key.name, order), value = call.Tensor("value").name;
-  const auto attend = [&](const std::string& queries) {
-    std::string scores = b.Emit("MatMul", {queries, turned});
-    if (call.Has("attn_mask")) {
-      const LoweredTensor mask = call.Tensor("attn_mask");
-      if (mask.type == torch::kBool) call.Unsupported("its mask is boolean");
-      scores = b.Emit("Add", {scores, mask.name});
-    }
-    const std::string weights = b.Emit("Softmax", {scores}, {{"axis", std::int64_t{-1}}});
-    return b.Emit("MatMul", {weights, value});
-  };
-  // Many queries are taken in stretches: all scores at once would leave every cache, and be most of
-  // the memory that the graph needs.
-  constexpr std::int64_t kScoresAtOnce = 1 << 19;  // of one head
-  const std::int64_t row = query.rank() - 2;
-  const std::int64_t rows = query.shape[static_cast<std::size_t>(row)];
-  const std::int64_t columns = key.shape[static_cast<std::size_t>(row)];
-  const bool known = rows != TracedTensor::kVaries && columns != TracedTensor::kVaries;
-  if (!known || call.Has("attn_mask") || rows * columns <= kScoresAtOnce)
-    return call.Return(attend(scaled));
-  const std::int64_t stretch = std::max<std::int64_t>(1, kScoresAtOnce / columns);
-  std::vector<std::string> parts;
-  for (std::int64_t begin = 0; begin < rows; begin += stretch) {
-    parts.push_back(attend(b.Slice(scaled, row, begin, std::min(rows, begin + stretch))));
-  }
-  call.Return(b.Concat(parts, row));
-}
-
 void Embedding(Call& call) {
   call.Return(call.b().Emit("Gather", {call.Tensor("weight").name, call.Tensor("indices").name}));
 }
@@ -320,7 +277,6 @@ const RuleTable& LayerRules() {
       {"aten::addmm", AddMm},
       {"aten::baddbmm", BatchAddMm},
       {"aten::einsum", Einsum},
-      {"aten::scaled_dot_product_attention", Attention},
       {"aten::embedding", Embedding},
   };
   return table;

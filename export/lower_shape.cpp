@@ -136,11 +136,33 @@ void Narrow(Call& call) {
   call.Return(call.b().Slice(x.name, dim, start, end));
 }
 
+// One of the parts of a linear result that its last dimension was divided into; nothing where `x` is
+// not that.
+std::optional<std::string> LinearPart(GraphBuilder& b, const LoweredTensor& x, std::int64_t dim,
+                                      std::int64_t index) {
+  const OnnxNode* node = b.Producer(x.name);
+  if (node == nullptr || node->op != "Reshape" || index < 0) return std::nullopt;
+  const auto linear = LinearBehind(b, node->inputs[0]);
+  if (!linear || b.notes().ranks[node->inputs[0]] != dim + 1) return std::nullopt;
+  std::int64_t width = 1;
+  std::vector<LoweredInt> shape(static_cast<std::size_t>(dim), 0);
+  for (int d = static_cast<int>(dim) + 1; d < x.rank(); ++d) {
+    const std::int64_t size = x.shape[static_cast<std::size_t>(d)];
+    if (size == TracedTensor::kVaries) return std::nullopt;
+    width *= size;
+    shape.emplace_back(size);
+  }
+  if (width * x.shape[static_cast<std::size_t>(dim)] != linear->weight.size(1)) return std::nullopt;
+  const std::string source = node->inputs[0];
+  return b.Reshape(*LinearPiece(b, source, index * width, width), shape);
+}
+
 void Select(Call& call) {
   const LoweredTensor x = call.Tensor("self");
   const std::int64_t dim = call.Dim("dim", x);
   const LoweredInt index = call.DynamicInt("index");
   if (index.known) {
+    if (const auto part = LinearPart(call.b(), x, dim, *index.known)) return call.Return(*part);
     const std::string scalar = call.b().Tensor(torch::tensor(*index.known));
     call.Return(call.b().Emit("Gather", {x.name, scalar}, {{"axis", dim}}));
   } else {

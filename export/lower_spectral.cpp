@@ -1,6 +1,5 @@
 // STFT, ISTFT and what is particular to complex tensors.
 #include <limits>
-#include <numeric>
 
 #include "export/complex.h"
 #include "export/dft.h"
@@ -8,9 +7,6 @@
 
 namespace stemsmith {
 namespace {
-
-// More pieces than this per frame would make the graph longer than it is worth.
-constexpr std::int64_t kMaximumPieces = 128;
 
 // The sizes that stft and istft share.
 struct SpectralSizes {
@@ -27,25 +23,28 @@ struct SpectralSizes {
     window = torch::constant_pad_nd(window, {left, n_fft - length - left});
     if (!call.Bool("onesided", true)) call.Unsupported("onesided is false");
   }
+  // Of hop, in a frame.
+  std::int64_t pieces() const { return (n_fft + hop - 1) / hop; }
 };
 
-// [B, L] → frames [B, n_fft, N]. The signal is cut into blocks of g = gcd(hop, n_fft); a frame is
-// n_fft / g of them one below the other, and starts hop / g after the last.
+// [B, L] → frames [B, n_fft, N]. The signal is cut into blocks of hop: a frame is so many of them
+// one below the other, of which the last may be cut off.
 std::string Frames(Call& call, const std::string& signal, const LoweredInt& length,
                    const SpectralSizes& sizes) {
   GraphBuilder& b = call.b();
-  const std::int64_t block = std::gcd(sizes.hop, sizes.n_fft);
-  const std::int64_t pieces = sizes.n_fft / block;
-  if (pieces > kMaximumPieces) call.Unsupported("its hop and n_fft share too small a factor");
-  std::string whole = signal;
-  if (!length.known || *length.known % block != 0) {
-    whole = b.Slice(signal, 1, 0, b.Multiply(b.FloorDivide(length, block), block));
-  }
-  const std::string blocks = b.Transpose(b.Reshape(whole, {0, -1, block}), {0, 2, 1});
+  const std::int64_t pieces = sizes.pieces(), rest = sizes.n_fft - (pieces - 1) * sizes.hop;
+  // Whole blocks, as many as the frames need.
+  const LoweredInt before = b.Add(length, sizes.hop - rest);
+  const LoweredInt whole = b.Multiply(b.FloorDivide(before, sizes.hop), sizes.hop);
+  std::string used = signal;
+  if (rest < sizes.hop) used = b.Emit("Pad", {used, b.Ints({0, 0, 0, sizes.hop - rest})});
+  if (!whole.known || whole.known != before.known) used = b.Slice(used, 1, 0, whole);
+  const std::string blocks = b.Transpose(b.Reshape(used, {0, -1, sizes.hop}), {0, 2, 1});
   std::vector<std::string> parts;
   for (std::int64_t k = 0; k < pieces; ++k) {
     const std::int64_t end = k + 1 - pieces;  // counted from the end
-    parts.push_back(b.Slice(blocks, 2, k, end == 0 ? kEnd : end, sizes.hop / block));
+    const std::string part = b.Slice(blocks, 2, k, end == 0 ? kEnd : end);
+    parts.push_back(end == 0 && rest < sizes.hop ? b.Slice(part, 1, 0, rest) : part);
   }
   return parts.size() == 1 ? parts.front() : b.Concat(parts, 1);
 }
@@ -77,12 +76,12 @@ void Stft(Call& call) {
   call.Return(x.rank() == 1 ? b.Squeeze(spectrum, {0}) : spectrum);
 }
 
-// Frames [B, n_fft, N] → their sum at distances of hop, [B, (N + K) · hop] with K = n_fft / hop, of
-// which the last hop is empty. As K pieces of hop rows with K empty columns behind each row, read
-// on as pieces that are one element shorter: piece k has moved by k columns.
+// Frames [B, n_fft, N] → their sum at distances of hop, [B, (N + K) · hop], where K = n_fft / hop,
+// rounded up: what lies behind the last frame is empty. As K pieces of hop rows with K empty columns
+// behind each row, read on as pieces that are one element shorter: piece k has moved by k columns.
 std::string ShiftedSum(GraphBuilder& b, const std::string& frames, const SpectralSizes& sizes) {
-  const std::int64_t pieces = sizes.n_fft / sizes.hop;
-  const std::string padded = b.Emit("Pad", {frames, b.Ints({0, 0, 0, 0, 0, pieces})});
+  const std::int64_t pieces = sizes.pieces(), rows = pieces * sizes.hop - sizes.n_fft;
+  const std::string padded = b.Emit("Pad", {frames, b.Ints({0, 0, 0, 0, rows, pieces})});
   const std::string flat = b.Slice(b.Reshape(padded, {0, -1}), 1, 0, -pieces);
   const std::string sum = b.ReduceSum(b.Reshape(flat, {0, pieces, -1}), {1}, /*keep=*/false);
   const std::string whole = b.Emit("Pad", {sum, b.Ints({0, 0, 0, 1})});
@@ -96,7 +95,6 @@ void Istft(Call& call) {
   const auto frames_dim = static_cast<std::size_t>(x.rank()) - 1;
   if (!x.complex()) call.Unsupported("its input is not complex");
   if (call.Bool("return_complex", false)) call.Unsupported("return_complex is true");
-  if (sizes.n_fft % sizes.hop != 0) call.Unsupported("its hop does not divide n_fft");
 
   const std::string spectrum = x.rank() == 2 ? b.Unsqueeze(x.name, {0}) : x.name;
   const LoweredInt count = b.Dimension(x, static_cast<int>(frames_dim));
@@ -122,7 +120,7 @@ void Istft(Call& call) {
       call.Unsupported("its length goes beyond the last frame");
     }
   } else {
-    end = -start - sizes.hop;
+    end = sizes.n_fft - start - (sizes.pieces() + 1) * sizes.hop;
   }
   signal = b.Slice(signal, 1, start, end);
   envelope = b.Slice(envelope, 1, start, end);
@@ -134,6 +132,9 @@ void ViewAsReal(Call& call) { call.Return(call.Tensor("self").name); }
 
 std::string Part(Call& call, std::int64_t index) {
   GraphBuilder& b = call.b();
+  const auto known = b.notes().parts.find(call.Tensor("self").name);
+  if (known != b.notes().parts.end())
+    return index == 0 ? known->second.first : known->second.second;
   return b.Emit("Gather", {call.Tensor("self").name, b.Tensor(torch::tensor(index))},
                 {{"axis", std::int64_t{-1}}});
 }
@@ -151,7 +152,10 @@ void Conjugate(Call& call) {
 }
 
 std::string Joined(GraphBuilder& b, const std::string& real, const std::string& imaginary) {
-  return b.Concat({b.Unsqueeze(real, {-1}), b.Unsqueeze(imaginary, {-1})}, -1);
+  const std::string joined =
+      b.Concat({b.Unsqueeze(real, {-1}), b.Unsqueeze(imaginary, {-1})}, -1);
+  b.notes().parts.emplace(joined, std::pair(real, imaginary));
+  return joined;
 }
 
 void Complex(Call& call) {
@@ -165,12 +169,50 @@ void Polar(Call& call) {
                      b.Emit("Mul", {magnitude, b.Emit("Sin", {angle})})));
 }
 
+// The factor of a transform of n samples, for the convention `norm`.
+double TransformScale(Call& call, std::int64_t n, const char* whole) {
+  const std::string norm = call.String("norm", "backward");
+  if (norm == "ortho") return 1.0 / std::sqrt(static_cast<double>(n));
+  return norm == whole ? 1.0 / static_cast<double>(n) : 1.0;
+}
+
+// The length of the last dimension, along which alone there is a transform.
+std::int64_t TransformLength(Call& call) {
+  const LoweredTensor x = call.Tensor("self");
+  const std::int64_t length = x.shape.back();
+  if (call.Dim("dim", x) != x.rank() - 1) call.Unsupported("it is not along the last dimension");
+  if (length == TracedTensor::kVaries) call.Unsupported("its length varies");
+  return length;
+}
+
+void RealFft(Call& call) {
+  GraphBuilder& b = call.b();
+  const std::int64_t n = TransformLength(call);
+  if (call.Int("n", n) != n) call.Unsupported("it pads or trims");
+  const auto matrices = DftMatrices::Forward(n, TransformScale(call, n, "forward"));
+  const std::string x = call.Tensor("self").name;
+  call.Return(Joined(b, b.Emit("MatMul", {x, b.Tensor(matrices.real)}),
+                     b.Emit("MatMul", {x, b.Tensor(matrices.imaginary)})));
+}
+
+void InverseRealFft(Call& call) {
+  GraphBuilder& b = call.b();
+  const std::int64_t n = 2 * (TransformLength(call) - 1);
+  if (call.Int("n", n) != n) call.Unsupported("it pads or trims");
+  if (n < 2) call.Unsupported("it has a single bin");
+  const auto matrices = DftMatrices::Inverse(n, TransformScale(call, n, "backward"));
+  call.Return(b.Emit("Add", {b.Emit("MatMul", {Part(call, 0), b.Tensor(matrices.real)}),
+                             b.Emit("MatMul", {Part(call, 1), b.Tensor(matrices.imaginary)})}));
+}
+
 }  // namespace
 
 const RuleTable& SpectralRules() {
   static const RuleTable table = {
       {"aten::stft", Stft},
       {"aten::istft", Istft},
+      {"aten::fft_rfft", RealFft},
+      {"aten::fft_irfft", InverseRealFft},
       {"aten::view_as_real", ViewAsReal},
       {"aten::view_as_complex", ViewAsReal},
       {"aten::real", Real},

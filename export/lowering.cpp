@@ -14,7 +14,7 @@ using torch::jit::Value;
 Rule FindRule(const std::string& op) {
   for (const RuleTable* table :
        {&ElementwiseRules(), &ReductionRules(), &ShapeRules(), &FillRules(), &LayerRules(),
-        &RecurrentRules(), &SpectralRules()}) {
+        &AttentionRules(), &RecurrentRules(), &SpectralRules()}) {
     if (const auto row = table->find(op); row != table->end()) return row->second;
   }
   return nullptr;
@@ -187,6 +187,8 @@ class Lowerer {
   }
 
   void Store(const Node* node, std::vector<LoweredValue> results) {
+    for (const LoweredValue& result : results)
+      if (result.tensor) builder_.notes().ranks[result.tensor->name] = result.tensor->rank();
     const auto outputs = node->outputs();
     if (outputs.size() == 1 && outputs[0]->type()->kind() == c10::TypeKind::ListType) {
       values_[outputs[0]].items = std::move(results);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "export/onnx/graph.h"
@@ -78,10 +79,22 @@ struct GatedNote {
   std::string gate;
 };
 
+// Queries and keys of attention with rotary positions: pairs of a linear result's first columns
+// [R, N, parts, heads, pairs, 2], as complex numbers times `turns`.
+struct TurnedLinear {
+  std::string input;     // of the linear, [R, N, K]
+  torch::Tensor weight;  // [K, parts, heads, pairs, 2]
+  std::string cosines, sines;  // of the turns, each broadcast to [N, heads, pairs]
+};
+
 // What is known of values of the graph, by their names, beyond the nodes that give them.
 struct GraphNotes {
   std::map<std::string, NormalizedProjection> projections;
   std::map<std::string, GatedNote> gated;
+  // Real and imaginary parts of complex values that were made of them.
+  std::map<std::string, std::pair<std::string, std::string>> parts;
+  std::map<std::string, TurnedLinear> turned;
+  std::map<std::string, std::int64_t> ranks;  // of what rules returned
 };
 
 // The graph in the making.
@@ -206,6 +219,7 @@ const RuleTable& ReductionRules();    // lower_reduction.cpp
 const RuleTable& ShapeRules();        // lower_shape.cpp: views, slices, joins
 const RuleTable& FillRules();         // lower_fill.cpp: filled tensors, padding
 const RuleTable& LayerRules();      // lower_layers.cpp: convolution, normalisation, matrix products
+const RuleTable& AttentionRules();  // lower_attention.cpp
 const RuleTable& RecurrentRules();  // lower_recurrent.cpp
 const RuleTable& SpectralRules();   // lower_spectral.cpp: STFT, ISTFT, complex numbers
 

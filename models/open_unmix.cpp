@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/blstm.h"
+#include "models/layers/linear.h"
 #include "models/layers/stft.h"
 #include "models/layers/wiener.h"
 #include "models/separation_model.h"
@@ -47,7 +48,7 @@ class UnmixNetworkImpl : public torch::nn::Module {
         seen_bins_(seen_bins) {
     namespace nn = torch::nn;
     const auto linear = [](std::int64_t in, std::int64_t out) {
-      return nn::Linear(nn::LinearOptions(in, out).bias(false));
+      return Linear(nn::LinearOptions(in, out).bias(false));
     };
     const std::int64_t hidden = options.hidden_size;
     input_mean_ = register_parameter("input_mean", torch::zeros({seen_bins}));
@@ -90,7 +91,7 @@ class UnmixNetworkImpl : public torch::nn::Module {
 
   std::int64_t channels_, bins_, seen_bins_;
   torch::Tensor input_mean_, input_scale_, output_scale_, output_mean_;
-  torch::nn::Linear fc1_{nullptr}, fc2_{nullptr}, fc3_{nullptr};
+  Linear fc1_{nullptr}, fc2_{nullptr}, fc3_{nullptr};
   BatchNorm1d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
   torch::nn::LSTM lstm_{nullptr};
 };

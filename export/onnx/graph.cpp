@@ -5,6 +5,10 @@
 
 namespace stemsmith {
 
+bool IsContribOp(const std::string& op) {
+  return std::find(std::begin(kContribOps), std::end(kContribOps), op) != std::end(kContribOps);
+}
+
 void RemoveUnused(OnnxGraph& graph) {
   std::set<std::string> used;
   for (const OnnxValueInfo& output : graph.outputs) used.insert(output.name);

@@ -16,6 +16,11 @@ enum class OnnxType { kFloat32, kFloat64, kInt32, kInt64, kBool, kFloat16, kInt8
 // The number of float32 in TensorProto.DataType, which Cast names it by.
 inline constexpr std::int64_t kOnnxFloat32 = 1;
 
+// Operators of ONNX Runtime that OpenVINO and onnxruntime-web have, too; of this domain.
+inline constexpr char kContribDomain[] = "com.microsoft";
+inline constexpr const char* kContribOps[] = {"MultiHeadAttention"};
+bool IsContribOp(const std::string& op);
+
 // A dimension is a number or, where it varies from call to call, a name.
 using OnnxDimension = std::variant<std::int64_t, std::string>;
 
@@ -40,7 +45,7 @@ using OnnxAttribute =
     std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>, std::vector<float>>;
 
 struct OnnxNode {
-  std::string op;                   // of the standard domain
+  std::string op;                   // of the standard domain or of kContribOps
   std::vector<std::string> inputs;  // "" stands for an optional input left out
   std::vector<std::string> outputs;
   std::map<std::string, OnnxAttribute> attributes;

@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -75,6 +76,7 @@ void FillAttribute(const std::string& name, const OnnxAttribute& value,
 
 void FillNode(const OnnxNode& node, onnx::NodeProto* proto) {
   proto->set_op_type(node.op);
+  if (IsContribOp(node.op)) proto->set_domain(kContribDomain);
   if (!node.outputs.empty()) proto->set_name(node.outputs.front());
   for (const std::string& input : node.inputs) proto->add_input(input);
   for (const std::string& output : node.outputs) proto->add_output(output);
@@ -151,9 +153,15 @@ void WriteOnnxModel(OnnxGraph graph, const OnnxModelInfo& info, const std::files
   model.set_ir_version(kOnnxIrVersion);
   model.set_producer_name("stemsmith");
   model.set_producer_version(info.producer_version);
-  auto* opset = model.add_opset_import();
-  opset->set_domain("");
-  opset->set_version(kOnnxOpset);
+  const auto add_opset = [&](const char* domain, int version) {
+    auto* opset = model.add_opset_import();
+    opset->set_domain(domain);
+    opset->set_version(version);
+  };
+  add_opset("", kOnnxOpset);
+  if (std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                  [](const OnnxNode& node) { return IsContribOp(node.op); }))
+    add_opset(kContribDomain, 1);
   for (const auto& [key, value] : info.metadata) {
     auto* entry = model.add_metadata_props();
     entry->set_key(key);

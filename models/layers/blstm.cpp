@@ -19,7 +19,7 @@ BlstmImpl::BlstmImpl(std::int64_t channels, std::int64_t layers, const BlstmOpti
       "lstm",
       torch::nn::LSTM(
           torch::nn::LSTMOptions(channels, channels).num_layers(layers).bidirectional(true)));
-  linear_ = register_module("linear", torch::nn::Linear(2 * channels, channels));
+  linear_ = register_module("linear", Linear(2 * channels, channels));
 }
 
 torch::Tensor BlstmImpl::forward(const torch::Tensor& x) {

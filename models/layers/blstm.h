@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "models/layers/linear.h"
+
 namespace stemsmith {
 
 // All steps [N, B, in] through `lstm` → [N, B, directions · hidden]. Its initial state is zero for
@@ -31,7 +33,7 @@ class BlstmImpl : public torch::nn::Module {
 
   BlstmOptions options_;
   torch::nn::LSTM lstm_{nullptr};
-  torch::nn::Linear linear_{nullptr};
+  Linear linear_{nullptr};
 };
 TORCH_MODULE(Blstm);
 

@@ -137,6 +137,66 @@ TEST(Export, BothFilesGiveWantedStemsAsAmongAll) {
             2 * result.files[1].bytes / (stems.size() + 1));
 }
 
+TEST_P(ModelTableTest, FilesOfSomeStemsGiveThemAsAmongAll) {
+  TemporaryFolder folder;
+  const Checkpoint checkpoint = TinyCheckpoint(GetParam());
+  const std::vector<std::string>& stems = checkpoint.setting.stems;
+  ExportOptions options = Quiet(folder);
+  options.stems = {stems[2], stems[0]};
+  const ExportResult result = ExportCheckpoint(checkpoint, "tiny", options);
+  EXPECT_EQ(result.manifest.stems, (std::vector<std::string>{stems[0], stems[2]}));
+  const torch::NoGradGuard no_grad;
+  const std::int64_t frames = result.manifest.segment_frames;
+  const torch::Tensor mix = torch::randn({1, 2, frames});
+  const torch::Tensor all = ModelFromCheckpoint(checkpoint)->forward(mix);
+  const torch::Tensor expected = torch::stack({all.select(1, 0), all.select(1, 2)}, 1);
+  for (const ExportedFile& file : result.files) {
+    const auto runtime = Runtime::Open(file.path, {.device = "cpu"});
+    EXPECT_EQ(runtime->stems(), result.manifest.stems);
+    torch::Tensor actual = torch::empty({1, 2, 2, frames});
+    runtime->Run(mix.const_data_ptr<float>(), 1, frames, actual.mutable_data_ptr<float>());
+    EXPECT_LE((actual - expected).abs().max().item<double>(),
+              2e-5 * all.abs().max().item<double>());
+  }
+}
+
+TEST(Export, RefusesStemsThatTheModelDoesNotHave) {
+  TemporaryFolder folder;
+  ExportOptions options = Quiet(folder);
+  options.stems = {"vocal"};
+  EXPECT_THAT(MessageOf([&] { ExportCheckpoint(TinyCheckpoint("unet"), "tiny", options); }),
+              ::testing::HasSubstr("did you mean 'vocals'?"));
+  EXPECT_TRUE(IsEmpty(folder / "out"));
+}
+
+// Norms of RoFormers blow up any noise to full scale.
+class RoformerExport : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RoformerExport, SilenceStaysSilenceBehindNoise) {
+  TemporaryFolder folder;
+  const ExportResult result = ExportCheckpoint(TinyCheckpoint(GetParam()), "tiny", Quiet(folder));
+  const std::int64_t frames = result.manifest.segment_frames;
+  const auto stems = static_cast<std::int64_t>(result.manifest.stems.size());
+  torch::Tensor mix = torch::randn({1, 2, frames});
+  mix.slice(2, frames / 3).zero_();
+  for (const ExportedFile& file : result.files) {
+    std::vector<Engine> engines = {Engine::kTorchScript};
+    if (file.format == "onnx") engines = {Engine::kOnnxRuntime, Engine::kOpenVino};
+    for (const Engine engine : engines) {
+      if (engine == Engine::kOpenVino && openvino::Find().api == nullptr) continue;
+      const auto runtime = Runtime::Open(file.path, {.device = "cpu", .engine = engine});
+      torch::Tensor out = torch::empty({1, stems, 2, frames});
+      for (const torch::Tensor& input : {mix, torch::zeros_like(mix)}) {
+        runtime->Run(input.const_data_ptr<float>(), 1, frames, out.mutable_data_ptr<float>());
+        const std::int64_t from = input.count_nonzero().item<std::int64_t>() > 0 ? frames / 2 : 0;
+        EXPECT_EQ(out.slice(3, from).abs().max().item<float>(), 0) << NameOf(engine);
+      }
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Models, RoformerExport,
+                         ::testing::Values("bs_roformer", "mel_band_roformer"));
+
 // A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the
 // program that runs the file asks for.
 TEST_P(ModelTableTest, TorchScriptCarriesNoSettingsOfCudnn) {

@@ -314,13 +314,43 @@ TEST(MatrixRule, LinearLayersAndProducts) {
 }
 
 TEST(MatrixRule, AttentionOverManySteps) {
-  const OnnxCheckOptions options{.channels = 6, .traced_lengths = {1201}};  // taken in stretches
+  const OnnxCheckOptions options{.channels = 6, .traced_lengths = {1201}};
   const auto attend = [](const Tensor& x) {
     const Tensor q = x.unflatten(1, {2, 3}).transpose(2, 3);  // [B, heads, T, 3]
     const Tensor k = q.slice(2, 0, -200);
     return torch::scaled_dot_product_attention(q, 2 * k, k + 1);
   };
   EXPECT_LT(OnnxError(attend, options), kTolerance);
+  // One operator, which does not hold all weights.
+  struct Empty : torch::nn::Module {
+  } module;
+  const auto operators = OnnxOperators(module, attend, options);
+  EXPECT_EQ(std::count(operators.begin(), operators.end(), "MultiHeadAttention"), 1);
+  EXPECT_EQ(std::count(operators.begin(), operators.end(), "Softmax"), 0);
+}
+
+TEST(MatrixRule, RotaryPositionsGoIntoTheWeights) {
+  torch::manual_seed(3);
+  torch::nn::Linear linear(torch::nn::LinearOptions(6, 24).bias(false));
+  const std::function<Tensor(torch::nn::Linear&, const Tensor&)> forward =
+      [](torch::nn::Linear& l, const Tensor& x) {  // x [B, 6, T]
+        const Tensor qkv = l->forward(x.transpose(1, 2)).unflatten(-1, {3, 2, 4});
+        const Tensor positions =
+            (torch::ones_like(x.slice(0, 0, 1).slice(1, 0, 1)).cumsum(2) - 1).view({-1, 1});
+        const Tensor angles = positions * torch::tensor({1.0f, 0.1f});
+        const Tensor turns =
+            torch::view_as_complex(torch::stack({angles.cos(), angles.sin()}, -1)).unsqueeze(1);
+        const Tensor pairs = torch::view_as_complex(qkv.slice(2, 0, 2).unflatten(-1, {-1, 2}));
+        const Tensor turned = torch::view_as_real(pairs * turns.unsqueeze(1)).flatten(-2);
+        const auto heads = [](const Tensor& t, int part) { return t.select(2, part).transpose(1, 2); };
+        return torch::scaled_dot_product_attention(heads(turned, 0), heads(turned, 1),
+                                                   heads(qkv, 2));
+      };
+  EXPECT_LT(LayerError<torch::nn::Linear>(linear, forward, {.channels = 6}), kTolerance);
+  const auto operators = OnnxOperators(
+      *linear, [&](const Tensor& x) { return forward(linear, x); }, {.channels = 6});
+  EXPECT_EQ(std::count(operators.begin(), operators.end(), "MatMul"), 5);  // two halves of q and k
+  EXPECT_EQ(std::count(operators.begin(), operators.end(), "Split"), 0);
 }
 
 // A state of zeros whose batch size is the input's: [layers, B, width] for x [B, C, T].

@@ -116,7 +116,7 @@ def check_estimates_and_gradients(folder, name, options, model, separate, channe
     (expected * upstream).sum().backward()
     output = probe(folder, name, options, [f"stem{i}" for i in range(stem_count)], channels, model.state_dict(),
                    {"mix": mix, "upstream": upstream})
-    error, gradient_error = errors(output, expected.detach(), {key: p.grad for key, p in model.named_parameters()})
+    error, gradient_error = errors(output, expected.detach(), {key: p.grad for key, p in model.named_parameters() if p.requires_grad})
     print(f"{name} {folder.name}: estimates {error:.1e} of the peak, gradients {gradient_error:.1e} of the norm")
     assert expected.abs().max() > 1e-3
     assert error <= 1e-5

@@ -1,5 +1,6 @@
 // stemsmith inspect: checkpoints and the run folders that hold them.
 #include "apps/stemsmith/inspect.h"
+#include "core/json_text.h"
 #include "core/text.h"
 #include "models/checkpoint.h"
 
@@ -31,12 +32,9 @@ void InspectCheckpoint(const InspectArguments& arguments) {
                            {"segment_frames", checkpoint.segment_frames}};
   if (checkpoint.source.is_object()) {
     fields["source"] = checkpoint.source;
-    for (auto& [key, value] : fields["source"].items())
+    for (const auto& [key, value] : checkpoint.source.items())
       text += "  " + key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +
-              (value.is_string() ? value.get<std::string>()
-                                 : value["file"].get<std::string>() + ", sha256 " +
-                                       value["sha256"].get<std::string>()) +
-              '\n';
+              (value.is_string() ? value.get<std::string>() : JsonText(value)) + '\n';
   }
   const nlohmann::json& state = checkpoint.training_state;
   if (state.is_object()) {

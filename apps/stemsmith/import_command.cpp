@@ -149,11 +149,11 @@ void AddImportCommand(CLI::App& app) {
   command->add_flag("--partial", arguments->options.partial,
                     "Keep the tensors that fit the model; the others stay as initialised");
   command->add_option("--lora", arguments->options.lora,
-                      "Adapters to merge into the weights: a file of lora_A and lora_B (MSST), or a "
-                      "folder of PEFT");
+                      "Adapters to merge into the weights: a file of lora_A and lora_B (MSST), or "
+                      "a folder of PEFT");
   AddNumber(*command, "--lora-alpha", arguments->options.lora_alpha, {0, 1e6},
-             "What the adapters are scaled with, over their rank (default: as the folder of PEFT or "
-             "lora.lora_alpha of the configuration says)");
+             "What the adapters are scaled with, over their rank (default: as the folder of PEFT "
+             "or lora.lora_alpha of the configuration says)");
   command->add_option("--licence", arguments->options.licence,
                       "The licence of the weights, in words: kept in the checkpoint and in model "
                       "files made from it");

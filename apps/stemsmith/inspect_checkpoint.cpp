@@ -1,5 +1,6 @@
 // stemsmith inspect: checkpoints and the run folders that hold them.
 #include "apps/stemsmith/inspect.h"
+#include "core/json_text.h"
 #include "core/text.h"
 #include "models/checkpoint.h"
 
@@ -33,9 +34,7 @@ void InspectCheckpoint(const InspectArguments& arguments) {
     fields["source"] = checkpoint.source;
     for (const auto& [key, value] : checkpoint.source.items())
       text += "  " + key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +
-              (value.is_object() ? value.value("file", "?") + ", sha256 " + value.value("sha256", "?")
-                                 : value.is_string() ? value.get<std::string>() : "?") +
-              '\n';
+              (value.is_string() ? value.get<std::string>() : JsonText(value)) + '\n';
   }
   const nlohmann::json& state = checkpoint.training_state;
   if (state.is_object()) {

@@ -40,8 +40,8 @@ Adapters AdaptersIn(const NamedTensors& state, const std::string& where) {
   std::vector<std::string> others;
   for (const auto& [name, tensor] : state) {
     const std::size_t at = name.find(".lora_");
-    const std::string kind = at == name.npos ? "" : name.substr(at + 6, 1);
-    const std::string end = at == name.npos ? "" : name.substr(at + std::min<std::size_t>(7, name.size() - at));
+    const std::string rest = at == name.npos ? "" : name.substr(at + 6);
+    const std::string kind = rest.substr(0, 1), end = rest.empty() ? "" : rest.substr(1);
     const bool known = end.empty() || end == ".weight" || end == ".default.weight";
     if ((kind == "A" || kind == "B") && known && tensor.dim() == 2) {
       Adapter& adapter = adapters[name.substr(0, at)];
@@ -56,8 +56,9 @@ Adapters AdaptersIn(const NamedTensors& state, const std::string& where) {
                            ", and the model's weights as the file to import");
   if (!others.empty())
     throw Error::Input("it holds more than adapters of linear layers: " +
-                           JoinNames(std::vector(others.begin(), others.begin() + std::min<std::ptrdiff_t>(
-                                                                 4, std::ssize(others)))) +
+                           JoinNames(std::vector(
+                               others.begin(),
+                               others.begin() + std::min<std::ptrdiff_t>(4, std::ssize(others)))) +
                            (others.size() > 4 ? ", …" : ""),
                        where, kOtherAdvice);
   for (const auto& [layer, adapter] : adapters)
@@ -110,16 +111,23 @@ std::vector<std::size_t> PlacesOf(const std::string& layer, const NamedTensors& 
   return places;
 }
 
-// What stands before the names of layers in the file of adapters alone ("base_model.model.").
-std::size_t OwnPrefix(const std::string& layer, const NamedTensors& state,
+// The length of what stands before the names of all layers in the file of adapters alone
+// ("base_model.model.").
+std::size_t OwnPrefix(const Adapters& adapters, const NamedTensors& state,
                       const std::string& where) {
+  const std::string& first = adapters.begin()->first;
   for (std::size_t at = 0;;) {
-    if (!PlacesOf(layer.substr(at), state).empty()) return at;
-    at = layer.find('.', at);
-    if (at++ == layer.npos) break;
+    if (std::all_of(adapters.begin(), adapters.end(), [&](const auto& adapter) {
+          return adapter.first.starts_with(first.substr(0, at)) &&
+                 !PlacesOf(adapter.first.substr(at), state).empty();
+        }))
+      return at;
+    at = first.find('.', at);
+    if (at++ == first.npos) break;
   }
-  throw Error::Input("the adapters are of another model: the weights have no layer " +
-                         QuotedText(layer),
+  throw Error::Input("the adapters are of another model: the weights do not have all of their "
+                     "layers, such as " +
+                         QuotedText(first),
                      where, "give the weights that they were trained beside");
 }
 
@@ -195,14 +203,10 @@ std::string MergeLora(const fs::path& path, const LoraOptions& options, NamedTen
     peft.alpha = AlphaOf(options, lora, where);
   }
 
-  const std::size_t own = OwnPrefix(adapters.begin()->first, state, where);
+  const std::size_t own = OwnPrefix(adapters, state, where);
   for (const auto& [name, adapter] : adapters) {
-    const std::string layer = name.substr(std::min(own, name.size()));
+    const std::string layer = name.substr(own);
     const std::vector<std::size_t> places = PlacesOf(layer, state);
-    if (places.empty())
-      throw Error::Input("the adapters are of another model: the weights have no layer " +
-                             QuotedText(layer),
-                         where, "give the weights that they were trained beside");
     const auto rank = static_cast<double>(adapter.b.size(1));
     const double scale = peft.alpha / (peft.root_of_rank ? std::sqrt(rank) : rank);
     for (const std::size_t place : places) {

@@ -198,7 +198,8 @@ TEST(Config, DeepNestingAndLongFilesAreRefused) {
 
 TEST(Config, TuplesOfPythonAreListsAndOtherObjectsAreRefused) {
   const Config config =
-      Config::Parse("\xef\xbb\xbf" "a: !!python/tuple\r\n- 1\r\n- 2\r\nb: !!python/tuple [3]\r\nc: 1e-05\r\n",
+      Config::Parse("\xef\xbb\xbf"
+                    "a: !!python/tuple\r\n- 1\r\n- 2\r\nb: !!python/tuple [3]\r\nc: 1e-05\r\n",
                     "x.yaml");
   EXPECT_EQ(config.Numbers("a"), (std::vector<double>{1, 2}));
   EXPECT_EQ(config.Numbers("b"), std::vector<double>{3});

@@ -18,7 +18,7 @@ from roformers import BS_INFER, MEL_INFER, make, original, separate
 ROWS = {row.name: row for row in TABLE}
 SMALL = {row.name: small(row) for row in TABLE}
 # Options that the packages for inference do not have.
-BEYOND = {"mlp_expansion_factor", "skip_connection", "use_pope"}
+BEYOND = {"mlp_expansion_factor", "skip_connection", "use_pope", "linear_transformer_depth"}
 NOT_THEIRS = {"stereo", "num_stems"}
 
 
@@ -409,7 +409,8 @@ def test_adapters_of_other_models_are_refused(tmp_path):
     option = ("--lora", tmp_path / "lora.ckpt", "--lora-alpha", 1)
     torch.save({f"other.{name}": tensor for name, tensor in lora.items() if "to_qkv" in name}
                | {"encoder.0.lora_A": torch.ones(1, 2), "encoder.0.lora_B": torch.ones(2, 1)}, option[1])
-    assert 'the adapters are of another model: the weights have no layer "encoder.0"' in refused(tmp_path, path, *option)
+    assert ('the adapters are of another model: the weights do not have all of their layers, such as "encoder.0" (lora.ckpt)'
+            in refused(tmp_path, path, *option))
     name = "layers.0.0.layers.0.0.to_qkv"
     torch.save({f"{name}.lora_A": torch.ones(2, 5), f"{name}.lora_B": torch.ones(48, 2)}, option[1])
     assert (f"the adapter of {name} does not fit its layer: lora_A [2, 5], lora_B [48, 2] for [36, 12]"

@@ -88,8 +88,8 @@ std::filesystem::path ConfigOf(const std::filesystem::path& weights, const Impor
 void RefuseLora(const ImportOptions& options, const std::filesystem::path& path);
 
 // The options that a configuration gives, and those that the weights say. Where both speak the
-// weights count: notes list what differs. What makes the model another one (its name, widths, depth,
-// bands) is an Error that lists it.
+// weights count: notes list what differs. What makes the model another one (its name, width,
+// depth, bands) is an Error that lists it.
 nlohmann::ordered_json WithSeenSizes(const nlohmann::ordered_json& given, const ModelPlan& seen,
                                      const std::string& where, std::vector<std::string>& notes);
 // "a model "mdx23c" (4 stems, …)": what weights say.

@@ -136,15 +136,15 @@ std::int64_t SegmentOf(const Config& config, std::int64_t hop, ModelPlan& plan) 
   return kDefault;
 }
 
-// Weights do not show the hop, and stems of a wrong one are bad without any error. That segments are
-// no multiple of it is a sign, if no proof.
+// Weights do not show the hop, and stems of a wrong one are bad without any error. That segments
+// are no multiple of it is a sign, if no proof.
 void HintAtHop(const MsstModel& row, const OrderedJson& given, std::int64_t hop,
                ModelPlan& plan) {
   if (!given.contains(row.hop)) {
     plan.notes.push_back(std::string("the configuration has no ") + row.hop +
                          ", which weights do not show; " + std::to_string(hop) +
                          ", the program's default, is taken");
-  } else if (plan.segment_frames % hop != 0) {
+  } else if (plan.segment_frames % hop != 0 && std::string_view(row.name).ends_with("roformer")) {
     std::string others;
     for (const std::int64_t other : {441, 512, 882, 1024})
       if (other != hop && plan.segment_frames % other == 0)
@@ -168,24 +168,23 @@ void NoteOverlap(const Config& config, ModelPlan& plan) {
 
 // Options under `model`, for MDX23C with those under `audio` that its network reads.
 OrderedJson OptionsOf(const MsstModel& row, const Config& config, ModelPlan& plan) {
-  OrderedJson all = config.Has("model") ? JsonOptions(config.Child("model")) : OrderedJson::object();
-  if (row.name == std::string("mdx23c")) {
-    const Config audio = config.Child("audio");
-    for (const char* key : {"n_fft", "hop_length", "dim_f"})
-      if (audio.Has(key)) all[key] = JsonOption(audio.Value(key));
-  }
-  OrderedJson taken = OrderedJson::object();
-  std::vector<std::string> unknown;
   const auto in = [](const std::vector<std::string>& words, const std::string& word) {
     return std::find(words.begin(), words.end(), word) != words.end();
   };
-  for (const auto& [key, value] : all.items()) {
+  OrderedJson taken = OrderedJson::object();
+  std::vector<std::string> unknown;
+  const Config options = config.Child("model"), audio = config.Child("audio");
+  for (const std::string& key : options.Keys()) {
+    if (!options.Has(key) || key == "model_type") continue;
     if (in(row.taken, key)) {
-      taken[key] = value;
-    } else if (!in(row.known, key) && key != "model_type") {
+      taken[key] = JsonOption(options.Value(key));
+    } else if (!in(row.known, key)) {
       unknown.push_back(key);
     }
   }
+  if (row.name == std::string("mdx23c"))
+    for (const char* key : {"n_fft", "hop_length", "dim_f"})
+      if (audio.Has(key)) taken[key] = JsonOption(audio.Value(key));
   if (!unknown.empty())
     plan.notes.push_back("keys of the configuration that the model does not have, left out: " +
                          JoinNames(unknown));
@@ -256,8 +255,8 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
       "sample_rate", training.IntegerIn("samplerate", 44100, 1000, 768000), 1000, 768000);
   if (seen.seen.sample_rate_hz > 0 && seen.seen.sample_rate_hz != rate)
     throw Error::Input("the bands of the weights are those of " +
-                           std::to_string(seen.seen.sample_rate_hz) + " Hz, the configuration says " +
-                           std::to_string(rate) + " Hz",
+                           std::to_string(seen.seen.sample_rate_hz) +
+                           " Hz, the configuration says " + std::to_string(rate) + " Hz",
                        config.Where(), "use the configuration that they were trained with");
   plan.setting.sample_rate_hz = static_cast<int>(rate);
   plan.setting.stems = StemsOf(training, plan);

@@ -126,8 +126,9 @@ void TakePackageNames(NamedTensors& state, std::vector<std::string>& notes) {
     renamed = true;
   }
   if (renamed)
-    notes.push_back("the names are those of a later package (BS-RoFormer 0.4.1 and up); the network "
-                    "is the same");
+    notes.push_back(
+        "the names are those of a later package (BS-RoFormer 0.4.1 and up); the network is the "
+        "same");
 }
 
 // Constants, and biases that are all zero, which an early file holds.
@@ -278,8 +279,8 @@ PlannedWeights Mdx23cOf(NamedTensors state, const std::string& where) {
   const std::string block = "encoder_blocks.0.tfc_tdf.blocks.0.";
   const std::string down = "encoder_blocks.0.downscale.conv.2.weight";
   const std::int64_t channels = size("first_conv.weight", 0);
-  const std::int64_t planes = size("first_conv.weight", 1);  // re and im of each channel and subband
-  // The linear layers are the tensors without bias that follow a normalisation, where there is one.
+  // Real and imaginary part of each channel and subband.
+  const std::int64_t planes = size("first_conv.weight", 1);
   const std::int64_t bins = size(block + "tdf.2.weight", 1);
   plan.model = {{"name", "mdx23c"},
                 {"num_channels", channels},
@@ -306,7 +307,8 @@ const std::vector<Network>& Networks() {
       {{"band_split.to_features.0.0.gamma", "band_split.to_features.0.1.weight",
         "mask_estimators.0.to_freqs.0.0.0.weight"},
        &RoformerOf},
-      {{"encoder.0.SDlayer.convs.0.weight", "separation_net.dp_modules.0.lstm_layers.0.weight_ih_l0"},
+      {{"encoder.0.SDlayer.convs.0.weight",
+        "separation_net.dp_modules.0.lstm_layers.0.weight_ih_l0"},
        &ScnetOf},
       {{"first_conv.weight", "bottleneck_block.blocks.0.shortcut.weight", "final_conv.2.weight"},
        &Mdx23cOf},

@@ -7,8 +7,9 @@
 //
 // Where it differs: estimates are always [B, S, C, T] and as long as the mix, where the mel-band
 // original may drop the last frames and the dimension of a single stem. Any number of channels is
-// taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) is padded with zeros, where
-// the originals refuse. Rotary angles and norms stay in float32 under autocast.
+// taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) is padded with zeros,
+// where the originals refuse. Rotary angles and norms stay in float32 under autocast.
+#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -26,18 +27,18 @@ namespace {
 
 struct BandRoformerOptions {
   StftLayerOptions stft = {.n_fft = 2048, .hop = 512, .edges = StftEdges::kReflected};
-  RoformerOptions transformer;        // what all have in common
-  std::int64_t depth = 6;             // blocks
-  std::int64_t time_depth = 2;        // layers of attention over time in a block
-  std::int64_t freq_depth = 2;        // over bands
-  std::int64_t linear_depth = 0;      // over both
+  RoformerOptions transformer;    // what all have in common
+  std::int64_t depth = 6;         // blocks
+  std::int64_t time_depth = 2;    // layers of attention over time in a block
+  std::int64_t freq_depth = 2;    // over bands
+  std::int64_t linear_depth = 0;  // over both
   Bands bands;
-  std::int64_t hidden_layers = 1;     // of the heads
-  std::int64_t expansion = 4;         // their width, in widths of a token
-  bool zero_dc = true;                // stems have nothing at 0 Hz
-  bool skip_connection = false;       // a block sees the sum of all earlier ones' results
-  bool use_pope = false;              // polar positions
-  bool value_residual = false;        // later blocks mix in the first one's values
+  std::int64_t hidden_layers = 1;  // of the heads
+  std::int64_t expansion = 4;      // their width, in widths of a token
+  bool zero_dc = true;             // stems have nothing at 0 Hz
+  bool skip_connection = false;    // a block sees the sum of all earlier ones' results
+  bool use_pope = false;           // polar positions
+  bool value_residual = false;     // later blocks mix in the first one's values
   bool final_norm = false;
 };
 
@@ -65,9 +66,18 @@ class BandRoformer : public SeparationModel {
     return SeparateStems(mix, places);
   }
 
-  // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
+  // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that. Of long
+  // windows that overlap by half, the last one is too faint to be undone a frame before the next
+  // one would begin: these take multiples of the hop only.
   LengthRule length_rule() const override {
-    return {.dynamic = true, .offset_frames = options_.stft.n_fft / 2 + 1, .multiple_frames = 1};
+    const std::int64_t shortest = options_.stft.n_fft / 2 + 1, hop = options_.stft.hop;
+    const double last = std::cos(M_PI * static_cast<double>(hop - 1) /
+                                 static_cast<double>(options_.stft.window_frames));
+    constexpr double kFaint = 1e-10;  // torch::istft refuses 1e-11
+    const std::int64_t multiple = std::pow(last, 4) < kFaint ? hop : 1;
+    return {.dynamic = true,
+            .offset_frames = (shortest + multiple - 1) / multiple * multiple,
+            .multiple_frames = multiple};
   }
   bool has_checkpoints() const override { return true; }
   nlohmann::json stft() const override { return stft_->Description(); }
@@ -175,7 +185,7 @@ class BandRoformer : public SeparationModel {
       if (options_.skip_connection) earlier = earlier.defined() ? earlier + x : x;
     }
     if (final_norm_) x = final_norm_(x);
-    return x.transpose(0, 1).contiguous();
+    return x.transpose(0, 1);
   }
 
   // What every number of a row is multiplied with: where masks of two bands are summed, a half; at
@@ -203,7 +213,8 @@ void CheckImplied(const Config& config, const std::string& key, const std::strin
   if (!config.Has(key)) return;
   const std::string given = config.String(key, implied);
   if (LowerCase(given) != implied)
-    throw Error::Usage(key + " is " + given + ", but the stems, channels and sample rate of the model make it " + implied,
+    throw Error::Usage(key + " is " + given + ", but stems, channels and sample rate make it " +
+                           implied,
                        config.Where(key), "leave the option out");
 }
 
@@ -225,7 +236,7 @@ BandRoformerOptions ReadOptions(const Config& config, const ModelSetting& settin
       config.NumberIn("ff_dropout", transformer.feed_forward_dropout, 0, 0.99);
   stft.n_fft = config.IntegerIn("stft_n_fft", stft.n_fft, 16, 65536);
   stft.hop = config.IntegerIn("stft_hop_length", stft.hop, 1, 32768);
-  stft.window_frames = config.IntegerIn("stft_win_length", stft.n_fft, 16, 65536);
+  stft.window_frames = config.IntegerIn("stft_win_length", 2048, 16, 65536);
   stft.normalized = config.Bool("stft_normalized", stft.normalized);
   options.zero_dc = config.Bool("zero_dc", options.zero_dc);
   options.expansion = config.IntegerIn("mlp_expansion_factor", options.expansion, 1, 64);
@@ -245,8 +256,8 @@ BandRoformerOptions ReadOptions(const Config& config, const ModelSetting& settin
   if (stft.n_fft % 2 != 0 || stft.window_frames > stft.n_fft)
     throw Error::Usage("stft_n_fft must be even and not below stft_win_length",
                        config.Where("stft_n_fft"), "for example 2048 of both");
-  if (2 * stft.hop >= stft.window_frames)
-    throw Error::Usage("stft_hop_length must be below half of stft_win_length",
+  if (2 * stft.hop > stft.window_frames)
+    throw Error::Usage("stft_hop_length must be at most half of stft_win_length",
                        config.Where("stft_hop_length"), "for example 512 with windows of 2048");
   if (!options.use_pope && transformer.head_width % 2 != 0)
     throw Error::Usage("dim_head is odd, but rotary positions turn pairs of numbers",
@@ -259,15 +270,19 @@ BandRoformerOptions ReadOptions(const Config& config, const ModelSetting& settin
 std::shared_ptr<SeparationModel> MakeBsRoformer(const Config& config, const ModelSetting& setting) {
   BandRoformerOptions options = ReadOptions(config, setting, {.final_norm = true});
   std::vector<std::int64_t> widths;
-  for (const auto& [count, width] : {std::pair<int, int>{24, 2}, {12, 4}, {8, 12}, {8, 24}, {8, 48}, {1, 128}, {1, 129}})
-    widths.insert(widths.end(), count, width);
+  for (const auto& [count, width] :
+       {std::pair{24, 2}, {12, 4}, {8, 12}, {8, 24}, {8, 48}, {1, 128}, {1, 129}})
+    widths.insert(widths.end(), static_cast<std::size_t>(count), width);
   options.bands = AdjoiningBands(IntegersIn(config, "freqs_per_bands", widths, 1, 32769));
   // Layers of each band's perceptron, the last one without an activation.
   options.hidden_layers = config.IntegerIn("mask_estimator_depth", 2, 1, 100) - 1;
-  const std::int64_t bins = options.bands.empty() ? 0 : options.bands.back().first + options.bands.back().bins;
-  if (bins != options.stft.n_fft / 2 + 1)
-    throw Error::Usage("freqs_per_bands has " + std::to_string(bins) + " bins, but windows of stft_n_fft have " + std::to_string(options.stft.n_fft / 2 + 1),
-                       config.Where("freqs_per_bands"), "name the bins of every band");
+  std::int64_t bins = 0;
+  for (const Band& band : options.bands) bins += band.bins;
+  const std::int64_t wanted = options.stft.n_fft / 2 + 1;
+  if (bins != wanted)
+    throw Error::Usage("freqs_per_bands has " + std::to_string(bins) +
+                           " bins, but a spectrum has " + std::to_string(wanted),
+                       config.Where("freqs_per_bands"), "share out stft_n_fft / 2 + 1 bins");
   return std::make_shared<BandRoformer>(options, setting);
 }
 

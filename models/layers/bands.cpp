@@ -46,9 +46,9 @@ torch::Tensor Joined(const std::vector<torch::Tensor>& masks, const Bands& bands
     const std::int64_t before = bands[i].first - end;
     end = bands[i].first + bands[i].bins;
     const std::int64_t behind = i + 1 == bands.size() ? bins - end : 0;
-    pieces.push_back(before + behind == 0 ? masks[i]
-                                          : torch::constant_pad_nd(
-                                                masks[i], {before * parts, behind * parts}));
+    pieces.push_back(before + behind == 0
+                         ? masks[i]
+                         : torch::constant_pad_nd(masks[i], {before * parts, behind * parts}));
   }
   return torch::cat(pieces, -1);
 }
@@ -70,23 +70,21 @@ Bands MelBands(std::int64_t sample_rate_hz, std::int64_t n_fft, std::int64_t cou
   const double rate = static_cast<double>(sample_rate_hz), top = Mel(rate / 2);
   const double step = top / static_cast<double>(count + 1);
   const double bin_hz = 1 / (static_cast<double>(n_fft) * (1 / rate));
-  const std::int64_t last = n_fft / 2;
-  const auto edge = [&](std::int64_t i) {
-    return Hz(i == count + 1 ? top : static_cast<double>(i) * step);
-  };
+  std::vector<double> edges;
+  for (std::int64_t i = 0; i <= count; ++i) edges.push_back(Hz(static_cast<double>(i) * step));
+  edges.push_back(Hz(top));
+  const std::int64_t bins = n_fft / 2 + 1;
+  const auto frequency = [&](std::int64_t bin) { return static_cast<double>(bin) * bin_hz; };
   Bands bands;
-  for (std::int64_t i = 0; i < count; ++i) {
-    Band band{last, 0};
-    for (std::int64_t bin = 0; bin <= last; ++bin) {
-      const double hz = static_cast<double>(bin) * bin_hz;
-      const bool inside = (hz > edge(i) && hz < edge(i + 2)) || (i == 0 && bin == 0) ||
-                          (i == count - 1 && bin == last);
-      if (!inside) continue;
-      band.first = std::min(band.first, bin);
-      band.bins = bin + 1 - band.first;
-    }
-    bands.push_back(band);
+  std::int64_t first = 0, end = 0;
+  for (std::size_t i = 0; i + 2 < edges.size(); ++i) {
+    while (first < bins && frequency(first) <= edges[i]) ++first;
+    end = std::max(end, first);
+    while (end < bins && frequency(end) < edges[i + 2]) ++end;
+    bands.push_back({first, end - first});
   }
+  bands.front() = {0, bands.front().first + bands.front().bins};
+  bands.back().bins = bins - bands.back().first;
   return bands;
 }
 
@@ -103,7 +101,8 @@ torch::Tensor BandSplitImpl::forward(const torch::Tensor& rows) {
   std::vector<torch::Tensor> tokens;
   for (std::size_t i = 0; i < options_.bands.size(); ++i) {
     const auto& [first, bins] = options_.bands[i];
-    const torch::Tensor band = rows.slice(-1, first * options_.parts, (first + bins) * options_.parts);
+    const torch::Tensor band =
+        rows.slice(-1, first * options_.parts, (first + bins) * options_.parts);
     tokens.push_back(to_features_->ptr(i)->as<nn::Sequential>()->forward(band));
   }
   return torch::stack(tokens, 1).to(torch::kFloat32);

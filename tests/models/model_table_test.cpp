@@ -23,6 +23,19 @@ TEST_P(EveryModel, GivesEveryStemAtTheLengthOfTheMix) {
     }
 }
 
+TEST_P(EveryModel, GivesTheStemsThatItIsToldTo) {
+  torch::NoGradGuard no_grad;
+  const auto model = TinyModel(GetParam());
+  const auto mix = torch::randn({2, 2, 3001});
+  const auto all = model->forward(mix);
+  model->UseStems({2, 0});
+  EXPECT_TRUE(
+      torch::equal(model->forward(mix), torch::stack({all.select(1, 2), all.select(1, 0)}, 1)));
+  EXPECT_THROW(model->UseStems({3}), Error);
+  model->UseStems({});
+  EXPECT_TRUE(torch::equal(model->forward(mix), all));
+}
+
 TEST_P(EveryModel, TakesAnyNumberOfStemsAndChannels) {
   torch::NoGradGuard no_grad;
   for (const int stems : {1, 2, 5})

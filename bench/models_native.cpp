@@ -2,7 +2,9 @@
 //   models_native CONFIG.yaml WEIGHTS.safetensors BATCH FRAMES THREADS
 // CONFIG holds `model`, `stems`, `channels`. Reads lines "forward" (in eval mode, without
 // gradients) and "train" (as the trainer: forward, L1 loss, backward, a step of Adam) and answers
-// each with its seconds; "save FILE" writes a checkpoint.
+// each with its seconds; "checkpoints" turns activation checkpointing on, "memory" answers with the
+// most bytes that the process has had; "save FILE" writes a checkpoint.
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <chrono>
@@ -44,6 +46,13 @@ int main(int argc, char** argv) {
         checkpoint.segment_frames = mix.size(2);
         checkpoint.weights = model->StateDict();
         SaveCheckpoint(what.substr(5), checkpoint);
+        continue;
+      }
+      if (what == "checkpoints") model->UseCheckpoints(true);
+      if (what == "checkpoints" || what == "memory") {
+        rusage used{};
+        getrusage(RUSAGE_SELF, &used);
+        std::cout << static_cast<double>(used.ru_maxrss) * 1024 << std::endl;
         continue;
       }
       const auto begin = std::chrono::steady_clock::now();

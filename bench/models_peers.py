@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from functools import partial
 
 import onnxruntime
 import torch
+import torch.utils.checkpoint
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/reference"))
@@ -58,10 +60,18 @@ def unet(**options):
     return model, model
 
 
+def roformer(module, **options):
+    import roformers
+    model = roformers.make(roformers.original("0.3.10", module)(), dict(options, flash_attn=True), stems=len(STEMS))
+    return model, model
+
+
 # configs/models/unet_masking.yaml and unet_magnitudes.yaml.
 MASKING = {"bandwidth_hz": 11000, "depth": 6, "mask": "ratio", "input": "linear", "kernel_size": 5, "position": False,
            "dropout": 0.5}
 MAGNITUDES = {**MASKING, "n_fft": 2048, "hop": 512, "bandwidth_hz": 22050, "mask": "none"}
+ROFORMER = {"dim": 128, "depth": 4, "time_transformer_depth": 1, "freq_transformer_depth": 1, "attn_dropout": 0.0,
+            "ff_dropout": 0.0}
 
 # row → (model, peer, options of both beside the defaults, seconds of audio, whether ONNX Runtime has a goal)
 ROWS = {
@@ -75,6 +85,12 @@ ROWS = {
     # As published.
     "htdemucs": ("htdemucs", partial(demucs4, "htdemucs", "HTDemucs"),
                  {"bottom_channels": 512, "dconv_mode": 3, "segment": 7.8}, 7.8, True),
+    # Small: the packages take half a minute for a step of the published sizes.
+    "bs_roformer": ("bs_roformer", partial(roformer, "bs_roformer.bs_roformer"), {**ROFORMER, "mask_estimator_depth": 2},
+                    350 * 512 / RATE, True),
+    "mel_band_roformer": ("mel_band_roformer", partial(roformer, "bs_roformer.mel_band_roformer"),
+                          {**ROFORMER, "num_bands": 60, "mask_estimator_depth": 2, "match_input_audio_length": True},
+                          350 * 512 / RATE, True),
 }
 
 
@@ -108,7 +124,7 @@ def measure(row, what, arguments, folder):
     torch.set_num_threads(THREADS)  # the tests that some peers come from set one
     state = {key: value for key, value in model.state_dict().items()
              if key not in ("stft.window", "istft.window", "sample_rate")}
-    frames = int((arguments.seconds or seconds) * RATE)
+    frames = round((arguments.seconds or seconds) * RATE)
     mix = torch.randn(1, 2, frames) * 0.2
     stems = torch.randn(1, len(STEMS), 2, frames) * 0.1
     write_config(folder / "config.yaml", name, options, STEMS, 2)
@@ -144,6 +160,8 @@ def measure(row, what, arguments, folder):
             adam.step()
 
         return report("training step", lambda: ask("train"), train, 0.97)
+    if what == "memory":
+        return compare_memory(row, ask, model, lambda: torch.nn.functional.l1_loss(separate(mix), stems).backward())
     ours.stdin.write(f"save {folder}/model.safetensors\n")
     ours.stdin.close()
     ours.wait()
@@ -160,6 +178,25 @@ def measure(row, what, arguments, folder):
     report("ONNX Runtime", lambda: session.run(None, feed), lambda: forward(mix), 1.3 if goal else None)
 
 
+def compare_memory(row, ask, model, backward):
+    """What a step's forward and backward pass add to a process, with the parts of both checkpointed that MSST does."""
+    ask("checkpoints")
+    ours = [ask("memory"), ask("train"), ask("memory")]
+    parts = [part for block in getattr(model, "layers", []) for part in block] + list(getattr(model, "mask_estimators", []))
+    for part in parts:
+        part.forward = partial(torch.utils.checkpoint.checkpoint, part.forward, use_reentrant=False)
+    model.train()
+    before = peak_bytes()
+    backward()
+    us, them = ours[2] - ours[0], peak_bytes() - before
+    print(f"{row:15s} {'memory':14s} ours {us / 2**20:7.0f} MiB eager Python {them / 2**20:7.0f} MiB ratio {them / us:5.2f}"
+          f"{'' if parts else ' (theirs without checkpoints)'}", flush=True)
+
+
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("native", help="the program models_native")
@@ -171,7 +208,7 @@ def main():
     arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.models) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
-    kinds = ["forward", "train", "onnx"]
+    kinds = ["forward", "train", "memory", "onnx"]
     if unknown := set(arguments.what.split(",")) - set(kinds):
         parser.error(f"no such measure: {', '.join(sorted(unknown))}; there are {', '.join(kinds)}")
     measures = [(row, what) for row in arguments.models or ROWS for what in arguments.what.split(",")]

@@ -2,6 +2,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/config_library.h"
 #include "core/config_node.h"
@@ -40,6 +41,13 @@ NodePtr Convert(const YAML::Node& yaml, const std::string& file, std::size_t& va
                            " values, with those that aliases (*name) repeat",
                        node->place, "write a shorter one");
   }
+  // Python's lists that never change, which training programs write; what else has such a tag would
+  // be made by running code.
+  constexpr std::string_view kPython = "tag:yaml.org,2002:python/";
+  if (yaml.Tag().starts_with(kPython) && yaml.Tag() != "tag:yaml.org,2002:python/tuple")
+    throw Error::Usage("a Python object (!!python/" + yaml.Tag().substr(kPython.size()) +
+                           "), which is not read",
+                       node->place, "write a number, a text, a list or a map in its place");
   std::set<std::string> known;
   switch (yaml.Type()) {
     case YAML::NodeType::Null:

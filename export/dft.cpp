@@ -26,6 +26,21 @@ std::string Constant(GraphBuilder& builder, const torch::Tensor& values) {
 
 }  // namespace
 
+DftMatrices DftMatrices::Forward(std::int64_t n, double scale) {
+  const torch::Tensor samples = torch::arange(n, torch::kInt64).view({1, n, 1});
+  const torch::Tensor phases =
+      Phases(samples * torch::arange(n / 2 + 1, torch::kInt64), n, -1) * scale;
+  return {torch::real(phases).to(torch::kFloat32), torch::imag(phases).to(torch::kFloat32)};
+}
+
+DftMatrices DftMatrices::Inverse(std::int64_t n, double scale) {
+  const DftMatrices forward = Forward(n, scale);
+  // Those bins that are left out mirror those there are.
+  torch::Tensor weight = torch::full({1, n / 2 + 1, 1}, 2.0f);
+  weight[0][0] = weight[0][n / 2] = 1.0f;
+  return {forward.real.transpose(1, 2) * weight, forward.imaginary.transpose(1, 2) * weight};
+}
+
 FactoredDft::FactoredDft(std::int64_t n_fft) : n_fft_(n_fft), b_(1) {
   for (std::int64_t factor = 1; factor * factor <= n_fft; ++factor) {
     if (n_fft % factor == 0) b_ = factor;

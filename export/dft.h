@@ -13,6 +13,18 @@
 
 namespace stemsmith {
 
+// The whole transform of a few hundred real samples as products with two matrices.
+struct DftMatrices {
+  // [1, n, bins] each, of samples · matrix: of three dimensions, so that they are not taken for
+  // weights that can be rounded to 8 bits.
+  torch::Tensor real, imaginary;
+
+  // Bins from 0 to n / 2 of n samples, times `scale`.
+  static DftMatrices Forward(std::int64_t n, double scale);
+  // [1, bins, n] each, of the sum of parts · matrix, for an even n; likewise.
+  static DftMatrices Inverse(std::int64_t n, double scale);
+};
+
 class FactoredDft {
  public:
   explicit FactoredDft(std::int64_t n_fft);

@@ -132,6 +132,9 @@ void ViewAsReal(Call& call) { call.Return(call.Tensor("self").name); }
 
 std::string Part(Call& call, std::int64_t index) {
   GraphBuilder& b = call.b();
+  const auto known = b.notes().parts.find(call.Tensor("self").name);
+  if (known != b.notes().parts.end())
+    return index == 0 ? known->second.first : known->second.second;
   return b.Emit("Gather", {call.Tensor("self").name, b.Tensor(torch::tensor(index))},
                 {{"axis", std::int64_t{-1}}});
 }
@@ -149,7 +152,10 @@ void Conjugate(Call& call) {
 }
 
 std::string Joined(GraphBuilder& b, const std::string& real, const std::string& imaginary) {
-  return b.Concat({b.Unsqueeze(real, {-1}), b.Unsqueeze(imaginary, {-1})}, -1);
+  const std::string joined =
+      b.Concat({b.Unsqueeze(real, {-1}), b.Unsqueeze(imaginary, {-1})}, -1);
+  b.notes().parts.emplace(joined, std::pair(real, imaginary));
+  return joined;
 }
 
 void Complex(Call& call) {
@@ -163,12 +169,50 @@ void Polar(Call& call) {
                      b.Emit("Mul", {magnitude, b.Emit("Sin", {angle})})));
 }
 
+// The factor of a transform of n samples, for the convention `norm`.
+double TransformScale(Call& call, std::int64_t n, const char* whole) {
+  const std::string norm = call.String("norm", "backward");
+  if (norm == "ortho") return 1.0 / std::sqrt(static_cast<double>(n));
+  return norm == whole ? 1.0 / static_cast<double>(n) : 1.0;
+}
+
+// The length of the last dimension, along which alone there is a transform.
+std::int64_t TransformLength(Call& call) {
+  const LoweredTensor x = call.Tensor("self");
+  const std::int64_t length = x.shape.back();
+  if (call.Dim("dim", x) != x.rank() - 1) call.Unsupported("it is not along the last dimension");
+  if (length == TracedTensor::kVaries) call.Unsupported("its length varies");
+  return length;
+}
+
+void RealFft(Call& call) {
+  GraphBuilder& b = call.b();
+  const std::int64_t n = TransformLength(call);
+  if (call.Int("n", n) != n) call.Unsupported("it pads or trims");
+  const auto matrices = DftMatrices::Forward(n, TransformScale(call, n, "forward"));
+  const std::string x = call.Tensor("self").name;
+  call.Return(Joined(b, b.Emit("MatMul", {x, b.Tensor(matrices.real)}),
+                     b.Emit("MatMul", {x, b.Tensor(matrices.imaginary)})));
+}
+
+void InverseRealFft(Call& call) {
+  GraphBuilder& b = call.b();
+  const std::int64_t n = 2 * (TransformLength(call) - 1);
+  if (call.Int("n", n) != n) call.Unsupported("it pads or trims");
+  if (n < 2) call.Unsupported("it has a single bin");
+  const auto matrices = DftMatrices::Inverse(n, TransformScale(call, n, "backward"));
+  call.Return(b.Emit("Add", {b.Emit("MatMul", {Part(call, 0), b.Tensor(matrices.real)}),
+                             b.Emit("MatMul", {Part(call, 1), b.Tensor(matrices.imaginary)})}));
+}
+
 }  // namespace
 
 const RuleTable& SpectralRules() {
   static const RuleTable table = {
       {"aten::stft", Stft},
       {"aten::istft", Istft},
+      {"aten::fft_rfft", RealFft},
+      {"aten::fft_irfft", InverseRealFft},
       {"aten::view_as_real", ViewAsReal},
       {"aten::view_as_complex", ViewAsReal},
       {"aten::real", Real},

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "export/onnx/graph.h"
@@ -90,6 +91,8 @@ struct TurnedLinear {
 struct GraphNotes {
   std::map<std::string, NormalizedProjection> projections;
   std::map<std::string, GatedNote> gated;
+  // Real and imaginary parts of complex values that were made of them.
+  std::map<std::string, std::pair<std::string, std::string>> parts;
   std::map<std::string, TurnedLinear> turned;
   std::map<std::string, std::int64_t> ranks;  // of what rules returned
 };

@@ -7,6 +7,7 @@
 #include "core/file_content.h"
 #include "core/json_fields.h"
 #include "core/text.h"
+#include "models/adapters.h"
 #include "models/model_for_weights.h"
 
 namespace stemsmith {
@@ -43,6 +44,8 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                           {"segment_frames", checkpoint.segment_frames},
                           {"song_normalization", NameOf(checkpoint.song_normalization)},
                           {"tail", NameOf(checkpoint.tail)}};
+  if (!checkpoint.source.is_null()) about["source"] = checkpoint.source;
+  if (checkpoint.lora_alpha) about["lora_alpha"] = *checkpoint.lora_alpha;
   if (!checkpoint.training_state.is_null()) about["training_state"] = checkpoint.training_state;
   NamedTensors tensors = checkpoint.weights;
   for (const auto& [name, tensor] : checkpoint.training)
@@ -52,14 +55,15 @@ void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpo
                    {kEntry, about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
 }
 
-Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn) {
-  return CheckpointOf(LoadSafetensors(path), path, warn);
+Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn,
+                          AdapterUse adapters) {
+  return CheckpointOf(LoadSafetensors(path), path, warn, adapters);
 }
 
 bool IsCheckpoint(const SafetensorsFile& file) { return Description(file) != nullptr; }
 
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
-                        const Listener& warn) {
+                        const Listener& warn, AdapterUse adapters) {
   const std::string* text = Description(file);
   if (text == nullptr)
     throw Error::Input("bare weights without the checkpoint's description", path.string(),
@@ -86,6 +90,9 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
   checkpoint.song_normalization =
       Choice(fields, "song_normalization", checkpoint.song_normalization);
   checkpoint.tail = Choice(fields, "tail", checkpoint.tail);
+  if (fields.Has("source")) checkpoint.source = about["source"];
+  if (fields.Has("lora_alpha"))
+    checkpoint.lora_alpha = fields.Number<double>("lora_alpha", {0, 1e9});
   if (fields.Has("training_state")) checkpoint.training_state = about["training_state"];
   const std::string prefix = kTrainingPrefix;
   for (auto& [name, tensor] : file.tensors) {
@@ -95,7 +102,26 @@ Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
       checkpoint.weights.emplace_back(name, std::move(tensor));
     }
   }
+  if (adapters == AdapterUse::kMerged && checkpoint.lora_alpha) {
+    MergeAdapters(checkpoint.weights, *checkpoint.lora_alpha, path.string());
+    checkpoint.lora_alpha.reset();
+  }
   return checkpoint;
+}
+
+void SaveAdapters(const std::filesystem::path& file, const Checkpoint& checkpoint,
+                  const std::string& where) {
+  const NamedTensors adapters = AdaptersOf(checkpoint.weights);
+  if (!checkpoint.lora_alpha || adapters.empty()) {
+    throw Error::Usage("the checkpoint has no adapters", where,
+                       "only runs whose configuration has `lora:` train some");
+  }
+  // The smaller side of each, as lora.rank is for all.
+  const torch::Tensor& first = adapters.front().second;
+  SaveSafetensors(file, adapters,
+                  {{"format", "pt"},
+                   {"lora_alpha", Formatted("%.17g", *checkpoint.lora_alpha)},
+                   {"lora_rank", std::to_string(std::min(first.size(0), first.size(1)))}});
 }
 
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,20 +37,34 @@ struct Checkpoint {
   // these.
   SongNormalization song_normalization = SongNormalization::kNone;
   Tail tail = Tail::kZeros;
+  // Of imported weights the files that they were made from, with SHA-256, and the licence if it was
+  // given: {"weights": {"file":, "sha256":}, "config": {…}, "lora": {…}, "licence":}; else null.
+  nlohmann::json source;
   NamedTensors weights;           // "encoder.0.0.weight", …
+  // What the adapters among the weights ("LAYER.lora_A", "LAYER.lora_B") are scaled by, times their
+  // rank; none: there are none.
+  std::optional<double> lora_alpha;
   NamedTensors training;          // optimiser, EMA …: stored with the prefix "training."
   nlohmann::json training_state;  // step, position, resolved configuration, best figures …; null in
                                   // plain weights
 };
 void SaveCheckpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+// Whether a checkpoint's adapters are merged into the layers that they belong to, as everybody but
+// the training itself wants them.
+enum class AdapterUse { kMerged, kApart };
 // Throws Error for files that are none, are cut off, or come from a newer version. Warns
 // where it has no checksum.
-Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn = {});
+Checkpoint LoadCheckpoint(const std::filesystem::path& path, const Listener& warn = {},
+                          AdapterUse adapters = AdapterUse::kMerged);
+// The adapters of a checkpoint that was loaded with them apart, alone, as a .safetensors file with
+// the metadata `lora_alpha` and `lora_rank`. Throws Error at `where` for a checkpoint without.
+void SaveAdapters(const std::filesystem::path& file, const Checkpoint& checkpoint,
+                  const std::string& where);
 // Whether it holds a checkpoint, not weights alone.
 bool IsCheckpoint(const SafetensorsFile& file);
 // What LoadCheckpoint makes of the file that was read from `path`.
 Checkpoint CheckpointOf(SafetensorsFile file, const std::filesystem::path& path,
-                        const Listener& warn = {});
+                        const Listener& warn = {}, AdapterUse adapters = AdapterUse::kMerged);
 // What a run or its checkpoints/ means (best, else last), a folder with one checkpoint, or a file.
 std::filesystem::path ResolveCheckpoint(const std::filesystem::path& run_or_file);
 // Builds the model and loads the weights; in eval mode.

@@ -8,9 +8,12 @@
 namespace stemsmith {
 namespace {
 
-nlohmann::json TrainingSummary(const nlohmann::json& state) {
-  if (!state.is_object()) return nullptr;
+// Of our own training, or of the files that weights were imported from.
+nlohmann::json TrainingSummary(const Checkpoint& checkpoint) {
+  const nlohmann::json& state = checkpoint.training_state;
   nlohmann::json summary;
+  if (!checkpoint.source.is_null()) summary["source"] = checkpoint.source;
+  if (!state.is_object()) return summary;
   for (const char* key : {"step", "seconds", "best"}) {
     if (state.contains(key)) summary[key] = state[key];
   }
@@ -40,7 +43,7 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
   manifest.song_normalization = checkpoint.song_normalization;
   manifest.tail = checkpoint.tail;
   manifest.stft = model.stft();
-  manifest.training = TrainingSummary(checkpoint.training_state);
+  manifest.training = TrainingSummary(checkpoint);
   return manifest;
 }
 

@@ -16,6 +16,8 @@
 
 #include "core/error.h"
 #include "models/layers/batch_norm.h"
+#include "models/layers/blstm.h"
+#include "models/layers/linear.h"
 #include "models/layers/stft.h"
 #include "models/layers/wiener.h"
 #include "models/separation_model.h"
@@ -43,12 +45,10 @@ class UnmixNetworkImpl : public torch::nn::Module {
                    std::int64_t seen_bins)
       : channels_(channels),
         bins_(bins),
-        seen_bins_(seen_bins),
-        state_width_(options.unidirectional ? options.hidden_size : options.hidden_size / 2),
-        states_(options.nb_layers * (options.unidirectional ? 1 : 2)) {
+        seen_bins_(seen_bins) {
     namespace nn = torch::nn;
     const auto linear = [](std::int64_t in, std::int64_t out) {
-      return nn::Linear(nn::LinearOptions(in, out).bias(false));
+      return Linear(nn::LinearOptions(in, out).bias(false));
     };
     const std::int64_t hidden = options.hidden_size;
     input_mean_ = register_parameter("input_mean", torch::zeros({seen_bins}));
@@ -57,7 +57,8 @@ class UnmixNetworkImpl : public torch::nn::Module {
     output_mean_ = register_parameter("output_mean", torch::ones({bins}));
     fc1_ = register_module("fc1", linear(seen_bins * channels, hidden));
     bn1_ = register_module("bn1", BatchNorm1d(hidden));
-    lstm_ = register_module("lstm", nn::LSTM(nn::LSTMOptions(hidden, state_width_)
+    const std::int64_t width = options.unidirectional ? hidden : hidden / 2;
+    lstm_ = register_module("lstm", nn::LSTM(nn::LSTMOptions(hidden, width)
                                                  .num_layers(options.nb_layers)
                                                  .bidirectional(!options.unidirectional)
                                                  .dropout(options.nb_layers > 1 ? 0.4 : 0.0)));
@@ -70,12 +71,7 @@ class UnmixNetworkImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& magnitudes) {
     torch::Tensor x = (magnitudes.slice(3, 0, seen_bins_) + input_mean_) * input_scale_;
     x = torch::tanh(Normalize(bn1_, fc1_(x.flatten(2))));  // [N, B, hidden]
-    // Without an explicit state nn::LSTM would bake the example's batch size into a trace.
-    const torch::Tensor zeros = torch::zeros_like(x.slice(0, 0, 1).slice(2, 0, state_width_))
-                                    .expand({states_, -1, -1})
-                                    .contiguous();
-    const torch::Tensor past = std::get<0>(lstm_(x, std::make_tuple(zeros, zeros)));
-    x = torch::relu(Normalize(bn2_, fc2_(torch::cat({x, past}, -1))));
+    x = torch::relu(Normalize(bn2_, fc2_(torch::cat({x, RunLstm(lstm_, x)}, -1))));
     x = Normalize(bn3_, fc3_(x)).unflatten(2, {channels_, bins_});
     return torch::relu(x * output_scale_ + output_mean_);
   }
@@ -93,9 +89,9 @@ class UnmixNetworkImpl : public torch::nn::Module {
     return norm(x.flatten(0, 1)).reshape_as(x);
   }
 
-  std::int64_t channels_, bins_, seen_bins_, state_width_, states_;
+  std::int64_t channels_, bins_, seen_bins_;
   torch::Tensor input_mean_, input_scale_, output_scale_, output_mean_;
-  torch::nn::Linear fc1_{nullptr}, fc2_{nullptr}, fc3_{nullptr};
+  Linear fc1_{nullptr}, fc2_{nullptr}, fc3_{nullptr};
   BatchNorm1d bn1_{nullptr}, bn2_{nullptr}, bn3_{nullptr};
   torch::nn::LSTM lstm_{nullptr};
 };

@@ -20,6 +20,9 @@ std::shared_ptr<SeparationModel> MakeHTDemucs(const Config& config, const ModelS
 std::shared_ptr<SeparationModel> MakeBsRoformer(const Config& config, const ModelSetting& setting);
 std::shared_ptr<SeparationModel> MakeMelBandRoformer(const Config& config,
                                                      const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeScnet(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeScnetMasked(const Config& config, const ModelSetting& setting);
+std::shared_ptr<SeparationModel> MakeMdx23c(const Config& config, const ModelSetting& setting);
 
 const std::vector<ModelRow>& ModelTable() {
   static const std::vector<ModelRow> table = {
@@ -36,6 +39,11 @@ const std::vector<ModelRow>& ModelTable() {
        &MakeMelBandRoformer},
       {"open_unmix", "Open-Unmix: a BiLSTM on magnitudes per stem, Wiener filter on request",
        &MakeOpenUnmix},
+      {"scnet", "SCNet: spectra from bands of their own resolution, LSTMs along both axes",
+       &MakeScnet},
+      {"scnet_masked", "SCNet that gives complex masks for the mixture's spectrum",
+       &MakeScnetMasked},
+      {"mdx23c", "MDX23C (TFC-TDF v3): U-Net on bands of the spectrum", &MakeMdx23c},
       {"wave_unet", "Wave U-Net: masks on raw audio from strided convolutions", &MakeWaveUnet},
       {"bag", "Several models, averaged with weights per stem", &MakeBag},
   };

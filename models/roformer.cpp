@@ -9,7 +9,6 @@
 // original may drop the last frames and the dimension of a single stem. Any number of channels is
 // taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) is padded with zeros,
 // where the originals refuse. Rotary angles and norms stay in float32 under autocast.
-#include <cmath>
 #include <numeric>
 
 #include "core/error.h"
@@ -66,18 +65,15 @@ class BandRoformer : public SeparationModel {
     return SeparateStems(mix, places);
   }
 
-  // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that. Of long
-  // windows that overlap by half, the last one is too faint to be undone a frame before the next
-  // one would begin: these take multiples of the hop only.
+  // The STFT reflects n_fft / 2 frames at either end, which takes one frame more than that.
+  // Where windows overlap by half only, hardly anything of the last one sounds far behind its
+  // middle, and dividing by that would blow up what the masks change there: the middle is then at
+  // the end.
   LengthRule length_rule() const override {
-    const std::int64_t shortest = options_.stft.n_fft / 2 + 1, hop = options_.stft.hop;
-    const double last = std::cos(M_PI * static_cast<double>(hop - 1) /
-                                 static_cast<double>(options_.stft.window_frames));
-    constexpr double kFaint = 1e-10;  // torch::istft refuses 1e-11
-    const std::int64_t multiple = std::pow(last, 4) < kFaint ? hop : 1;
-    return {.dynamic = true,
-            .offset_frames = (shortest + multiple - 1) / multiple * multiple,
-            .multiple_frames = multiple};
+    const StftLayerOptions& stft = options_.stft;
+    const std::int64_t step = 2 * stft.hop == stft.window_frames ? stft.hop : 1;
+    const std::int64_t least = (stft.n_fft / 2 + 1 + step - 1) / step * step;
+    return {.dynamic = true, .offset_frames = least, .multiple_frames = step};
   }
   bool has_checkpoints() const override { return true; }
   nlohmann::json stft() const override { return stft_->Description(); }

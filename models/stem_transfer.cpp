@@ -15,7 +15,10 @@ constexpr char kProbe[] = "probe_0";
 // The tensors of each stem by itself: their names are prefix + stem + suffix.
 struct NamedAfterStem {
   std::string prefix, suffix;
-  std::string Of(const std::string& stem) const { return prefix + stem + suffix; }
+  bool numbered;  // by the stem's place instead of its name
+  std::string Of(const std::vector<std::string>& stems, std::size_t place) const {
+    return prefix + (numbered ? std::to_string(place) : stems[place]) + suffix;
+  }
 };
 
 class StemTensors {
@@ -29,11 +32,13 @@ class StemTensors {
       doubled.stems.push_back("probe_" + std::to_string(i));
       sources.push_back(static_cast<int>(i % stems));
     }
-    const std::string part = std::string(".").append(kProbe).append(".");
+    std::set<std::string> single;  // names with as many stems as there are
+    for (const auto& [name, tensor] : model.StateDict()) single.insert(name);
     for (auto& [name, shape] : StateShapes(ModelForStems(config, sources), doubled)) {
-      const std::size_t at = ("." + name).find(part);
-      if (at != std::string::npos)
-        own_.push_back({name.substr(0, at), name.substr(at + part.size() - 2)});
+      AddOwn(name, kProbe, /*numbered=*/false, single);
+      // The first one of the added stems.
+      if (!single.contains(name))
+        AddOwn(name, std::to_string(stems), /*numbered=*/true, single);
       shapes_.emplace(name, std::move(shape));
     }
   }
@@ -50,6 +55,20 @@ class StemTensors {
   const std::vector<NamedAfterStem>& own() const { return own_; }
 
  private:
+  // Where `stem` is a part of a tensor's name; as a number only where the first stem, too, has such
+  // a tensor.
+  void AddOwn(const std::string& name, const std::string& stem, bool numbered,
+              const std::set<std::string>& single) {
+    const std::string part = "." + stem + ".";
+    for (std::size_t at = ("." + name).find(part); at != std::string::npos;
+         at = ("." + name).find(part, at + 1)) {
+      const NamedAfterStem own{name.substr(0, at), name.substr(at + stem.size()), numbered};
+      if (numbered && !single.contains(own.prefix + "0" + own.suffix)) continue;
+      own_.push_back(own);
+      return;
+    }
+  }
+
   std::map<std::string, std::vector<std::int64_t>> shapes_;
   std::vector<NamedAfterStem> own_;
 };
@@ -97,13 +116,14 @@ NamedTensors MoveStems(const NamedTensors& given, const std::vector<std::string>
   const std::map<std::string, torch::Tensor> by_name(given.begin(), given.end());
   std::set<std::string> of_stems;  // names of tensors of a stem's own, in the old model
   for (const NamedAfterStem& name : stem_tensors.own()) {
-    for (const std::string& stem : given_stems) of_stems.insert(name.Of(stem));
+    for (std::size_t s = 0; s < given_stems.size(); ++s) of_stems.insert(name.Of(given_stems, s));
     for (std::size_t s = 0; s < stems.size(); ++s) {
-      const auto own = fresh.find(name.Of(stems[s]));
+      const auto own = fresh.find(name.Of(stems, s));
       if (own == fresh.end()) continue;
       const auto source =
-          sources[s] < 0 ? by_name.end()
-                         : by_name.find(name.Of(given_stems[static_cast<std::size_t>(sources[s])]));
+          sources[s] < 0
+              ? by_name.end()
+              : by_name.find(name.Of(given_stems, static_cast<std::size_t>(sources[s])));
       moved.emplace_back(own->first, source == by_name.end() ? own->second : source->second);
     }
   }

@@ -4,7 +4,8 @@
 // Which tensors belong to stems is found out by building the model, without data, for twice as many
 // stems. A tensor with a dimension twice as long holds the stems there one after another, each with
 // equally many channels: how every model here makes its output. A tensor that has a stem's name
-// between the dots of its own ("target_models.vocals.fc1.weight") is that stem's alone.
+// between the dots of its own ("target_models.vocals.fc1.weight") is that stem's alone, as is one
+// that is there once for each stem, by its number ("mask_estimators.0.to_freqs.0.0.0.weight").
 #pragma once
 
 #include <string>

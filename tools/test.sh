@@ -3,16 +3,17 @@
 # seconds of each.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-exclude=(--label-exclude slow)
+exclude=(--label-exclude slow) peers=0
 for argument in "$@"; do
   case "$argument" in
-    --slow) exclude=() ;;
+    --slow) exclude=() peers=1 ;;
     *) echo "usage: tools/test.sh [--slow]" >&2; exit 2 ;;
   esac
 done
 . tools/stages.sh
 stage "Set-up"
 ./tools/setup.sh --tests
+[ $peers = 0 ] || ./tools/check_peers.sh --set-up
 stage "Build"
 ./tools/build.sh release
 stage "Tests"

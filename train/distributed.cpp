@@ -248,6 +248,7 @@ struct Ranks::Group {
   c10::intrusive_ptr<c10d::ProcessGroup> group;
   NcclBackend nccl;  // in `group`, for tensors on GPUs; null on CPUs
   std::shared_ptr<c10d::Reducer> reducer;
+  bool some_unused = false;  // parameters in some losses
   std::shared_ptr<c10d::Logger> logger;
   torch::Tensor figures;
   c10::intrusive_ptr<c10d::Work> exchange;
@@ -302,8 +303,9 @@ void Ranks::Sum(torch::Tensor& tensor) const {
   });
 }
 
-void Ranks::ReduceGradients(const NamedTensors& parameters) {
+void Ranks::ReduceGradients(const NamedTensors& parameters, bool some) {
   if (!group_) return;
+  group_->some_unused = some;
   std::vector<torch::Tensor> tensors;
   std::unordered_map<std::size_t, std::string> names;
   for (const auto& [name, parameter] : parameters) {
@@ -318,7 +320,7 @@ void Ranks::ReduceGradients(const NamedTensors& parameters) {
   group_->Guard([&] {
     group_->reducer = std::make_shared<c10d::Reducer>(
         tensors, buckets, group_->group, sparse, static_cast<std::int64_t>(kBucketBytes),
-        /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, names,
+        /*find_unused_parameters=*/some, /*gradient_as_bucket_view=*/true, names,
         static_cast<std::int64_t>(kBucketBytes), /*skip_all_reduce_unused_params=*/false,
         /*use_python_reducer=*/false, std::vector<std::int64_t>());
     group_->logger = std::make_shared<c10d::Logger>(group_->reducer);
@@ -332,7 +334,8 @@ void Ranks::Backward(const torch::Tensor& loss, bool reduce) {
   group_->Guard([&] {
     reducer.prepare_for_forward();
     reducer.rebuild_buckets();
-    reducer.prepare_for_backward({});
+    reducer.prepare_for_backward(group_->some_unused ? std::vector<torch::Tensor>{loss}
+                                                     : std::vector<torch::Tensor>());
   });
   try {
     loss.backward();

@@ -63,8 +63,8 @@ class Ranks {
   void Sum(torch::Tensor& tensor) const;
 
   // From now on Backward leaves the mean over the ranks in the gradients of these parameters. All
-  // of them must take part in every loss.
-  void ReduceGradients(const NamedTensors& parameters);
+  // of them must take part in every loss, or with `some` the same ones on all ranks.
+  void ReduceGradients(const NamedTensors& parameters, bool some = false);
   // loss.backward(), with the reduction of what is ready while the rest is computed. With `reduce`
   // false the gradients only add up on each rank, to be reduced with the next loss.
   void Backward(const torch::Tensor& loss, bool reduce = true);

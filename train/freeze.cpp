@@ -12,7 +12,10 @@ std::int64_t FreezeParameters(const Config& config, SeparationModel& model) {
   for (const auto& item : model.named_parameters())
     parameters.emplace_back(item.key(), item.value());
   std::int64_t frozen = 0;
-  for (const std::string& pattern : config.Strings("freeze")) {
+  const bool for_adapters = config.Has("lora");
+  std::vector<std::string> patterns = config.Strings("freeze");
+  if (for_adapters) patterns.emplace_back("*");
+  for (const std::string& pattern : patterns) {
     for (const std::size_t i : MatchParameters(pattern, parameters, config.Where("freeze"))) {
       if (parameters[i].second.requires_grad()) frozen += parameters[i].second.numel();
       parameters[i].second.set_requires_grad(false);
@@ -23,7 +26,7 @@ std::int64_t FreezeParameters(const Config& config, SeparationModel& model) {
     const auto own = module.parameters();
     return !own.empty() && std::all_of(own.begin(), own.end(), is_frozen);
   };
-  if (all_frozen(model))
+  if (!for_adapters && all_frozen(model))
     throw Error::Usage("`freeze` leaves nothing to train", config.Where("freeze"),
                        "take a pattern out");
   for (const auto& module : model.modules(/*include_self=*/false)) {

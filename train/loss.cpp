@@ -56,6 +56,8 @@ const std::vector<LossRow>& LossTable() {
       {"spectral_convergence", "relative error of magnitudes", MakeSpectralConvergence},
       {"multi_resolution_stft", "spectral convergence and log magnitudes at several resolutions",
        MakeMultiResolutionStft},
+      {"multi_resolution_complex_stft", "differences of complex spectra at several resolutions",
+       MakeMultiResolutionComplexStft},
       {"si_sdr", "scale-invariant signal-to-distortion ratio in dB, negative", MakeSiSdr},
   };
   return table;
@@ -83,12 +85,17 @@ WeightedLoss::WeightedLoss(const std::vector<Config>& items, const LossSetting& 
   }
 }
 
-torch::Tensor WeightedLoss::operator()(const torch::Tensor& estimates,
-                                       const torch::Tensor& targets) const {
+torch::Tensor WeightedLoss::operator()(const torch::Tensor& estimates, const torch::Tensor& targets,
+                                       const std::vector<std::int64_t>& stems) const {
   torch::Tensor sum;
   for (const Term& term : terms_) {
-    const torch::Tensor stems = term.loss->PerStem(estimates, targets);
-    torch::Tensor value = term.stem_weights.defined() ? stems.dot(term.stem_weights) : stems.mean();
+    const torch::Tensor each = term.loss->PerStem(estimates, targets);
+    torch::Tensor weights = term.stem_weights;
+    if (weights.defined() && !stems.empty()) {
+      const double share = static_cast<double>(weights.size(0)) / static_cast<double>(stems.size());
+      weights = weights.index_select(0, torch::tensor(stems, weights.device())) * share;
+    }
+    torch::Tensor value = weights.defined() ? each.dot(weights) : each.mean();
     value = value * term.weight;
     sum = sum.defined() ? sum + value : value;
   }

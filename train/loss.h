@@ -47,6 +47,8 @@ std::unique_ptr<Loss> MakeMse(const Config& config, const LossSetting& setting);
 std::unique_ptr<Loss> MakeTrimmedMse(const Config& config, const LossSetting& setting);
 std::unique_ptr<Loss> MakeSpectralConvergence(const Config& config, const LossSetting& setting);
 std::unique_ptr<Loss> MakeMultiResolutionStft(const Config& config, const LossSetting& setting);
+std::unique_ptr<Loss> MakeMultiResolutionComplexStft(const Config& config,
+                                                     const LossSetting& setting);
 std::unique_ptr<Loss> MakeSiSdr(const Config& config, const LossSetting& setting);
 
 // The configured list `loss: [{name: l1, domain: magnitude, weight: 1.0}, …]`. An empty list means
@@ -56,8 +58,10 @@ std::unique_ptr<Loss> MakeSiSdr(const Config& config, const LossSetting& setting
 class WeightedLoss {
  public:
   WeightedLoss(const std::vector<Config>& items, const LossSetting& setting);
-  // A scalar.
-  torch::Tensor operator()(const torch::Tensor& estimates, const torch::Tensor& targets) const;
+  // A scalar. `stems`: the places of the estimates and targets among all stems where they are only
+  // some of them; the mean over all such choices is then the loss of all stems. Empty: all.
+  torch::Tensor operator()(const torch::Tensor& estimates, const torch::Tensor& targets,
+                           const std::vector<std::int64_t>& stems = {}) const;
   bool on_spectrograms() const { return terms_.front().loss->on_spectrograms(); }
 
  private:

@@ -87,6 +87,11 @@ std::int64_t Objective::context_frames() const {
   return on_spectrograms() ? spectrogram_model_->spectrum_options().n_fft / 2 : 0;
 }
 
+void Objective::UseStems(std::vector<std::int64_t> places) {
+  stems_ = std::move(places);
+  model_->UseStems(stems_);
+}
+
 template <typename Function>
 torch::Tensor Objective::Estimated(const torch::Tensor& input, Function estimate) const {
   if (!precision_ || !model_->is_training()) return estimate(input);
@@ -96,7 +101,11 @@ torch::Tensor Objective::Estimated(const torch::Tensor& input, Function estimate
 
 torch::Tensor Objective::operator()(const torch::Tensor& mix, const torch::Tensor& stems) const {
   if (!on_spectrograms()) {
-    return loss_(Estimated(mix, [&](const torch::Tensor& x) { return model_->forward(x); }), stems);
+    const torch::Tensor estimates =
+        Estimated(mix, [&](const torch::Tensor& x) { return model_->forward(x); });
+    if (stems_.empty()) return loss_(estimates, stems);
+    const torch::Tensor places = torch::tensor(stems_, stems.device());
+    return loss_(estimates, stems.index_select(1, places), stems_);
   }
   // [B, C · F, N] as stored → [B, C, F, N], and the same of the stems.
   const auto magnitudes = [&](const torch::Tensor& given) {

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/config.h"
 #include "datasets/cache/cache.h"
@@ -33,6 +34,10 @@ class Objective {
   // float32, and validation does altogether.
   void UsePrecision(std::optional<at::ScalarType> type) { precision_ = type; }
 
+  // From now on training steps estimate the stems at these places only, and the loss is that of
+  // them; validation has all. Empty: all. Not with on_spectrograms().
+  void UseStems(std::vector<std::int64_t> places);
+
   // The loss of samples as the loader gives them, with their context: mix [B, C, T], stems [B, S,
   // C, T], or their magnitudes with C · F rows of N frames from a cache of spectrograms.
   torch::Tensor operator()(const torch::Tensor& mix, const torch::Tensor& stems) const;
@@ -52,6 +57,7 @@ class Objective {
   SpectrogramModel* spectrogram_model_ = nullptr;  // the same, with losses on spectrograms
   const WeightedLoss loss_;
   std::optional<at::ScalarType> precision_;  // none: float32
+  std::vector<std::int64_t> stems_;          // of a step; empty: all
 };
 
 }  // namespace stemsmith

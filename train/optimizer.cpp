@@ -12,12 +12,15 @@ void Optimizer::ZeroGrad() {
   for (auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
 }
 
-void Optimizer::AddSlot(const std::string& name, bool single_number) {
+void Optimizer::AddSlot(const std::string& name, bool single_number,
+                        const std::vector<bool>& holders) {
   Slot slot{name, {}};
-  for (const auto& [parameter_name, parameter] : parameters_) {
-    slot.tensors.push_back(single_number
-                               ? torch::zeros({}, parameter.options().dtype(torch::kFloat32))
-                               : torch::zeros_like(parameter));
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const torch::Tensor& parameter = parameters_[i].second;
+    torch::Tensor& tensor = slot.tensors.emplace_back();
+    if (!holders.empty() && !holders[i]) continue;
+    tensor = single_number ? torch::zeros({}, parameter.options().dtype(torch::kFloat32))
+                           : torch::zeros_like(parameter);
   }
   slots_.push_back(std::move(slot));
 }
@@ -50,7 +53,8 @@ NamedTensors Optimizer::State() const {
   NamedTensors state;
   for (const Slot& slot : slots_) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      state.emplace_back(slot.name + "." + parameters_[i].first, slot.tensors[i]);
+      if (slot.tensors[i].defined())
+        state.emplace_back(slot.name + "." + parameters_[i].first, slot.tensors[i]);
     }
   }
   return state;
@@ -82,6 +86,7 @@ const std::vector<OptimizerRow>& OptimizerTable() {
   static const std::vector<OptimizerRow> table = {
       {"adam", "Adam; weight_decay acts through the gradient", MakeAdam},
       {"adamw", "Adam with decoupled weight decay", MakeAdamW},
+      {"muon", "orthogonalised momentum for matrices and kernels, adamw for all else", MakeMuon},
       {"sgd", "gradient descent, with momentum and Nesterov's look ahead on request", MakeSgd},
   };
   return table;

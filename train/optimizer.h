@@ -41,21 +41,23 @@ class Optimizer {
   // What is updated together: parameters with a gradient, and their state.
   struct Update {
     std::vector<torch::Tensor> values, gradients;
-    std::vector<std::vector<torch::Tensor>> slots;  // a list per slot
+    std::vector<std::vector<torch::Tensor>> slots;  // a list per slot; undefined where it has none
     double learning_rate = 0.0;
     double weight_decay = 0.0;
   };
   // Never without parameters. `update.gradients` are laid out as the values are, and may be
   // overwritten.
   virtual void Apply(Update& update) = 0;
-  // Adds a kind of state: zeros of each parameter's shape, or one number for each.
-  void AddSlot(const std::string& name, bool single_number = false);
+  // Adds a kind of state: zeros of each parameter's shape, or one number for each. `holders`: which
+  // parameters have it; empty: all.
+  void AddSlot(const std::string& name, bool single_number = false,
+               const std::vector<bool>& holders = {});
 
  private:
   // A kind of state with one tensor per parameter.
   struct Slot {
     std::string name;
-    std::vector<torch::Tensor> tensors;
+    std::vector<torch::Tensor> tensors;  // undefined: the parameter has none
   };
   NamedTensors parameters_;
   std::vector<ParameterGroup> groups_;
@@ -75,6 +77,7 @@ std::unique_ptr<Optimizer> MakeOptimizer(const Config& config, NamedTensors para
 // The makers of the table's rows.
 std::unique_ptr<Optimizer> MakeAdam(const Config& config, NamedTensors parameters);
 std::unique_ptr<Optimizer> MakeAdamW(const Config& config, NamedTensors parameters);
+std::unique_ptr<Optimizer> MakeMuon(const Config& config, NamedTensors parameters);
 std::unique_ptr<Optimizer> MakeSgd(const Config& config, NamedTensors parameters);
 
 // Scales all gradients so that their common 2-norm is at most `max_norm` (0: no limit). Returns the

@@ -44,6 +44,7 @@ void ReadTrain(const Config& train, TrainOptions& options) {
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
   options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));
+  options.stems_per_step = train.IntegerIn("stems_per_step", 0, 0, kMany);
   options.precision =
       train.Choice("precision", options.precision, {"float32", "bfloat16", "float16"});
   options.activation_checkpointing = train.Bool("activation_checkpointing", false);

@@ -31,6 +31,7 @@ struct TrainOptions {
   std::int64_t epochs = 0;
   int batch_size = 8;
   int accumulate = 1;  // batches per step: as one batch of so many times the size, in less memory
+  std::int64_t stems_per_step = 0;        // drawn anew for each; 0: all
   std::string precision = "float32";      // or bfloat16, float16
   bool activation_checkpointing = false;  // less memory, about a third more time
   bool deterministic = false;             // on a GPU; a CPU always is

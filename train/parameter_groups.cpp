@@ -41,15 +41,15 @@ bool IsNormOrBias(const std::string& name, const torch::Tensor& parameter) {
 }
 
 std::vector<std::size_t> MatchParameters(const std::string& pattern, const NamedTensors& parameters,
-                                         const std::string& where) {
+                                         const std::string& where, const std::string& thing) {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < parameters.size(); ++i)
     if (fnmatch(pattern.c_str(), parameters[i].first.c_str(), 0) == 0) found.push_back(i);
   if (found.empty()) {
     const std::string nearest = NearestParameter(pattern, parameters);
-    throw Error::Usage("no parameter's name matches '" + pattern + "'", where,
+    throw Error::Usage("no " + thing + "'s name matches '" + pattern + "'", where,
                        nearest.empty()
-                           ? "the model has no parameters to train"
+                           ? "the model has no " + thing + "s to train"
                            : "a near one is '" + nearest +
                                  "'; a pattern stands for whole names, as \"encoder.*\"");
   }

@@ -33,8 +33,9 @@ std::vector<ParameterGroup> MakeParameterGroups(const Config& optimizer,
                                                 double weight_decay);
 
 // The numbers of the parameters whose whole name matches the glob `pattern`. Throws Error at
-// `where` when there is none, naming the nearest name.
+// `where` when there is none, naming the nearest name. `thing`: what they are called there.
 std::vector<std::size_t> MatchParameters(const std::string& pattern, const NamedTensors& parameters,
-                                         const std::string& where);
+                                         const std::string& where,
+                                         const std::string& thing = "parameter");
 
 }  // namespace stemsmith

@@ -19,7 +19,7 @@ constexpr char kStepPrefix[] = "step_";
 
 // Throws Error for checkpoints that cannot be read, are damaged or hold weights only.
 Checkpoint LoadSound(const fs::path& path, const Listener& warn) {
-  Checkpoint checkpoint = LoadCheckpoint(path, warn);
+  Checkpoint checkpoint = LoadCheckpoint(path, warn, AdapterUse::kApart);
   if (!checkpoint.training_state.is_object()) {
     throw Error::Input("the checkpoint holds weights only, no training state", path.string());
   }

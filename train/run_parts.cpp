@@ -7,6 +7,7 @@
 #include "train/device.h"
 #include "train/freeze.h"
 #include "train/init.h"
+#include "train/lora.h"
 #include "train/precision.h"
 #include "train/run_output.h"
 #include "train/segment.h"
@@ -42,6 +43,7 @@ RunParts::RunParts(const Config& given, const TrainRequest& the_request, Ranks& 
   cache = std::make_unique<CacheReader>(options.cache, ranks.first() ? request.host.warn : nullptr);
   BuildModel();
   objective = std::make_unique<Objective>(config, *cache, model, device);
+  CheckStemsPerStep();
   ChooseArithmetic();
   optimizer = MakeOptimizer(config.Child("optimizer"), TrainableParameters(*model));
   averages = std::make_unique<WeightAverages>(config.Child("ema"), *model);
@@ -75,7 +77,24 @@ void RunParts::BuildModel() {
     start_messages.push_back(
         Formatted("%.2f M parameters more are frozen", static_cast<double>(frozen) / 1e6));
   }
+  lora_alpha = AddAdapters(config, *model);
   model->to(device);
+}
+
+void RunParts::CheckStemsPerStep() const {
+  const Config train = config.Child("train");
+  const auto all = static_cast<std::int64_t>(cache->stems().size());
+  if (options.stems_per_step > all) {
+    throw Error::Usage("train.stems_per_step is " + std::to_string(options.stems_per_step) +
+                           ", and the cache has " + std::to_string(all) +
+                           (all == 1 ? " stem" : " stems"),
+                       train.Where("stems_per_step"),
+                       "give at most " + std::to_string(all) + ", or 0 for all");
+  }
+  if (options.stems_per_step > 0 && objective->on_spectrograms()) {
+    throw Error::Usage("train.stems_per_step needs losses on waveforms",
+                       train.Where("stems_per_step"), "leave it out, or use domain: waveform");
+  }
 }
 
 void RunParts::ChooseArithmetic() {
@@ -140,6 +159,7 @@ Checkpoint RunParts::DescribeModel() const {
   checkpoint.model_config = config.Child("model").Dump();
   checkpoint.setting = model->setting();
   checkpoint.segment_frames = segment_frames;
+  checkpoint.lora_alpha = lora_alpha;
   return checkpoint;
 }
 

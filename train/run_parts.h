@@ -49,6 +49,7 @@ struct RunParts {
   AugmentChain augment;
   std::unique_ptr<CacheReader> cache;
   std::shared_ptr<SeparationModel> model;
+  std::optional<double> lora_alpha;  // of the model's adapters
   std::unique_ptr<Objective> objective;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<WeightAverages> averages;
@@ -61,6 +62,7 @@ struct RunParts {
 
  private:
   void BuildModel();
+  void CheckStemsPerStep() const;
   void ChooseArithmetic();  // precision and activation checkpointing
   LoaderOptions OptionsOfLoader() const;
 };

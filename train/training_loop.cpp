@@ -1,9 +1,12 @@
 #include "train/training_loop.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/option.h"
+#include "core/random.h"
 #include "core/text.h"
 #include "datasets/recipes/advice.h"
 #include "models/layers/convolution_trial.h"
@@ -162,6 +165,22 @@ void TrainingLoop::NameWrongConvolutions() {
                   " of the convolutions wrongly; they run in float32: " + text);
 }
 
+std::vector<std::int64_t> TrainingLoop::StemsOfStep() const {
+  constexpr std::uint64_t kStems = 0x7374656d73ULL;
+  const auto all = static_cast<std::int64_t>(parts_.cache->stems().size());
+  const std::int64_t count = parts_.options.stems_per_step;
+  if (count == 0 || count == all) return {};
+  std::vector<std::int64_t> places(static_cast<std::size_t>(all));
+  std::iota(places.begin(), places.end(), 0);
+  // By the place in the data, so that a step that is left out does not repeat its choice.
+  RandomStream random({parts_.options.seed, kStems, state_.position.epoch,
+                       static_cast<std::uint64_t>(state_.position.batch)});
+  Shuffle(places, random);
+  places.resize(static_cast<std::size_t>(count));
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
 bool TrainingLoop::Step() {
   const TrainOptions& options = parts_.options;
   Optimizer& optimizer = *parts_.optimizer;
@@ -171,12 +190,14 @@ bool TrainingLoop::Step() {
   double sum = 0.0;  // of this rank
   std::int64_t samples = 0;
   std::vector<std::string> songs;
+  parts_.objective->UseStems(StemsOfStep());
   for (int i = 0; i < options.accumulate; ++i) {
     const std::shared_ptr<const Batch> batch = parts_.loader->Next();
     AddGradients(batch, sum, i + 1 == options.accumulate);
     samples += batch->batch * parts_.ranks.size();
     songs.insert(songs.end(), batch->tracks.begin(), batch->tracks.end());
   }
+  parts_.objective->UseStems({});
   figures_ = parts_.ranks.Exchanged();
   const double loss = figures_.loss;
   gradient_norm_ = 0.0;
@@ -249,7 +270,8 @@ TrainResult TrainingLoop::Run() {
   }
   ShouldResume() ? Resume() : Start();
   ranks.Broadcast(parts_.model->StateDict());
-  parts_.ranks.ReduceGradients(parts_.optimizer->parameters());
+  parts_.ranks.ReduceGradients(parts_.optimizer->parameters(),
+                               /*some=*/parts_.options.stems_per_step > 0);
   parts_.model->train();
   bad_steps_.Begin();
   report_.Begin();

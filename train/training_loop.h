@@ -33,6 +33,8 @@ class TrainingLoop {
   RunEnd RunSteps(std::int64_t& saved_at, int& signal);
   // False where the step was left out for its loss.
   bool Step();
+  // The places of this step's stems with train.stems_per_step; empty: all.
+  std::vector<std::int64_t> StemsOfStep() const;
   // Adds the loss of a batch, a part of a step, to `sum` and its gradients to those before; the
   // last batch of a step brings the ranks together.
   void AddGradients(const std::shared_ptr<const Batch>& batch, double& sum, bool last);

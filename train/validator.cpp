@@ -160,7 +160,7 @@ void Validator::ShowKept() const {
   if (output_.Shows(step)) return;
   try {
     SeparationModel& model = *parts_.model;
-    const Checkpoint best = LoadCheckpoint(output_.folder()->best());
+    const Checkpoint best = LoadCheckpoint(output_.folder()->best(), {}, AdapterUse::kApart);
     const NamedTensors weights = CloneTensors(model.StateDict());
     model.LoadStateDict(best.weights, "the best checkpoint");
     ModelRuntime runtime = Runtime();

@@ -9,9 +9,11 @@
 #include "apps/stemsmith/work.h"
 #include "core/file_content.h"
 #include "core/interrupt.h"
+#include "core/pending_files.h"
 #include "core/text.h"
 #include "export/export.h"
 #include "export/weight_precision.h"
+#include "models/checkpoint.h"
 #include "models/weights/package.h"
 #include "separate/runtime.h"
 #include "separate/torch_device.h"
@@ -107,6 +109,17 @@ void WritePackages(const ExportArguments& arguments, const Checkpoint& checkpoin
   }
 }
 
+// The adapters of a run with `lora:`, without their model.
+void WriteAdapters(const ExportArguments& arguments, const std::filesystem::path& checkpoint) {
+  const std::filesystem::path file = arguments.options.out / "lora.safetensors";
+  CheckAreNoSources({file}, {checkpoint});
+  PendingFolder files(arguments.options.out);
+  SaveAdapters(files.Add(file.filename()), LoadCheckpoint(checkpoint, {}, AdapterUse::kApart),
+               checkpoint.string());
+  files.Commit();
+  PrintResult(arguments.mode, file.string(), {{"format", "lora"}, {"path", file.string()}});
+}
+
 void Run(const ExportArguments& arguments) {
   CatchInterrupts();
   TorchDevice(arguments.options.device);  // before any other use of LibTorch
@@ -116,10 +129,12 @@ void Run(const ExportArguments& arguments) {
   std::vector<std::string> packages;
   for (const char* format : kPackageFormats)
     if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
+  const bool adapters = std::erase(options.formats, "lora") > 0;
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
   const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
   if (!packages.empty()) WritePackages(arguments, checkpoint, path, packages);
-  if (!options.formats.empty() || packages.empty())
+  if (adapters) WriteAdapters(arguments, path);
+  if (!options.formats.empty() || (packages.empty() && !adapters))
     RunExport(checkpoint, path, options, {arguments.mode});
 }
 
@@ -152,8 +167,8 @@ void AddExportCommand(CLI::App& app) {
       ->required();
   command->add_option("--out", options.out, "Folder for the files")->required();
   AddNames(*command, "--format", options.formats,
-           "Which files: torchscript, onnx, th, safetensors (the last two: packages for Python's "
-           "demucs); default: torchscript,onnx")
+           "Which files: torchscript, onnx, th, safetensors (these two: packages for Python's "
+           "demucs), lora (the adapters of a run with `lora:`); default: torchscript,onnx")
       ->allow_extra_args(false);  // the word behind it is the source
   command
       ->add_option("--precision", options.precision,

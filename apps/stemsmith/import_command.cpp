@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "apps/checked_options.h"
 #include "apps/output.h"
 #include "apps/stemsmith/commands.h"
 #include "core/config_library.h"
@@ -61,6 +62,7 @@ std::filesystem::path TargetOf(const ImportArguments& arguments,
 void CheckTargets(const ImportArguments& arguments) {
   std::vector<std::filesystem::path> targets, sources = arguments.files;
   if (!arguments.options.config.empty()) sources.push_back(arguments.options.config);
+  if (!arguments.options.lora.empty()) sources.push_back(arguments.options.lora);
   for (const auto& file : arguments.files) {
     targets.push_back(TargetOf(arguments, file));
     CheckTarget(targets.back());
@@ -97,6 +99,7 @@ void ImportOne(const ImportArguments& arguments, const std::filesystem::path& fi
                {"sample_rate_hz", checkpoint.setting.sample_rate_hz},
                {"channels", checkpoint.setting.channels},
                {"segment_frames", checkpoint.segment_frames},
+               {"source", checkpoint.source},
                {"tensors", imported.wanted},
                {"tensors_kept", imported.kept},
                {"notes", imported.notes}});
@@ -145,6 +148,15 @@ void AddImportCommand(CLI::App& app) {
                       "fit the model)");
   command->add_flag("--partial", arguments->options.partial,
                     "Keep the tensors that fit the model; the others stay as initialised");
+  command->add_option("--lora", arguments->options.lora,
+                      "Adapters to merge into the weights: a file of lora_A and lora_B (MSST), or a "
+                      "folder of PEFT");
+  AddNumber(*command, "--lora-alpha", arguments->options.lora_alpha, {0, 1e6},
+             "What the adapters are scaled with, over their rank (default: as the folder of PEFT or "
+             "lora.lora_alpha of the configuration says)");
+  command->add_option("--licence", arguments->options.licence,
+                      "The licence of the weights, in words: kept in the checkpoint and in model "
+                      "files made from it");
   AddOutputFlags(*command, arguments->output);
   command->callback([arguments] {
     if (!arguments->config.empty()) arguments->options.config = FindConfig(arguments->config);

@@ -29,6 +29,14 @@ void InspectCheckpoint(const InspectArguments& arguments) {
                            {"sample_rate_hz", setting.sample_rate_hz},
                            {"channels", setting.channels},
                            {"segment_frames", checkpoint.segment_frames}};
+  if (checkpoint.source.is_object()) {
+    fields["source"] = checkpoint.source;
+    for (const auto& [key, value] : checkpoint.source.items())
+      text += "  " + key + std::string(key.size() < 13 ? 13 - key.size() : 1, ' ') +
+              (value.is_object() ? value.value("file", "?") + ", sha256 " + value.value("sha256", "?")
+                                 : value.is_string() ? value.get<std::string>() : "?") +
+              '\n';
+  }
   const nlohmann::json& state = checkpoint.training_state;
   if (state.is_object()) {
     for (const char* key : {"step", "best", "validation"}) {

@@ -8,7 +8,7 @@ AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads, double drop
     : width_(width), heads_(heads), dropout_(dropout) {
   in_proj_weight_ = register_parameter("in_proj_weight", torch::empty({3 * width, width}));
   in_proj_bias_ = register_parameter("in_proj_bias", torch::zeros({3 * width}));
-  out_proj_ = register_module("out_proj", nn::Linear(width, width));
+  out_proj_ = register_module("out_proj", Linear(width, width));
   const torch::NoGradGuard no_grad;
   nn::init::xavier_uniform_(in_proj_weight_);
   out_proj_->bias.zero_();

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "models/layers/linear.h"
+
 namespace stemsmith {
 
 class AttentionImpl : public torch::nn::Module {
@@ -19,7 +21,7 @@ class AttentionImpl : public torch::nn::Module {
   std::int64_t width_, heads_;
   double dropout_;
   torch::Tensor in_proj_weight_, in_proj_bias_;  // of queries, keys and values
-  torch::nn::Linear out_proj_{nullptr};
+  Linear out_proj_{nullptr};
 };
 TORCH_MODULE(Attention);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/layers/linear.h"
+
 namespace stemsmith {
 namespace {
 
@@ -25,10 +27,10 @@ class MaskPart : public nn::Module {
  public:
   MaskPart(std::int64_t in, std::int64_t out, std::int64_t hidden, std::int64_t hidden_layers) {
     for (std::int64_t i = 0; i < hidden_layers; ++i) {
-      layers_->push_back(nn::Linear(i == 0 ? in : hidden, hidden));
+      layers_->push_back(Linear(i == 0 ? in : hidden, hidden));
       layers_->push_back(nn::Tanh());
     }
-    layers_->push_back(nn::Linear(hidden_layers == 0 ? in : hidden, 2 * out));
+    layers_->push_back(Linear(hidden_layers == 0 ? in : hidden, 2 * out));
     register_module("0", layers_);
   }
   torch::Tensor forward(const torch::Tensor& x) { return torch::glu(layers_->forward(x), -1); }
@@ -92,7 +94,7 @@ BandSplitImpl::BandSplitImpl(const BandOptions& options) : options_(options) {
   for (const Band& band : options.bands) {
     const std::int64_t numbers = band.bins * options.parts;
     to_features_->push_back(
-        nn::Sequential(RmsNorm(numbers), nn::Linear(numbers, options.width)));
+        nn::Sequential(RmsNorm(numbers), Linear(numbers, options.width)));
   }
   register_module("to_features", to_features_);
 }

@@ -4,13 +4,22 @@
 
 namespace stemsmith {
 
+torch::Tensor RunLstm(torch::nn::LSTM& lstm, const torch::Tensor& steps) {
+  const auto& options = lstm->options;
+  const std::int64_t states = options.num_layers() * (options.bidirectional() ? 2 : 1);
+  const torch::Tensor zeros = torch::zeros_like(steps.slice(0, 0, 1).slice(2, 0, 1))
+                                  .expand({states, -1, options.hidden_size()})
+                                  .contiguous();
+  return std::get<0>(lstm(steps, std::make_tuple(zeros, zeros)));
+}
+
 BlstmImpl::BlstmImpl(std::int64_t channels, std::int64_t layers, const BlstmOptions& options)
-    : layers_(layers), options_(options) {
+    : options_(options) {
   lstm_ = register_module(
       "lstm",
       torch::nn::LSTM(
           torch::nn::LSTMOptions(channels, channels).num_layers(layers).bidirectional(true)));
-  linear_ = register_module("linear", torch::nn::Linear(2 * channels, channels));
+  linear_ = register_module("linear", Linear(2 * channels, channels));
 }
 
 torch::Tensor BlstmImpl::forward(const torch::Tensor& x) {
@@ -20,12 +29,7 @@ torch::Tensor BlstmImpl::forward(const torch::Tensor& x) {
 }
 
 torch::Tensor BlstmImpl::Run(const torch::Tensor& x) {
-  const torch::Tensor steps = x.permute({2, 0, 1});  // [N, B, channels]
-  // Without an explicit state nn::LSTM would bake the example's batch size into a trace.
-  const torch::Tensor zeros =
-      torch::zeros_like(steps.slice(0, 0, 1)).expand({2 * layers_, -1, -1}).contiguous();
-  const torch::Tensor y = std::get<0>(lstm_(steps, std::make_tuple(zeros, zeros)));
-  return linear_(y).permute({1, 2, 0});
+  return linear_(RunLstm(lstm_, x.permute({2, 0, 1}))).permute({1, 2, 0});
 }
 
 torch::Tensor BlstmImpl::RunSpans(const torch::Tensor& x) {

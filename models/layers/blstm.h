@@ -1,12 +1,18 @@
 // A bidirectional LSTM over time with a linear layer that brings both directions back to the
-// input's width. Traceable: the initial state takes its batch size from the input.
+// input's width. Traceable for any batch.
 #pragma once
 
 #include <torch/torch.h>
 
 #include <cstdint>
 
+#include "models/layers/linear.h"
+
 namespace stemsmith {
+
+// All steps [N, B, in] through `lstm` → [N, B, directions · hidden]. Its initial state is zero for
+// any batch: without an explicit one nn::LSTM would bake the example's batch size into a trace.
+torch::Tensor RunLstm(torch::nn::LSTM& lstm, const torch::Tensor& steps);
 
 struct BlstmOptions {
   // Longer inputs are cut into spans of this many steps that overlap by half, each with an LSTM run
@@ -25,10 +31,9 @@ class BlstmImpl : public torch::nn::Module {
   torch::Tensor Run(const torch::Tensor& x);       // [B, channels, N] → the same
   torch::Tensor RunSpans(const torch::Tensor& x);  // the same in spans
 
-  std::int64_t layers_;
   BlstmOptions options_;
   torch::nn::LSTM lstm_{nullptr};
-  torch::nn::Linear linear_{nullptr};
+  Linear linear_{nullptr};
 };
 TORCH_MODULE(Blstm);
 

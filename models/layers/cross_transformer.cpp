@@ -5,6 +5,7 @@
 #include "models/layers/attention.h"
 #include "models/layers/checkpointed.h"
 #include "models/layers/dconv.h"
+#include "models/layers/linear.h"
 #include "models/layers/positions.h"
 #include "models/separation_model.h"
 
@@ -28,8 +29,8 @@ class TransformerLayerImpl : public nn::Module {
     };
     attention_ = register_module(cross ? "cross_attn" : "self_attn",
                                  Attention(width, options.heads, options.dropout));
-    linear1_ = register_module("linear1", nn::Linear(width, hidden));
-    linear2_ = register_module("linear2", nn::Linear(hidden, width));
+    linear1_ = register_module("linear1", Linear(width, hidden));
+    linear2_ = register_module("linear2", Linear(hidden, width));
     norm1_ = norm("norm1");
     norm2_ = norm("norm2");
     if (cross) norm3_ = norm("norm3");
@@ -58,7 +59,7 @@ class TransformerLayerImpl : public nn::Module {
   bool cross_;
   double dropout_;
   Attention attention_{nullptr};
-  nn::Linear linear1_{nullptr}, linear2_{nullptr};
+  Linear linear1_{nullptr}, linear2_{nullptr};
   nn::LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
   nn::GroupNorm norm_out_{nullptr};
   LayerScale gamma_1_{nullptr}, gamma_2_{nullptr};

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "models/layers/checkpointed.h"
+#include "models/layers/linear.h"
 #include "models/layers/positions.h"
 
 namespace stemsmith {
@@ -10,8 +11,8 @@ namespace {
 
 namespace nn = torch::nn;
 
-nn::Linear Unbiased(std::int64_t in, std::int64_t out) {
-  return nn::Linear(nn::LinearOptions(in, out).bias(false));
+Linear Unbiased(std::int64_t in, std::int64_t out) {
+  return Linear(nn::LinearOptions(in, out).bias(false));
 }
 
 struct Attended {
@@ -34,8 +35,8 @@ class GatedAttention : public AttentionPart {
     to_qkv_ = register_module("to_qkv", Unbiased(options.width, 3 * inner));
     if (options.mixes_values)
       to_value_residual_mix_ =
-          register_module("to_value_residual_mix", nn::Linear(options.width, options.heads));
-    to_gates_ = register_module("to_gates", nn::Linear(options.width, options.heads));
+          register_module("to_value_residual_mix", Linear(options.width, options.heads));
+    to_gates_ = register_module("to_gates", Linear(options.width, options.heads));
     to_out_ = register_module("to_out", nn::Sequential(Unbiased(inner, options.width),
                                                        nn::Dropout(options.attention_dropout)));
   }
@@ -75,7 +76,7 @@ class GatedAttention : public AttentionPart {
 
   RoformerOptions options_;
   RmsNorm norm_{nullptr};
-  nn::Linear to_qkv_{nullptr}, to_value_residual_mix_{nullptr}, to_gates_{nullptr};
+  Linear to_qkv_{nullptr}, to_value_residual_mix_{nullptr}, to_gates_{nullptr};
   nn::Sequential to_out_{nullptr};
 };
 
@@ -127,8 +128,8 @@ class FeedForward : public nn::Module {
     const std::int64_t inner = kExpansion * options.width;
     const double dropout = options.feed_forward_dropout;
     net_ = register_module(
-        "net", nn::Sequential(RmsNorm(options.width), nn::Linear(options.width, inner), nn::GELU(),
-                              nn::Dropout(dropout), nn::Linear(inner, options.width),
+        "net", nn::Sequential(RmsNorm(options.width), Linear(options.width, inner), nn::GELU(),
+                              nn::Dropout(dropout), Linear(inner, options.width),
                               nn::Dropout(dropout)));
   }
   torch::Tensor forward(const torch::Tensor& x) { return net_->forward(x); }

@@ -234,10 +234,36 @@ NamedTensors Unflatten(const OrderedJson& structure, const NamedTensors& tensors
   return state;
 }
 
+// The metadata of PyPI unblend, as the configuration that it was made from.
+std::string ConfigOfUnblend(const SafetensorsFile& file, const std::string& where) {
+  OrderedJson entries = OrderedJson::object();
+  for (const auto& [key, value] : file.metadata)
+    entries[key] = key == "architecture" ? OrderedJson(value) : OrderedJson();
+  if (!entries.contains("unblend_format") || !entries.contains("architecture")) return "";
+  for (const auto& [key, value] : file.metadata)
+    if (key == "sources" || key == "samplerate" || key == "segment_samples" || key == "config")
+      entries[key] = ParseEntry(value, key, where);
+  OrderedJson training = {{"model_type", entries["architecture"]}};
+  const OrderedJson stems = entries.value("sources", OrderedJson::array());
+  training["instruments"] = stems;
+  // It names the rest of the song beside the stem of a model that has one.
+  const OrderedJson options = entries.value("config", OrderedJson::object());
+  if (options.is_object() && options.value("num_stems", OrderedJson()) == 1 && stems.is_array() &&
+      stems.size() == 2)
+    training["target_instrument"] = stems[0];
+  return OrderedJson{{"model", options},
+                     {"audio",
+                      {{"sample_rate", entries.value("samplerate", OrderedJson())},
+                       {"chunk_size", entries.value("segment_samples", OrderedJson())}}},
+                     {"training", training}}
+      .dump();
+}
+
 ForeignModel ReadSafetensorsFile(const std::filesystem::path& path) {
   const std::string where = path.string();
   SafetensorsFile file = LoadSafetensors(path);
   ForeignModel model;
+  model.config = ConfigOfUnblend(file, where);
   model.state = std::move(file.tensors);
   for (const auto& [key, value] : file.metadata) {
     if (key == "klass") model.klass = value;

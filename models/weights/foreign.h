@@ -18,6 +18,9 @@ struct ForeignModel {
   // "denominator": …}, as in the files of Demucs 4.1.
   nlohmann::ordered_json args = nlohmann::ordered_json::array();
   nlohmann::ordered_json kwargs = nlohmann::ordered_json::object();
+  // The configuration that a file without class brings along, in the words of a dialect (a JSON
+  // text); empty: none.
+  std::string config;
   // In the file's types; tensors may share memory. Of a class: the model's names. Else each name is
   // the path of its keys in the file, "state_dict.model.encoder.bias": ChooseState finds the model.
   NamedTensors state;

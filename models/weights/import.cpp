@@ -2,8 +2,11 @@
 
 #include "core/error.h"
 #include "core/option.h"
+#include "core/sha256.h"
 #include "models/model_for_weights.h"
 #include "models/state_fit.h"
+#include "models/weights/dialects/networks.h"
+#include "models/weights/lora.h"
 #include "models/weights/state_prefix.h"
 
 namespace stemsmith {
@@ -32,7 +35,12 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
     if (!chosen.Note().empty()) notes.push_back(chosen.Note());
     if (!chosen.Sight().empty()) about = chosen.Sight();
   }
-  const StateFit fit = FillState(state, own, partial, Option("partial"), where, about);
+  // The model has computed its constants; what is left of them in a file is rounded or unused.
+  NamedTensors filled;
+  for (const auto& [name, tensor] : own)
+    if (!IsConstant(name)) filled.emplace_back(name, tensor);
+  std::erase_if(state, [](const auto& tensor) { return IsConstant(tensor.first); });
+  const StateFit fit = FillState(state, filled, partial, Option("partial"), where, about);
   ImportedModel imported;
   imported.kept = fit.fitting;
   imported.wanted = fit.wanted;
@@ -48,23 +56,48 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
   return imported;
 }
 
+nlohmann::json FileRecord(const std::filesystem::path& path) {
+  return {{"file", path.filename().string()}, {"sha256", Sha256OfFile(path)}};
+}
+
+// Where the model comes from, for who finds it later: a wrong hop shows in no weights.
+nlohmann::json SourceOf(const std::filesystem::path& path, const std::filesystem::path& config,
+                        const ImportOptions& options) {
+  nlohmann::json source = {{"weights", FileRecord(path)}};
+  if (!config.empty()) source["config"] = FileRecord(config);
+  if (!options.lora.empty() && std::filesystem::is_regular_file(options.lora))
+    source["lora"] = FileRecord(options.lora);
+  return source;
+}
+
 }  // namespace
 
 ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptions& options) {
   std::error_code code;
   if (!std::filesystem::exists(path, code))
     throw Error::Input("no such file", path.string(), "check the path");
+  const auto with_licence = [&](ImportedModel imported) {
+    if (!options.licence.empty()) imported.checkpoint.source["licence"] = options.licence;
+    return imported;
+  };
   for (const Dialect& dialect : DialectTable()) {
     if (dialect.owns == nullptr || !dialect.owns(path)) continue;
     const PlannedWeights given = dialect.read(path, options);
-    return Fill(given.plan, given.parts, options.partial, path.string());
+    return with_licence(Fill(given.plan, given.parts, options.partial, path.string()));
   }
   if (std::filesystem::is_directory(path, code))
     throw Error::Input("a folder without separator.json", path.string(),
                        "name a file, or a folder that the training of Open-Unmix wrote");
-  const ForeignModel foreign = ReadForeignModel(path, options.prefix);
-  return Fill(PlanFor(foreign, path, options.config), {foreign.state}, options.partial,
-              path.string());
+  ForeignModel foreign = ReadForeignModel(path, options.prefix);
+  std::string merged;
+  if (!options.lora.empty())
+    merged = MergeLora(options.lora, {options.lora_alpha, ConfigOf(path, options)}, foreign.state);
+  PlannedWeights planned = PlanFor(foreign, path, options);
+  foreign.state.clear();
+  if (!merged.empty()) planned.plan.notes.push_back(merged);
+  ImportedModel imported = Fill(planned.plan, planned.parts, options.partial, path.string());
+  imported.checkpoint.source = SourceOf(path, planned.plan.config, options);
+  return with_licence(std::move(imported));
 }
 
 }  // namespace stemsmith

@@ -196,6 +196,19 @@ TEST(Config, DeepNestingAndLongFilesAreRefused) {
               HasSubstr("nested too deeply"));
 }
 
+TEST(Config, TuplesOfPythonAreListsAndOtherObjectsAreRefused) {
+  const Config config =
+      Config::Parse("\xef\xbb\xbf" "a: !!python/tuple\r\n- 1\r\n- 2\r\nb: !!python/tuple [3]\r\nc: 1e-05\r\n",
+                    "x.yaml");
+  EXPECT_EQ(config.Numbers("a"), (std::vector<double>{1, 2}));
+  EXPECT_EQ(config.Numbers("b"), std::vector<double>{3});
+  EXPECT_EQ(config.Number("c", 0), 1e-5);
+  for (const char* tag : {"object/apply:os.system [x]", "name:os.system ''", "module:os ''",
+                          "dict {}", "none ''"})
+    EXPECT_THAT(Refusal([&] { Config::Parse(std::string("a: 1\nb: !!python/") + tag, "x.yaml"); }),
+                HasSubstr("a Python object (!!python/"));
+}
+
 TEST(Config, ExtendsInACircleIsRefused) {
   testing::TemporaryFolder folder;
   WriteFileAtomically(folder / "self.yaml", "extends: self.yaml\n");

@@ -95,6 +95,23 @@ TEST(SpectralRules, FourThousandNinetySixPointsStayExact) {
   EXPECT_LT(OnnxError(forward, {.traced_lengths = {16384, 20480}, .run_lengths = {32768}}), 1e-6);
 }
 
+class RealTransform : public ::testing::TestWithParam<std::tuple<int, const char*>> {};
+
+TEST_P(RealTransform, AndItsInverseAgreeWithTorch) {
+  torch::manual_seed(7);
+  const auto [length, norm] = GetParam();
+  const auto forward = [norm = norm](const Tensor& x) {
+    const Tensor spectrum = torch::fft::rfft(x, std::nullopt, 2, norm);
+    const Tensor doubled = torch::complex(torch::real(spectrum), 2 * torch::imag(spectrum));
+    return torch::fft::irfft(doubled, std::nullopt, 2, norm) + spectrum.abs().mean();
+  };
+  EXPECT_LT(OnnxError(forward, {.channels = 2, .traced_lengths = {length}}), 1e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Onnx, RealTransform,
+                         ::testing::Combine(::testing::Values(2, 34, 96, 476),
+                                            ::testing::Values("ortho", "backward", "forward")));
+
 struct Case {
   const char* name;
   Tensor (*function)(const Tensor& z);  // of a complex tensor [B, F, N]

@@ -36,11 +36,14 @@ MODELS = {
     "hdemucs_otherwise": "{name: hdemucs, channels: 8, nfft: 1024, norm_starts: 999, multi_freqs: [0.1, 0.3], cac: false, "
                          "hybrid_old: true}",
     "htdemucs": "{name: htdemucs, channels: 8, nfft: 1024, depth: 3, t_layers: 3, dconv_mode: 3, bottom_channels: 32}",
+    "scnet": "{name: scnet, nfft: 1024, hop_size: 256, win_size: 1024, dims: [4, 8, 16], num_dplayer: 2}",
+    "scnet_masked": "{name: scnet_masked, nfft: 1024, hop_size: 256, win_size: 1024, dims: [4, 8, 16], num_dplayer: 2}",
+    "mdx23c": "{name: mdx23c, n_fft: 1024, hop_length: 256, dim_f: 512, num_channels: 8, growth: 8, num_scales: 2}",
     "bag": "{name: bag, models: [{name: demucs_v2, channels: 4, depth: 3}, {name: wave_unet, channels: 4, depth: 4}], "
            "weights: [[1, 1, 0, 1], [1, 2, 1, 0]]}",
 }
 # The others are exported for the length that they were trained with.
-DYNAMIC = {"unet", "unet_magnitudes", "unet_recurrent", "demucs_v2", "open_unmix", "wave_unet"}
+DYNAMIC = {"unet", "unet_magnitudes", "unet_recurrent", "demucs_v2", "open_unmix", "wave_unet", "mdx23c"}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,8 @@ def test_parameters_keep_their_names(exported):
             "wave_unet": "encoder.0.conv.weight", "open_unmix": "target_models.drums.fc1.weight",
             "demucs": "encoder.0.3.layers.0.0.weight", "hdemucs": "encoder.0.conv.weight",
             "hdemucs_otherwise": "encoder.0.layers.2.conv.weight", "bag": "models.1.encoder.0.conv.weight",
+            "scnet": "encoder.0.SDlayer.convs.2.weight", "scnet_masked": "pos_embed_f",
+            "mdx23c": "decoder_blocks.1.tfc_tdf.blocks.0.tdf.2.weight",
             "htdemucs": "crosstransformer.layers.1.cross_attn.in_proj_weight"}[name] in names
 
 

@@ -162,3 +162,33 @@ def test_ten_steps(case, grouped, tmp_path):
         difference = (output[f"parameter.{name}"] - parameter).norm()
         assert moved > 1e-4
         assert difference <= 1e-5 * moved + 1e-6, name
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_muon(bfloat16, tmp_path, monkeypatch):
+    """torch.optim.Muon makes steps orthogonal in bfloat16, ours in float32: with its conversion left out both agree."""
+    if not bfloat16:
+        monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+    torch.manual_seed(5)
+    shapes = {"wide": (6, 20), "tall": (24, 5), "square": (8, 8), "bias": (6,), "head": (3, 4)}
+    start = {name: torch.randn(shape) for name, shape in shapes.items()}
+    gradients = {name: torch.randn(10, *shape) for name, shape in shapes.items()}
+    parameters = {name: tensor.clone().requires_grad_() for name, tensor in start.items()}
+    hidden = [parameters[name] for name in ("wide", "tall", "square")]
+    rest = [parameters[name] for name in ("bias", "head")]
+    optimizers = [torch.optim.Muon(hidden, 0.01, 0.05, momentum=0.9, adjust_lr_fn="match_rms_adamw"),
+                  torch.optim.AdamW(rest, 0.01, weight_decay=0.05)]
+    for step in range(10):
+        for name, parameter in parameters.items():
+            parameter.grad = gradients[name][step].clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    inputs = {f"parameter.{name}": tensor for name, tensor in start.items()}
+    inputs.update({f"gradients.{name}": tensor for name, tensor in gradients.items()})
+    config = {"name": "muon", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.05, "adamw": ["head"]}
+    output = probe(tmp_path, {"optimizer": config}, inputs)
+    for name, parameter in parameters.items():
+        moved = (parameter - start[name]).norm()
+        difference = float(((output[f"parameter.{name}"] - parameter).norm() / moved).detach())
+        print(f"{name}: {difference:.1e} of the way")
+        assert difference <= (3e-2 if bfloat16 else 1e-5), name

@@ -76,6 +76,21 @@ TEST(Loss, StemsCountByTheirWeights) {
               2 * mean(3, 1, 1) + mean(1, 1, 1), 1e-5);
 }
 
+TEST(Loss, OfSomeStemsIsOnTheMeanThatOfAll) {
+  const auto [a, b] = Audio();
+  for (const char* weights : {"", ", stem_weights: {drums: 3.0}"}) {
+    const WeightedLoss loss = MakeLoss(std::string("[{name: mse") + weights + "}]");
+    double sum = 0.0;
+    for (std::int64_t left_out = 0; left_out < 3; ++left_out) {
+      std::vector<std::int64_t> places = {0, 1, 2};
+      places.erase(places.begin() + left_out);
+      const torch::Tensor index = torch::tensor(places);
+      sum += loss(a.index_select(1, index), b.index_select(1, index), places).item<double>();
+    }
+    EXPECT_NEAR(sum / 3, loss(a, b).item<double>(), 1e-6) << weights;
+  }
+}
+
 TEST(Loss, WrongStemWeightsAreNamed) {
   EXPECT_THAT(Refusal("[{name: l1, stem_weights: {vocal: 2}}]"), HasSubstr("'vocals'"));
   EXPECT_THAT(Refusal("[{name: l1, stem_weights: {harpsichord: 2}}]"),
@@ -141,7 +156,8 @@ TEST(Loss, GradientIsFiniteInSilence) {
   for (const char* yaml :
        {"{name: l1, domain: magnitude, n_fft: 64}", "{name: spectral_convergence, n_fft: 64}",
         "{name: trimmed_mse}", "{name: si_sdr}",
-        "{name: multi_resolution_stft, n_ffts: [64], hops: [16], windows: [64]}"}) {
+        "{name: multi_resolution_stft, n_ffts: [64], hops: [16], windows: [64]}",
+        "{name: multi_resolution_complex_stft, n_fft: 64, hop: 16, windows: [64, 32]}"}) {
     const WeightedLoss loss = MakeLoss(std::string("[") + yaml + "]");
     for (const bool target_sounds : {true, false}) {
       const torch::Tensor silent = torch::zeros({1, 3, 1, 300}, torch::requires_grad());
@@ -165,6 +181,9 @@ TEST(Loss, WrongSizesAreNamed) {
   EXPECT_THAT(Refusal(head + "n_ffts: [512, 1024]}]"), HasSubstr("one length"));
   EXPECT_THAT(Refusal(head + "n_ffts: [512], hops: [600], windows: [512]}]"), HasSubstr("hop"));
   EXPECT_THAT(Refusal(head + "n_ffts: [51.5], hops: [16], windows: [32]}]"), HasSubstr("'n_ffts'"));
+  const std::string complex = "[{name: multi_resolution_complex_stft, ";
+  EXPECT_THAT(Refusal(complex + "windows: []}]"), HasSubstr("windows is empty"));
+  EXPECT_THAT(Refusal(complex + "windows: [512, 128]}]"), HasSubstr("a hop of 147 leaves gaps"));
   EXPECT_THAT(Refusal("[{name: spectral_convergence, domain: waveform}]"), HasSubstr("domain"));
   EXPECT_THAT(Refusal("[{name: si_sdr, domain: magnitude}]"), HasSubstr("domain"));
   EXPECT_THAT(Refusal("[{name: trimmed_mse, quantile: 1.5}]"), HasSubstr("quantile"));

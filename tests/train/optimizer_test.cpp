@@ -139,6 +139,53 @@ TEST(Optimizer, NesterovNeedsMomentum) {
               HasSubstr("optimizer.momentum"));
 }
 
+// The step of a matrix is its momentum made orthogonal: the singular values of a step are alike.
+// tests/reference compares with torch.optim.Muon.
+TEST(Optimizer, MuonStepsAreOrthogonal) {
+  Problem problem;
+  const torch::Tensor before = problem.weight.detach().clone();
+  const auto optimizer = MakeOptimizer(Config::Parse("{name: muon, weight_decay: 0}", "test"),
+                                       problem.parameters());
+  problem.Backward(0);
+  optimizer->Step(0.02);
+  const torch::Tensor step =
+      (before - problem.weight.detach()) / (0.02 * 0.2 * std::sqrt(5.0));
+  const torch::Tensor values = std::get<1>(torch::linalg_svd(step));
+  EXPECT_GT(values.min().item<double>(), 0.5);
+  EXPECT_LT(values.max().item<double>(), 1.3);
+  // Only the bias has what AdamW keeps.
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : optimizer->State()) names.push_back(name);
+  EXPECT_THAT(names, ElementsAre("exp_avg.bias", "exp_avg_sq.bias", "step.bias",
+                                 "momentum.weight"));
+}
+
+TEST(Optimizer, MuonLeavesToAdamWWhatIsNamed) {
+  Problem muon, adamw;
+  const auto ours = MakeOptimizer(
+      Config::Parse("{name: muon, adamw: [wei*], momentum: 0.9}", "test"),
+      NamedTensors{{"weight", muon.weight}, {"other", torch::ones({2, 2}).requires_grad_()}});
+  const auto theirs = MakeOptimizer(Config::Parse("{name: adamw}", "test"),
+                                    NamedTensors{{"weight", adamw.weight}});
+  for (int step = 0; step < 3; ++step) {
+    muon.Backward(step), adamw.Backward(step);
+    ours->Step(0.01), theirs->Step(0.01);
+  }
+  EXPECT_TRUE(torch::equal(muon.weight, adamw.weight));
+}
+
+TEST(Optimizer, MuonSaysWhatItCannotDo) {
+  const auto refusal = [](const std::string& options) {
+    return MessageOf([&] {
+      MakeOptimizer(Config::Parse("{name: muon, " + options + "}", "test"),
+                    Problem().parameters());
+    });
+  };
+  EXPECT_THAT(refusal("adamw: [\"*\"]"), HasSubstr("leaves no matrix to Muon"));
+  EXPECT_THAT(refusal("adamw: [weigth]"), HasSubstr("a near one is 'weight'"));
+  EXPECT_THAT(refusal("momentum: 1.5"), HasSubstr("'momentum'"));
+}
+
 // Groups, and which parameters the decay spares, as LibTorch has them with groups by hand.
 TEST(Optimizer, GroupsTakeTheirOwnRateAndDecay) {
   for (const char* name : {"adam", "adamw", "sgd"}) {
@@ -205,6 +252,7 @@ TEST(Optimizer, PatternsThatMatchNothingNameANearParameter) {
 }
 
 TEST(Optimizer, StateByNameContinuesExactly) {
+  ContinuesExactly(Config::Parse("{name: muon}", "test"));
   for (const char* yaml : {"{name: adam}", "{name: sgd, momentum: 0.9, nesterov: true}",
                            "{name: adamw, groups: [{match: bias, lr_factor: 0.1}]}"}) {
     ContinuesExactly(Config::Parse(yaml, "test"));

@@ -38,6 +38,20 @@ torch::Tensor Domain::operator()(const torch::Tensor& audio) const {
   return transform_ ? (*transform_)(audio).abs() : audio;
 }
 
+std::vector<std::int64_t> Sizes(const Config& config, const std::string& key,
+                                const std::vector<double>& fallback) {
+  std::vector<std::int64_t> sizes;
+  for (const double value : config.Numbers(key, fallback)) {
+    const auto size = static_cast<std::int64_t>(value);
+    if (!(value >= 1 && value <= 1 << 20) || static_cast<double>(size) != value) {
+      throw Error::Usage("'" + key + "' holds a size that is no whole number from 1 to 1048576",
+                         config.Where(key), "sizes are counted in frames");
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
 std::vector<std::int64_t> AllButStems(const torch::Tensor& tensor) {
   std::vector<std::int64_t> dims = {0};
   for (std::int64_t d = 2; d < tensor.dim(); ++d) dims.push_back(d);

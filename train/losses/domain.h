@@ -42,6 +42,10 @@ class Domain {
   std::optional<SpectrumOf> transform_;
 };
 
+// A list of sizes in frames, `fallback` where it is not given. Throws Error for what is no size.
+std::vector<std::int64_t> Sizes(const Config& config, const std::string& key,
+                                const std::vector<double>& fallback);
+
 // All dimensions of [B, S, …] but the stems'.
 std::vector<std::int64_t> AllButStems(const torch::Tensor& tensor);
 

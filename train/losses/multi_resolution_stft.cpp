@@ -2,24 +2,11 @@
 // Song, Kim 2020, "Parallel WaveGAN" (arXiv:1910.11480), whose sizes are the defaults. Magnitudes
 // are sqrt(max(power, 1e-7)), as in github.com/kan-bayashi/ParallelWaveGAN.
 #include "core/error.h"
+#include "core/error.h"
 #include "train/losses/domain.h"
 
 namespace stemsmith {
 namespace {
-
-std::vector<std::int64_t> Sizes(const Config& config, const std::string& key,
-                                const std::vector<double>& fallback) {
-  std::vector<std::int64_t> sizes;
-  for (const double value : config.Numbers(key, fallback)) {
-    const auto size = static_cast<std::int64_t>(value);
-    if (!(value >= 1 && value <= 1 << 20) || static_cast<double>(size) != value) {
-      throw Error::Usage("'" + key + "' holds a size that is no whole number from 1 to 1048576",
-                         config.Where(key), "sizes are counted in frames");
-    }
-    sizes.push_back(size);
-  }
-  return sizes;
-}
 
 class MultiResolutionStft : public Loss {
  public:

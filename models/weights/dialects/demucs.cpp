@@ -208,6 +208,7 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
   if (!options.config.empty())
     throw Error::Usage(Option("config") + " does not go with a bag", path.string(),
                        "import its models one by one");
+  RefuseLora(options, path);
   const std::string where = path.string();
   const Config bag = Config::Load(path);
   const std::vector<std::string> names = bag.Strings("models");
@@ -238,7 +239,7 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
       const fs::path package =
           FindPackage(path.parent_path().empty() ? "." : path.parent_path(), names[m], where);
       const ForeignModel foreign = ReadForeignModel(package, options.prefix);
-      ModelPlan part = PlanFor(foreign, package, /*config=*/{});
+      ModelPlan part = PlanFor(foreign, package, {}).plan;
       const bool transformer = part.model["name"] == "htdemucs";
       const auto wanted = static_cast<std::int64_t>(bag_segment * part.setting.sample_rate_hz);
       if (wanted > 0 && (!transformer || wanted <= part.segment_frames))

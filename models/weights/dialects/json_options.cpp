@@ -1,5 +1,8 @@
 #include "models/weights/dialects/json_options.h"
 
+#include "core/numbers.h"
+#include "core/text.h"
+
 namespace stemsmith {
 
 nlohmann::ordered_json JsonOption(const Config& node) {
@@ -9,10 +12,13 @@ nlohmann::ordered_json JsonOption(const Config& node) {
     for (const Config& item : node.Items()) list.push_back(JsonOption(item));
     return list;
   }
-  std::string text = node.AsString();
-  if (text == "True" || text == "False") text[0] = text[0] == 'T' ? 't' : 'f';
+  const std::string text = node.AsString(), word = LowerCase(text);
+  if (word == "true" || word == "yes" || word == "on") return true;
+  if (word == "false" || word == "no" || word == "off") return false;
   const OrderedJson value = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_number() || value.is_boolean() ? value : OrderedJson(text);
+  if (value.is_number()) return value;
+  if (const auto number = ParseNumber(text)) return *number;  // ".5", "1."
+  return text;
 }
 
 nlohmann::ordered_json JsonOptions(const Config& map) {

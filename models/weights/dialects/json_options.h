@@ -7,7 +7,8 @@
 
 namespace stemsmith {
 
-// A number, a boolean (Python's too), a text, or a list of such. Numbers keep their kind: 2 stays
+// A number, a boolean (as Python's readers of YAML take it: True, yes, off), a text, or a list of
+// such. Numbers keep their kind: 2 stays
 // whole. Throws Error for maps.
 nlohmann::ordered_json JsonOption(const Config& node);
 // A map of options; those that are null are left out.

@@ -84,6 +84,7 @@ bool IsOpenUnmixFolder(const fs::path& path) {
 }
 
 PlannedWeights ReadOpenUnmixFolder(const fs::path& folder, const ImportOptions& options) {
+  RefuseLora(options, folder);
   const std::string where = (folder / "separator.json").string();
   const auto settings = ParseJson(ReadFile(folder / "separator.json"));
   if (!settings.is_object()) throw Error::Input("not a JSON object", where);
@@ -107,7 +108,7 @@ PlannedWeights ReadOpenUnmixFolder(const fs::path& folder, const ImportOptions& 
     for (const auto& [name, tensor] : network.state)
       if (!IsNoWeight(name)) state.emplace_back("target_models." + target + "." + name, tensor);
   }
-  if (!options.config.empty()) plan = PlanFromConfig(options.config, plan);
+  if (!options.config.empty()) plan = PlanFromConfig(Config::Load(options.config), plan);
   return {plan, {state}};
 }
 

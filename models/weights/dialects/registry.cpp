@@ -1,5 +1,9 @@
 // The table of dialects: a declaration and a row for each, nothing else to touch.
+#include <algorithm>
+#include <array>
+
 #include "core/error.h"
+#include "core/numbers.h"
 #include "core/option.h"
 #include "core/text.h"
 #include "models/weights/dialects/demucs_classes.h"
@@ -34,8 +38,7 @@ const Dialect& DialectOf(const Config& config) {
                      "see docs/import.md for what is known");
 }
 
-ModelPlan PlanFromConfig(const std::filesystem::path& path, const ModelPlan& fallback) {
-  const Config config = Config::Load(path);
+ModelPlan PlanFromConfig(const Config& config, const ModelPlan& fallback) {
   ModelPlan plan = DialectOf(config).plan_of_config(config, fallback);
   if (plan.setting.stems.empty())
     throw Error::Usage("the configuration does not name the stems", config.Where(),
@@ -54,32 +57,99 @@ ModelPlan PlanOfClass(const ForeignModel& foreign, const std::string& where) {
                      "known are " + JoinNames(DemucsClasses(), ", ", &DemucsClass::klass));
 }
 
-// A configuration beside the weights: NAME.yaml, config.yaml, or what Hydra leaves in a run of
-// Demucs. Empty: none.
+PlannedWeights PlanOfWeights(const ForeignModel& foreign, const std::string& where) {
+  for (const Dialect& dialect : DialectTable()) {
+    if (dialect.plan_of_weights == nullptr) continue;
+    if (auto planned = dialect.plan_of_weights(foreign.state, where)) return *std::move(planned);
+  }
+  return {{}, {foreign.state}};
+}
+
+// A configuration beside the weights: NAME.yaml, NAME.ckpt.yaml, config_NAME.yaml, config.yaml, or
+// what Hydra leaves in a run of Demucs. Empty: none.
 std::filesystem::path ConfigBeside(const std::filesystem::path& weights) {
   const std::filesystem::path folder = weights.parent_path();
+  const std::string name = weights.stem().string(), file = weights.filename().string();
   std::error_code code;
-  for (const auto& candidate : {std::filesystem::path(weights).replace_extension(".yaml"),
-                                folder / "config.yaml", folder / ".hydra" / "config.yaml"})
-    if (std::filesystem::is_regular_file(candidate, code)) return candidate;
+  for (const std::string& beside : {name, file, "config_" + name, name + "_config",
+                                    std::string("config"), std::string(".hydra/config")})
+    for (const char* ending : {".yaml", ".yml"})
+      if (std::filesystem::is_regular_file(folder / (beside + ending), code))
+        return folder / (beside + ending);
   return {};
+}
+
+// "--config FILE.yaml", and which files it may be.
+std::string ConfigAdvice(const std::filesystem::path& weights) {
+  std::vector<std::string> found;
+  std::error_code code;
+  const std::filesystem::path folder = weights.parent_path();
+  for (const auto& entry :
+       std::filesystem::directory_iterator(folder.empty() ? "." : folder, code))
+    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml")
+      found.push_back(entry.path().filename().string());
+  std::sort(found.begin(), found.end());
+  return "give the model with " + Option("config", "FILE.yaml") +
+         (found.empty() || found.size() > 4 ? "" : "; beside it lies " + JoinNames(found));
+}
+
+// Weights say much, but never all: what is missing makes stems sound wrong and no error.
+[[noreturn]] void RefuseWithoutConfig(const ModelPlan& seen, const std::filesystem::path& path) {
+  if (seen.model.is_null())
+    throw Error::Input("the file holds weights alone, not which model they belong to",
+                       path.string(), ConfigAdvice(path));
+  throw Error::Input("the weights are of " + DescribedWeights(seen) +
+                         "; only its configuration says the names of the stems and the hop of the "
+                         "STFT",
+                     path.string(), ConfigAdvice(path));
+}
+
+void CheckStems(const ModelPlan& plan, bool partial, const std::string& where) {
+  const std::int64_t named = std::ssize(plan.setting.stems), seen = plan.seen.stems;
+  if (seen == 0 || seen == named || partial) return;
+  throw Error::Input(
+      "the weights have " + std::to_string(seen) + (seen == 1 ? " stem" : " stems") +
+          ", the configuration names " + std::to_string(named) + ": " +
+          JoinNames(std::vector(plan.setting.stems.begin(),
+                                plan.setting.stems.begin() + std::min<std::int64_t>(named, 8))) +
+          (named > 8 ? ", …" : ""),
+      where,
+      seen == 1 ? "name the one that it gives: training.target_instrument in the configuration"
+                : "use the configuration that they were trained with");
 }
 
 }  // namespace
 
-ModelPlan PlanFor(const ForeignModel& foreign, const std::filesystem::path& path,
-                  const std::filesystem::path& config) {
-  ModelPlan plan;
-  if (!foreign.klass.empty()) plan = PlanOfClass(foreign, path.string());
-  if (!config.empty()) return PlanFromConfig(config, plan);
-  if (!foreign.klass.empty()) return plan;
-  const std::filesystem::path beside = ConfigBeside(path);
-  if (beside.empty())
-    throw Error::Input("the file holds weights alone, not which model they belong to",
-                       path.string(), "give the model with " + Option("config", "FILE.yaml"));
-  plan = PlanFromConfig(beside, plan);
-  plan.notes.push_back("model taken from " + beside.string());
-  return plan;
+void RefuseLora(const ImportOptions& options, const std::filesystem::path& path) {
+  if (!options.lora.empty())
+    throw Error::Usage(Option("lora") + " does not go with a bag or folder of models",
+                       path.string(), "import its models one by one");
+}
+
+std::filesystem::path ConfigOf(const std::filesystem::path& weights,
+                               const ImportOptions& options) {
+  return options.config.empty() ? ConfigBeside(weights) : options.config;
+}
+
+PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path& path,
+                       const ImportOptions& options) {
+  const std::string where = path.string();
+  PlannedWeights planned = foreign.klass.empty()
+                               ? PlanOfWeights(foreign, where)
+                               : PlannedWeights{PlanOfClass(foreign, where), {foreign.state}};
+  ModelPlan& plan = planned.plan;
+  const std::filesystem::path config = ConfigOf(path, options);
+  const bool given = !options.config.empty();
+  if (!given && !foreign.config.empty()) {
+    plan = PlanFromConfig(Config::Parse(foreign.config, "the metadata of " + where), plan);
+  } else if (given || foreign.klass.empty()) {
+    if (config.empty()) RefuseWithoutConfig(plan, path);
+    plan = PlanFromConfig(Config::Load(config), plan);
+    plan.config = config;
+    if (!given) plan.notes.push_back("model taken from " + config.string());
+  }
+  CheckStems(plan, options.partial, where);
+  return planned;
 }
 
 }  // namespace stemsmith

@@ -259,6 +259,8 @@ TEST(Recipe, TheOnesShippedTakeGuitarsAndSlakhsDrums) {
   };
   EXPECT_EQ(applied("six-stems", Song("s", {"bass", "drums", "guitar", "strings", "vocals"})),
             "drums=drums bass=bass other=strings vocals=vocals guitar=guitar piano=");
+  EXPECT_EQ(applied("drum-kit", Song("s", {"kick", "snare", "hh"})),
+            "kick=kick snare=snare toms= hh=hh ride= crash=");
   EXPECT_EQ(applied("slakh-drums-accompaniment", SlakhSong()),
             "drums=S02 accompaniment=S00+S01+S03");
 }

@@ -1,0 +1,440 @@
+"""Checkpoints of Music-Source-Separation-Training and of the packages around it, with the configurations that lie beside
+them: `stemsmith import` makes of each the model that its package computes.
+"""
+
+import json
+import shutil
+
+import pytest
+import soundfile
+import torch
+import yaml
+from demucs_packages import read_tensors
+from model_probe import fresh_state, music, probe, relative_error
+from msst_files import (BS_BANDS, TABLE, prefixed, save_safetensors, save_weights, small, stored, write_yaml, yaml_text)
+from programs import run
+from roformers import BS_INFER, MEL_INFER, make, original, separate
+
+ROWS = {row.name: row for row in TABLE}
+SMALL = {row.name: small(row) for row in TABLE}
+# Options that the packages for inference do not have.
+BEYOND = {"mlp_expansion_factor", "skip_connection", "use_pope"}
+NOT_THEIRS = {"stereo", "num_stems"}
+
+
+def in_package(row):
+    return "roformer" in row.kind and not any(row.model.get(key) for key in BEYOND)
+
+
+def channels_of(row):
+    return 2 if row.model.get("stereo", True) else 1
+
+
+def heads_of(row):
+    return 1 if row.target else len(row.stems)
+
+
+def package_model(row):
+    module = BS_INFER() if row.kind == "bs_roformer" else MEL_INFER()
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in row.model.items()
+               if key not in NOT_THEIRS | BEYOND}
+    return make(module, options, channels_of(row), heads_of(row))
+
+
+def own_state(row, folder):
+    """Weights of our own model, whose names and numbers other tests compare with the originals."""
+    options = {key: value for key, value in row.model.items() if key != "audio_channels"} | {
+        key: value for key, value in row.more.get("audio", {}).items()}
+    folder.mkdir(exist_ok=True)
+    torch.manual_seed(3)
+    return fresh_state(probe(folder, row.kind, options, [f"s{i}" for i in range(heads_of(row))], channels_of(row), None,
+                             {"mix": torch.zeros(1, channels_of(row), 12288)}))
+
+
+def weights_of(row, folder):
+    return package_model(row).state_dict() if in_package(row) else own_state(row, folder / "fresh")
+
+
+def import_all(folder, *files, status=0, options=()):
+    result = run("stemsmith", "import", *files, "--out", folder / "imported", "--json", *options, status=status)
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    return {line["file"].rsplit("/", 1)[-1].split(".")[0]: line for line in lines}, result.stderr
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """All rows, small, each written as its row says, imported by one command: folder, weights and reports by name."""
+    folder = tmp_path_factory.mktemp("table")
+    states, files = {}, []
+    for name, row in SMALL.items():
+        states[name] = weights_of(row, folder)
+        files.append(save_weights(folder, name, row.wrapping, states[name]))
+        write_yaml(folder / f"{name}.yaml", row)
+    reports, _ = import_all(folder, *files)
+    return folder, states, reports
+
+
+def config_of(report):
+    return yaml.safe_load(report["model_config"])
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_table_of_configurations(name, table):
+    folder, states, reports = table
+    row, report = SMALL[name], reports[name]
+    assert report["model"] == row.kind
+    assert report["stems"] == ([row.target] if row.target else row.stems)
+    assert report["channels"] == channels_of(row) and report["sample_rate_hz"] == 44100
+    assert report["segment_frames"] == row.more.get("inference", {}).get("chunk_size", row.chunk)
+    config = config_of(report)
+    for key, value in {**row.model, **row.more.get("audio", {})}.items():
+        if key not in ("stereo", "num_stems", "audio_channels", "sample_rate"):
+            assert config[key] == value, key
+    assert report["source"]["config"]["file"] == f"{name}.yaml" and len(report["source"]["weights"]["sha256"]) == 64
+    # Every weight has its value; what is computed is as exact as it can be.
+    actual = read_tensors(report["checkpoint"])
+    for key, tensor in stored(states[name], row.wrapping).items():
+        if not key.endswith(("rotary_embed.freqs", "pope_embed.inv_freqs")):
+            assert torch.equal(actual[key], tensor), key
+    inspected = json.loads(run("stemsmith", "inspect", report["checkpoint"], "--json").stdout)
+    assert inspected["model"] == row.kind and inspected["source"] == report["source"]
+
+
+@pytest.mark.parametrize("name", [name for name, row in SMALL.items() if in_package(row)])
+def test_estimates_are_the_packages(name, table, tmp_path):
+    _, states, reports = table
+    row = SMALL[name]
+    model = package_model(row)
+    angles = {key: tensor.clone() for key, tensor in states[name].items() if key.endswith("freqs")}
+    model.load_state_dict({**stored(states[name], row.wrapping), **angles})
+    mix = music(2, channels_of(row), 16384 + 441)
+    options = {**config_of(reports[name]), "zero_dc": False}  # as these packages
+    output = probe(tmp_path, options.pop("name"), options, reports[name]["stems"], channels_of(row),
+                   tmp_path.__class__(reports[name]["checkpoint"]), {"mix": mix})
+    with torch.no_grad():
+        error = relative_error(output["estimates"], separate(model, mix))
+    print(f"{name}: {error:.1e} of the peak")
+    assert error <= 1e-5
+
+
+# Networks of later versions of the package whose names differ, and what they are here.
+VERSIONS = {
+    "value_residual": ("0.5.1", "bs_roformer", {}, {"value_residual": True}),
+    "linear": ("0.4.1", "mel_band_roformer", {"linear_transformer_depth": 1}, {"linear_transformer_depth": 1}),
+    "shifted": ("0.4.1", "mel_band_roformer", {"linear_transformer_depth": 0}, {"linear_transformer_depth": 0}),
+}
+
+
+def version_model(name):
+    version, kind, more, _ = VERSIONS[name]
+    module = original(version, f"bs_roformer.{kind}")()
+    row = SMALL["anvuew" if kind == "bs_roformer" else "kim"]
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in row.model.items()
+               if key not in NOT_THEIRS | {"linear_transformer_depth"}}
+    return row, make(module, {**options, **more})
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_later_packages(name, tmp_path):
+    row, model = version_model(name)
+    path = save_weights(tmp_path, name, "plain", model.state_dict())
+    write_yaml(tmp_path / f"{name}.yaml", row)
+    reports, _ = import_all(tmp_path, path)
+    options = {**config_of(reports[name]), "zero_dc": False}
+    assert VERSIONS[name][3].items() <= options.items()
+    mix = music(2, 2, 16384)
+    output = probe(tmp_path, options.pop("name"), options, ["vocals"], 2, tmp_path / "imported" / f"{name}.safetensors",
+                   {"mix": mix})
+    with torch.no_grad():
+        assert relative_error(output["estimates"], separate(model, mix)) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["anvuew", "kim", "scnet", "scnet_masked", "drumsep"])
+def test_a_song_is_separated(name, table, tmp_path):
+    _, _, reports = table
+    run("stemsmith", "export", reports[name]["checkpoint"], "--out", tmp_path / "model", "--format", "onnx",
+        "--segment-seconds", 1.5, "--quiet")
+    soundfile.write(tmp_path / "song.wav", music(1, 2, 40000)[0].T.numpy(), 44100, subtype="FLOAT")
+    mix = ["--mix", "other=mixture-vocals", "--stems", "vocals"] if SMALL[name].target else []
+    run("separate", tmp_path / "model", tmp_path / "song.wav", "-o", tmp_path / "stems", "--quiet", "--threads", 1, *mix)
+    stems = sorted(path.stem for path in (tmp_path / "stems" / "song").iterdir())
+    assert stems == sorted(["vocals", "other"] if mix else SMALL[name].stems)
+    manifest = json.loads(run("stemsmith", "inspect", tmp_path / "model" / "model.onnx", "--json").stdout)
+    assert reports[name]["source"]["config"]["sha256"] in json.dumps(manifest)
+
+
+def kim(folder, name="kim", wrapping="plain", state=None, **changes):
+    """A small model like Kim's with its configuration beside it."""
+    path = save_weights(folder, name, wrapping, state or package_model(SMALL["kim"]).state_dict())
+    write_yaml(folder / f"{name}.yaml", SMALL["kim"], **changes)
+    return path
+
+
+def refused(folder, path, *options, status=1):
+    error = run("stemsmith", "import", path, "--out", folder / "out", *options, status=status).stderr
+    assert error.count("\n") == 1, error
+    assert not (folder / "out").exists() or not list((folder / "out").iterdir())
+    return error.replace(str(folder) + "/", "").strip()
+
+
+def test_without_a_configuration_the_error_says_what_is_seen_and_what_is_missing(tmp_path):
+    path = kim(tmp_path)
+    (tmp_path / "kim.yaml").rename(tmp_path / "downloaded.yaml")
+    assert refused(tmp_path, path) == (
+        'error: the weights are of a model "mel_band_roformer" (1 stem, 2 channels, dim 12, depth 3, num_bands 60, stft_n_fft '
+        "2048); only its configuration says the names of the stems and the hop of the STFT (kim.ckpt); give the model with "
+        "--config FILE.yaml; beside it lies downloaded.yaml")
+    # A few lines are enough.
+    (tmp_path / "own.yaml").write_text("model: {name: mel_band_roformer, stft_hop_length: 441}\nstems: [vocals]\n")
+    reports, _ = import_all(tmp_path, path, options=["--config", tmp_path / "own.yaml"])
+    assert config_of(reports["kim"])["stft_hop_length"] == 441 and config_of(reports["kim"])["dim"] == 12
+
+
+CONTRADICTIONS = {
+    "another_dim": ({"model": {"dim": 512, "depth": 12}},
+                    "the configuration is of another model than the weights: dim: 512 in the configuration, 12 in the weights; "
+                    "depth: 12 in the configuration, 3 in the weights"),
+    "another_architecture": ({"training": {"model_type": "bs_roformer"}},
+                             'the configuration is of a model "bs_roformer", the weights are of a model "mel_band_roformer"'),
+    "another_network": ({"training": {"model_type": "bandit"}},
+                        'the configuration is of a network "bandit", which stemsmith does not have'),
+    "another_n_fft": ({"model": {"stft_n_fft": 4096}}, "stft_n_fft: 4096 in the configuration, 2048 in the weights"),
+    "mono": ({"model": {"stereo": False}}, "the configuration is of a model of 1 channel, the weights are of 2"),
+    "no_target": ({"training": {"target_instrument": "null"}},
+                  "the weights have 1 stem, the configuration names 2: vocals, other"),
+    "another_rate": ({"audio": {"sample_rate": 48000}},
+                     "the bands of the weights are those of 44100 Hz, the configuration says 48000 Hz"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_configurations_of_other_models_are_refused(name, tmp_path):
+    changes, expected = CONTRADICTIONS[name]
+    assert expected in refused(tmp_path, kim(tmp_path, **changes))
+
+
+def test_stems_of_other_numbers_are_refused(table, tmp_path):
+    folder, _, _ = table
+    shutil.copy(folder / "mega53.ckpt", tmp_path)
+    write_yaml(tmp_path / "mega53.yaml", SMALL["sw6"], model={"mlp_expansion_factor": 2, "num_stems": 53})
+    assert ("the weights have 53 stems, the configuration names 6: bass, drums, other, vocals, guitar, piano"
+            in refused(tmp_path, tmp_path / "mega53.ckpt"))
+
+
+def notes_of(folder, path, *options):
+    reports, _ = import_all(folder, path, options=options)
+    return next(iter(reports.values()))["notes"]
+
+
+def test_what_the_weights_decide_is_noted(tmp_path):
+    notes = notes_of(tmp_path, kim(tmp_path, model={"mask_estimator_depth": 3, "hyperace": "x", "heads": 8}))
+    assert ("the weights contradict the configuration, and count: dim_head: " not in str(notes))
+    assert ("the weights contradict the configuration, and count: heads: 8 in the configuration, 2 in the weights; "
+            "mask_estimator_depth: 3 in the configuration, 2 in the weights") in notes
+    assert "keys of the configuration that the model does not have, left out: hyperace" in notes
+    assert ('one stem, vocals; separate gives the rest of the song as "other" with --mix \'other=mixture-vocals\'') in notes
+    assert "it separates with num_overlap 2, which is --overlap 0.5 of separate" in notes
+
+
+def test_a_hop_that_does_not_divide_the_segment_is_noted(tmp_path):
+    notes = notes_of(tmp_path, kim(tmp_path, model={"stft_hop_length": 512}))
+    assert ("the segment of 352800 frames is no multiple of stft_hop_length, 512, but of 441 and 882; weights do not show the "
+            "hop: if the stems sound wrong, look for another configuration") in notes
+    row = SMALL["kim"]
+    row = row._replace(model={key: value for key, value in row.model.items() if key != "stft_hop_length"})
+    write_yaml(tmp_path / "kim.yaml", row)
+    assert ("the configuration has no stft_hop_length, which weights do not show; 512, the program's default, is taken"
+            in notes_of(tmp_path, tmp_path / "kim.ckpt"))
+
+
+OTHER_NETWORKS = {
+    "a BS-RoFormer with a HyperACE v2 head": ["mask_estimators.0.segm.upsample_head.block1.out_conv.weight"],
+    "a BS-RoFormer with a HyperACE head": ["mask_estimators.0.segm.backbone.stem.conv.weight"],
+    "a BS-RoFormer with an FNO head": ["mask_estimators.0.to_freqs.0.0.fno_blocks.convs.0.bias"],
+    "a BS-RoFormer with the head of Large v2": ["mask_estimators.0.layers.0.0.layers.0.0.norm.gamma"],
+    "a Siamese BS-RoFormer": ["layers.0.0.layers.0.0.y_attn.weight"],
+    "a RoFormer with hyper-connections (BS-RoFormer 0.6 and later)": ["layers.0.0.layers.0.0.static_alpha"],
+    "a Bandit v2": ["band_split.norm_fc_modules.0.combined.0.weight"],
+    "a Bandit": ["bsrnn.band_split.norm_fc_modules.0.norm.weight"],
+    "a BSRNN": ["bandsequence.bsrnn.0.0.groupnorm.weight"],
+    "a VR network of Ultimate Vocal Remover": ["stg1_low_band_net.enc1.conv1.conv.0.weight"],
+    "an Apollo": ["net.0.band_net.input_norm.weight"],
+    "a BS-Mamba2": ["layers.0.forward_blocks.0.mixer.in_proj.weight"],
+    "a Conformer": ["layers.0.0.layers.0.ff1.ff.net.0.gamma"],
+    "an SCNet-Tran": ["separation_net.dp_modules.0.time_layer.layers.0.0.norm.gamma"],
+    "a Swin-UperNet": ["swin_upernet_model.decode_head.classifier.weight"],
+    "a segmentation model (torchseg)": ["unet_model.encoder.conv1.weight"],
+    "a Moises-Light": ["dec_heavy_blocks.0.split.weight"],
+}
+
+
+@pytest.mark.parametrize("network", OTHER_NETWORKS)
+@pytest.mark.parametrize("prefix", ["", "model."])
+def test_networks_that_are_not_had_are_named(network, prefix, tmp_path):
+    path = save_weights(tmp_path, "x", "plain", prefixed(prefix, {name: torch.ones(2) for name in OTHER_NETWORKS[network]}))
+    assert refused(tmp_path, path).startswith(f"error: the weights are of {network}, which stemsmith does not have (x.ckpt)")
+
+
+def test_hyper_connections_are_named(tmp_path):
+    module = original("1.1.0")()
+    torch.manual_seed(1)
+    model = module.BSRoformer(16, depth=1, heads=2, dim_head=8, time_transformer_depth=1, freq_transformer_depth=1)
+    assert "with hyper-connections (BS-RoFormer 0.6 and later)" in refused(
+        tmp_path, save_weights(tmp_path, "x", "plain", model.state_dict()))
+
+
+BAD_YAML = {
+    "object": ("training: !!python/object/apply:os.system [ls]\n",
+               "error: a Python object (!!python/object/apply:os.system), which is not read (kim.yaml:1); write a number, a "
+               "text, a list or a map in its place"),
+    "name": ("model: {dim: !!python/name:os.system }\n",
+             "error: a Python object (!!python/name:os.system), which is not read (kim.yaml:1); write a number, a text, a list "
+             "or a map in its place"),
+    "no_yaml": ("{ dim: 3\n", "error: this is not valid YAML"),
+    "list": ("- 3\n", "error: a configuration must be a map of keys (kim.yaml)"),
+    "no_stems": ("training: {lr: 1e-05}\nmodel: {num_bands: 60, stft_hop_length: 441}\n",
+                 "error: the configuration does not name the stems (kim.yaml:1)"),
+    "odd_chunk": ("audio: {chunk_size: -3}\ntraining: {instruments: [vocals]}\nmodel: {num_bands: 60}\n",
+                  "error: 'chunk_size' is -3, outside 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_YAML)
+def test_bad_configurations(name, tmp_path):
+    path = kim(tmp_path)
+    (tmp_path / "kim.yaml").write_text(BAD_YAML[name][0])
+    assert refused(tmp_path, path, status=2).startswith(BAD_YAML[name][1])
+
+
+def test_cut_off_files_and_rubbish_are_refused(tmp_path):
+    path = kim(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:len(whole) // 2])
+    assert "kim.ckpt" in refused(tmp_path, path)
+    path.write_bytes(bytes(range(256)) * 40)
+    assert "not a file that torch.save wrote" in refused(tmp_path, path)
+    state = package_model(SMALL["kim"]).state_dict()
+    del state["layers.0.0.layers.0.0.to_gates.weight"]
+    assert ("the weights are incomplete: the tensor layers.0.0.layers.0.0.to_gates.weight is missing"
+            in refused(tmp_path, kim(tmp_path, state=state)))
+    state = package_model(SMALL["kim"]).state_dict()
+    state["layers.1.0.layers.0.0.to_qkv.weight"][0, 0] = torch.nan
+    assert "holds values that are not finite" in refused(tmp_path, kim(tmp_path, state=state))
+
+
+def test_configurations_in_the_file(tmp_path):
+    """safetensors of PyPI unblend bring theirs along, with the rest of the song as a second stem."""
+    row = SMALL["kim"]
+    save_safetensors(tmp_path / "kim.safetensors", package_model(row).state_dict(), {
+        "unblend_format": "1", "architecture": row.kind, "sources": '["vocals", "other"]', "samplerate": "44100",
+        "segment_samples": "352800", "config": json.dumps(row.model)})
+    reports, _ = import_all(tmp_path, tmp_path / "kim.safetensors")
+    assert reports["kim"]["stems"] == ["vocals"] and reports["kim"]["segment_frames"] == 352800
+    assert config_of(reports["kim"])["stft_hop_length"] == 441
+
+
+RANK, ALPHA = 3, 12
+
+
+def adapters(state, merged_qkv=False):
+    """lora_A and lora_B of every linear layer, and what they add to it."""
+    torch.manual_seed(5)
+    lora, delta = {}, {}
+    for name, weight in state.items():
+        if not name.endswith("weight") or weight.ndim != 2:
+            continue
+        layer = name.removesuffix(".weight")
+        out, inputs = weight.shape
+        if merged_qkv and layer.endswith("to_qkv"):  # queries and values, not keys
+            a, b = torch.randn(2 * RANK, inputs), torch.randn(out // 3 * 2, RANK)
+            rows = out // 3
+            delta[name] = torch.cat([b[:rows] @ a[:RANK], torch.zeros(rows, inputs), b[rows:] @ a[RANK:]])
+        elif merged_qkv:
+            continue
+        else:
+            a, b = torch.randn(RANK, inputs), torch.randn(out, RANK)
+            delta[name] = b @ a
+        lora |= {f"{layer}.lora_A": a, f"{layer}.lora_B": b}
+    return lora, {name: state[name] + ALPHA / RANK * change for name, change in delta.items()}
+
+
+def assert_merged(folder, expected, *options):
+    reports, _ = import_all(folder, folder / "kim.ckpt", options=options)
+    actual = read_tensors(reports["kim"]["checkpoint"])
+    for name, tensor in expected.items():
+        assert torch.allclose(actual[name], tensor, rtol=1e-6, atol=1e-6), name
+    note, = [note for note in reports["kim"]["notes"] if note.startswith("merged adapters")]
+    assert f"merged adapters of {len(expected)} layers, of rank {RANK} with alpha {ALPHA}" in note
+    return reports["kim"]
+
+
+@pytest.mark.parametrize("merged_qkv", [False, True])
+def test_adapters_of_loralib_are_merged(merged_qkv, tmp_path):
+    path = kim(tmp_path)
+    state = torch.load(path)
+    lora, expected = adapters(state, merged_qkv)
+    torch.save({"epoch": 3, "model_state_dict": lora}, tmp_path / "lora.ckpt")
+    text = "lora:\n  r: 3\n  lora_alpha: 12\n  enable_lora: [True, False, True]\n"
+    (tmp_path / "kim.yaml").write_text(yaml_text(SMALL["kim"]) + text)
+    report = assert_merged(tmp_path, expected, "--lora", tmp_path / "lora.ckpt")
+    assert report["source"]["lora"]["file"] == "lora.ckpt"
+    write_yaml(tmp_path / "kim.yaml", SMALL["kim"])
+    assert_merged(tmp_path, expected, "--lora", tmp_path / "lora.ckpt", "--lora-alpha", ALPHA)
+    assert ("the file of adapters does not say their alpha (lora.ckpt); give it with --lora-alpha, or lora.lora_alpha in the "
+            "configuration") in refused(tmp_path, path, "--lora", tmp_path / "lora.ckpt", status=2)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "bin"])
+def test_adapters_of_peft_are_merged(ending, tmp_path):
+    kim(tmp_path, wrapping="lightning")
+    lora, expected = adapters({name: tensor for name, tensor in package_model(SMALL["kim"]).state_dict().items()})
+    folder = tmp_path / "peft"
+    folder.mkdir()
+    named = {f"base_model.model.{name}.weight": tensor for name, tensor in lora.items()}
+    if ending == "bin":
+        torch.save(named, folder / "adapter_model.bin")
+    else:
+        save_safetensors(folder / "adapter_model.safetensors", named, {"format": "pt"})
+    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "use_rslora": False, "alpha_pattern": {}, "bias": "none",
+              "target_modules": ["to_qkv"], "modules_to_save": None, "use_dora": False, "fan_in_fan_out": False}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    assert_merged(tmp_path, expected, "--lora", folder)
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
+    assert "adapters with use_dora" in refused(tmp_path, tmp_path / "kim.ckpt", "--lora", folder)
+
+
+def test_adapters_of_other_models_are_refused(tmp_path):
+    path = kim(tmp_path)
+    lora, _ = adapters(torch.load(path))
+    option = ("--lora", tmp_path / "lora.ckpt", "--lora-alpha", 1)
+    torch.save({f"other.{name}": tensor for name, tensor in lora.items() if "to_qkv" in name}
+               | {"encoder.0.lora_A": torch.ones(1, 2), "encoder.0.lora_B": torch.ones(2, 1)}, option[1])
+    assert 'the adapters are of another model: the weights have no layer "encoder.0"' in refused(tmp_path, path, *option)
+    name = "layers.0.0.layers.0.0.to_qkv"
+    torch.save({f"{name}.lora_A": torch.ones(2, 5), f"{name}.lora_B": torch.ones(48, 2)}, option[1])
+    assert (f"the adapter of {name} does not fit its layer: lora_A [2, 5], lora_B [48, 2] for [36, 12]"
+            in refused(tmp_path, path, *option))
+    torch.save({f"{name}.lora_A": torch.ones(2, 12)}, option[1])
+    assert f"the adapter of {name} lacks its lora_B" in refused(tmp_path, path, *option)
+    assert "no adapters (lora_A, lora_B) were found" in refused(tmp_path, path, "--lora", path, "--lora-alpha", 1)
+    assert "no such file or folder of adapters" in refused(tmp_path, path, "--lora", tmp_path / "none", "--lora-alpha", 1)
+    assert "no adapters of PEFT in this folder" in refused(tmp_path, path, "--lora", tmp_path)
+
+
+def full_state(row, folder):
+    """Weights of the published sizes, from a package or from our own model."""
+    return package_model(row).state_dict() if in_package(row) else own_state(row, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_published_sizes(name, tmp_path):
+    row = ROWS[name]
+    path = save_weights(tmp_path, name, row.wrapping, full_state(row, tmp_path / "fresh"))
+    write_yaml(tmp_path / f"{name}.yaml", row)
+    reports, _ = import_all(tmp_path, path)
+    run("stemsmith", "inspect", reports[name]["checkpoint"])
+    run("stemsmith", "export", reports[name]["checkpoint"], "--out", tmp_path / "model", "--format", "onnx",
+        "--segment-seconds", 1.5, "--quiet")
+    assert (tmp_path / "model" / "model.onnx").exists()
+    shutil.rmtree(tmp_path)  # gigabytes

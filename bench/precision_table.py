@@ -18,6 +18,8 @@ MODELS = {
     "demucs_v2": "{name: demucs_v2, channels: 12, depth: 5}",
     "hdemucs": "{name: hdemucs, channels: 12}",
     "htdemucs": "{name: htdemucs, channels: 12, bottom_channels: 96, t_layers: 3, dconv_mode: 3}",
+    "bs_roformer": "{name: bs_roformer, dim: 64, depth: 2, time_transformer_depth: 1, freq_transformer_depth: 1, heads: 4, dim_head: 16}",
+    "mel_band_roformer": "{name: mel_band_roformer, dim: 64, depth: 2, time_transformer_depth: 1, freq_transformer_depth: 1, heads: 4, dim_head: 16, num_bands: 24, attn_dropout: 0, ff_dropout: 0}",
 }
 # Engine, precision, file, arguments; the first one is what the others are compared with.
 RUNS = [

@@ -20,6 +20,8 @@ MODELS = {
     "htdemucs": "{name: htdemucs, channels: 12, bottom_channels: 96, t_layers: 3, dconv_mode: 3}",
     "scnet": "{name: scnet, dims: [4, 16, 32, 64], num_dplayer: 2}",
     "mdx23c": "{name: mdx23c, n_fft: 4096, dim_f: 2048, num_channels: 16, growth: 16, num_scales: 4}",
+    "bs_roformer": "{name: bs_roformer, dim: 64, depth: 2, time_transformer_depth: 1, freq_transformer_depth: 1, heads: 4, dim_head: 16}",
+    "mel_band_roformer": "{name: mel_band_roformer, dim: 64, depth: 2, time_transformer_depth: 1, freq_transformer_depth: 1, heads: 4, dim_head: 16, num_bands: 24, attn_dropout: 0, ff_dropout: 0}",
 }
 # Engine, precision, file, arguments; the first one is what the others are compared with.
 RUNS = [

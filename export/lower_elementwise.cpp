@@ -50,7 +50,7 @@ void Mul(Call& call) {
   const torch::ScalarType type = call.Out().type;
   if (c10::isComplexType(type)) {
     const std::string product = ComplexMultiply(call, "self", "other");
-    if (!call.IsConstant("self")) RememberTurned(call, product);
+    RememberTurned(call, product);
     call.Return(product);
     return;
   }

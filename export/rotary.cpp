@@ -1,20 +1,19 @@
 #include "export/rotary.h"
 
+#include <algorithm>
+
 #include "export/linear.h"
 
 namespace stemsmith {
 namespace {
 
 // What is reshaped to `x`, or is taken of it from the first element on.
-std::string Source(const GraphBuilder& b, std::string x) {
+std::string Source(GraphBuilder& b, std::string x) {
+  const std::string from_first = b.Ints({0}), each = b.Ints({1});
   const OnnxNode* node = b.Producer(x);
   while (node != nullptr && (node->op == "Reshape" || node->op == "Slice")) {
-    if (node->op == "Slice") {
-      const torch::Tensor start = b.ConstantOf(node->inputs[1]), step = b.ConstantOf(node->inputs[4]);
-      if (!start.defined() || start.item<std::int64_t>() != 0 || !step.defined() ||
-          step.item<std::int64_t>() != 1)
-        return "";
-    }
+    if (node->op == "Slice" && (node->inputs[1] != from_first || node->inputs[4] != each))
+      return "";
     x = node->inputs[0];
     node = b.Producer(x);
   }
@@ -30,6 +29,10 @@ bool IsKnown(const LoweredTensor& tensor, std::size_t from) {
 
 void RememberTurned(Call& call, const std::string& result) {
   GraphBuilder& b = call.b();
+  const auto is_number = [&](const char* name) {
+    return call.IsConstant(name) && !call.Constant(name).isTensor();
+  };
+  if (is_number("self") || is_number("other")) return;
   const LoweredTensor x = call.Tensor("self"), turns = call.Tensor("other");
   // [R, N, parts, heads, pairs] and [N, 1, 1, pairs].
   if (x.rank() != 5 || turns.rank() != 4 || !x.complex() || !turns.complex() || !IsKnown(x, 2) ||

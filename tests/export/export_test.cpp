@@ -163,9 +163,9 @@ TEST_P(ModelTableTest, FilesOfSomeStemsGiveThemAsAmongAll) {
 TEST(Export, RefusesStemsThatTheModelDoesNotHave) {
   TemporaryFolder folder;
   ExportOptions options = Quiet(folder);
-  options.stems = {"vocal"};
+  options.stems = {"vocals"};
   EXPECT_THAT(MessageOf([&] { ExportCheckpoint(TinyCheckpoint("unet"), "tiny", options); }),
-              ::testing::HasSubstr("did you mean 'vocals'?"));
+              ::testing::HasSubstr("the model has no stem 'vocals' (--stems); known: stem0"));
   EXPECT_TRUE(IsEmpty(folder / "out"));
 }
 

@@ -314,13 +314,14 @@ TEST(MatrixRule, LinearLayersAndProducts) {
 }
 
 TEST(MatrixRule, AttentionOverManySteps) {
+  torch::manual_seed(3);
   const OnnxCheckOptions options{.channels = 6, .traced_lengths = {1201}};
   const auto attend = [](const Tensor& x) {
     const Tensor q = x.unflatten(1, {2, 3}).transpose(2, 3);  // [B, heads, T, 3]
     const Tensor k = q.slice(2, 0, -200);
     return torch::scaled_dot_product_attention(q, 2 * k, k + 1);
   };
-  EXPECT_LT(OnnxError(attend, options), kTolerance);
+  EXPECT_LT(OnnxError(attend, options), 1e-5);  // both sides round the exponents
   // One operator, which does not hold all weights.
   struct Empty : torch::nn::Module {
   } module;

@@ -11,6 +11,7 @@
 #include "core/numbers.h"
 #include "core/option.h"
 #include "core/text.h"
+#include "models/checkpoint.h"
 #include "models/weights/dialects/json_options.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle_value.h"
@@ -175,10 +176,19 @@ torch::Tensor DeltaOf(const std::string& layer, const Adapter& adapter, const to
   return delta;
 }
 
-double AlphaOf(const LoraOptions& options, const Config& lora, const std::string& where) {
+// What `stemsmith export --format lora` writes beside the adapters.
+std::optional<double> StoredAlpha(const fs::path& file) {
+  if (file.extension() != ".safetensors") return {};
+  for (const auto& [key, value] : LoadSafetensors(file).metadata)
+    if (key == "lora_alpha") return ParseNumber(value);
+  return {};
+}
+
+double AlphaOf(const LoraOptions& options, const Config& lora, const fs::path& file) {
   if (options.alpha) return *options.alpha;
+  if (const auto stored = StoredAlpha(file)) return *stored;
   if (lora.Has("lora_alpha")) return lora.NumberIn("lora_alpha", 0, 0, 1e6);
-  throw Error::Usage("the file of adapters does not say their alpha", where,
+  throw Error::Usage("the file of adapters does not say their alpha", file.string(),
                      "give it with " + Option("lora-alpha") +
                          ", or lora.lora_alpha in the configuration");
 }
@@ -200,7 +210,7 @@ std::string MergeLora(const fs::path& path, const LoraOptions& options, NamedTen
     peft = ReadPeftConfig(path / "adapter_config.json");
     if (options.alpha) peft.alpha = *options.alpha;
   } else {
-    peft.alpha = AlphaOf(options, lora, where);
+    peft.alpha = AlphaOf(options, lora, path);
   }
 
   const std::size_t own = OwnPrefix(adapters, state, where);

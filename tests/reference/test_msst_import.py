@@ -368,6 +368,12 @@ def assert_merged(folder, expected, *options):
     return reports["kim"]
 
 
+def test_adapters_of_ours_say_their_alpha(tmp_path):
+    lora, expected = adapters(torch.load(kim(tmp_path)))
+    save_safetensors(tmp_path / "lora.safetensors", lora, {"lora_alpha": str(ALPHA), "lora_rank": str(RANK)})
+    assert_merged(tmp_path, expected, "--lora", tmp_path / "lora.safetensors")
+
+
 @pytest.mark.parametrize("merged_qkv", [False, True])
 def test_adapters_of_loralib_are_merged(merged_qkv, tmp_path):
     path = kim(tmp_path)

@@ -167,7 +167,7 @@ TEST(Import, ConfigurationsAreReadByTheDialectTheyAreIn) {
   std::ofstream(folder / "demucs.yaml")
       << "model: demucs\ndemucs: {channels: 8, gelu: True, dconv_mode: ~}\n"
          "dset: {sources: [a, b], samplerate: 8000, channels: 1, segment: 2}\n";
-  const ModelPlan plan = PlanFromConfig(folder / "demucs.yaml", {});
+  const ModelPlan plan = PlanFromConfig(Config::Load(folder / "demucs.yaml"), {});
   EXPECT_EQ(plan.model.dump(), R"({"name":"demucs","channels":8,"gelu":true})");
   EXPECT_EQ(plan.setting.stems, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(plan.setting.sample_rate_hz, 8000);

@@ -1,5 +1,7 @@
 #include "models/operator_cost.h"
 
+#include <ATen/WrapDimUtils.h>
+
 #include <map>
 
 namespace stemsmith::model_cost {
@@ -102,6 +104,23 @@ std::vector<Tensor> Istft(const Arguments& arguments) {
   return {Result(shape, x, torch::kFloat)};
 }
 
+// Of a whole dimension; back, of an even one.
+Tensor RealTransform(const Arguments& arguments, bool back) {
+  const Tensor x = arguments["self"].toTensor();
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  std::int64_t& size = shape.at(static_cast<std::size_t>(
+      at::maybe_wrap_dim(arguments["dim"].toInt(), static_cast<std::int64_t>(shape.size()))));
+  size = back ? 2 * (size - 1) : size / 2 + 1;
+  return Result(shape, x, back ? torch::kFloat : torch::kComplexFloat);
+}
+std::vector<Tensor> Rfft(const Arguments& arguments) { return {RealTransform(arguments, false)}; }
+std::vector<Tensor> Irfft(const Arguments& arguments) { return {RealTransform(arguments, true)}; }
+
+std::vector<Tensor> Complex(const Arguments& arguments) {
+  const Tensor real = arguments["real"].toTensor();
+  return {Result(real.sizes(), real, torch::kComplexFloat)};
+}
+
 // Normalisations: the shape stays.
 std::vector<Tensor> Normalization(const Arguments& arguments) {
   const Tensor input = arguments["input"].toTensor();
@@ -150,6 +169,9 @@ Replacement FindReplacement(const std::string& name) {
       {"aten::scaled_dot_product_attention", Attention},
       {"aten::stft.center", Stft},
       {"aten::istft", Istft},
+      {"aten::complex", Complex},
+      {"aten::fft_rfft", Rfft},
+      {"aten::fft_irfft", Irfft},
       {"aten::batch_norm", Normalization},
       {"aten::group_norm", Normalization},
       {"aten::layer_norm", Normalization},

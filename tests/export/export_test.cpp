@@ -197,6 +197,29 @@ TEST_P(RoformerExport, SilenceStaysSilenceBehindNoise) {
 INSTANTIATE_TEST_SUITE_P(Models, RoformerExport,
                          ::testing::Values("bs_roformer", "mel_band_roformer"));
 
+class RoformerOptionsExport : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(RoformerOptionsExport, GivesTheModelsResult) {
+  TemporaryFolder folder;
+  Checkpoint checkpoint = TinyCheckpoint("mel_band_roformer", 4000);
+  const Config config = Config::Parse(
+      "{name: mel_band_roformer, dim: 8, depth: 2, time_transformer_depth: 1, "
+      "freq_transformer_depth: 1, num_bands: 6, dim_head: 4, heads: 2, attn_dropout: 0, "
+      "ff_dropout: 0, stft_n_fft: 128, stft_win_length: 128, " +
+          std::string(GetParam()) + "}",
+      "test");
+  torch::manual_seed(3);
+  checkpoint.model_config = config.Dump();
+  checkpoint.weights = MakeModel(config, checkpoint.setting)->StateDict();
+  for (const ExportedFile& file : ExportCheckpoint(checkpoint, "tiny", Quiet(folder)).files)
+    EXPECT_LE(file.largest_error, 1e-5) << file.path;
+}
+INSTANTIATE_TEST_SUITE_P(Options, RoformerOptionsExport,
+                         ::testing::Values("stft_hop_length: 27", "stft_hop_length: 32, use_pope: true",
+                                           "stft_hop_length: 32, value_residual: true",
+                                           "stft_hop_length: 32, linear_transformer_depth: 1",
+                                           "stft_hop_length: 32, skip_connection: true, stft_normalized: true"));
+
 // A traced convolution carries the exporter's settings of cuDNN, among them TF32, whatever the
 // program that runs the file asks for.
 TEST_P(ModelTableTest, TorchScriptCarriesNoSettingsOfCudnn) {

@@ -14,7 +14,7 @@ struct Refusal {
 
 TEST(Scnet, OptionsThatDoNotFitAreErrorsThatSayWhy) {
   const Refusal refusals[] = {
-      {"{name: scnet, nfft: 512}", "win_size is longer than nfft"},
+      {"{name: scnet, nfft: 2048}", "win_size is longer than nfft"},
       {"{name: scnet_masked, win_size: 2048}", "win_size is not nfft"},
       {"{name: scnet, hop_size: 3000}", "shorter than two hops"},
       {"{name: scnet, dims: [4]}", "dims has no level"},

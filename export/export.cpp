@@ -213,9 +213,11 @@ std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
     }
     probes.push_back(std::move(probe));
   };
+  // Large batches of the shortest length only, as models of minutes per segment exist.
   for (const std::int64_t frames : plan.checked_frames)
     for (const std::int64_t batch : plan.checked_batches)
-      add({batch, frames, ProbeMix(batch, manifest.channels, frames), {}});
+      if (batch == 1 || frames == plan.checked_frames.back())
+        add({batch, frames, ProbeMix(batch, manifest.channels, frames), {}});
   if (!options.check_song.empty())
     add({1, manifest.segment_frames, SongPart(options.check_song, manifest), {}});
   return probes;
@@ -255,11 +257,11 @@ Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
   return result;
 }
 
-// Lengths to trace and to check with: the segment, and where time is dynamic one about half as
-// long.
+// Lengths to trace and to check with: the segment, and where time is dynamic one about a quarter
+// as long.
 std::vector<std::int64_t> Lengths(const Manifest& manifest) {
   if (!manifest.length.dynamic) return {manifest.segment_frames};
-  std::int64_t other = manifest.length.AtLeast((manifest.segment_frames + 1) / 2);
+  std::int64_t other = manifest.length.AtLeast((manifest.segment_frames + 3) / 4);
   if (other == manifest.segment_frames) other += manifest.length.multiple_frames;
   return {manifest.segment_frames, other};
 }

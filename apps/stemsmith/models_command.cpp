@@ -28,7 +28,7 @@ void ListModels(const ModelsArguments& arguments) {
   nlohmann::json models = nlohmann::json::array();
   std::string text = Formatted(
       "Models (default configurations, 4 stereo stems, segments of %g s, batches of %lld)\n"
-      "  %-11s %10s %9s %15s %9s %9s  %s\n",
+      "  %-17s %10s %9s %15s %9s %9s  %s\n",
       arguments.segment_seconds, static_cast<long long>(arguments.batch_size), "", "parameters",
       "MACs/s", "looks at", "inference", "training", "length");
   for (const ModelRow& row : ModelTable()) {
@@ -39,7 +39,7 @@ void ListModels(const ModelsArguments& arguments) {
     const std::string field = cost.receptive_field_frames == 0
                                   ? "whole segment"
                                   : std::to_string(cost.receptive_field_frames) + " frames";
-    text += Formatted("  %-11s %10s %9s %15s %9s %9s  %s\n", row.name,
+    text += Formatted("  %-17s %10s %9s %15s %9s %9s  %s\n", row.name,
                       Formatted("%.2f M", static_cast<double>(cost.parameters) * 1e-6).c_str(),
                       Formatted("%.2f G", macs_per_second * 1e-9).c_str(), field.c_str(),
                       FormatBytes(static_cast<double>(cost.inference_bytes)).c_str(),
@@ -59,7 +59,7 @@ void ListModels(const ModelsArguments& arguments) {
                       {"dynamic_time", cost.length_rule.dynamic}});
   }
   for (const ModelRow& row : ModelTable()) {
-    text += Formatted("  %-11s %s\n", row.name, row.summary);
+    text += Formatted("  %-17s %s\n", row.name, row.summary);
   }
   text +=
       "MACs: multiply-accumulates per second of audio, without Fourier transforms. Memory is "

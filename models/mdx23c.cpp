@@ -14,6 +14,7 @@
 #include "models/layers/batch_norm.h"
 #include "models/layers/checkpointed.h"
 #include "models/layers/convolution.h"
+#include "models/layers/linear.h"
 #include "models/layers/stft.h"
 #include "models/original_options.h"
 #include "models/separation_model.h"
@@ -93,8 +94,8 @@ Conv2d Convolution(std::int64_t in, std::int64_t out, std::int64_t kernel) {
   return Conv2d(nn::Conv2dOptions(in, out, kernel).padding(kernel / 2).bias(false));
 }
 
-nn::Linear Connected(std::int64_t in, std::int64_t out) {
-  return nn::Linear(nn::LinearOptions(in, out).bias(false));
+Linear Connected(std::int64_t in, std::int64_t out) {
+  return Linear(nn::LinearOptions(in, out).bias(false));
 }
 
 // [B, in, N, F] → [B, out, N, F].

@@ -15,6 +15,7 @@
 #include "models/layers/blstm.h"
 #include "models/layers/checkpointed.h"
 #include "models/layers/convolution.h"
+#include "models/layers/linear.h"
 #include "models/layers/stft.h"
 #include "models/original_options.h"
 #include "models/separation_model.h"
@@ -207,7 +208,7 @@ class DualPathImpl : public nn::Module {
     norms_ = register_module("norm_layers", nn::ModuleList());
     for (int i = 0; i < 2; ++i) {
       lstms_->push_back(nn::LSTM(nn::LSTMOptions(channels, hidden).bidirectional(true)));
-      linears_->push_back(nn::Linear(2 * hidden, channels));
+      linears_->push_back(Linear(2 * hidden, channels));
       norms_->push_back(nn::GroupNorm(nn::GroupNormOptions(1, channels)));
     }
   }
@@ -224,7 +225,7 @@ class DualPathImpl : public nn::Module {
     const torch::Tensor ordered = norms_[path]->as<nn::GroupNorm>()->forward(x).permute(order);
     nn::LSTM lstm(std::dynamic_pointer_cast<nn::LSTMImpl>(lstms_->ptr(path)));
     const torch::Tensor y =
-        linears_[path]->as<nn::Linear>()->forward(RunLstm(lstm, ordered.flatten(1, 2)));
+        linears_[path]->as<Linear>()->forward(RunLstm(lstm, ordered.flatten(1, 2)));
     return y.unflatten(1, {-1, ordered.size(2)}).permute(back);
   }
 

@@ -72,6 +72,7 @@ std::unique_ptr<StartWeights> StartWeights::Read(const Config& config, const Mod
   start->ReadFile(warn);
   start->CheckSetting(setting);
   start->ChooseSources(setting.stems);
+  if (config.Has("lora")) start->RequireSources(setting.stems);
   start->ChooseModel(config, setting);
   return start;
 }
@@ -147,6 +148,16 @@ void StartWeights::ChooseSources(const std::vector<std::string>& stems) {
     }
   }
   messages_.push_back("starting from " + options_.file.string() + ": " + text);
+}
+
+void StartWeights::RequireSources(const std::vector<std::string>& stems) const {
+  for (std::size_t s = 0; s < stems.size(); ++s)
+    if (sources_[s] < 0)
+      throw Error::Usage("the stem '" + stems[s] +
+                             "' starts from scratch, which adapters beside frozen layers cannot train",
+                         options_.place,
+                         "start it as a stem of the file: init: {file: …, copy: {" + stems[s] + ": " +
+                             checkpoint_.setting.stems.front() + "}}, or train without lora");
 }
 
 void StartWeights::ChooseModel(const Config& config, const ModelSetting& setting) {

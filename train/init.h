@@ -53,6 +53,8 @@ class StartWeights {
   void ReadFile(const Listener& warn);
   void CheckSetting(const ModelSetting& setting) const;
   void ChooseSources(const std::vector<std::string>& stems);
+  // Throws Error where a stem starts from scratch.
+  void RequireSources(const std::vector<std::string>& stems) const;
   void ChooseModel(const Config& config, const ModelSetting& setting);
 
   InitOptions options_;

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/option.h"
 #include "core/sha256.h"
+#include "models/manifest_for.h"
 #include "models/model_for_weights.h"
 #include "models/state_fit.h"
 #include "models/weights/dialects/networks.h"
@@ -53,6 +54,9 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
   checkpoint.song_normalization = plan.song_normalization;
   checkpoint.tail = plan.tail;
   checkpoint.weights = own;
+  // What no export could say, among it names of stems that are no names of files.
+  Manifest::FromJson(ManifestFor(checkpoint, *model, 0, where).ToJson().dump(), where,
+                     "change it in the configuration");
   return imported;
 }
 
@@ -70,12 +74,33 @@ nlohmann::json SourceOf(const std::filesystem::path& path, const std::filesystem
   return source;
 }
 
+// A checkpoint of ours with adapters merged; nothing where it is none.
+std::optional<ImportedModel> WithAdapters(const std::filesystem::path& path,
+                                          const ImportOptions& options) {
+  if (path.extension() != ".safetensors") return {};
+  SafetensorsFile file = LoadSafetensors(path);
+  if (!IsCheckpoint(file)) return {};
+  ImportedModel imported;
+  Checkpoint& checkpoint = imported.checkpoint;
+  checkpoint = CheckpointOf(std::move(file), path);
+  imported.notes.push_back(
+      MergeLora(options.lora, {options.lora_alpha, options.config}, checkpoint.weights));
+  imported.kept = imported.wanted = checkpoint.weights.size();
+  checkpoint.training.clear();
+  checkpoint.training_state = nullptr;
+  checkpoint.source = SourceOf(path, {}, options);
+  return imported;
+}
+
 }  // namespace
 
 ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptions& options) {
   std::error_code code;
   if (!std::filesystem::exists(path, code))
     throw Error::Input("no such file", path.string(), "check the path");
+  if (options.lora_alpha && options.lora.empty())
+    throw Error::Usage("an alpha without adapters", Option("lora-alpha"),
+                       "name the adapters with " + Option("lora"));
   const auto with_licence = [&](ImportedModel imported) {
     if (!options.licence.empty()) imported.checkpoint.source["licence"] = options.licence;
     return imported;
@@ -88,6 +113,8 @@ ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptio
   if (std::filesystem::is_directory(path, code))
     throw Error::Input("a folder without separator.json", path.string(),
                        "name a file, or a folder that the training of Open-Unmix wrote");
+  if (!options.lora.empty())
+    if (auto imported = WithAdapters(path, options)) return with_licence(std::move(*imported));
   ForeignModel foreign = ReadForeignModel(path, options.prefix);
   std::string merged;
   if (!options.lora.empty())

@@ -76,7 +76,7 @@ struct PeftConfig {
   bool root_of_rank = false;  // alpha / √r
 };
 
-PeftConfig ReadPeftConfig(const fs::path& file) {
+PeftConfig ReadPeftConfig(const fs::path& file, std::optional<double> alpha) {
   const auto json = ParseJson(ReadFile(file));
   const JsonFields fields(json, [&](const std::string& problem) {
     return Error::Input("the adapters' configuration makes no sense: " + problem, file.string(),
@@ -92,7 +92,7 @@ PeftConfig ReadPeftConfig(const fs::path& file) {
   for (const char* key : {"use_dora", "fan_in_fan_out", "alpha_pattern", "modules_to_save"})
     if (set(key))
       throw Error::Input(std::string("adapters with ") + key, file.string(), kOtherAdvice);
-  return {fields.Number<double>("lora_alpha", {0, 1e6}), set("use_rslora")};
+  return {alpha ? *alpha : fields.Number<double>("lora_alpha", {0, 1e6}), set("use_rslora")};
 }
 
 fs::path PeftWeights(const fs::path& folder) {
@@ -207,8 +207,7 @@ std::string MergeLora(const fs::path& path, const LoraOptions& options, NamedTen
       options.config.empty() ? Config() : Config::Load(options.config).Child("lora");
   PeftConfig peft;
   if (folder) {
-    peft = ReadPeftConfig(path / "adapter_config.json");
-    if (options.alpha) peft.alpha = *options.alpha;
+    peft = ReadPeftConfig(path / "adapter_config.json", options.alpha);
   } else {
     peft.alpha = AlphaOf(options, lora, path);
   }

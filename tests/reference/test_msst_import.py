@@ -374,6 +374,25 @@ def test_adapters_of_ours_say_their_alpha(tmp_path):
     assert_merged(tmp_path, expected, "--lora", tmp_path / "lora.safetensors")
 
 
+def test_adapters_are_merged_into_a_checkpoint_of_ours(tmp_path):
+    lora, expected = adapters(torch.load(kim(tmp_path)))
+    save_safetensors(tmp_path / "lora.safetensors", lora, {"lora_alpha": str(ALPHA)})
+    reports, _ = import_all(tmp_path, tmp_path / "kim.ckpt")
+    run("stemsmith", "import", reports["kim"]["checkpoint"], "--out", tmp_path / "merged", "--lora", tmp_path / "lora.safetensors")
+    merged, = (tmp_path / "merged").glob("*.safetensors")
+    actual = read_tensors(merged)
+    for name, tensor in expected.items():
+        assert torch.allclose(actual[name], tensor, rtol=1e-6, atol=1e-6), name
+    assert "an alpha without adapters" in refused(tmp_path, tmp_path / "kim.ckpt", "--lora-alpha", 2, status=2)
+
+
+def test_stems_whose_names_are_no_names_of_files_are_refused(tmp_path):
+    path = kim(tmp_path)
+    text = (tmp_path / "kim.yaml").read_text()
+    (tmp_path / "kim.yaml").write_text(text.replace("vocals", "../vocals"))
+    assert "the stem name '../vocals'" in refused(tmp_path, path)
+
+
 @pytest.mark.parametrize("merged_qkv", [False, True])
 def test_adapters_of_loralib_are_merged(merged_qkv, tmp_path):
     path = kim(tmp_path)

@@ -57,9 +57,7 @@ def python(package, code, *arguments):
 
 
 def config_of(name, overlap):
-    """The package's configuration and ours, as JSON is YAML."""
-
-
+    """The configuration that lies beside the weights, and the options of the package's class; JSON is YAML."""
     model = COMMON | MODELS[name][3]
     training = {"instruments": ["vocals", "other"], "target_instrument": "vocals"}
     return json.dumps({
@@ -82,7 +80,7 @@ def compare(arguments, name, engines, gemm, folder):
                     ["export", folder / "imported", "--out", folder / "model", "--format", "onnx"]):
         subprocess.run([arguments.bin / "stemsmith", *command, "--quiet"], check=True)
 
-    peer = f"{package.partition('=')[0]}"
+    peer = package.partition("=")[0]
     commands = {peer: python(package, PEER, module, THREADS, weights, yaml, songs, folder / "peer")}
     if arguments.unblend:
         commands["unblend"] = [arguments.unblend / "bin/unblend", "separate", songs / "song.wav", "--model", weights, "--device", "cpu",
@@ -96,7 +94,7 @@ def compare(arguments, name, engines, gemm, folder):
     for turn in range(arguments.turns):
         order = list(commands) if turn % 2 == 0 else list(reversed(commands))
         turns.append({one: measured(commands[one], THREADS) for one in order})
-    # The package pads the song at both ends.
+    # Ours: the package pads the song at both ends, and has more.
     step = CHUNK // arguments.overlap
     chunks = math.ceil((arguments.seconds * RATE - CHUNK) / step) + 1
     print(f"\n{name}, {parameters:.1f} million parameters, {gflop:.0f} GFLOP a chunk: a song of {arguments.seconds:g} s, overlap "

@@ -1,6 +1,7 @@
 #include "models/weights/import.h"
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/option.h"
 #include "core/sha256.h"
 #include "models/manifest_for.h"
@@ -74,15 +75,11 @@ nlohmann::json SourceOf(const std::filesystem::path& path, const std::filesystem
   return source;
 }
 
-// A checkpoint of ours with adapters merged; nothing where it is none.
-std::optional<ImportedModel> WithAdapters(const std::filesystem::path& path,
-                                          const ImportOptions& options) {
-  if (path.extension() != ".safetensors") return {};
-  SafetensorsFile file = LoadSafetensors(path);
-  if (!IsCheckpoint(file)) return {};
+// A checkpoint of ours with adapters merged.
+ImportedModel WithAdapters(const std::filesystem::path& path, const ImportOptions& options) {
   ImportedModel imported;
   Checkpoint& checkpoint = imported.checkpoint;
-  checkpoint = CheckpointOf(std::move(file), path);
+  checkpoint = LoadCheckpoint(path);
   imported.notes.push_back(
       MergeLora(options.lora, {options.lora_alpha, options.config}, checkpoint.weights));
   imported.kept = imported.wanted = checkpoint.weights.size();
@@ -113,8 +110,8 @@ ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptio
   if (std::filesystem::is_directory(path, code))
     throw Error::Input("a folder without separator.json", path.string(),
                        "name a file, or a folder that the training of Open-Unmix wrote");
-  if (!options.lora.empty())
-    if (auto imported = WithAdapters(path, options)) return with_licence(std::move(*imported));
+  if (!options.lora.empty() && ContentOf(path) == FileContent::kCheckpoint)
+    return with_licence(WithAdapters(path, options));
   ForeignModel foreign = ReadForeignModel(path, options.prefix);
   std::string merged;
   if (!options.lora.empty())

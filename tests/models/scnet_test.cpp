@@ -11,9 +11,18 @@ struct Refusal {
   const char* model;
   const char* reason;  // part of the message
 };
+void ExpectRefusals(const std::vector<Refusal>& refusals) {
+  for (const Refusal& refusal : refusals) {
+    const std::string text =
+        MessageOf([&] { MakeModel(Config::Parse(refusal.model, "m.yaml"), Setting()); },
+                  ExitCode::kWrongUse);
+    EXPECT_NE(text.find(refusal.reason), std::string::npos) << refusal.model << ": " << text;
+    EXPECT_NE(text.find("m.yaml"), std::string::npos) << text;
+  }
+}
 
 TEST(Scnet, OptionsThatDoNotFitAreErrorsThatSayWhy) {
-  const Refusal refusals[] = {
+  ExpectRefusals({
       {"{name: scnet, nfft: 2048}", "win_size is longer than nfft"},
       {"{name: scnet_masked, win_size: 2048}", "win_size is not nfft"},
       {"{name: scnet, hop_size: 3000}", "shorter than two hops"},
@@ -27,18 +36,11 @@ TEST(Scnet, OptionsThatDoNotFitAreErrorsThatSayWhy) {
       {"{name: scnet, num_dplayer: 3}", "num_dplayer is odd"},
       {"{name: scnet, compress: 64}", "compress leaves nothing"},
       {"{name: scnet, audio_channels: 1}", "audio_channels: 1 is not supported"},
-  };
-  for (const Refusal& refusal : refusals) {
-    const std::string text =
-        MessageOf([&] { MakeModel(Config::Parse(refusal.model, "m.yaml"), Setting()); },
-                  ExitCode::kWrongUse);
-    EXPECT_NE(text.find(refusal.reason), std::string::npos) << refusal.model << ": " << text;
-    EXPECT_NE(text.find("m.yaml"), std::string::npos) << text;
-  }
+  });
 }
 
 TEST(Mdx23c, OptionsThatDoNotFitAreErrorsThatSayWhy) {
-  const Refusal refusals[] = {
+  ExpectRefusals({
       {"{name: mdx23c, dim_f: 4100}", "dim_f is beyond the last bin"},
       {"{name: mdx23c, dim_f: 4092}", "cannot be divided by num_subbands"},
       {"{name: mdx23c, num_scales: 11}", "cannot be divided by num_subbands"},
@@ -48,14 +50,7 @@ TEST(Mdx23c, OptionsThatDoNotFitAreErrorsThatSayWhy) {
       {"{name: mdx23c, norm: LayerNorm}", "norm is none that is known"},
       {"{name: mdx23c, norm: GroupNorm3}", "do not divide a level's channels"},
       {"{name: mdx23c, act: elu}", "act is none that is known"},
-  };
-  for (const Refusal& refusal : refusals) {
-    const std::string text =
-        MessageOf([&] { MakeModel(Config::Parse(refusal.model, "m.yaml"), Setting()); },
-                  ExitCode::kWrongUse);
-    EXPECT_NE(text.find(refusal.reason), std::string::npos) << refusal.model << ": " << text;
-    EXPECT_NE(text.find("m.yaml"), std::string::npos) << text;
-  }
+  });
 }
 
 // As Music-Source-Separation-Training writes them.

@@ -1,7 +1,8 @@
-"""What bench/roformer.sh runs and measures: `separate` and the packages of RoFormers on the same song with the same weights."""
+"""What bench/roformer.sh runs and measures: `separate` and packages for Python on the same song with the same weights."""
 import argparse
 import json
 import math
+import os
 import pathlib
 import statistics
 import subprocess
@@ -10,16 +11,22 @@ import tempfile
 
 from whole_processes import BFLOAT16, RATE, measured, processor, sgemm_gflops, write_song
 
-THREADS, CHUNK = 2, 352800
+THREADS = 2
 ROFORMERS = pathlib.Path(__file__).resolve().parent.parent / ".deps/roformer"
-COMMON = {"stereo": True, "num_stems": 1, "time_transformer_depth": 1, "freq_transformer_depth": 1, "dim_head": 64, "heads": 8,
-          "attn_dropout": 0, "ff_dropout": 0, "flash_attn": True, "dim_freqs_in": 1025, "stft_n_fft": 2048,
-          "stft_hop_length": 441, "stft_win_length": 2048, "stft_normalized": False, "mask_estimator_depth": 2}
-# As published: the package, its module and class, and the size (Kim's vocals; the usual band-split model).
+ROFORMER = {"stereo": True, "num_stems": 1, "time_transformer_depth": 1, "freq_transformer_depth": 1, "dim_head": 64, "heads": 8,
+            "attn_dropout": 0, "ff_dropout": 0, "flash_attn": True, "dim_freqs_in": 1025, "stft_n_fft": 2048,
+            "stft_hop_length": 441, "stft_win_length": 2048, "stft_normalized": False, "mask_estimator_depth": 2}
+# As published: what writes the weights (module, class, what only it wants) and its package, the options and frames of a chunk.
+# Kim's vocals, the usual band-split model, SCNet's own defaults.
 MODELS = {
-    "mel_band_roformer": ("melband-roformer-infer==0.1.5", "mel_band_roformer", "MelBandRoformer",
-                          {"dim": 384, "depth": 6, "num_bands": 60, "sample_rate": 44100}),
-    "bs_roformer": ("bs-roformer-infer==0.1.5", "bs_roformer", "BSRoformer", {"dim": 256, "depth": 12}),
+    "mel_band_roformer": ("melband-roformer-infer==0.1.5", "mel_band_roformer", "MelBandRoformer", {},
+                          ROFORMER | {"dim": 384, "depth": 6, "num_bands": 60, "sample_rate": RATE}, 352800),
+    "bs_roformer": ("bs-roformer-infer==0.1.5", "bs_roformer", "BSRoformer", {}, ROFORMER | {"dim": 256, "depth": 12}, 352800),
+    "scnet": ("", "unblend.scnet", "SCNet", {"audio_channels": 2},
+              {"sources": ["drums", "bass", "other", "vocals"], "dims": [4, 32, 64, 128], "nfft": 4096, "hop_size": 1024,
+               "win_size": 4096, "normalized": True, "band_SR": [0.175, 0.392, 0.433], "band_stride": [1, 4, 16],
+               "band_kernel": [3, 4, 16], "conv_depths": [3, 2, 1], "compress": 4, "conv_kernel": 3, "num_dplayer": 6,
+               "expand": 1}, 485100),
 }
 ENGINES = {
     "onnxruntime": (["--engine", "onnxruntime"], None),
@@ -56,37 +63,56 @@ def python(package, code, *arguments):
     return [sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n" + code, *map(str, arguments)]
 
 
-def config_of(name, overlap):
-    """The configuration that lies beside the weights, and the options of the package's class; JSON is YAML."""
-    model = COMMON | MODELS[name][3]
-    training = {"instruments": ["vocals", "other"], "target_instrument": "vocals"}
+def config_of(options, chunk, overlap):
+    """The configuration that lies beside the weights; JSON is YAML."""
+    stems = {"instruments": options["sources"]} if "sources" in options else {"instruments": ["vocals", "other"],
+                                                                              "target_instrument": "vocals"}
+    hop = options.get("hop_size", options.get("stft_hop_length"))
     return json.dumps({
-        "audio": {"chunk_size": CHUNK, "hop_length": 441, "n_fft": 2048, "num_channels": 2, "sample_rate": RATE},
-        "model": model, "training": training,
-        "inference": {"batch_size": 1, "dim_t": 801, "num_overlap": overlap, "chunk_size": CHUNK}}), json.dumps(model)
+        "audio": {"chunk_size": chunk, "hop_length": hop, "n_fft": 2048, "num_channels": 2, "sample_rate": RATE},
+        "model": options, "training": stems,
+        "inference": {"batch_size": 1, "dim_t": chunk // hop + 1, "num_overlap": overlap, "chunk_size": chunk}})
+
+
+def write_files(arguments, name, folder):
+    """Weights, configuration, song and exported model, where they are not there yet; and the peers' commands."""
+    package, module, class_name, extra, options, chunk = MODELS[name]
+    weights, yaml, songs, facts = (folder / one for one in ("weights.ckpt", "config.yaml", "songs", "facts"))
+    folder.mkdir(exist_ok=True, parents=True)
+    songs.mkdir(exist_ok=True)
+    yaml.write_text(config_of(options, chunk, arguments.overlap))
+    if not facts.exists():
+        run = python(package, WRITE, module, class_name, json.dumps(options | extra), weights, chunk)
+        if not package:
+            run[0] = arguments.unblend / "bin/python"
+        facts.write_text(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    write_song(songs / "song.wav", arguments.seconds)
+    if not (folder / "model/model.onnx").exists():
+        for command in (["import", weights, "--config", yaml, "--out", folder / "imported"],
+                        ["export", folder / "imported", "--out", folder / "model", "--format", "onnx"]):
+            subprocess.run([arguments.bin / "stemsmith", *command, "--quiet"], check=True)
+    peers = {}
+    if package:
+        peers[package.partition("=")[0]] = python(package, PEER, module, THREADS, weights, yaml, songs, folder / "peer")
+    if arguments.unblend:
+        home = folder / "unblend"  # it registers models in its user's folder
+        os.environ["HOME"] = str(home)
+        if not home.exists():
+            home.mkdir()
+            subprocess.run([arguments.unblend / "bin/unblend", "models", "import", weights, "--config", yaml, "--name", "ours"],
+                           check=True, capture_output=True)
+        peers["unblend"] = [arguments.unblend / "bin/unblend", "separate", songs / "song.wav", "--model", "ours", "--device", "cpu",
+                            "--shifts", "0", "--split-overlap", str(1 - 1 / arguments.overlap), "--chunk-batch-size", "1",
+                            "--clip-mode", "none", "--output", folder / "peer/{track}/{stem}.{ext}"]
+    parameters, gflop = map(float, facts.read_text().split())
+    return peers, chunk, parameters, gflop
 
 
 def compare(arguments, name, engines, gemm, folder):
-    package, module, class_name, _ = MODELS[name]
-    weights, yaml, songs = folder / "weights.ckpt", folder / "config.yaml", folder / "songs"
-    songs.mkdir()
-    text, options = config_of(name, arguments.overlap)
-    yaml.write_text(text)
-    written = subprocess.run(python(package, WRITE, module, class_name, options, weights, CHUNK), check=True,
-                             capture_output=True, text=True)
-    parameters, gflop = map(float, written.stdout.split())
-    write_song(songs / "song.wav", arguments.seconds)
-    for command in (["import", weights, "--config", yaml, "--out", folder / "imported"],
-                    ["export", folder / "imported", "--out", folder / "model", "--format", "onnx"]):
-        subprocess.run([arguments.bin / "stemsmith", *command, "--quiet"], check=True)
-
-    peer = package.partition("=")[0]
-    commands = {peer: python(package, PEER, module, THREADS, weights, yaml, songs, folder / "peer")}
-    if arguments.unblend:
-        commands["unblend"] = [arguments.unblend / "bin/unblend", "separate", songs / "song.wav", "--model", weights, "--device", "cpu",
-                               "--output", folder / "unblend"]
+    peers, chunk, parameters, gflop = write_files(arguments, name, folder)
+    commands = dict(peers)
     for engine in engines:
-        commands[engine] = [arguments.bin / "separate", folder / "model/model.onnx", songs / "song.wav", "-o", folder / engine,
+        commands[engine] = [arguments.bin / "separate", folder / "model/model.onnx", folder / "songs/song.wav", "-o", folder / engine,
                             "--overlap", str(1 - 1 / arguments.overlap), "--bits", "32f", "--threads", str(THREADS), "--quiet",
                             *ENGINES[engine][0]]
         measured(commands[engine], THREADS)  # what is kept from run to run is there
@@ -95,19 +121,19 @@ def compare(arguments, name, engines, gemm, folder):
         order = list(commands) if turn % 2 == 0 else list(reversed(commands))
         turns.append({one: measured(commands[one], THREADS) for one in order})
     # Ours: the package pads the song at both ends, and has more.
-    step = CHUNK // arguments.overlap
-    chunks = math.ceil((arguments.seconds * RATE - CHUNK) / step) + 1
+    chunks = math.ceil((arguments.seconds * RATE - chunk) / (chunk // arguments.overlap)) + 1
     print(f"\n{name}, {parameters:.1f} million parameters, {gflop:.0f} GFLOP a chunk: a song of {arguments.seconds:g} s, overlap "
           f"{arguments.overlap}")
-    print(f"{'':24s} wall (s)  CPU (s)  memory (MiB)   peer / this: wall (least to most)    CPU  memory   share of sgemm")
+    print(f"{'':24s} wall (s)  CPU (s)  memory (MiB)   share of sgemm   peer / this: wall (least to most), memory")
     for one in commands:
         wall, cpu, memory = (statistics.median(turn[one][i] for turn in turns) for i in range(3))
         line = f"{one:24s} {wall:8.1f} {cpu:8.1f} {memory:13.0f}"
         if one in engines:
-            ratios = [[turn[peer][i] / turn[one][i] for turn in turns] for i in range(3)]
-            line += (f"   {statistics.median(ratios[0]):10.2f}   ({min(ratios[0]):5.2f} to {max(ratios[0]):5.2f})"
-                     f"        {statistics.median(ratios[1]):6.2f}  {statistics.median(ratios[2]):6.2f}"
-                     f"   {100 * chunks * gflop / wall / gemm:10.0f} %")
+            line += f"{100 * chunks * gflop / wall / gemm:15.0f} %"
+            for peer in peers:
+                walls, memories = ([turn[peer][i] / turn[one][i] for turn in turns] for i in (0, 2))
+                line += (f"   {peer} {statistics.median(walls):.2f} ({min(walls):.2f} to {max(walls):.2f}), "
+                         f"{statistics.median(memories):.2f}")
         print(line, flush=True)
 
 
@@ -117,17 +143,20 @@ def main():
     parser.add_argument("--seconds", type=float, default=60, help="of the song (60)")
     parser.add_argument("--overlap", type=int, default=2, help="chunks over every sample (2)")
     parser.add_argument("--turns", type=int, default=3, help="of each program (3)")
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS), help="(all)")
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), help="(all; scnet with --unblend alone)")
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), help="(all)")
     parser.add_argument("--unblend", type=pathlib.Path, help="a virtual environment with unblend 1.0.0")
+    parser.add_argument("--files", type=pathlib.Path, help="a folder in which weights and exports are kept for the next time")
     arguments = parser.parse_args()
+    models = arguments.models or [name for name in MODELS if MODELS[name][0] or arguments.unblend]
     name, features = processor()
-    engines = [engine for engine, (_, needs) in ENGINES.items() if needs is None or features & needs]
+    engines = [engine for engine in arguments.engines if ENGINES[engine][1] is None or features & ENGINES[engine][1]]
     gemm = sgemm_gflops(THREADS)
     print(f"{name}, {THREADS} threads, {arguments.turns} turns, medians; sgemm: {gemm:.0f} GFLOP/s; not here: "
-          f"{', '.join(set(ENGINES) - set(engines)) or 'nothing'}")
-    for model in arguments.models:
+          f"{', '.join(set(arguments.engines) - set(engines)) or 'nothing'}")
+    for model in models:
         with tempfile.TemporaryDirectory() as folder:
-            compare(arguments, model, engines, gemm, pathlib.Path(folder))
+            compare(arguments, model, engines, gemm, (arguments.files or pathlib.Path(folder)) / model)
 
 
 if __name__ == "__main__":

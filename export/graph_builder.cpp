@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "core/text.h"
@@ -7,9 +8,6 @@
 
 namespace stemsmith {
 namespace {
-
-// Constants up to this size are compared with those already there.
-constexpr std::size_t kSharedConstantBytes = 1 << 16;
 
 OnnxType OnnxTypeOf(torch::ScalarType type) {
   switch (type) {
@@ -74,15 +72,14 @@ std::string GraphBuilder::Emit(const std::string& op, const std::vector<std::str
 
 std::string GraphBuilder::AddConstant(OnnxType type, const std::vector<std::int64_t>& shape,
                                       std::string bytes) {
-  std::string key;
-  if (bytes.size() <= kSharedConstantBytes) {
-    key = std::to_string(static_cast<int>(type)) + ":";
-    for (const std::int64_t size : shape) key += std::to_string(size) + ",";
-    key += ":" + bytes;
-    if (const auto known = constants_.find(key); known != constants_.end()) return known->second;
+  const std::size_t hash = std::hash<std::string>()(bytes);
+  const auto [first, last] = constants_.equal_range(hash);
+  for (auto place = first; place != last; ++place) {
+    const OnnxTensor& known = graph_.constants[place->second];
+    if (known.type == type && known.shape == shape && known.bytes == bytes) return known.name;
   }
   const std::string name = "constant_" + std::to_string(graph_.constants.size());
-  if (!key.empty()) constants_.emplace(std::move(key), name);
+  constants_.emplace(hash, graph_.constants.size());
   graph_.constants.push_back({name, type, shape, std::move(bytes)});
   return name;
 }
@@ -162,6 +159,10 @@ LoweredInt GraphBuilder::FloorDivide(const LoweredInt& a, const LoweredInt& b) {
   // ONNX divides towards zero; without the remainder (of the divisor's sign) nothing is left to
   // round.
   return Arithmetic("Div", Subtract(a, Arithmetic("Mod", a, b)), b);
+}
+
+LoweredInt GraphBuilder::Min(const LoweredInt& a, const LoweredInt& b) {
+  return a.known && b.known ? LoweredInt(std::min(*a.known, *b.known)) : Arithmetic("Min", a, b);
 }
 
 std::string GraphBuilder::Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,

@@ -206,6 +206,22 @@ void SplitAsTraced(Call& call) {
   }
 }
 
+// The first pieces are longer by one where the size is no multiple of their number.
+void TensorSplit(Call& call) {
+  GraphBuilder& b = call.b();
+  const LoweredTensor x = call.Tensor("self");
+  const int dim = call.Dim("dim", x);
+  const std::int64_t pieces = call.Int("sections");
+  const LoweredInt size = b.Dimension(x, dim), least = b.FloorDivide(size, pieces);
+  const LoweredInt longer = b.Subtract(size, b.Multiply(least, pieces));
+  LoweredInt start = 0;
+  for (std::int64_t i = 0; i < pieces; ++i) {
+    const LoweredInt end = b.Add(b.Multiply(least, i + 1), b.Min(longer, i + 1));
+    call.Return(b.Slice(x.name, dim, start, end));
+    start = end;
+  }
+}
+
 void Unbind(Call& call) {
   const LoweredTensor x = call.Tensor("self");
   const std::int64_t dim = call.Dim("dim", x);
@@ -327,6 +343,7 @@ const RuleTable& ShapeRules() {
       {"aten::chunk", SplitAsTraced},
       {"aten::split", SplitAsTraced},
       {"aten::split_with_sizes", SplitAsTraced},
+      {"aten::tensor_split", TensorSplit},
       {"aten::unbind", Unbind},
       {"aten::unfold", Unfold},
       {"aten::cat", Concatenate},

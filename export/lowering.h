@@ -85,6 +85,7 @@ struct TurnedLinear {
   std::string input;     // of the linear, [R, N, K]
   torch::Tensor weight;  // [K, parts, heads, pairs, 2]
   std::string cosines, sines;  // of the turns, each broadcast to [N, heads, pairs]
+  std::vector<std::string> parts;  // [R, N, heads, 2 · pairs] each; once they are in the graph
 };
 
 // What is known of values of the graph, by their names, beyond the nodes that give them.
@@ -118,6 +119,7 @@ class GraphBuilder {
   LoweredInt Subtract(const LoweredInt& a, const LoweredInt& b);
   LoweredInt Multiply(const LoweredInt& a, const LoweredInt& b);
   LoweredInt FloorDivide(const LoweredInt& a, const LoweredInt& b);
+  LoweredInt Min(const LoweredInt& a, const LoweredInt& b);
 
   // Common pieces; `dim` counts ONNX dimensions, from 0 or from the end.
   std::string Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,
@@ -147,7 +149,7 @@ class GraphBuilder {
 
   OnnxGraph graph_;
   std::map<std::string, int> counters_;
-  std::map<std::string, std::string> constants_;  // small ones, by type, shape and content
+  std::unordered_multimap<std::size_t, std::size_t> constants_;  // places, by hashes of content
   std::map<std::string, std::size_t> producers_;  // places of nodes by what they give
   std::map<std::string, torch::Tensor> tensors_;  // constants that came as tensors
   GraphNotes notes_;

@@ -25,6 +25,26 @@ bool IsKnown(const LoweredTensor& tensor, std::size_t from) {
                    TracedTensor::kVaries) == tensor.shape.end();
 }
 
+// All parts at once: fewer nodes and wider products.
+std::vector<std::string> TurnedParts(GraphBuilder& b, const TurnedLinear& turned) {
+  const std::int64_t count = turned.weight.size(1), heads = count * turned.weight.size(2),
+                     pairs = turned.weight.size(3);
+  // The first and the second numbers of all pairs.
+  const auto half = [&](std::int64_t which) {
+    const KnownLinear linear{turned.input, turned.weight.select(-1, which).flatten(1), {}};
+    return b.Reshape(EmitLinear(b, linear), {0, 0, heads, pairs});
+  };
+  const std::string first = half(0), second = half(1);
+  const auto times = [&](const std::string& left, const std::string& right) {
+    return b.Emit("Mul", {left, right});
+  };
+  const std::string real =
+      b.Emit("Sub", {times(first, turned.cosines), times(second, turned.sines)});
+  const std::string imaginary =
+      b.Emit("Add", {times(first, turned.sines), times(second, turned.cosines)});
+  return b.Split(b.Concat({real, imaginary}, -1), 2, static_cast<std::size_t>(count));
+}
+
 }  // namespace
 
 void RememberTurned(Call& call, const std::string& result) {
@@ -50,7 +70,7 @@ void RememberTurned(Call& call, const std::string& result) {
   const torch::Tensor weight =
       linear->weight.slice(1, 0, columns).unflatten(1, {x.shape[2], x.shape[3], x.shape[4], 2});
   const std::string cosines = part(0), sines = part(1);
-  b.notes().turned[result] = {linear->input, weight, cosines, sines};
+  b.notes().turned[result] = {linear->input, weight, cosines, sines, {}};
 }
 
 std::optional<std::string> TurnedPart(GraphBuilder& b, const std::string& x) {
@@ -69,24 +89,9 @@ std::optional<std::string> TurnedPart(GraphBuilder& b, const std::string& x) {
     return std::nullopt;
   const auto found = b.notes().turned.find(node->inputs[0]);
   if (found == b.notes().turned.end()) return std::nullopt;
-  const TurnedLinear turned = found->second;
-
-  const torch::Tensor weight = turned.weight.select(1, index.item<std::int64_t>());
-  const std::int64_t heads = weight.size(1), pairs = weight.size(2);
-  // The first and the second numbers of all pairs.
-  const auto half = [&](std::int64_t which) {
-    const KnownLinear linear{turned.input, weight.select(-1, which).flatten(1), {}};
-    return b.Reshape(EmitLinear(b, linear), {0, 0, heads, pairs});
-  };
-  const std::string first = half(0), second = half(1);
-  const auto times = [&](const std::string& left, const std::string& right) {
-    return b.Emit("Mul", {left, right});
-  };
-  const std::string real =
-      b.Emit("Sub", {times(first, turned.cosines), times(second, turned.sines)});
-  const std::string imaginary =
-      b.Emit("Add", {times(first, turned.sines), times(second, turned.cosines)});
-  return b.Concat({real, imaginary}, -1);
+  std::vector<std::string>& parts = found->second.parts;
+  if (parts.empty()) parts = TurnedParts(b, found->second);
+  return parts[static_cast<std::size_t>(index.item<std::int64_t>())];
 }
 
 }  // namespace stemsmith

@@ -9,7 +9,10 @@
 // original may drop the last frames and the dimension of a single stem. Any number of channels is
 // taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) is padded with zeros,
 // where the originals refuse. Rotary angles and norms stay in float32 under autocast.
+#include <algorithm>
+#include <array>
 #include <numeric>
+#include <vector>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -23,6 +26,8 @@
 
 namespace stemsmith {
 namespace {
+
+constexpr std::int64_t kGroups = 8;  // of bands, and of frames
 
 struct BandRoformerOptions {
   StftLayerOptions stft = {.n_fft = 2048, .hop = 512, .edges = StftEdges::kReflected};
@@ -72,7 +77,9 @@ class BandRoformer : public SeparationModel {
   LengthRule length_rule() const override {
     const StftLayerOptions& stft = options_.stft;
     const std::int64_t step = 2 * stft.hop == stft.window_frames ? stft.hop : 1;
-    const std::int64_t least = (stft.n_fft / 2 + 1 + step - 1) / step * step;
+    // A frame for every group, too.
+    const std::int64_t frames = std::max(stft.n_fft / 2 + 1, kGroups * stft.hop);
+    const std::int64_t least = (frames + step - 1) / step * step;
     return {.dynamic = true, .offset_frames = least, .multiple_frames = step};
   }
   bool has_checkpoints() const override { return true; }
@@ -156,13 +163,16 @@ class BandRoformer : public SeparationModel {
   // rows [B, N, F · C · 2] → what the heads look at, [K, B, N, width].
   torch::Tensor Tokens(const torch::Tensor& rows) {
     torch::Tensor x = CheckpointedIf(checkpoints_, *band_split_, rows);
-    const auto bands = static_cast<std::int64_t>(options_.bands.size());
     const auto turns_of = [&](const Axis& axis, const torch::Tensor& positions) {
       return axis.turns ? axis.turns->Of(positions) : std::vector<torch::Tensor>();
     };
+    const auto bands = static_cast<std::int64_t>(options_.bands.size());
     const std::vector<torch::Tensor> time_turns = turns_of(time_, Positions(rows, 1)),
-                                     freq_turns = turns_of(freq_, Positions(x, 1));
-    torch::Tensor no_values, time_values, freq_values, earlier;
+                                     freq_turns =
+                                         turns_of(freq_, Positions(rows.narrow(2, 0, bands), 2));
+    // What an axis' first transformer keeps for the later ones, of every group of rows.
+    std::array<torch::Tensor, kGroups> time_values, freq_values;
+    torch::Tensor no_values, earlier;
     for (const auto& module : *layers_) {  // x [B, K, N, width]
       auto& block = *module->as<torch::nn::ModuleList>();
       const auto run = [&](std::size_t part, const torch::Tensor& tokens,
@@ -172,16 +182,36 @@ class BandRoformer : public SeparationModel {
       const std::size_t time = options_.linear_depth > 0 ? 1 : 0;
       if (time == 1) x = run(0, x.flatten(1, 2), {}, no_values).view_as(x);
       if (options_.skip_connection && earlier.defined()) x = x + earlier;
-      x = run(time, x.flatten(0, 1), time_turns, time_values).unflatten(0, {-1, bands});
-      const torch::Tensor by_frames = x.transpose(1, 2).contiguous();
-      x = run(time + 1, by_frames.flatten(0, 1), freq_turns, freq_values)
-              .view_as(by_frames)
-              .transpose(1, 2)
-              .contiguous();
+      x = InGroups(x, 1, [&](const torch::Tensor& group, std::size_t index) {
+        return run(time, group.flatten(0, 1), time_turns, time_values[index]).view_as(group);
+      });
+      x = InGroups(x, 2, [&](const torch::Tensor& group, std::size_t index) {
+        const torch::Tensor by_frames = group.transpose(1, 2).contiguous();
+        return run(time + 1, by_frames.flatten(0, 1), freq_turns, freq_values[index])
+            .view_as(by_frames)
+            .transpose(1, 2);
+      });
       if (options_.skip_connection) earlier = earlier.defined() ? earlier + x : x;
     }
-    if (final_norm_) x = final_norm_(x);
+    if (final_norm_)
+      x = InGroups(x, 1, [&](const torch::Tensor& group, std::size_t) {
+        return final_norm_(group);
+      });
     return x.transpose(0, 1);
+  }
+
+  // Where there are no gradients, groups of rows along `dim` are transformed one after the other:
+  // what is computed within is several times as large as the result.
+  template <typename Transform>
+  static torch::Tensor InGroups(const torch::Tensor& x, std::int64_t dim,
+                                const Transform& transform) {
+    const std::int64_t count =
+        torch::GradMode::is_enabled() ? 1 : std::min<std::int64_t>(kGroups, x.size(dim));
+    if (count == 1) return transform(x, 0).contiguous();
+    std::vector<torch::Tensor> groups;
+    for (const torch::Tensor& group : x.tensor_split(count, dim))
+      groups.push_back(transform(group, groups.size()));
+    return torch::cat(groups, dim);
   }
 
   // What every number of a row is multiplied with: where masks of two bands are summed, a half; at

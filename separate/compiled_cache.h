@@ -28,7 +28,7 @@ class CompiledEntry {
 
 class CompiledCache {
  public:
-  static constexpr std::uint64_t kMostBytes = std::uint64_t{2} << 30;
+  static constexpr std::uint64_t kMostBytes = std::uint64_t{8} << 30;
 
   // An empty folder: no cache. One that is not there is made with the first entry. Above so many
   // bytes the entries that were used longest ago are removed.

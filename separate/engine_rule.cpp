@@ -17,10 +17,6 @@ struct Rule {
 // takes three times the memory.
 constexpr Rule kOpenVinoRules[] = {
     {"unet", Precision::kFloat32, "avx512f", "1.3 times as fast as ONNX Runtime"},
-    {"bs_roformer", Precision::kFloat32, "avx512f",
-     "1.2 times as fast as ONNX Runtime, in less memory"},
-    {"mel_band_roformer", Precision::kFloat32, "avx512f",
-     "1.2 times as fast as ONNX Runtime, in less memory"},
 };
 
 }  // namespace

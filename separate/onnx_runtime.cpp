@@ -27,9 +27,9 @@ constexpr char kCudaProvider[] = "CUDAExecutionProvider";
 // Of weights beside models that are given as bytes.
 constexpr char kWeightsFolder[] = "session.model_external_initializers_file_folder_path";
 
-// One environment per process. It owns the arena that all sessions allocate from: an arena that
-// grows by what is asked for, not by powers of two, so that the peak stays near what one segment
-// needs.
+// One environment per process. It owns the arena that all sessions allocate from. What was freed
+// side by side is joined within a block only, and what was never used takes no memory: one large
+// block keeps the peak near what one segment needs, where many that fit what was asked for do not.
 Ort::Env& Environment() {
   static Ort::Env* const environment = [] {
     // 1.31.1 writes an identity of the device into the user's cache, for its telemetry. It reads this
@@ -38,8 +38,8 @@ Ort::Env& Environment() {
     auto* made =
         new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "stemsmith");  // lives as long as the process
     const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    constexpr int kSameAsRequested = 1, kDefault = -1;
-    const Ort::ArenaCfg arena(0, kSameAsRequested, kDefault, kDefault);
+    constexpr int kPowersOfTwo = 0, kFirstBytes = 1 << 30, kDefault = -1;
+    const Ort::ArenaCfg arena(0, kPowersOfTwo, kFirstBytes, kDefault);
     made->CreateAndRegisterAllocator(memory, arena);
     return made;
   }();
@@ -51,6 +51,11 @@ bool HasCudaProvider() {
   return std::find(providers.begin(), providers.end(), kCudaProvider) != providers.end();
 }
 
+// Of sessions that run.
+void UseSharedArena(Ort::SessionOptions& session) {
+  session.AddConfigEntry("session.use_env_allocators", "1");
+}
+
 Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Device& device) {
   Ort::SessionOptions session;
   const int threads = ComputeThreads(options.threads);
@@ -60,7 +65,6 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Devic
   session.SetInterOpNumThreads(1);
   session.SetExecutionMode(ORT_SEQUENTIAL);
   session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
-  session.AddConfigEntry("session.use_env_allocators", "1");
   // Fading reverb tails are full of denormals, which x86 computes a hundred times slower.
   session.AddConfigEntry("session.set_denormal_as_zero", "1");
   if (device.kind == Device::Kind::kCuda) {
@@ -160,6 +164,7 @@ class OnnxRuntime : public Runtime {
     // The session sets the calling thread to this, too, and leaves it so: it is put back.
     const FlushDenormals flush;
     Ort::SessionOptions session = SessionOptionsFor(options, device_);
+    UseSharedArena(session);
     session.AddConfigEntry(kWeightsFolder, fs::absolute(path_).parent_path().c_str());
     session_ = Opened(session, model);
   }
@@ -190,6 +195,7 @@ class OnnxRuntime : public Runtime {
     if (entry == nullptr) return false;
     try {
       Ort::SessionOptions session = SessionOptionsFor(options, device_);
+      UseSharedArena(session);
       session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);  // once is enough
       session.AddConfigEntry(kWeightsFolder, fs::absolute(options.cache_folder).c_str());
       const std::string_view graph = GraphIn(entry->bytes());
@@ -213,6 +219,7 @@ class OnnxRuntime : public Runtime {
                            file.filename().c_str());
     session.AddConfigEntry("session.optimized_model_external_initializers_min_size_in_bytes",
                            "1024");
+    session.AddConfigEntry("session.disable_prepacking", "1");
     // It never runs, and such sessions do not look for buffers to use again (AppendGraph).
     session.SetExecutionMode(ORT_PARALLEL);
     session.SetInterOpNumThreads(2);

@@ -115,6 +115,11 @@ std::vector<std::string> StemsOf(const Config& training, ModelPlan& plan) {
   const std::vector<std::string> instruments = training.Strings("instruments");
   const std::string target = training.String("target_instrument", "");
   if (target.empty() || target == "None" || plan.seen.stems > 1) return instruments;
+  if (!instruments.empty() &&
+      std::find(instruments.begin(), instruments.end(), target) == instruments.end())
+    plan.notes.push_back("training.target_instrument, " + QuotedText(target) +
+                         ", is none of training.instruments (" + JoinNames(instruments) +
+                         "): the stem is called so all the same");
   for (const std::string& other : instruments)
     if (other != target && instruments.size() == 2)
       plan.notes.push_back("one stem, " + target + "; separate gives the rest of the song as " +
@@ -174,17 +179,22 @@ OrderedJson OptionsOf(const MsstModel& row, const Config& config, ModelPlan& pla
   OrderedJson taken = OrderedJson::object();
   std::vector<std::string> unknown;
   const Config options = config.Child("model"), audio = config.Child("audio");
+  plan.places[""] = options.Where();
   for (const std::string& key : options.Keys()) {
     if (!options.Has(key) || key == "model_type") continue;
     if (in(row.taken, key)) {
       taken[key] = JsonOption(options.Value(key));
+      plan.places[key] = options.Where(key);
     } else if (!in(row.known, key)) {
       unknown.push_back(key);
     }
   }
   if (row.name == std::string("mdx23c"))
     for (const char* key : {"n_fft", "hop_length", "dim_f"})
-      if (audio.Has(key)) taken[key] = JsonOption(audio.Value(key));
+      if (audio.Has(key)) {
+        taken[key] = JsonOption(audio.Value(key));
+        plan.places[key] = audio.Where(key);
+      }
   if (!unknown.empty())
     plan.notes.push_back("keys of the configuration that the model does not have, left out: " +
                          JoinNames(unknown));

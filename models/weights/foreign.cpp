@@ -150,7 +150,8 @@ NamedTensors OnlyUnder(const std::string& prefix, const NamedTensors& state,
 
 NamedTensors StateOf(TorchFile& file, const TensorsBelow& tensors) {
   NamedTensors state;
-  for (const auto& [name, value] : tensors.all()) state.emplace_back(name, file.Tensor(value, name));
+  for (const auto& [name, value] : tensors.all())
+    state.emplace_back(name, file.Tensor(value, name));
   return state;
 }
 

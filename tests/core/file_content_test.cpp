@@ -74,7 +74,8 @@ class FileContentTest : public ::testing::Test {
     write("older.th", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."s);
     write("theirs.safetensors", Safetensors(R"({"__metadata__":{"klass":"demucs"}})"));
     write("lora.safetensors",
-          Safetensors(R"({"__metadata__":{"stemsmith.checksum":"xxh3:00"},"a.lora_A":{"dtype":"F32"},)"
+          Safetensors(R"({"__metadata__":{"stemsmith.checksum":"xxh3:00"},)"
+                      R"("a.lora_A":{"dtype":"F32"},)"
                       R"( "a.lora_B": {"dtype": "F32"}})"));
     write("base_too.safetensors",
           Safetensors(R"({"a.lora_A":{"dtype":"F32"},"a.weight":{"dtype":"F32"}})"));

@@ -200,7 +200,7 @@ CONTRADICTIONS = {
     "another_network": ({"training": {"model_type": "bandit"}},
                         'the configuration is of a network "bandit", which stemsmith does not have'),
     "another_n_fft": ({"model": {"stft_n_fft": 4096}}, "stft_n_fft: 4096 in the configuration, 2048 in the weights"),
-    "mono": ({"model": {"stereo": False}}, "the configuration is of a model of 1 channel, the weights are of 2"),
+    "mono": ({"model": {"stereo": False}}, "the configuration is of a model of 1 channel, the weights are of 2 (kim.yaml:14)"),
     "no_target": ({"training": {"target_instrument": "null"}},
                   "the weights have 1 stem, the configuration names 2: vocals, other"),
     "another_rate": ({"audio": {"sample_rate": 48000}},

@@ -206,19 +206,23 @@ void CheckChannels(const Config& config, const std::string& name, ModelPlan& pla
   const Config options = config.Child("model");
   ModelSetting& setting = plan.setting;
   std::int64_t given = 0;
+  std::string where;
   if (name.ends_with("roformer")) {
     if (options.Has("stereo")) given = JsonOption(options.Value("stereo")) == true ? 2 : 1;
+    where = options.Where("stereo");
   } else if (name.starts_with("scnet")) {
     given = options.IntegerIn("audio_channels", 0, 0, 64);
+    where = options.Where("audio_channels");
   } else {
     given = config.Child("audio").IntegerIn("num_channels", 2, 1, 64);
+    where = config.Child("audio").Where("num_channels");
   }
   const std::int64_t seen = plan.seen.channels;
   if (seen > 0 && given > 0 && given != seen)
     throw Error::Input("the configuration is of a model of " + std::to_string(given) +
                            (given == 1 ? " channel" : " channels") + ", the weights are of " +
                            std::to_string(seen),
-                       config.Where(), "use the configuration that they were trained with");
+                       where, "use the configuration that they were trained with");
   setting.channels = static_cast<int>(seen > 0 ? seen : given > 0 ? given : 2);
 }
 
@@ -267,7 +271,8 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
     throw Error::Input("the bands of the weights are those of " +
                            std::to_string(seen.seen.sample_rate_hz) +
                            " Hz, the configuration says " + std::to_string(rate) + " Hz",
-                       config.Where(), "use the configuration that they were trained with");
+                       audio.Where("sample_rate"),
+                       "use the configuration that they were trained with");
   plan.setting.sample_rate_hz = static_cast<int>(rate);
   plan.setting.stems = StemsOf(training, plan);
   const std::int64_t hop =

@@ -52,6 +52,14 @@ const std::string& PlaceOf(const ConfigNode& node, const std::string& key) {
   return child ? child->place : node.place;
 }
 
+std::shared_ptr<ConfigNode> PlacedCopy(const ConfigNode& node, const std::string& place) {
+  auto copy = std::make_shared<ConfigNode>(node);
+  copy->place = place;
+  for (auto& [key, child] : copy->entries) child = PlacedCopy(*child, place);
+  for (auto& item : copy->items) item = PlacedCopy(*item, place);
+  return copy;
+}
+
 // What was overridden in or below the node.
 void CollectOverrides(const ConfigNode& node, std::vector<std::string>& places) {
   if (node.overridden) places.push_back(node.place);
@@ -83,6 +91,10 @@ Config Config::Load(const std::filesystem::path& path, const std::vector<std::st
   return Config(root);
 }
 
+Config Config::LoadForeign(const std::filesystem::path& path, std::vector<std::string>& notes) {
+  return Config(ReadConfigFile(path, &notes));
+}
+
 Config Config::Parse(const std::string& text, const std::string& name) {
   return Config(ParseConfig(text, name));
 }
@@ -106,6 +118,16 @@ Config Config::Child(const std::string& key) const {
 Config Config::WithDefault(const std::string& key, const Config& fallback) const {
   auto copy = std::make_shared<ConfigNode>(*node_);
   if (!Has(key)) copy->AddDefault(key, fallback.node_);
+  return Config(copy);
+}
+
+Config Config::WithPlaces(const std::map<std::string, std::string>& places) const {
+  auto copy = std::make_shared<ConfigNode>(*node_);
+  for (const auto& [key, place] : places) {
+    if (key.empty()) copy->place = place;
+    for (auto& [name, child] : copy->entries)
+      if (name == key) child = PlacedCopy(*child, place);
+  }
   return Config(copy);
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ class Config {
   // augment.0.name=gain).
   static Config Load(const std::filesystem::path& path,
                      const std::vector<std::string>& overrides = {});
+  // As Load, of another program's file: of a key that stands twice the last counts, as in Python,
+  // and `notes` says which one that was.
+  static Config LoadForeign(const std::filesystem::path& path, std::vector<std::string>& notes);
   // Parses text; `name` stands for the file in messages.
   static Config Parse(const std::string& text, const std::string& name);
 
@@ -34,6 +38,9 @@ class Config {
   // The same configuration with `fallback` as the default of `key`, for Child(key) and Dump(). What
   // was asked of either before is known to both; later, what is asked of their own keys to one.
   Config WithDefault(const std::string& key, const Config& fallback) const;
+  // The same map, whose keys are said to stand, with all below them, where `places` says ("": the
+  // map itself): of a map that was made of another.
+  Config WithPlaces(const std::map<std::string, std::string>& places) const;
   // The value under `key` whatever its kind: map, list or scalar. Throws when it is missing.
   Config Value(const std::string& key) const;
   // The items of a list of maps or scalars under `key` (empty when missing).

@@ -38,8 +38,10 @@ struct ConfigNode {
 
 std::shared_ptr<ConfigNode> ScalarNode(std::string text, bool quoted = false);
 
-// Reads a file with all that it `extends`.
-std::shared_ptr<ConfigNode> ReadConfigFile(const std::filesystem::path& path);
+// Reads a file with all that it `extends`. A key of the file that stands twice is an Error, or,
+// given a place for `notes`, is said there and stands for its last value.
+std::shared_ptr<ConfigNode> ReadConfigFile(const std::filesystem::path& path,
+                                           std::vector<std::string>* notes = nullptr);
 // `name` stands for the file in messages.
 std::shared_ptr<ConfigNode> ParseConfig(const std::string& text, const std::string& name);
 // Applies "key.path=value".

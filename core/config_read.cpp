@@ -30,13 +30,17 @@ std::string Place(const std::string& file, const YAML::Mark& mark) {
   return mark.is_null() ? file : file + ":" + std::to_string(mark.line + 1);
 }
 
-// `values` counts those of the whole file.
-NodePtr Convert(const YAML::Node& yaml, const std::string& file, std::size_t& values,
-                int depth = 0) {
+struct Source {
+  std::string file;
+  std::vector<std::string>* notes = nullptr;  // on keys that stand twice; null: they are errors
+  std::size_t values = 0;                     // in the whole file
+};
+
+NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
   auto node = std::make_shared<ConfigNode>();
-  node->place = Place(file, yaml.Mark());
+  node->place = Place(source.file, yaml.Mark());
   if (depth > kDeepest) throw TooDeep(node->place);
-  if (++values > kMostValues) {
+  if (++source.values > kMostValues) {
     throw Error::Usage("the configuration holds more than " + std::to_string(kMostValues) +
                            " values, with those that aliases (*name) repeat",
                        node->place, "write a shorter one");
@@ -61,32 +65,42 @@ NodePtr Convert(const YAML::Node& yaml, const std::string& file, std::size_t& va
       break;
     case YAML::NodeType::Sequence:
       node->kind = ConfigNode::Kind::kList;
-      for (const auto& item : yaml) node->items.push_back(Convert(item, file, values, depth + 1));
+      for (const auto& item : yaml) node->items.push_back(Convert(item, source, depth + 1));
       break;
     case YAML::NodeType::Map:
       for (const auto& entry : yaml) {
-        const std::string place = Place(file, entry.first.Mark());
+        const std::string place = Place(source.file, entry.first.Mark());
         if (!entry.first.IsScalar()) throw Error::Usage("a key is not plain text", place);
         const std::string key = entry.first.Scalar();
-        if (!known.insert(key).second)
+        const NodePtr value = Convert(entry.second, source, depth + 1);
+        value->place = place;  // the key's line reads better than the value's
+        if (known.insert(key).second) {
+          node->entries.emplace_back(key, value);
+          continue;
+        }
+        if (source.notes == nullptr)
           throw Error::Usage("the key '" + key + "' stands twice", place, "keep one of them");
-        node->entries.emplace_back(key, Convert(entry.second, file, values, depth + 1));
-        node->entries.back().second->place = place;  // the key's line reads better than the value's
+        source.notes->push_back("the key '" + key + "' stands twice, and the last one counts: " +
+                                place);
+        std::find_if(node->entries.begin(), node->entries.end(), [&](const auto& other) {
+          return other.first == key;
+        })->second = value;
       }
       break;
   }
   return node;
 }
 
-NodePtr ParseYaml(const std::string& text, const std::string& name) {
+NodePtr ParseYaml(const std::string& text, const std::string& name,
+                  std::vector<std::string>* notes = nullptr) {
   if (text.size() > kMostBytes) {
     throw Error::Usage(
         "a file of " + std::to_string(text.size() >> 20) + " MiB is no configuration", name,
         "give a YAML file");
   }
   try {
-    std::size_t values = 0;
-    NodePtr node = Convert(YAML::Load(text), name, values);
+    Source source{name, notes};
+    NodePtr node = Convert(YAML::Load(text), source);
     if (node->kind == ConfigNode::Kind::kNull) node->kind = ConfigNode::Kind::kMap;
     return node;
   } catch (const YAML::Exception& error) {
@@ -94,8 +108,10 @@ NodePtr ParseYaml(const std::string& text, const std::string& name) {
   }
 }
 
-// Maps merge key by key; everything else is replaced.
+// Maps merge key by key; everything else is replaced. What is wrong with the whole is said of the
+// file that extends the other.
 void Merge(const NodePtr& base, const NodePtr& over) {
+  base->place = over->place;
   for (const auto& [key, value] : over->entries) {
     const auto found = std::find_if(base->entries.begin(), base->entries.end(),
                                     [&](const auto& entry) { return entry.first == key; });
@@ -110,9 +126,10 @@ void Merge(const NodePtr& base, const NodePtr& over) {
   }
 }
 
-NodePtr LoadFile(const std::filesystem::path& path, int depth = 0) {
+NodePtr LoadFile(const std::filesystem::path& path, std::vector<std::string>* notes,
+                 int depth = 0) {
   if (depth > 16) throw Error::Usage("`extends` goes round in a circle", path.string());
-  NodePtr node = ParseYaml(ReadFile(path), path.string());
+  NodePtr node = ParseYaml(ReadFile(path), path.string(), notes);
   if (node->kind != ConfigNode::Kind::kMap)
     throw Error::Usage("a configuration must be a map of keys", path.string());
   const auto extends = std::find_if(node->entries.begin(), node->entries.end(),
@@ -123,7 +140,7 @@ NodePtr LoadFile(const std::filesystem::path& path, int depth = 0) {
   }
   NodePtr base = LoadFile(FindConfig(extends->second->scalar, ConfigKind::kTraining,
                                      path.parent_path(), extends->second->place),
-                          depth + 1);
+                          nullptr, depth + 1);
   node->entries.erase(extends);
   Merge(base, node);
   return base;
@@ -131,8 +148,9 @@ NodePtr LoadFile(const std::filesystem::path& path, int depth = 0) {
 
 }  // namespace
 
-std::shared_ptr<ConfigNode> ReadConfigFile(const std::filesystem::path& path) {
-  return LoadFile(path);
+std::shared_ptr<ConfigNode> ReadConfigFile(const std::filesystem::path& path,
+                                           std::vector<std::string>* notes) {
+  return LoadFile(path, notes);
 }
 
 std::shared_ptr<ConfigNode> ParseConfig(const std::string& text, const std::string& name) {

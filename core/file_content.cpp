@@ -1,6 +1,7 @@
 #include "core/file_content.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <initializer_list>
 #include <set>
@@ -9,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/file_kind.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace fs = std::filesystem;
@@ -40,15 +42,17 @@ constexpr ContentRow kContents[] = {
      "use it: separate @ SONG -o DIR"},
     {kExportFolder, "a folder that `stemsmith export` wrote", Bits(kSeparateModel, kInspectFile),
      "use it: separate @ SONG -o DIR"},
-    {kCheckpoint, "a checkpoint", Bits(kStartWeights, kImportFile, kInspectFile),
+    {kCheckpoint, "a checkpoint", Bits(kStartWeights, kImportFile, kInspectFile, kAdapterFile),
      "make a model of it: stemsmith export @ --out DIR"},
-    {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile),
+    {kCheckpoints, "a folder of checkpoints", Bits(kStartWeights, kInspectFile, kAdapterFile),
      "make a model of it: stemsmith export @ --out DIR"},
     {kRun, "a training run", Bits(kStartWeights, kInspectFile, kWatchRun),
      "look at it: stemsmith watch @; continue it: stemsmith train @/config.yaml --run @ "
      "--resume; make a model of it: stemsmith export @ --out DIR"},
-    {kWeights, "a file of another program's weights", Bit(kImportFile),
+    {kWeights, "a file of another program's weights", Bits(kImportFile, kAdapterFile),
      "turn it into a checkpoint: stemsmith import @ --out DIR"},
+    {kAdapters, "a LoRA adapter", Bit(kAdapterFile),
+     "give it with --lora beside the weights of its base: stemsmith import BASE --lora @ --out DIR"},
     {kBag, "a list of another program's models", Bit(kImportFile),
      "turn it into a checkpoint: stemsmith import @ --out DIR"},
     {kUnmixFolder, "a folder of Open-Unmix", Bit(kImportFile),
@@ -61,14 +65,18 @@ constexpr ContentRow kContents[] = {
      "dataset.cache=@"},
     {kTrackFolder, "the folder of a cache's songs", 0,
      "name the file beside it: stemsmith inspect %"},
-    {kConfig, "a training configuration", Bit(kTrainConfig),
+    {kConfig, "a training configuration", Bits(kTrainConfig, kModelConfig),
      "train with it: stemsmith train @ --run DIR"},
-    {kRecipe, "a recipe", Bit(kRecipeFile),
+    {kRecipe, "a recipe", Bits(kRecipeFile, kModelConfig),
      "prepare songs with it: stemsmith prepare LAYOUT ROOT --out CACHE --recipe @"},
+    {kHtml, "a web page (HTML)", 0,
+     "the download failed or its address is of a page: download the file itself to @"},
+    {kLfsPointer, "a pointer of Git LFS in place of the file", 0,
+     "bring the file itself: git lfs pull, or download it from its page"},
     // Datasets are tables, too; configurations and recipes with nothing of their own are texts; and
     // what decodes songs says best what is wrong with one.
     {kText, "a text file",
-     Bits(kSeparateSong, kTrainConfig, kRecipeFile, kDatasetRoot, kImportFile), ""},
+     Bits(kSeparateSong, kTrainConfig, kRecipeFile, kDatasetRoot, kImportFile, kModelConfig), ""},
     // Said by who looks into it: no songs, no checkpoints, several of them.
     {kFolder, "a folder", ~0u, ""},
 };
@@ -89,6 +97,8 @@ constexpr UseRow kUses[] = {
     {kForestFile, "a forest", "fit one: stemsmith baseline forest --fit CACHE.h5 --out FILE"},
     {kStartWeights, "a run or a checkpoint", "give a run folder or a .safetensors file"},
     {kImportFile, "weights of another program", "give a .th, .pt, .ckpt or .safetensors file"},
+    {kModelConfig, "a configuration", "give a YAML file (docs/import.md)"},
+    {kAdapterFile, "a LoRA adapter", "give a file of lora_A and lora_B, or a folder of PEFT"},
     {kInspectFile, "a file of stemsmith", "it shows caches, runs, checkpoints and exported models"},
     {kWatchRun, "a training run", "give the folder named by stemsmith train --run"},
 };
@@ -132,11 +142,51 @@ bool IsSong(std::string_view head) {
          head[1] != '\xff';
 }
 
-FileContent ContentOfArchive(const fs::path& path) {
+// Whether the names of tensors in the head are those of adapters alone. `word` finds a name that
+// begins at or behind `at`, "" at the end, and moves `at` behind it.
+bool AreAdapters(std::string_view head, std::string_view (*word)(std::string_view, std::size_t&)) {
+  bool any = false;
+  std::size_t at = 0;
+  for (std::string_view name = word(head, at); !name.empty(); name = word(head, at)) {
+    if (!Has(name, ".lora_")) return false;
+    any = true;
+  }
+  return any;
+}
+
+// In the JSON of .safetensors: what stands before a description.
+std::string_view NextJsonName(std::string_view head, std::size_t& at) {
+  const std::size_t key = head.find("\"dtype\"", at);
+  if (key == head.npos) return {};
+  at = key + 1;
+  const std::size_t end = head.rfind('"', head.rfind('{', key));
+  if (end == head.npos || end == 0) return {};
+  const std::size_t begin = head.rfind('"', end - 1) + 1;
+  return head.substr(begin, end - begin);
+}
+
+// In a pickle: texts with dots between words. Their length, 32 bits, stands before them.
+std::string_view NextPickledName(std::string_view head, std::size_t& at) {
+  constexpr std::size_t kLongest = 255;
+  while ((at = head.find('X', at)) != head.npos) {
+    const std::string_view rest = head.substr(at + 1);
+    ++at;
+    if (rest.size() < 5 || rest.substr(1, 3) != std::string_view("\0\0\0", 3)) continue;
+    const std::size_t size = static_cast<unsigned char>(rest[0]);
+    if (size > kLongest || rest.size() < 4 + size) continue;
+    const std::string_view text = rest.substr(4, size);
+    at += 4 + size;
+    if (Has(text, ".") && std::isalpha(static_cast<unsigned char>(text[0])) != 0) return text;
+  }
+  return {};
+}
+
+FileContent ContentOfArchive(const fs::path& path, std::string_view head) {
   const std::string names = ReadPart(path, kTailBytes, true);
   if (!Has(names, "PK\x05\x06")) return kUnknown;  // cut off
   if (Has(names, "/constants.pkl")) return kTorchScript;
-  return Has(names, "/data.pkl") ? kWeights : kUnknown;
+  if (!Has(names, "/data.pkl")) return kUnknown;
+  return AreAdapters(head, &NextPickledName) ? kAdapters : kWeights;
 }
 
 // A little-endian length, then JSON.
@@ -165,7 +215,15 @@ bool IsText(std::string_view head) {
   });
 }
 
+bool IsHtml(std::string_view head) {
+  const std::size_t begin = head.find_first_not_of(" \t\r\n");
+  const std::string start = LowerCase(std::string(head.substr(std::min(begin, head.size()), 14)));
+  return start.starts_with("<!doctype html") || start.starts_with("<html");
+}
+
 FileContent ContentOfText(std::string_view head, const fs::path& path) {
+  if (head.starts_with("version https://git-lfs.github.com/spec/")) return kLfsPointer;
+  if (IsHtml(head)) return kHtml;
   if (path.extension() != ".yaml" && path.extension() != ".yml") return kText;
   const std::set<std::string> keys = TopKeys(head);
   for (const char* key : {"dataset", "model", "loss", "train", "init", "optimizer"})
@@ -181,12 +239,16 @@ FileContent ContentOfFile(const fs::path& path) {
   const std::string head = ReadPart(path, kHeadBytes, false);
   if (head.empty()) return kUnknown;
   if (head.starts_with("\x89HDF\r\n\x1a\n")) return kCache;
-  if (head.starts_with("PK\x03\x04")) return ContentOfArchive(path);
-  if (IsSafetensors(head)) return Has(head, "\"stemsmith.") ? kCheckpoint : kWeights;
+  if (head.starts_with("PK\x03\x04")) return ContentOfArchive(path, head);
+  if (IsSafetensors(head)) {
+    if (Has(head, "\"stemsmith.checkpoint\"")) return kCheckpoint;
+    return AreAdapters(head, &NextJsonName) ? kAdapters : kWeights;
+  }
   if (head.starts_with("stemsmith.forest")) return kForest;
   if (IsText(head)) return ContentOfText(head, path);
   // A pickle of protocol 2 to 5, as older torch.save wrote it.
-  if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5) return kWeights;
+  if (head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5)
+    return AreAdapters(head, &NextPickledName) ? kAdapters : kWeights;
   if (IsSong(head)) return kSong;
   // Our exports begin with their checksum: field 14, an entry of metadata.
   if (head.starts_with("r+\n\x12stemsmith.checksum")) return kOnnx;
@@ -212,13 +274,16 @@ FileContent ContentOfFolder(const fs::path& path) {
   if (HasCheckpoint(path / "checkpoints") ||
       (fs::exists(path / "config.yaml", code) && fs::exists(path / "metrics.jsonl", code)))
     return kRun;
-  bool model = false, checkpoint = false, folder = false, other_weights = false, unmix = false;
+  bool model = false, checkpoint = false, folder = false, other_weights = false, unmix = false,
+       peft = false;
   for (auto entry = fs::directory_iterator(path, code); !code && entry != fs::directory_iterator();
        entry.increment(code)) {
     const fs::path file = entry->path();
     std::error_code ignored;
     folder = folder || entry->is_directory(ignored);
-    model = model || file.filename() == "model.onnx" || file.filename() == "model.ts";
+    const std::string name = file.filename().string();
+    model = model || name == "model.ts" || (name.starts_with("model.") && name.ends_with(".onnx"));
+    peft = peft || name == "adapter_config.json";
     checkpoint = checkpoint || file.extension() == ".safetensors";
     other_weights = other_weights || file.extension() == ".pth";
     unmix = unmix || file.filename() == "separator.json";
@@ -227,6 +292,7 @@ FileContent ContentOfFolder(const fs::path& path) {
   if (!index.has_filename()) index = index.parent_path();
   if (index.extension() == ".d" && ContentOf(index.replace_extension()) == kCache)
     return kTrackFolder;
+  if (peft) return kAdapters;
   // Songs may lie in folders beside any of these.
   if (folder) return kFolder;
   if (unmix && other_weights) return kUnmixFolder;

@@ -14,11 +14,12 @@ enum class FileContent {
   kSong,          // audio or video
   kOnnx,          // a model.onnx
   kTorchScript,   // a model.ts
-  kExportFolder,  // model.onnx, model.ts
+  kExportFolder,  // model.onnx, model.ts, model.int8.onnx …
   kCheckpoint,    // a .safetensors of ours
   kCheckpoints,   // a folder of .safetensors, as `import` writes it
   kRun,           // a folder of `train`
   kWeights,       // of other programs: torch.save, packages of Demucs, .safetensors without ours
+  kAdapters,      // LoRA of any program: a file of lora_A and lora_B alone, a folder of PEFT
   kBag,           // a .yaml that names models of Demucs
   kUnmixFolder,   // of Open-Unmix: separator.json and weights
   kForest,        // of `baseline forest --fit`
@@ -26,6 +27,8 @@ enum class FileContent {
   kTrackFolder,   // the folder FILE.d beside it
   kConfig,        // a training configuration
   kRecipe,        // stems and their sources
+  kHtml,          // a page of the web, as failed downloads leave it
+  kLfsPointer,    // what Git LFS leaves in place of a file
   kText,          // any other text
   kFolder,        // any other folder
 };
@@ -41,6 +44,8 @@ enum class FileUse {
   kForestFile,     // baseline forest
   kStartWeights,   // export SOURCE, init.file
   kImportFile,     // import FILE
+  kModelConfig,    // import --config
+  kAdapterFile,    // import --lora
   kInspectFile,    // inspect FILE
   kWatchRun,       // watch RUN
 };

@@ -13,6 +13,7 @@
 #include "core/host.h"
 #include "core/module.h"
 #include "core/option.h"
+#include "core/text.h"
 #include "core/threads.h"
 #include "separate/engine_rule.h"
 #include "separate/manifest.h"
@@ -35,6 +36,21 @@ constexpr char kAdvice[] = "give a model.ts or model.onnx written by `stemsmith 
 constexpr char kExportInt8[] =
     "make one of the run or checkpoint: stemsmith export RUN --out DIR --precision int8";
 
+// The files of smaller weights in a folder of exports, model.int8.onnx or so.
+std::vector<fs::path> SmallerModels(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code code;
+  for (auto entry = fs::directory_iterator(folder, code);
+       !code && entry != fs::directory_iterator(); entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("model.") && name.ends_with(".onnx") && name != "model.onnx" &&
+        entry->is_regular_file(code))
+      found.push_back(entry->path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
 // The beginning of the file: enough to tell an archive from text from everything else.
 std::string ReadHead(const fs::path& path, const RuntimeOptions& options) {
   std::error_code error;
@@ -50,6 +66,11 @@ std::string ReadHead(const fs::path& path, const RuntimeOptions& options) {
                              " runs",
                          path.string(), "export the model in both formats, or leave " +
                                             Option("engine") + " out");
+    if (const std::vector<fs::path> smaller = SmallerModels(path); !smaller.empty())
+      throw Error::Input("several models of smaller weights lie in this folder", path.string(),
+                         "name one of them: " + JoinNames(smaller, ", ", [](const fs::path& file) {
+                           return file.filename().string();
+                         }));
     throw Error::Input(
         "a folder without model.onnx or model.ts", path.string(),
         "make them of a run or a checkpoint: stemsmith export " + path.string() + " --out DIR");
@@ -187,6 +208,11 @@ fs::path ResolveModel(const fs::path& folder_or_file, const Device& device, Engi
   std::error_code code;
   for (const char* name : names)
     if (fs::is_regular_file(folder_or_file / name, code)) return folder_or_file / name;
+  // Smaller weights are chosen by name or option, or by being all that there is.
+  if (precision != Precision::kInt8 && !fs::is_regular_file(folder_or_file / "model.onnx", code) &&
+      !fs::is_regular_file(folder_or_file / "model.ts", code))
+    if (const std::vector<fs::path> smaller = SmallerModels(folder_or_file); smaller.size() == 1)
+      return smaller[0];
   return folder_or_file;
 }
 

@@ -37,7 +37,8 @@ struct RuntimeOptions {
 
 // The model file meant by a folder that `stemsmith export` wrote: what the engine runs, for int8
 // model.int8.onnx. With Engine::kAuto model.onnx, else model.ts; for a GPU the other way round, as
-// every GPU of LibTorch runs the latter. Files, and folders without any, are given back as such.
+// every GPU of LibTorch runs the latter. Where neither lies there, the one model.NAME.onnx. Files,
+// and folders without any, are given back as such.
 STEMSMITH_PUBLIC std::filesystem::path ResolveModel(const std::filesystem::path& folder_or_file,
                                                     const Device& device = {},
                                                     Engine engine = Engine::kAuto,

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/numbers.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -34,13 +35,16 @@ void ReadDataset(const Config& dataset, TrainOptions& options) {
 void ReadTrain(const Config& train, TrainOptions& options) {
   options.epochs = train.IntegerIn("epochs", 0, 0, kMany);
   options.steps = train.IntegerIn("steps", options.epochs > 0 ? 0 : options.steps, 0, kMany);
-  if (options.steps > 0 && options.epochs > 0) {
-    throw Error::Usage("train.steps and train.epochs contradict each other", train.Where("epochs"),
-                       "keep one of them, or set the other to 0");
-  }
-  if (options.steps == 0 && options.epochs == 0) {
-    throw Error::Usage("neither train.steps nor train.epochs says how long to train",
-                       train.Where("steps"), "set one of them");
+  if ((options.steps > 0) == (options.epochs > 0)) {
+    std::vector<std::string> places;  // of these two, whatever else --set has changed
+    for (const char* key : {"steps", "epochs"})
+      if (train.Has(key)) places.push_back(train.Value(key).Where());
+    const std::string where = places.empty() ? train.Where() : JoinNames(places, " and ");
+    if (options.steps > 0)
+      throw Error::Usage("train.steps and train.epochs contradict each other", where,
+                         "keep one of them, or set the other to 0");
+    throw Error::Usage("neither train.steps nor train.epochs says how long to train", where,
+                       "set one of them");
   }
   options.batch_size = static_cast<int>(train.IntegerIn("batch_size", 8, 1, 1 << 20));
   options.accumulate = static_cast<int>(train.IntegerIn("accumulate", 1, 1, 65536));

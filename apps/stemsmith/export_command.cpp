@@ -1,4 +1,5 @@
 // stemsmith export: a run or a checkpoint → model.ts and model.onnx, or packages for Python.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -7,8 +8,11 @@
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/work.h"
+#include "core/error.h"
 #include "core/file_content.h"
 #include "core/interrupt.h"
+#include "core/names.h"
+#include "core/option.h"
 #include "core/pending_files.h"
 #include "core/text.h"
 #include "export/export.h"
@@ -76,8 +80,58 @@ nlohmann::json Fields(const ExportResult& result) {
           {"manifest", result.manifest.ToJson()}};
 }
 
-// Packages of Demucs: weights with the model's class, for Python.
-constexpr const char* kPackageFormats[] = {"th", "safetensors"};
+// What a format is written as.
+enum class Output {
+  kModelFile,  // of separate, checked
+  kPackage,    // of Demucs: weights with the model's class, for Python
+  kAdapters,
+};
+struct FormatRow {
+  const char* name;
+  Output output;
+};
+constexpr FormatRow kFormats[] = {{"torchscript", Output::kModelFile},
+                                  {"onnx", Output::kModelFile},
+                                  {"th", Output::kPackage},
+                                  {"safetensors", Output::kPackage},
+                                  {"lora", Output::kAdapters}};
+
+// Options that mean something for these formats alone.
+struct OptionRow {
+  const char* name;
+  std::vector<std::string> formats;
+};
+const std::vector<OptionRow>& OptionTable() {
+  static const std::vector<OptionRow> table = {
+      {"precision", {"torchscript", "onnx"}},
+      {"check-song", {"torchscript", "onnx"}},
+      {"stems", {"torchscript", "onnx"}},
+      {"segment-seconds", {"torchscript", "onnx"}},
+      {"device", {"torchscript", "onnx"}},
+      {"onnx-inline-mib", {"onnx"}},
+      {"name", {"th", "safetensors"}},
+  };
+  return table;
+}
+
+// Throws Error::Usage for a format that there is not, and for options that mean nothing for any of
+// those asked for.
+void CheckFormats(const CLI::App& command, const std::vector<std::string>& given) {
+  for (const std::string& name : given) FindRow(kFormats, name, "format", Option("format"));
+  const std::vector<std::string> formats =
+      given.empty() ? std::vector<std::string>{"torchscript", "onnx"} : given;
+  for (const OptionRow& row : OptionTable()) {
+    if (command.count("--" + std::string(row.name)) == 0) continue;
+    if (std::find_first_of(formats.begin(), formats.end(), row.formats.begin(),
+                           row.formats.end()) != formats.end())
+      continue;
+    throw Error::Usage("this option means nothing for " +
+                           Option("format", JoinNames(formats, ",")),
+                       Option(row.name),
+                       "leave it out, or add " + JoinNames(row.formats, " or ") +
+                           " to the formats");
+  }
+}
 
 // The checkpoint's or its run's name, as far as Python takes it.
 std::string PackageName(const std::filesystem::path& source,
@@ -127,9 +181,12 @@ void Run(const ExportArguments& arguments) {
   ExportOptions options = arguments.options;
   if (arguments.onnx_inline_mib) options.onnx_inline_bytes = *arguments.onnx_inline_mib << 20;
   std::vector<std::string> packages;
-  for (const char* format : kPackageFormats)
-    if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
-  const bool adapters = std::erase(options.formats, "lora") > 0;
+  bool adapters = false;
+  for (const FormatRow& row : kFormats) {
+    if (row.output == Output::kModelFile || std::erase(options.formats, row.name) == 0) continue;
+    if (row.output == Output::kPackage) packages.emplace_back(row.name);
+    if (row.output == Output::kAdapters) adapters = true;
+  }
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
   const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
   if (!packages.empty()) WritePackages(arguments, checkpoint, path, packages);
@@ -201,7 +258,10 @@ void AddExportCommand(CLI::App& app) {
             "(default: as much as an .onnx file can hold, 2032)");
   AddDevice(*command, options.device, "Where the files are checked");
   AddOutputFlags(*command, arguments->mode);
-  command->callback([arguments] { Run(*arguments); });
+  command->callback([arguments, command] {
+    CheckFormats(*command, arguments->options.formats);
+    Run(*arguments);
+  });
 }
 
 }  // namespace stemsmith

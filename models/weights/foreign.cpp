@@ -3,7 +3,9 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/option.h"
 #include "core/sha256.h"
+#include "core/text.h"
 #include "models/weights/pickle.h"
 #include "models/weights/state_prefix.h"
 #include "models/weights/torch_file.h"
@@ -148,21 +150,38 @@ NamedTensors OnlyUnder(const std::string& prefix, const NamedTensors& state,
 
 NamedTensors StateOf(TorchFile& file, const TensorsBelow& tensors) {
   NamedTensors state;
-  for (const auto& [name, value] : tensors.all()) state.emplace_back(name, file.Tensor(value));
+  for (const auto& [name, value] : tensors.all())
+    state.emplace_back(name, file.Tensor(value, name));
   return state;
+}
+
+// A note on entries of a checkpoint beside `taken` that hold as many tensors: averages of the
+// weights, say. What optimisers keep goes by numbers, not by names.
+void NoteOthers(const PickleValue& root, const std::string& taken, std::size_t tensors,
+                std::vector<std::string>& notes) {
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < root.size(); ++i)
+    if (root.key(i).Is(PickleKind::kString) && root.key(i).text() != taken &&
+        TensorsBelow(root.value(i)).all().size() >= tensors)
+      others.push_back(root.key(i).text() + ".");
+  if (!others.empty())
+    notes.push_back("the weights under " + QuotedText(taken) + " are taken; " + Option("prefix") +
+                    " takes those under " + JoinNames(others, " or ", QuotedText));
 }
 
 // Of a training checkpoint, or a state dict itself. Demucs keeps its best weights beside the last
 // ones.
 TensorsBelow FindState(const PickleValue& root, const std::string& prefix,
-                       const std::string& where) {
+                       const std::string& where, std::vector<std::string>& notes) {
   for (const char* key : {"best_state", "state", "state_dict", "model_state_dict", "model"}) {
     const auto state = prefix.empty() ? root.Find(key) : std::nullopt;
     if (!state) continue;
     RefuseQuantisedState(*state, where);
     RefuseWholeModel(*state, key, where);
     TensorsBelow tensors(*state, std::string(key) + ".");
-    if (!tensors.all().empty()) return tensors;
+    if (tensors.all().empty()) continue;
+    NoteOthers(root, key, tensors.all().size(), notes);
+    return tensors;
   }
   RefuseQuantisedState(root, where);
   TensorsBelow tensors(root);
@@ -197,7 +216,7 @@ ForeignModel ReadTorchFile(const std::filesystem::path& path, const std::string&
   if (root.IsSequence() && root.size() == 4 && root.item(0).Is(PickleKind::kClass))
     throw Error::Input("a package of Demucs 1, whose network is another one", where,
                        "use a package of Demucs 2, 3 or 4");
-  model.state = StateOf(file, FindState(root, prefix, where));
+  model.state = StateOf(file, FindState(root, prefix, where, model.notes));
   return model;
 }
 

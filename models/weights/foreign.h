@@ -24,6 +24,7 @@ struct ForeignModel {
   // In the file's types; tensors may share memory. Of a class: the model's names. Else each name is
   // the path of its keys in the file, "state_dict.model.encoder.bias": ChooseState finds the model.
   NamedTensors state;
+  std::vector<std::string> notes;  // for the user: what else was there to take
 };
 // .th, .pt, .pth, .ckpt (by content) or .safetensors. With a prefix only what is named so in the
 // file, without it. The checksum in a name SIG-CHECKSUM.th is compared. Throws Error, also for

@@ -19,7 +19,8 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
                    const std::string& where) {
   // What is left as initialised is the same every time.
   torch::manual_seed(0);
-  const Config config = Config::Parse(plan.model.dump(), "the model of " + where);
+  const Config config =
+      Config::Parse(plan.model.dump(), "the model of " + where).WithPlaces(plan.places);
   NamedTensors all;
   for (const NamedTensors& part : parts) all.insert(all.end(), part.begin(), part.end());
   const std::shared_ptr<SeparationModel> model = MakeModelFor(all, config, plan.setting);
@@ -70,8 +71,11 @@ nlohmann::json SourceOf(const std::filesystem::path& path, const std::filesystem
                         const ImportOptions& options) {
   nlohmann::json source = {{"weights", FileRecord(path)}};
   if (!config.empty()) source["config"] = FileRecord(config);
-  if (!options.lora.empty() && std::filesystem::is_regular_file(options.lora))
-    source["lora"] = FileRecord(options.lora);
+  if (!options.lora.empty()) {
+    const std::vector<std::filesystem::path> files = LoraFiles(options.lora);
+    source["lora"] = FileRecord(files[0]);
+    if (files.size() > 1) source["lora"]["config"] = FileRecord(files[1]);
+  }
   return source;
 }
 
@@ -85,7 +89,7 @@ ImportedModel WithAdapters(const std::filesystem::path& path, const ImportOption
   imported.kept = imported.wanted = checkpoint.weights.size();
   checkpoint.training.clear();
   checkpoint.training_state = nullptr;
-  checkpoint.source = SourceOf(path, {}, options);
+  checkpoint.source = SourceOf(path, options.config, options);
   return imported;
 }
 
@@ -118,6 +122,7 @@ ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptio
     merged = MergeLora(options.lora, {options.lora_alpha, ConfigOf(path, options)}, foreign.state);
   PlannedWeights planned = PlanFor(foreign, path, options);
   foreign.state.clear();
+  planned.plan.notes.insert(planned.plan.notes.begin(), foreign.notes.begin(), foreign.notes.end());
   if (!merged.empty()) planned.plan.notes.push_back(merged);
   ImportedModel imported = Fill(planned.plan, planned.parts, options.partial, path.string());
   imported.checkpoint.source = SourceOf(path, planned.plan.config, options);

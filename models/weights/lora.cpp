@@ -6,12 +6,14 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/files.h"
 #include "core/json_fields.h"
 #include "core/numbers.h"
 #include "core/option.h"
 #include "core/text.h"
 #include "models/checkpoint.h"
+#include "models/weights/dialects/dialect.h"
 #include "models/weights/dialects/json_options.h"
 #include "models/weights/foreign.h"
 #include "models/weights/pickle_value.h"
@@ -21,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kPeftConfig[] = "adapter_config.json";
 constexpr char kOtherAdvice[] = "merge it in the program that wrote it, and import the result";
 
 struct Adapter {
@@ -45,6 +48,10 @@ Adapters AdaptersIn(const NamedTensors& state, const std::string& where) {
     const std::string kind = rest.substr(0, 1), end = rest.empty() ? "" : rest.substr(1);
     const bool known = end.empty() || end == ".weight" || end == ".default.weight";
     if ((kind == "A" || kind == "B") && known && tensor.dim() == 2) {
+      if (!torch::isfinite(tensor).all().item<bool>())
+        throw Error::Input("the adapters' tensor " + QuotedText(name) +
+                               " holds values that are not finite",
+                           where, "their training diverged, or the file is damaged");
       Adapter& adapter = adapters[name.substr(0, at)];
       (kind == "A" ? adapter.a : adapter.b) = tensor.to(torch::kFloat32);
     } else {
@@ -195,19 +202,27 @@ double AlphaOf(const LoraOptions& options, const Config& lora, const fs::path& f
 
 }  // namespace
 
+std::vector<fs::path> LoraFiles(const fs::path& path) {
+  std::error_code code;
+  if (!fs::is_directory(path, code)) return {path};
+  return {PeftWeights(path), path / kPeftConfig};
+}
+
 std::string MergeLora(const fs::path& path, const LoraOptions& options, NamedTensors& state) {
   std::error_code code;
   if (!fs::exists(path, code))
     throw Error::Input("no such file or folder of adapters", path.string(), "check the path");
+  CheckContent(path, FileUse::kAdapterFile);
   const bool folder = fs::is_directory(path, code);
-  const fs::path file = folder ? PeftWeights(path) : path;
+  const fs::path file = LoraFiles(path).front();
   const std::string where = path.string();
-  const Adapters adapters = AdaptersIn(ReadForeignModel(file).state, where);
+  const Adapters adapters = AdaptersIn(ReadForeignModel(file).state, file.string());
+  std::vector<std::string> notes;  // who plans the model reads it again, and says them
   const Config lora =
-      options.config.empty() ? Config() : Config::Load(options.config).Child("lora");
+      options.config.empty() ? Config() : LoadModelConfig(options.config, notes).Child("lora");
   PeftConfig peft;
   if (folder) {
-    peft = ReadPeftConfig(path / "adapter_config.json", options.alpha);
+    peft = ReadPeftConfig(path / kPeftConfig, options.alpha);
   } else {
     peft.alpha = AlphaOf(options, lora, path);
   }

@@ -24,4 +24,8 @@ struct LoraOptions {
 std::string MergeLora(const std::filesystem::path& path, const LoraOptions& options,
                       NamedTensors& state);
 
+// The files that MergeLora reads of `path`: the adapters, then the configuration of a PEFT folder.
+// Throws Error for folders without adapters.
+std::vector<std::filesystem::path> LoraFiles(const std::filesystem::path& path);
+
 }  // namespace stemsmith

@@ -39,10 +39,13 @@ PythonModel DescribeForPython(const Config& given, const Checkpoint& checkpoint,
   for (const DemucsClass& candidate : DemucsClasses()) {
     if (row == nullptr && row_name == candidate.row) row = &candidate;
   }
-  if (row == nullptr)
-    throw Error::Usage(
-        "Python's demucs has no model '" + row_name + "'", where,
-        "these can be written as packages: " + JoinNames(DemucsClasses(), ", ", &DemucsClass::row));
+  if (row == nullptr) {
+    std::vector<std::string> rows;  // several classes may be of one
+    for (const DemucsClass& known : DemucsClasses())
+      if (rows.empty() || rows.back() != known.row) rows.emplace_back(known.row);
+    throw Error::Usage("Python's demucs has no model '" + row_name + "'", where,
+                       "these can be written as packages: " + JoinNames(rows));
+  }
   PythonModel model;
   const std::string klass = row->klass;
   model.module = klass.substr(0, klass.rfind('.'));

@@ -13,6 +13,7 @@ constexpr std::size_t kMaxPickledDimensions = 32;
 struct StorageClass {
   const char* name;
   ElementType type;
+  const char* other_type = "";  // of its tensors, where they are not read
 };
 constexpr StorageClass kStorageClasses[] = {
     {"torch.FloatStorage", ElementType::kFloat32},
@@ -25,6 +26,12 @@ constexpr StorageClass kStorageClasses[] = {
     {"torch.CharStorage", ElementType::kInt8},
     {"torch.ByteStorage", ElementType::kUInt8},
     {"torch.BoolStorage", ElementType::kBool},
+    {"torch.ComplexFloatStorage", ElementType::kComplex64, "complex64"},
+    {"torch.ComplexDoubleStorage", ElementType::kComplex128, "complex128"},
+    {"torch.QInt8Storage", ElementType::kQInt8, "qint8"},
+    {"torch.QUInt8Storage", ElementType::kQUInt8, "quint8"},
+    {"torch.QInt32Storage", ElementType::kQInt32, "qint32"},
+    {"torch.storage.UntypedStorage", ElementType::kUntyped, "unknown"},
 };
 
 std::int64_t IntegerOf(const PickleBuilder& builder, PickleId id, const char* what) {
@@ -52,6 +59,14 @@ PickleId RebuildTensor(PickleBuilder& builder, const std::vector<PickleId>& argu
   PickleTensor tensor;
   tensor.storage = static_cast<std::size_t>(builder.node(arguments[0]).integer);
   tensor.offset = IntegerOf(builder, arguments[1], "a tensor's offset");
+  const ElementType type = builder.pickle().storages[tensor.storage].type;
+  for (const StorageClass& row : kStorageClasses)
+    if (row.type == type) tensor.other_type = row.other_type;
+  // What newer types of numbers are pickled with: …, requires_grad, hooks, type.
+  constexpr std::string_view kTorch = "torch.";
+  if (type == ElementType::kUntyped && arguments.size() > 6 &&
+      builder.node(arguments[6]).text.starts_with(kTorch))
+    tensor.other_type = builder.node(arguments[6]).text.substr(kTorch.size(), 40);
   tensor.sizes = IntegersOf(builder, arguments[2], "a tensor's sizes");
   tensor.strides = IntegersOf(builder, arguments[3], "a tensor's strides");
   if (tensor.offset < 0) builder.Fail("a tensor's offset is negative");
@@ -160,7 +175,9 @@ struct KnownCall {
 };
 constexpr KnownCall kKnownCalls[] = {
     {"torch._utils._rebuild_tensor_v2", RebuildTensor},
+    {"torch._utils._rebuild_tensor_v3", RebuildTensor},
     {"torch._utils._rebuild_tensor", RebuildTensor},
+    {"torch._utils._rebuild_qtensor", RebuildTensor},
     {"torch._utils._rebuild_parameter", RebuildParameter},
     {"torch._utils._rebuild_parameter_with_state", RebuildParameter},
     {"collections.OrderedDict", RebuildDict},

@@ -2,15 +2,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
+
 namespace stemsmith {
 
 std::size_t ElementBytes(ElementType type) {
   switch (type) {
+    case ElementType::kComplex128:
+      return 16;
     case ElementType::kFloat64:
     case ElementType::kInt64:
+    case ElementType::kComplex64:
       return 8;
     case ElementType::kFloat32:
     case ElementType::kInt32:
+    case ElementType::kQInt32:
       return 4;
     case ElementType::kFloat16:
     case ElementType::kBFloat16:
@@ -19,6 +25,9 @@ std::size_t ElementBytes(ElementType type) {
     case ElementType::kInt8:
     case ElementType::kUInt8:
     case ElementType::kBool:
+    case ElementType::kQInt8:
+    case ElementType::kQUInt8:
+    case ElementType::kUntyped:
       break;
   }
   return 1;
@@ -54,6 +63,13 @@ const PickleStorage& PickleValue::storage() const {
 std::string QuotedText(const std::string& text) {
   return nlohmann::json(text.substr(0, 80))
       .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+void RefuseType(const std::string& tensor, const std::string& type, const std::string& where) {
+  throw Error::Input("the tensor " + QuotedText(tensor) + " is of the type " + type +
+                         ", which is not read",
+                     where,
+                     "convert it to float32 with Python, or leave it out, and save the file again");
 }
 
 }  // namespace stemsmith

@@ -20,6 +20,13 @@ enum class ElementType : std::uint8_t {
   kInt8,
   kUInt8,
   kBool,
+  // What files may hold beside the weights that are read:
+  kComplex64,
+  kComplex128,
+  kQInt8,
+  kQUInt8,
+  kQInt32,
+  kUntyped,  // bytes of a type that each tensor says
 };
 std::size_t ElementBytes(ElementType type);
 
@@ -36,6 +43,7 @@ struct PickleTensor {
   std::int64_t offset = 0;  // elements
   std::vector<std::int64_t> sizes, strides;
   std::int64_t elements = 0;
+  std::string other_type;  // "complex64": its numbers are not read; empty: the storage's type
 };
 
 enum class PickleKind : std::uint8_t {
@@ -110,5 +118,9 @@ class PickleValue {
 
 // Text from a file, cut and quoted so that a message stays one line.
 std::string QuotedText(const std::string& text);
+
+// Throws Error for a tensor whose numbers are of a sound type that is not read: complex, of 8 bits.
+[[noreturn]] void RefuseType(const std::string& tensor, const std::string& type,
+                             const std::string& where);
 
 }  // namespace stemsmith

@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "core/checksum.h"
 #include "core/error.h"
@@ -41,6 +42,12 @@ constexpr TypeName kTypes[] = {
     {"BF16", torch::kBFloat16}, {"I64", torch::kInt64},   {"I32", torch::kInt32},
     {"I16", torch::kInt16},     {"I8", torch::kInt8},     {"U8", torch::kUInt8},
     {"BOOL", torch::kBool},
+};
+
+// Sound types of the format, which no weights of models here are in.
+constexpr std::string_view kOtherTypes[] = {
+    "F4",          "F6_E2M3",     "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0",
+    "F8_E4M3FNUZ", "F8_E5M2FNUZ", "U16",     "U32",     "U64",     "C64",
 };
 
 const char* NameOf(torch::ScalarType type) {
@@ -109,6 +116,9 @@ class HeaderParser {
     const auto type_name = type->get<std::string>();
     const auto* row = std::find_if(std::begin(kTypes), std::end(kTypes),
                                    [&](const TypeName& t) { return type_name == t.name; });
+    if (std::find(std::begin(kOtherTypes), std::end(kOtherTypes), type_name) !=
+        std::end(kOtherTypes))
+      RefuseType(name, type_name, where_);
     if (row == std::end(kTypes)) Fail(tensor + " has the unknown dtype " + QuotedText(type_name));
     entry.type = row->type;
 

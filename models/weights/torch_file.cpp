@@ -38,6 +38,7 @@ torch::ScalarType ScalarTypeOf(ElementType type) {
       return torch::kInt8;
     case ElementType::kUInt8:
     case ElementType::kBool:
+    default:  // no others are read
       break;
   }
   return torch::kUInt8;  // of booleans too, until their values are known to be 0 or 1
@@ -160,8 +161,9 @@ torch::Tensor TorchFile::Storage(const PickleStorage& storage) {
   return storages_[storage.key] = data;
 }
 
-torch::Tensor TorchFile::Tensor(const PickleValue& value) {
+torch::Tensor TorchFile::Tensor(const PickleValue& value, const std::string& name) {
   const PickleTensor& tensor = value.tensor();
+  if (!tensor.other_type.empty()) RefuseType(name, tensor.other_type, where_);
   const torch::Tensor data = Storage(value.storage());
   if (tensor.elements == 0) return torch::empty(tensor.sizes, data.options());
   return data.as_strided(tensor.sizes, tensor.strides, tensor.offset);

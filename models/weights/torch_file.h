@@ -21,8 +21,9 @@ class TorchFile {
   explicit TorchFile(const std::filesystem::path& path);
 
   PickleValue root() const { return pickle_.root(); }
-  // A view of its storage, which is read now. Tensors of one storage share it.
-  torch::Tensor Tensor(const PickleValue& value);
+  // A view of its storage, which is read now. Tensors of one storage share it. `name` is for
+  // messages: throws Error for numbers of types that are not read.
+  torch::Tensor Tensor(const PickleValue& value, const std::string& name);
 
  private:
   void OpenArchive();

@@ -69,6 +69,27 @@ TEST_F(WrongFile, OfAnyPlaceAmongTheWordsOfSeparate) {
   EXPECT_THAT(Refused("separate run"), HasSubstr("stemsmith export run"));
 }
 
+TEST_F(WrongFile, FormatsOfExportAreNamedAndOptionsBelongToSome) {
+  EXPECT_THAT(Refused("stemsmith export run --out out --format onxn"),
+              AllOf(HasSubstr("did you mean 'onnx'?"),
+                    HasSubstr("known: torchscript, onnx, th, safetensors, lora")));
+  const struct {
+    const char *arguments, *option, *formats;
+  } cases[] = {{"--format lora --precision int8", "--precision", "torchscript or onnx"},
+               {"--format lora,th --check-song song.wav", "--check-song", "torchscript or onnx"},
+               {"--format th --stems vocals", "--stems", "torchscript or onnx"},
+               {"--format torchscript --onnx-inline-mib 3", "--onnx-inline-mib", "add onnx to"},
+               {"--name vocals", "--name", "th or safetensors"}};
+  for (const auto& [arguments, option, formats] : cases)
+    EXPECT_THAT(Refused(std::string("stemsmith export run --out out ") + arguments),
+                AllOf(HasSubstr("means nothing for --format "),
+                      HasSubstr("(" + std::string(option) + ")"), HasSubstr(formats)))
+        << arguments;
+  // A format that has the option is enough.
+  EXPECT_THAT(Refused("stemsmith export run --out out --format lora,onnx --precision int8"),
+              ::testing::Not(HasSubstr("means nothing")));
+}
+
 TEST_F(WrongFile, NoNameIsNotTheDefault) {
   EXPECT_THAT(Refused("stemsmith config ''"), HasSubstr("its value is empty"));
 }

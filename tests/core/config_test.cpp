@@ -102,6 +102,43 @@ TEST(Config, MergesWhatItExtendsAndAppliesOverrides) {
               HasSubstr("key.path=value"));
 }
 
+TEST(Config, WhatIsMissingIsMissingWhereAFileExtendsAnother) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "base.yaml", "model:\n  depth: 4\n");
+  WriteFileAtomically(folder / "mine.yaml", "# mine\nextends: base.yaml\nmodel:\n  name: unet\n");
+  const Config config = Config::Load(folder / "mine.yaml");
+  const std::string mine = (folder / "mine.yaml").string();
+  EXPECT_EQ(config.Where(), mine + ":2");
+  EXPECT_EQ(config.Where("model"), mine + ":3");
+  EXPECT_EQ(config.Child("model").Where("depth"), (folder / "base.yaml").string() + ":2");
+}
+
+TEST(Config, KeysThatStandTwiceAreErrorsOnlyInFilesOfOurs) {
+  const testing::TemporaryFolder folder;
+  const std::string file = (folder / "twice.yaml").string();
+  WriteFileAtomically(file, "a: 1\nb: 2\na: {c: 3}\n");
+  EXPECT_THAT(Refusal([&] { Config::Load(file); }), HasSubstr("'a' stands twice (" + file + ":3)"));
+  std::vector<std::string> notes;
+  const Config config = Config::LoadForeign(file, notes);
+  EXPECT_EQ(config.Child("a").Integer("c", 0), 3);
+  EXPECT_EQ(config.Keys(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_THAT(notes, ::testing::ElementsAre("the key 'a' stands twice, and the last one counts: " +
+                                            file + ":3"));
+}
+
+TEST(Config, KeysOfAMapStandWhereTheyAreSaidTo) {
+  const Config config = Config::Parse("{hop: -1, bands: [3, x], other: 2}", "made")
+                            .WithPlaces({{"", "theirs.yaml:2"},
+                                         {"hop", "theirs.yaml:5"},
+                                         {"bands", "theirs.yaml:6"},
+                                         {"absent", "theirs.yaml:7"}});
+  EXPECT_EQ(config.Where(), "theirs.yaml:2");
+  EXPECT_THAT(Refusal([&] { config.IntegerIn("hop", 1, 1, 9); }), HasSubstr("(theirs.yaml:5)"));
+  EXPECT_THAT(Refusal([&] { config.Numbers("bands"); }), HasSubstr("(theirs.yaml:6)"));
+  EXPECT_EQ(config.Where("other"), "made:1");
+  EXPECT_FALSE(config.Has("absent"));
+}
+
 TEST(Config, ReportsBrokenFiles) {
   EXPECT_THAT(Refusal([] { Config::Parse("a: [1,\nb: }", "x.yaml"); }), HasSubstr("x.yaml"));
   EXPECT_THAT(Refusal([] { Config::Parse("a: 1\na: 2\n", "x.yaml"); }), HasSubstr("stands twice"));

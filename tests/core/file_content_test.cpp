@@ -34,7 +34,8 @@ using enum FileUse;
 
 std::vector<FileUse> AllUses() {
   return {kSeparateModel, kSeparateSong, kTrainConfig, kDatasetRoot, kRecipeFile, kCacheFile,
-          kForestFile,    kStartWeights, kImportFile,  kInspectFile, kWatchRun};
+          kForestFile,    kStartWeights, kImportFile,  kInspectFile, kWatchRun,
+          kModelConfig,   kAdapterFile};
 }
 
 std::string Safetensors(const std::string& header) {
@@ -72,6 +73,23 @@ class FileContentTest : public ::testing::Test {
     write("theirs.th", Archive("archive/data.pkl archive/data/0"));
     write("older.th", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."s);
     write("theirs.safetensors", Safetensors(R"({"__metadata__":{"klass":"demucs"}})"));
+    write("lora.safetensors",
+          Safetensors(R"({"__metadata__":{"stemsmith.checksum":"xxh3:00"},)"
+                      R"("a.lora_A":{"dtype":"F32"},)"
+                      R"( "a.lora_B": {"dtype": "F32"}})"));
+    write("base_too.safetensors",
+          Safetensors(R"({"a.lora_A":{"dtype":"F32"},"a.weight":{"dtype":"F32"}})"));
+    write("lora.ckpt", Archive("X\x08\0\0\0a.lora_A X\x05\0\0\0epochX\x08\0\0\0a.lora_B "s
+                               "archive/data.pkl archive/data/0"));
+    write("base_too.ckpt", Archive("X\x08\0\0\0a.lora_A X\x08\0\0\0a.weight "s
+                                   "archive/data.pkl archive/data/0"));
+    write("older_lora.ckpt", "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.X\x08\0\0\0a.lora_A"s);
+    write("peft/adapter_config.json", "{}");
+    write("peft/adapter_model.safetensors", ours);
+    write("int8/model.int8.onnx", onnx);
+    write("page.ckpt", "\n<!DOCTYPE html>\n<html></html>"s);
+    write("page.yaml", "<html lang=\"en\">model: x"s);
+    write("pointer.ckpt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"s);
     write("drums.forest", "stemsmith.forest.checksum=xxh3:0000000000000000\n{}\n");
     write("bag.yaml", "models: ['955717e8', 'f7e0c4bc']\n");
     write("umx/separator.json", "{}");
@@ -87,7 +105,8 @@ class FileContentTest : public ::testing::Test {
 
 std::vector<Sample> Samples() {
   const std::set<FileUse> song = {kSeparateSong}, model = {kSeparateModel, kInspectFile},
-                          import = {kImportFile};
+                          import = {kImportFile},
+                          weights = {kImportFile, kAdapterFile}, adapters = {kAdapterFile};
   return {
       {kSong, "song.wav", "separate MODEL @ -o DIR", song},
       {kSong, "song.mp3", "separate MODEL @ -o DIR", song},
@@ -96,23 +115,33 @@ std::vector<Sample> Samples() {
       {kOnnx, "named_otherwise", "separate @ SONG", model},
       {kTorchScript, "model.ts", "separate @ SONG", model},
       {kExportFolder, "export", "separate @ SONG", model},
+      {kExportFolder, "int8", "separate @ SONG", model},
       {kCheckpoint,
        "ours.safetensors",
        "export @ --out",
-       {kStartWeights, kImportFile, kInspectFile}},
-      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kInspectFile}},
+       {kStartWeights, kImportFile, kInspectFile, kAdapterFile}},
+      {kCheckpoints, "imported", "export @ --out", {kStartWeights, kInspectFile, kAdapterFile}},
       {kRun, "run", "export @ --out", {kStartWeights, kInspectFile, kWatchRun}},
       {kRun, "begun", "watch @", {kStartWeights, kInspectFile, kWatchRun}},
-      {kWeights, "theirs.th", "import @ --out", import},
-      {kWeights, "older.th", "import @ --out", import},
-      {kWeights, "theirs.safetensors", "import @ --out", import},
+      {kWeights, "theirs.th", "import @ --out", weights},
+      {kWeights, "older.th", "import @ --out", weights},
+      {kWeights, "theirs.safetensors", "import @ --out", weights},
+      {kWeights, "base_too.safetensors", "import @ --out", weights},
+      {kWeights, "base_too.ckpt", "import @ --out", weights},
+      {kAdapters, "lora.safetensors", "import BASE --lora @ --out", adapters},
+      {kAdapters, "lora.ckpt", "import BASE --lora @ --out", adapters},
+      {kAdapters, "older_lora.ckpt", "import BASE --lora @ --out", adapters},
+      {kAdapters, "peft", "import BASE --lora @ --out", adapters},
+      {kHtml, "page.ckpt", "download the file itself", {}},
+      {kHtml, "page.yaml", "download the file itself", {}},
+      {kLfsPointer, "pointer.ckpt", "git lfs pull", {}},
       {kBag, "bag.yaml", "import @ --out", import},
       {kUnmixFolder, "umx", "import @ --out", import},
       {kForest, "drums.forest", "baseline forest SONG -o DIR --model @", {kForestFile}},
       {kCache, "songs.h5", "dataset.cache=@", {kCacheFile, kInspectFile}},
       {kTrackFolder, "songs.h5.d", "songs.h5", {}},
-      {kConfig, "train.yaml", "train @ --run", {kTrainConfig}},
-      {kRecipe, "recipe.yaml", "--recipe @", {kRecipeFile}},
+      {kConfig, "train.yaml", "train @ --run", {kTrainConfig, kModelConfig}},
+      {kRecipe, "recipe.yaml", "--recipe @", {kRecipeFile, kModelConfig}},
   };
 }
 

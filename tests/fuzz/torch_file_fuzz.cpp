@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TorchFile file(bytes.path());
     const PickleValue root = file.root();
     for (std::size_t i = 0; root.Is(PickleKind::kDict) && i < root.size(); ++i)
-      if (root.value(i).Is(PickleKind::kTensor)) file.Tensor(root.value(i)).contiguous();
+      if (root.value(i).Is(PickleKind::kTensor)) file.Tensor(root.value(i), "x").contiguous();
   } catch (const Error&) {
   }
   return 0;

@@ -247,13 +247,13 @@ TEST(TorchFile, ReadsArchivesAndRefusesUnsoundOnes) {
   }
   WriteZip(folder / "good.pt", {{"data.pkl", pickle}, {"data/0", numbers}});
   TorchFile file(folder / "good.pt");
-  EXPECT_TRUE(torch::equal(file.Tensor(*file.root().Find("a")),
+  EXPECT_TRUE(torch::equal(file.Tensor(*file.root().Find("a"), "a"),
                            torch::arange(6, torch::kFloat32).view({2, 3})));
 
   const auto refused = [&](const fs::path& path) {
     try {
       TorchFile bad(path);
-      bad.Tensor(*bad.root().Find("a"));
+      bad.Tensor(*bad.root().Find("a"), "a");
     } catch (const Error&) {
       return true;
     }

@@ -142,6 +142,20 @@ TEST(Safetensors, RefusesEveryUnsoundHeader) {
 
 // Thousands of damaged copies: each loads or is refused with an Error; nothing else is thrown,
 // nothing crashes.
+TEST(Safetensors, TypesThatAreNotReadAreNamed) {
+  const TemporaryFolder folder;
+  for (const char* type : {"F8_E4M3", "C64", "U16"}) {
+    WriteFileAtomically(folder / "other.safetensors",
+                        File(std::string(R"({"a.b":{"dtype":")") + type +
+                                 R"(","shape":[4],"data_offsets":[0,4]}})",
+                             "1234"));
+    EXPECT_EQ(MessageOf([&] { LoadSafetensors(folder / "other.safetensors"); }),
+              "the tensor \"a.b\" is of the type " + std::string(type) + ", which is not read (" +
+                  (folder / "other.safetensors").string() +
+                  "); convert it to float32 with Python, or leave it out, and save the file again");
+  }
+}
+
 TEST(Safetensors, SurvivesDamagedFiles) {
   TemporaryFolder folder;
   const auto path = folder / "damaged.safetensors";

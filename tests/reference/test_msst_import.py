@@ -2,6 +2,7 @@
 them: `stemsmith import` makes of each the model that its package computes.
 """
 
+import hashlib
 import json
 import shutil
 
@@ -199,7 +200,7 @@ CONTRADICTIONS = {
     "another_network": ({"training": {"model_type": "bandit"}},
                         'the configuration is of a network "bandit", which stemsmith does not have'),
     "another_n_fft": ({"model": {"stft_n_fft": 4096}}, "stft_n_fft: 4096 in the configuration, 2048 in the weights"),
-    "mono": ({"model": {"stereo": False}}, "the configuration is of a model of 1 channel, the weights are of 2"),
+    "mono": ({"model": {"stereo": False}}, "the configuration is of a model of 1 channel, the weights are of 2 (kim.yaml:14)"),
     "no_target": ({"training": {"target_instrument": "null"}},
                   "the weights have 1 stem, the configuration names 2: vocals, other"),
     "another_rate": ({"audio": {"sample_rate": 48000}},
@@ -245,6 +246,53 @@ def test_a_hop_that_does_not_divide_the_segment_is_noted(tmp_path):
     write_yaml(tmp_path / "kim.yaml", row)
     assert ("the configuration has no stft_hop_length, which weights do not show; 512, the program's default, is taken"
             in notes_of(tmp_path, tmp_path / "kim.ckpt"))
+
+
+def test_values_that_the_model_refuses_are_said_with_their_line(tmp_path):
+    path = kim(tmp_path, model={"stft_hop_length": -5})
+    line = 1 + (tmp_path / "kim.yaml").read_bytes().decode().split("\n").index("  stft_hop_length: -5")
+    assert f"(kim.yaml:{line})" in refused(tmp_path, path, status=2)
+    (tmp_path / "own.yaml").write_text("stems: [vocals]\nmodel:\n  name: mel_band_roformer\n  stft_hop_length: 1e9\n")
+    assert "(own.yaml:4)" in refused(tmp_path, path, "--config", tmp_path / "own.yaml", status=2)
+    row = SMALL["drumsep"]
+    path = save_weights(tmp_path, "drums", "plain", own_state(row, tmp_path / "fresh"))
+    write_yaml(tmp_path / "drums.yaml", row, audio={"hop_length": 0})
+    line = 1 + (tmp_path / "drums.yaml").read_text().split("\n").index("  hop_length: 0")
+    assert f"(drums.yaml:{line})" in refused(tmp_path, path, status=2)
+
+
+def test_keys_that_stand_twice_stand_for_the_last_as_in_python(tmp_path):
+    path = kim(tmp_path)
+    text = (tmp_path / "kim.yaml").read_bytes() + b"training: {instruments: [voice, rest], target_instrument: voice}\n"
+    (tmp_path / "kim.yaml").write_bytes(text)
+    reports, _ = import_all(tmp_path, path)
+    assert reports["kim"]["stems"] == ["voice"] == [yaml.load(text, yaml.UnsafeLoader)["training"]["target_instrument"]]
+    line = text.count(b"\n")
+    assert f"the key 'training' stands twice, and the last one counts: {tmp_path}/kim.yaml:{line}" in reports["kim"]["notes"]
+    (tmp_path / "own.yaml").write_text("model: {name: mel_band_roformer}\nstems: [a]\nstems: [b]\n")
+    assert ("the key 'stems' stands twice (own.yaml:3); keep one of them"
+            in refused(tmp_path, path, "--config", tmp_path / "own.yaml", status=2))
+
+
+def test_a_target_that_is_no_instrument_is_noted(tmp_path):
+    reports, _ = import_all(tmp_path, kim(tmp_path, training={"target_instrument": "voice"}))
+    assert reports["kim"]["stems"] == ["voice"]
+    assert ('training.target_instrument, "voice", is none of training.instruments (vocals, other): the stem is called so all '
+            "the same") in reports["kim"]["notes"]
+
+
+def test_weights_beside_others_are_noted(tmp_path):
+    path = kim(tmp_path)
+    state = torch.load(path)
+    averages = {name: 0 * tensor for name, tensor in state.items()}
+    torch.save({"epoch": 3, "model_state_dict": state, "ema_model": averages, "optimizer_state_dict": {
+        "state": {i: {"exp_avg": tensor} for i, tensor in enumerate(state.values())}}}, path)
+    reports, _ = import_all(tmp_path, path)
+    assert 'the weights under "model_state_dict" are taken; --prefix takes those under "ema_model."' in reports["kim"]["notes"]
+    assert read_tensors(reports["kim"]["checkpoint"])["band_split.to_features.0.1.weight"].any()
+    reports, _ = import_all(tmp_path, path, options=["--prefix", "ema_model."])
+    assert not read_tensors(reports["kim"]["checkpoint"])["band_split.to_features.0.1.weight"].any()
+    assert "are taken" not in str(reports["kim"]["notes"])
 
 
 OTHER_NETWORKS = {
@@ -320,6 +368,37 @@ def test_cut_off_files_and_rubbish_are_refused(tmp_path):
     state = package_model(SMALL["kim"]).state_dict()
     state["layers.1.0.layers.0.0.to_qkv.weight"][0, 0] = torch.nan
     assert "holds values that are not finite" in refused(tmp_path, kim(tmp_path, state=state))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_tensors_of_types_that_are_not_read_are_named(legacy, tmp_path):
+    path = kim(tmp_path)
+    state = torch.load(path)
+    for kind in (torch.float8_e4m3fn, torch.complex64, torch.uint16):
+        torch.save({**state, "layers.0.x": torch.ones(3).to(kind)}, path, _use_new_zipfile_serialization=not legacy)
+        assert refused(tmp_path, path) == (
+            f'error: the tensor "layers.0.x" is of the type {str(kind).removeprefix("torch.")}, which is not read (kim.ckpt); '
+            "convert it to float32 with Python, or leave it out, and save the file again")
+    # What lies beside the weights may be of any.
+    torch.save({"state_dict": state, "loss": {"window": torch.ones(3, dtype=torch.complex64)}}, path,
+               _use_new_zipfile_serialization=not legacy)
+    import_all(tmp_path, path)
+
+
+def test_files_that_are_no_configuration_are_said_to_be_what_they_are(tmp_path):
+    path = kim(tmp_path)
+    (tmp_path / "page.yaml").write_text("<!DOCTYPE html>\n<html><body>Not found</body></html>\n")
+    (tmp_path / "pointer.yaml").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    for name, what in {"page.yaml": "a web page (HTML)", "pointer.yaml": "a pointer of Git LFS in place of the file",
+                       "kim.ckpt": "a file of another program's weights"}.items():
+        assert (f"error: this is {what}, not a configuration ({name})"
+                in refused(tmp_path, path, "--config", tmp_path / name))
+    (tmp_path / "page.yaml").rename(tmp_path / "kim.yaml")  # found beside the weights
+    assert "a web page (HTML), not a configuration (kim.yaml)" in refused(tmp_path, path)
+    (tmp_path / "pointer.yaml").rename(path)
+    assert "a pointer of Git LFS in place of the file, not weights of another program (kim.ckpt)" in refused(tmp_path, path)
+    assert "a web page (HTML), not a LoRA adapter (kim.yaml)" in refused(
+        tmp_path, kim(tmp_path, "new"), "--lora", tmp_path / "kim.yaml")
 
 
 def test_configurations_in_the_file(tmp_path):
@@ -423,9 +502,42 @@ def test_adapters_of_peft_are_merged(ending, tmp_path):
     config = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "use_rslora": False, "alpha_pattern": {}, "bias": "none",
               "target_modules": ["to_qkv"], "modules_to_save": None, "use_dora": False, "fan_in_fan_out": False}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    assert_merged(tmp_path, expected, "--lora", folder)
+    source = assert_merged(tmp_path, expected, "--lora", folder)["source"]["lora"]
+    for record, file in ((source, f"adapter_model.{ending}"), (source["config"], "adapter_config.json")):
+        assert record["file"] == file and record["sha256"] == hashlib.sha256((folder / file).read_bytes()).hexdigest()
+    assert "this is a LoRA adapter" in refused(tmp_path, folder)
     (folder / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
     assert "adapters with use_dora" in refused(tmp_path, tmp_path / "kim.ckpt", "--lora", folder)
+
+
+def test_adapters_in_place_of_weights_are_recognised(tmp_path):
+    lora, _ = adapters(torch.load(kim(tmp_path)))
+    peft = {f"base_model.model.{name}.weight": tensor for name, tensor in lora.items()}
+    save_safetensors(tmp_path / "lora.safetensors", lora, {"lora_alpha": str(ALPHA)})
+    save_safetensors(tmp_path / "peft.safetensors", peft)
+    torch.save({"epoch": 3, "model_state_dict": lora}, tmp_path / "lora.ckpt")
+    torch.save(peft, tmp_path / "peft.bin")
+    torch.save(lora, tmp_path / "legacy.ckpt", _use_new_zipfile_serialization=False)
+    for file in ("lora.safetensors", "peft.safetensors", "lora.ckpt", "peft.bin", "legacy.ckpt"):
+        expected = (f"({tmp_path / file}); give it with --lora beside the weights of its base: stemsmith import BASE --lora "
+                    f"{tmp_path / file} --out DIR")
+        for program, *arguments in (["stemsmith", "import", tmp_path / file, "--out", tmp_path / "out"],
+                                    ["stemsmith", "export", tmp_path / file, "--out", tmp_path / "out"],
+                                    ["separate", tmp_path / file, tmp_path / "song.wav", "-o", tmp_path / "out"]):
+            error = run(program, *arguments, status=1).stderr
+            assert error.startswith("error: this is a LoRA adapter, not ") and expected in error
+
+
+def test_adapters_that_are_not_finite_are_named(tmp_path):
+    path = kim(tmp_path)
+    lora, _ = adapters(torch.load(path))
+    name = "layers.0.0.layers.0.0.to_qkv.lora_B"
+    for value in (torch.inf, torch.nan):
+        lora[name][0, 0] = value
+        torch.save(lora, tmp_path / "lora.ckpt")
+        assert refused(tmp_path, path, "--lora", tmp_path / "lora.ckpt", "--lora-alpha", 1) == (
+            f'error: the adapters\' tensor "{name}" holds values that are not finite (lora.ckpt); their training diverged, or '
+            "the file is damaged")
 
 
 def test_adapters_of_other_models_are_refused(tmp_path):

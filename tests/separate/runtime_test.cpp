@@ -88,6 +88,22 @@ TEST(Runtime, IsChosenByContentAndNotByName) {
             std::string::npos);
 }
 
+TEST(Runtime, SmallerWeightsAreUsedWhereTheyAreAllThatThereIs) {
+  TemporaryFolder folder;
+  testing::WriteGainOnnx(folder / "model.int8.onnx", TinyManifest(1), {1.0f});
+  EXPECT_EQ(ResolveModel(folder.path()), folder / "model.int8.onnx");
+  EXPECT_EQ(Runtime::Open(folder.path())->manifest().stems.size(), 1u);
+  EXPECT_NE(OpenError(folder.path(), {.engine = Engine::kTorchScript})
+                .find("an ONNX model, which torchscript does not run"),
+            std::string::npos);
+  WriteFileAtomically(folder / "model.float16.onnx", "x");
+  EXPECT_NE(OpenError(folder.path())
+                .find("name one of them: model.float16.onnx, model.int8.onnx"),
+            std::string::npos);
+  testing::WriteGainOnnx(folder / "model.onnx", TinyManifest(1), {1.0f});
+  EXPECT_EQ(ResolveModel(folder.path()), folder / "model.onnx");
+}
+
 TEST(Runtime, AFolderOfAnExportMeansItsModel) {
   TemporaryFolder folder;
   EXPECT_EQ(ResolveModel(folder.path()), folder.path());

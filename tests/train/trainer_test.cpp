@@ -212,8 +212,10 @@ TEST_F(Trainer, NamesUnknownKeysWithLineAndNearest) {
 }
 
 TEST_F(Trainer, RefusesContradictions) {
-  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.epochs=2"}); }),
-              HasSubstr("train.epochs"));
+  // Both places, and none of what else is set.
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.epochs=2", "train.batch_size=3"}); }),
+              AllOf(HasSubstr("train.steps and train.epochs contradict each other"),
+                    HasSubstr("and --set train.epochs=2)"), Not(HasSubstr("batch_size"))));
   EXPECT_THAT(MessageOf([&] { RunTraining("run", {"dataset.segment_seconds=1"}); }),
               HasSubstr("longer than every training song"));
   EXPECT_THAT(MessageOf([&] { RunTraining("run", {"train.batch_size=100"}); }),

@@ -210,7 +210,8 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
                        "import its models one by one");
   RefuseLora(options, path);
   const std::string where = path.string();
-  const Config bag = Config::Load(path);
+  ModelPlan plan;
+  const Config bag = Config::LoadForeign(path, plan.notes);
   const std::vector<std::string> names = bag.Strings("models");
   if (names.empty()) throw Error::Input("the bag names no models", where);
   std::vector<std::vector<double>> weights;
@@ -226,7 +227,6 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
                            " models, but names " + std::to_string(names.size()),
                        where);
 
-  ModelPlan plan;
   OrderedJson models = OrderedJson::array(), rows = OrderedJson::array();
   std::vector<NamedTensors> states;
   std::map<std::string, std::size_t> known;  // a model that is named twice counts twice

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ struct ModelPlan {
   SeenSizes seen;                  // in the weights
   std::filesystem::path config;    // the file that it was taken from, if any
   std::vector<std::string> notes;  // for the user: what was left out or decided
+  // Where the model's options stand in a configuration, "kim.yaml:12"; "": the map of them.
+  std::map<std::string, std::string> places;
 
   void SetSegment(double seconds);  // rounds down; 0: as it is
 };
@@ -81,6 +84,9 @@ ModelPlan PlanFromConfig(const Config& config, const ModelPlan& fallback);
 PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path& path,
                        const ImportOptions& options);
 
+// A configuration of any of these programs. In the words of others than ours a key may stand twice,
+// which is noted. Throws Error for what is no configuration, by its content.
+Config LoadModelConfig(const std::filesystem::path& path, std::vector<std::string>& notes);
 // The configuration that PlanFor would take: the options' own, or one that lies beside the weights;
 // empty: none.
 std::filesystem::path ConfigOf(const std::filesystem::path& weights, const ImportOptions& options);

@@ -28,4 +28,10 @@ nlohmann::ordered_json JsonOptions(const Config& map) {
   return options;
 }
 
+std::map<std::string, std::string> OptionPlaces(const Config& map) {
+  std::map<std::string, std::string> places = {{"", map.Where()}};
+  for (const std::string& key : map.Keys()) places[key] = map.Where(key);
+  return places;
+}
+
 }  // namespace stemsmith

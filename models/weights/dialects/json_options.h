@@ -1,7 +1,9 @@
 // Options of a configuration as JSON.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "core/config.h"
 
@@ -13,5 +15,7 @@ namespace stemsmith {
 nlohmann::ordered_json JsonOption(const Config& node);
 // A map of options; those that are null are left out.
 nlohmann::ordered_json JsonOptions(const Config& map);
+// Where each of them stands, "kim.yaml:12"; "": the map itself.
+std::map<std::string, std::string> OptionPlaces(const Config& map);
 
 }  // namespace stemsmith

@@ -115,6 +115,11 @@ std::vector<std::string> StemsOf(const Config& training, ModelPlan& plan) {
   const std::vector<std::string> instruments = training.Strings("instruments");
   const std::string target = training.String("target_instrument", "");
   if (target.empty() || target == "None" || plan.seen.stems > 1) return instruments;
+  if (!instruments.empty() &&
+      std::find(instruments.begin(), instruments.end(), target) == instruments.end())
+    plan.notes.push_back("training.target_instrument, " + QuotedText(target) +
+                         ", is none of training.instruments (" + JoinNames(instruments) +
+                         "): the stem is called so all the same");
   for (const std::string& other : instruments)
     if (other != target && instruments.size() == 2)
       plan.notes.push_back("one stem, " + target + "; separate gives the rest of the song as " +
@@ -174,17 +179,22 @@ OrderedJson OptionsOf(const MsstModel& row, const Config& config, ModelPlan& pla
   OrderedJson taken = OrderedJson::object();
   std::vector<std::string> unknown;
   const Config options = config.Child("model"), audio = config.Child("audio");
+  plan.places[""] = options.Where();
   for (const std::string& key : options.Keys()) {
     if (!options.Has(key) || key == "model_type") continue;
     if (in(row.taken, key)) {
       taken[key] = JsonOption(options.Value(key));
+      plan.places[key] = options.Where(key);
     } else if (!in(row.known, key)) {
       unknown.push_back(key);
     }
   }
   if (row.name == std::string("mdx23c"))
     for (const char* key : {"n_fft", "hop_length", "dim_f"})
-      if (audio.Has(key)) taken[key] = JsonOption(audio.Value(key));
+      if (audio.Has(key)) {
+        taken[key] = JsonOption(audio.Value(key));
+        plan.places[key] = audio.Where(key);
+      }
   if (!unknown.empty())
     plan.notes.push_back("keys of the configuration that the model does not have, left out: " +
                          JoinNames(unknown));
@@ -196,19 +206,23 @@ void CheckChannels(const Config& config, const std::string& name, ModelPlan& pla
   const Config options = config.Child("model");
   ModelSetting& setting = plan.setting;
   std::int64_t given = 0;
+  std::string where;
   if (name.ends_with("roformer")) {
     if (options.Has("stereo")) given = JsonOption(options.Value("stereo")) == true ? 2 : 1;
+    where = options.Where("stereo");
   } else if (name.starts_with("scnet")) {
     given = options.IntegerIn("audio_channels", 0, 0, 64);
+    where = options.Where("audio_channels");
   } else {
     given = config.Child("audio").IntegerIn("num_channels", 2, 1, 64);
+    where = config.Child("audio").Where("num_channels");
   }
   const std::int64_t seen = plan.seen.channels;
   if (seen > 0 && given > 0 && given != seen)
     throw Error::Input("the configuration is of a model of " + std::to_string(given) +
                            (given == 1 ? " channel" : " channels") + ", the weights are of " +
                            std::to_string(seen),
-                       config.Where(), "use the configuration that they were trained with");
+                       where, "use the configuration that they were trained with");
   setting.channels = static_cast<int>(seen > 0 ? seen : given > 0 ? given : 2);
 }
 
@@ -257,7 +271,8 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
     throw Error::Input("the bands of the weights are those of " +
                            std::to_string(seen.seen.sample_rate_hz) +
                            " Hz, the configuration says " + std::to_string(rate) + " Hz",
-                       config.Where(), "use the configuration that they were trained with");
+                       audio.Where("sample_rate"),
+                       "use the configuration that they were trained with");
   plan.setting.sample_rate_hz = static_cast<int>(rate);
   plan.setting.stems = StemsOf(training, plan);
   const std::int64_t hop =

@@ -108,7 +108,8 @@ PlannedWeights ReadOpenUnmixFolder(const fs::path& folder, const ImportOptions& 
     for (const auto& [name, tensor] : network.state)
       if (!IsNoWeight(name)) state.emplace_back("target_models." + target + "." + name, tensor);
   }
-  if (!options.config.empty()) plan = PlanFromConfig(Config::Load(options.config), plan);
+  if (!options.config.empty())
+    plan = PlanFromConfig(LoadModelConfig(options.config, plan.notes), plan);
   return {plan, {state}};
 }
 

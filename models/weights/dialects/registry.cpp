@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/file_content.h"
 #include "core/numbers.h"
 #include "core/option.h"
 #include "core/text.h"
@@ -126,6 +127,16 @@ void RefuseLora(const ImportOptions& options, const std::filesystem::path& path)
                        path.string(), "import its models one by one");
 }
 
+Config LoadModelConfig(const std::filesystem::path& path, std::vector<std::string>& notes) {
+  CheckContent(path, FileUse::kModelConfig);
+  std::vector<std::string> repeated;
+  const Config config = Config::LoadForeign(path, repeated);
+  if (!repeated.empty() && DialectOf(config).speaks == StemsmithDialect().speaks)
+    return Config::Load(path);  // throws
+  notes.insert(notes.end(), repeated.begin(), repeated.end());
+  return config;
+}
+
 std::filesystem::path ConfigOf(const std::filesystem::path& weights,
                                const ImportOptions& options) {
   return options.config.empty() ? ConfigBeside(weights) : options.config;
@@ -144,7 +155,7 @@ PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path&
     plan = PlanFromConfig(Config::Parse(foreign.config, "the metadata of " + where), plan);
   } else if (given || foreign.klass.empty()) {
     if (config.empty()) RefuseWithoutConfig(plan, path);
-    plan = PlanFromConfig(Config::Load(config), plan);
+    plan = PlanFromConfig(LoadModelConfig(config, plan.notes), plan);
     plan.config = config;
     if (!given) plan.notes.push_back("model taken from " + config.string());
   }

@@ -17,6 +17,7 @@ ModelPlan PlanOfStemsmithConfig(const Config& config, const ModelPlan& fallback)
   ModelPlan plan = fallback;
   plan.model = WithSeenSizes(JsonOptions(config.Value("model")), fallback, config.Where(),
                              plan.notes);
+  plan.places = OptionPlaces(config.Value("model"));
   plan.setting.stems = config.Strings("stems", fallback.setting.stems);
   plan.setting.sample_rate_hz = static_cast<int>(
       config.IntegerIn("sample_rate_hz", fallback.setting.sample_rate_hz, 1000, 768000));

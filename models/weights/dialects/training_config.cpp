@@ -10,6 +10,7 @@ ModelPlan PlanOfTraining(const Config& config, const Config& data, const std::st
   const std::string name = config.Value("model").AsString();
   plan.model = {{"name", name}};
   plan.model.update(JsonOptions(config.Child(name)));
+  plan.places = OptionPlaces(config.Child(name));
   plan.setting.stems = data.Strings(stems_key);
   plan.setting.sample_rate_hz = static_cast<int>(data.IntegerIn("samplerate", 44100, 1000, 768000));
   plan.setting.channels = static_cast<int>(data.IntegerIn("channels", 2, 1, 64));

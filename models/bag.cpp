@@ -51,6 +51,12 @@ class Bag : public SeparationModel {
     return common;
   }
 
+  std::int64_t widest_step_frames() const override {
+    std::int64_t widest = 1;
+    for (const auto& model : models_) widest = std::max(widest, model->widest_step_frames());
+    return widest;
+  }
+
   void UseSegment(std::int64_t frames) override {
     for (const auto& model : models_) model->UseSegment(frames);
   }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
@@ -131,19 +132,19 @@ void Run(const ExportArguments& arguments) {
     if (std::erase(options.formats, format) > 0) packages.emplace_back(format);
   const bool adapters = std::erase(options.formats, "lora") > 0;
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
+  Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
   if (!packages.empty()) WritePackages(arguments, checkpoint, path, packages);
   if (adapters) WriteAdapters(arguments, path);
   if (!options.formats.empty() || (packages.empty() && !adapters))
-    RunExport(checkpoint, path, options, {arguments.mode});
+    RunExport(std::move(checkpoint), path, options, {arguments.mode});
 }
 
 }  // namespace
 
-ExportResult RunExport(const Checkpoint& checkpoint, const std::filesystem::path& path,
+ExportResult RunExport(Checkpoint checkpoint, const std::filesystem::path& path,
                        ExportOptions options, const WorkOutput& output) {
   options.host = TerminalHost(output.mode);
-  ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
+  ExportResult result = ExportCheckpoint(std::move(checkpoint), path.string(), options);
   PrintResult(output.mode, Summary(result), Fields(result));
   if (!output.alone) return result;
   // ONNX Runtime starts faster than LibTorch.

@@ -3,6 +3,8 @@
 //
 // Every model pads the mixture as it needs. Where they have one length rule it is the bag's too;
 // else exported graphs are of the segment's length.
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/numbers.h"
 #include "models/separation_model.h"

@@ -448,9 +448,10 @@ def test_adapters_of_other_models_are_refused(tmp_path):
     assert "no adapters of PEFT in this folder" in refused(tmp_path, path, "--lora", tmp_path)
 
 
-# The smallest of each kind, and others whose speed is of interest: they keep their own segment, and separate a song.
-SEPARATING = ["room_mono", "guitar", "scnet", "scnet_masked", "drumsep", "mdx23c_vocals", "kim", "anvuew"]
+# The smallest of each kind, and others whose speed is of interest.
+SEPARATING = ["room_mono", "guitar", "scnet", "scnet_masked", "drumsep", "kim", "mdx23c_vocals"]
 SONG_SECONDS = 12
+SEGMENT_SECONDS = 2  # with the published ones the table takes hours
 
 
 def seconds_of(action):
@@ -471,10 +472,9 @@ def test_published_sizes(name, tmp_path):
     path.unlink()
     inspected = json.loads(run("stemsmith", "inspect", checkpoint, "--json").stdout)
     assert inspected["model"] == row.kind
-    length = [] if name in SEPARATING else ["--segment-seconds", 2]
     exporting, exported = seconds_of(lambda: run("stemsmith", "export", checkpoint, "--out", tmp_path / "model", "--format",
-                                                 "onnx", "--json", *length))
-    report = json.loads(exported.stdout)
+                                                 "onnx", "--segment-seconds", SEGMENT_SECONDS, "--json"))
+    report = next(json.loads(line) for line in exported.stdout.splitlines() if '"files"' in line)
     file = report["files"][0]
     assert file["largest_error"] <= 1e-4
     separating = None
@@ -486,7 +486,7 @@ def test_published_sizes(name, tmp_path):
         stems = sorted(path.stem for path in (tmp_path / "stems" / "song").iterdir())
         assert stems == sorted([row.target] if row.target else row.stems)
     print(f"| `{name}` | {row.kind} | {row.wrapping} | {report['parameters'] / 1e6:.1f} | {importing:.1f} | "
-          f"{report['manifest']['segment_frames'] / 44100:.1f} | {exporting:.0f} | "
+          f"{exporting:.0f} | "
           f"{(file['bytes'] + file.get('data_bytes', 0)) / 2**20:.0f} | {file['largest_error']:.1e} | "
           f"{'' if separating is None else f'{separating:.0f}'} |")
     shutil.rmtree(tmp_path)  # gigabytes

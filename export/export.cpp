@@ -271,23 +271,29 @@ Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
   return result;
 }
 
+// The length behind the shortest, of which some layer may see one step alone: then a norm over few
+// elements blows rounding up, and a dimension of 1 is taken for one to repeat.
+std::int64_t SecondShortest(const LengthRule& rule) {
+  return rule.AtLeast(1) + rule.multiple_frames;
+}
+
 // Lengths to check with: the segment, and where time is dynamic one about an eighth as long.
 std::vector<std::int64_t> CheckedLengths(const Manifest& manifest) {
-  if (!manifest.length.dynamic) return {manifest.segment_frames};
-  std::int64_t other = manifest.length.AtLeast((manifest.segment_frames + 7) / 8);
-  if (other == manifest.segment_frames) other += manifest.length.multiple_frames;
+  const LengthRule& rule = manifest.length;
+  if (!rule.dynamic) return {manifest.segment_frames};
+  std::int64_t other =
+      rule.AtLeast(std::max((manifest.segment_frames + 7) / 8, SecondShortest(rule)));
+  if (other == manifest.segment_frames) other += rule.multiple_frames;
   return {manifest.segment_frames, other};
 }
 
 // Lengths to trace with: where time is dynamic two short ones, which take little time and memory.
-// The first is not the shortest, of which some layer may see one step alone, and the second is so
-// much longer that every layer sees more steps.
+// The second is so much longer that every layer sees more steps.
 std::vector<std::int64_t> TracedLengths(const SeparationModel& model, const Manifest& manifest) {
   const LengthRule& rule = manifest.length;
   if (!rule.dynamic) return {manifest.segment_frames};
-  const std::int64_t first =
-      rule.AtLeast(std::max({manifest.segment_frames / 32, rule.AtLeast(1) + rule.multiple_frames,
-                             model.widest_step_frames()}));
+  const std::int64_t first = rule.AtLeast(std::max(
+      {manifest.segment_frames / 32, SecondShortest(rule), model.widest_step_frames()}));
   return {first, rule.AtLeast(2 * first)};
 }
 

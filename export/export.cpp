@@ -1,5 +1,6 @@
 #include "export/export.h"
 
+#include <malloc.h>
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/version.h>
 
@@ -10,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <numbers>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -204,6 +206,7 @@ std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
   ModelRuntime runtime(model, manifest, TorchDevice(options.device));
   std::vector<Probe> probes;
   const auto add = [&](Probe probe) {
+    StopWhenAsked(options.host);
     probe.stems = SeparateProbe(runtime, probe);
     for (const AudioBuffer& stem : probe.stems) {
       const auto finite = [](float sample) { return std::isfinite(sample); };
@@ -213,11 +216,13 @@ std::vector<Probe> MakeProbes(SeparationModel& model, const Manifest& manifest,
     }
     probes.push_back(std::move(probe));
   };
-  // Large batches of the shortest length only, as models of minutes per segment exist.
-  for (const std::int64_t frames : plan.checked_frames)
+  // Large batches of the shortest length only, as models of minutes per segment exist. The segment
+  // comes last, as the SNR is that of the last probe.
+  const std::vector<std::int64_t>& lengths = plan.checked_frames;
+  for (auto frames = lengths.rbegin(); frames != lengths.rend(); ++frames)
     for (const std::int64_t batch : plan.checked_batches)
-      if (batch == 1 || frames == plan.checked_frames.back())
-        add({batch, frames, ProbeMix(batch, manifest.channels, frames), {}});
+      if (batch == 1 || frames == lengths.rbegin())
+        add({batch, *frames, ProbeMix(batch, manifest.channels, *frames), {}});
   if (!options.check_song.empty())
     add({1, manifest.segment_frames, SongPart(options.check_song, manifest), {}});
   return probes;
@@ -233,11 +238,20 @@ std::unique_ptr<Runtime> OpenWritten(const fs::path& path, const Device& device)
   return Runtime::Open(path, {.device = device, .engine = engine});
 }
 
+// Gives what was freed back to the system, as the next library allocates as much by its own ways.
+void ReturnFreedMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
-                      const Device& device) {
-  const std::unique_ptr<Runtime> runtime = OpenWritten(path, device);
+                      const ExportOptions& options) {
+  const std::unique_ptr<Runtime> runtime = OpenWritten(path, options.device);
+  ReturnFreedMemory();
   Deviation result;
   for (const Probe& probe : probes) {
+    StopWhenAsked(options.host);
     const std::vector<AudioBuffer> stems = SeparateProbe(*runtime, probe);
     double peak = 0, error = 0, signal = 0, noise = 0;
     for (std::size_t s = 0; s < stems.size(); ++s) {
@@ -257,18 +271,39 @@ Deviation DeviationOf(const fs::path& path, const std::vector<Probe>& probes,
   return result;
 }
 
-// Lengths to trace and to check with: the segment, and where time is dynamic one about a quarter
-// as long.
-std::vector<std::int64_t> Lengths(const Manifest& manifest) {
-  if (!manifest.length.dynamic) return {manifest.segment_frames};
-  std::int64_t other = manifest.length.AtLeast((manifest.segment_frames + 3) / 4);
-  if (other == manifest.segment_frames) other += manifest.length.multiple_frames;
+// The length behind the shortest, of which some layer may see one step alone: then a norm over few
+// elements blows rounding up, and a dimension of 1 is taken for one to repeat.
+std::int64_t SecondShortest(const LengthRule& rule) {
+  return rule.AtLeast(1) + rule.multiple_frames;
+}
+
+// Lengths to check with: the segment, and where time is dynamic one about an eighth as long.
+std::vector<std::int64_t> CheckedLengths(const Manifest& manifest) {
+  const LengthRule& rule = manifest.length;
+  if (!rule.dynamic) return {manifest.segment_frames};
+  std::int64_t other =
+      rule.AtLeast(std::max((manifest.segment_frames + 7) / 8, SecondShortest(rule)));
+  if (other == manifest.segment_frames) other += rule.multiple_frames;
   return {manifest.segment_frames, other};
+}
+
+// Lengths to trace with: where time is dynamic two short ones, which take little time and memory.
+// The second is so much longer that every layer sees more steps.
+std::vector<std::int64_t> TracedLengths(const SeparationModel& model, const Manifest& manifest) {
+  const LengthRule& rule = manifest.length;
+  if (!rule.dynamic) return {manifest.segment_frames};
+  const std::int64_t first = rule.AtLeast(std::max(
+      {manifest.segment_frames / 32, SecondShortest(rule), model.widest_step_frames()}));
+  return {first, rule.AtLeast(2 * first)};
+}
+
+bool IsWhole(const ExportOptions& options) {
+  return FindWeightPrecision(options.precision).apply == nullptr;
 }
 
 // The rows of the formats that are asked for, each once.
 std::vector<const Format*> FormatsOf(const ExportOptions& options) {
-  const bool is_whole = FindWeightPrecision(options.precision).apply == nullptr;
+  const bool is_whole = IsWhole(options);
   std::vector<std::string> names = options.formats;
   if (names.empty() && is_whole) names.emplace_back("torchscript");
   if (names.empty() || options.formats.empty()) names.emplace_back("onnx");
@@ -288,27 +323,25 @@ std::string NameOf(const Format& format, const ExportOptions& options) {
   return "model" + FindWeightPrecision(options.precision).suffix + format.ending;
 }
 
-// Writes and checks one file. With smaller weights it is written twice: first to find out the SNR
-// that its manifest tells, in which alone the two differ.
-ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest manifest,
-                          const std::vector<Probe>& probes, PendingFolder& pending,
-                          const ExportOptions& options, const std::string& where) {
+// Writes one file. With smaller weights it is written twice: first to find out the SNR that its
+// manifest tells, in which alone the two differ.
+ExportedFile Write(const Format& format, const Trace& trace, Manifest manifest,
+                   const std::vector<Probe>& probes, PendingFolder& pending,
+                   const ExportOptions& options, const std::string& where) {
   const std::string name = NameOf(format, options);
   const Files files{name, name + ".data", [&](const std::string& file) { return pending.Add(file); }};
   ExportedFile file{.format = format.name,
                     .path = options.out / name,
                     .tolerance = format.tolerance,
                     .precision = options.precision};
-  Deviation deviation;
-  const bool is_whole = FindWeightPrecision(options.precision).apply == nullptr;
-  if (!is_whole) {
+  if (!IsWhole(options)) {
     manifest.precision = options.precision;
     const fs::path folder = pending.folder() / "measured";
     fs::create_directory(folder);
     format.write(trace, manifest,
                  {files.model, files.data, [&](const std::string& part) { return folder / part; }},
                  options, where);
-    deviation = DeviationOf(folder / name, probes, options.device);
+    const Deviation deviation = DeviationOf(folder / name, probes, options);
     fs::remove_all(folder);
     if (!(deviation.snr_db >= kLowestSnrDb))
       throw Error::Input("with weights as " + options.precision + " the stems have an SNR of " +
@@ -316,32 +349,41 @@ ExportedFile WriteChecked(const Format& format, const Trace& trace, Manifest man
                              Formatted("%.0f", kLowestSnrDb) + " dB are required",
                          where,
                          "no file was written; use float32, or float16 for a smaller file");
+    file.largest_error = deviation.largest;
+    file.snr_db = deviation.snr_db;
     manifest.precisions = {
         {options.precision,
          {{"snr_db", std::round(10 * deviation.snr_db) / 10},
           {"measured_on", options.check_song.empty() ? "tones and noise" : "a song"}}}};
   }
   format.write(trace, manifest, files, options, where);
-  const fs::path written = pending.folder() / name;
-  file.bytes = fs::file_size(written);
-  if (is_whole)
-    deviation = DeviationOf(written, probes, options.device);
-  else
-    OpenWritten(written, options.device);
-  file.largest_error = deviation.largest;
-  file.snr_db = deviation.snr_db;
+  file.bytes = fs::file_size(pending.folder() / name);
   if (fs::exists(pending.folder() / files.data)) {
     file.data_path = options.out / files.data;
     file.data_bytes = fs::file_size(pending.folder() / files.data);
   }
-  if (is_whole && file.largest_error > file.tolerance) {
+  return file;
+}
+
+// Compares a written file with the model; one of smaller weights was compared already.
+void Check(ExportedFile& file, const std::vector<Probe>& probes, const PendingFolder& pending,
+           const ExportOptions& options, const std::string& where) {
+  const std::string name = file.path.filename().string();
+  const fs::path written = pending.folder() / name;
+  if (!IsWhole(options)) {
+    OpenWritten(written, options.device);
+    return;
+  }
+  const Deviation deviation = DeviationOf(written, probes, options);
+  file.largest_error = deviation.largest;
+  file.snr_db = deviation.snr_db;
+  if (file.largest_error > file.tolerance) {
     throw Error::Input(name + " differs from the model by " +
                            Formatted("%.1e", file.largest_error) + " of the peak, allowed are " +
                            Formatted("%.1e", file.tolerance),
                        where,
                        "no file was written; export the other format with " + Option("format"));
   }
-  return file;
 }
 
 // Leaves the model and the manifest only these stems.
@@ -361,7 +403,7 @@ void UseStems(SeparationModel& model, Manifest& manifest, const std::vector<std:
 
 }  // namespace
 
-ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
+ExportResult ExportModel(std::shared_ptr<SeparationModel> model, const Manifest& manifest,
                          const std::string& where, const ExportOptions& options) {
   const std::vector<const Format*> formats = FormatsOf(options);
   for (const Format* format : formats) {
@@ -372,28 +414,38 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
   PendingFolder pending(options.out);
 
   const torch::NoGradGuard no_grad;
-  const std::vector<std::int64_t> lengths = Lengths(manifest);
-  ExportResult result{manifest, 0, {1, 3}, lengths, {}};
+  ExportResult result{manifest, 0, {1, 3}, CheckedLengths(manifest), {}};
   for (const torch::Tensor& parameter : model->parameters()) {
     result.parameters += parameter.numel();
   }
   Progress progress(options.host, {.label = "export",
-                                   .total = static_cast<std::int64_t>(2 + formats.size()),
+                                   .total = static_cast<std::int64_t>(2 + 2 * formats.size()),
                                    .unit = "steps"});
   std::int64_t done = 0;
   progress.Update(done++, "tracing");
-  const Trace trace = TraceForward(
-      *model, [&](const torch::Tensor& mix) { return model->forward(mix); },
-      GuardExamples(manifest.channels, lengths), where);
+  std::optional<Trace> trace = TraceForward(
+      *model,
+      [&](const torch::Tensor& mix) {
+        StopWhenAsked(options.host);
+        return model->forward(mix);
+      },
+      GuardExamples(manifest.channels, TracedLengths(*model, manifest)), where);
   StopWhenAsked(options.host);
   progress.Update(done++, "separating what is checked");
   model->to(TorchDevice(options.device));
   const std::vector<Probe> probes = MakeProbes(*model, manifest, result, options, where);
+  model.reset();
+  ReturnFreedMemory();
   for (const Format* format : formats) {
     StopWhenAsked(options.host);
-    progress.Update(done++, "writing and checking " + NameOf(*format, options));
-    result.files.push_back(
-        WriteChecked(*format, trace, manifest, probes, pending, options, where));
+    progress.Update(done++, "writing " + NameOf(*format, options));
+    result.files.push_back(Write(*format, *trace, manifest, probes, pending, options, where));
+  }
+  trace.reset();  // with the weights, which the runtime holds as well
+  ReturnFreedMemory();
+  for (ExportedFile& file : result.files) {
+    progress.Update(done++, "checking " + file.path.filename().string());
+    Check(file, probes, pending, options, where);
   }
   StopWhenAsked(options.host);
   pending.Commit();
@@ -403,14 +455,15 @@ ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Ma
   return result;
 }
 
-ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
+ExportResult ExportCheckpoint(Checkpoint checkpoint, const std::string& where,
                               const ExportOptions& options) {
-  const std::shared_ptr<SeparationModel> model = ModelFromCheckpoint(checkpoint);
+  std::shared_ptr<SeparationModel> model = ModelFromCheckpoint(checkpoint);
   Manifest manifest = ManifestFor(checkpoint, *model, options.segment_seconds, where);
   UseStems(*model, manifest, options.stems);
+  checkpoint = {};  // the model has the weights
   manifest.versions = {
       {"stemsmith", STEMSMITH_VERSION}, {"libtorch", TORCH_VERSION}, {"opset", kOnnxOpset}};
-  return ExportModel(model, manifest, where, options);
+  return ExportModel(std::move(model), manifest, where, options);
 }
 
 }  // namespace stemsmith

@@ -64,13 +64,14 @@ struct ExportResult {
 };
 
 // Throws Error (`where` names the checkpoint): see the file's head. Error::Usage for stems that the
-// model does not have.
-ExportResult ExportCheckpoint(const Checkpoint& checkpoint, const std::string& where,
+// model does not have. A checkpoint that is moved in does not stay in memory beside the model.
+ExportResult ExportCheckpoint(Checkpoint checkpoint, const std::string& where,
                               const ExportOptions& options);
 
 // The same for a model at hand, in eval mode on the CPU; afterwards it is where the files were
-// checked. `manifest` says which length is used, and whether others are possible (length.dynamic).
-ExportResult ExportModel(const std::shared_ptr<SeparationModel>& model, const Manifest& manifest,
+// checked, or freed before that if nobody else holds it. `manifest` says which length is used, and
+// whether others are possible (length.dynamic).
+ExportResult ExportModel(std::shared_ptr<SeparationModel> model, const Manifest& manifest,
                          const std::string& where, const ExportOptions& options);
 
 }  // namespace stemsmith

@@ -188,11 +188,11 @@ std::vector<torch::Tensor> GuardExamples(int channels, const std::vector<std::in
   // content does not end up in the graph, or the guard would find it there.
   auto generator = at::detail::createCPUGenerator(/*seed_val=*/42);
   std::vector<torch::Tensor> examples;
-  for (const std::int64_t length : lengths) {
-    for (const std::int64_t batch : {2, 3}) {
-      examples.push_back(0.2 * torch::randn({batch, channels, length}, generator));
-    }
-  }
+  const auto add = [&](std::int64_t batch, std::int64_t length) {
+    examples.push_back(0.2 * torch::randn({batch, channels, length}, generator));
+  };
+  for (const std::int64_t batch : {2, 3}) add(batch, lengths.front());
+  for (std::size_t i = 1; i < lengths.size(); ++i) add(2, lengths[i]);
   return examples;
 }
 

@@ -39,8 +39,9 @@ using TraceableForward = std::function<torch::Tensor(const torch::Tensor& mix)>;
 Trace TraceForward(torch::nn::Module& module, const TraceableForward& forward,
                    const std::vector<torch::Tensor>& examples, const std::string& where);
 
-// The examples of the guard: noise of two batch sizes × the lengths (in frames) [B, channels, T];
-// the first one has the first length. One length alone means that the graph's time is fixed.
+// The examples of the guard: noise [B, channels, T] of two batch sizes with the first length (in
+// frames), and of the first one with each other length. One length alone means that the graph's
+// time is fixed.
 std::vector<torch::Tensor> GuardExamples(int channels, const std::vector<std::int64_t>& lengths);
 
 }  // namespace stemsmith

@@ -3,6 +3,8 @@
 //
 // Every model pads the mixture as it needs. Where they have one length rule it is the bag's too;
 // else exported graphs are of the segment's length.
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/numbers.h"
 #include "models/separation_model.h"
@@ -49,6 +51,12 @@ class Bag : public SeparationModel {
       common.dynamic &= rule.dynamic;
     }
     return common;
+  }
+
+  std::int64_t widest_step_frames() const override {
+    std::int64_t widest = 1;
+    for (const auto& model : models_) widest = std::max(widest, model->widest_step_frames());
+    return widest;
   }
 
   void UseSegment(std::int64_t frames) override {

@@ -170,6 +170,11 @@ class OpenUnmix : public SeparationModel {
     return {.dynamic = true, .offset_frames = options_.stft.n_fft / 2 + 1, .multiple_frames = 1};
   }
 
+  std::int64_t widest_step_frames() const override {
+    const std::int64_t window = options_.niter > 0 ? options_.wiener_win_len : 0;
+    return std::max<std::int64_t>(1, window * options_.stft.hop);
+  }
+
   nlohmann::json stft() const override { return stft_->Description(); }
 
  private:

@@ -41,6 +41,9 @@ class SeparationModel : public torch::nn::Module {
   void UseStems(std::vector<std::int64_t> places);
   // The input lengths Separate takes.
   virtual LengthRule length_rule() const = 0;
+  // Frames of the widest step along time in Separate, where that is wider than a step of the rule:
+  // windows of which the last is filled up. A trace tells apart lengths that differ by more.
+  virtual std::int64_t widest_step_frames() const { return 1; }
   // The length of the segments that the model is trained with, for models that pad to it when they
   // separate. The trainer and ModelFromCheckpoint tell it.
   virtual void UseSegment(std::int64_t /*frames*/) {}

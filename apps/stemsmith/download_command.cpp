@@ -1,5 +1,6 @@
 // stemsmith download: a published model by its name.
 #include <memory>
+#include <utility>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
@@ -100,10 +101,11 @@ void RunDownload(const DownloadArguments& arguments) {
       options.host.Warn("no checksum is published for " + file.name + ": it has SHA-256 " +
                         file.sha256);
   StopIfInterrupted("stopped before the import", "run this again to continue");
-  const ImportedModel imported = Import(*source, work.folder(), files);
+  ImportedModel imported = Import(*source, work.folder(), files);
   StopIfInterrupted("stopped before the export", "run this again to continue");
-  const json entry = StoreCheckpoint(row.name, imported.checkpoint, work.folder().string(),
-                                     EntryOf(row, files), arguments.keep, options.host);
+  const json entry =
+      StoreCheckpoint(row.name, std::move(imported.checkpoint), work.folder().string(),
+                      EntryOf(row, files), arguments.keep, options.host);
   work.Done();
   const fs::path model = FindStoredModel(row.name)->file;
   PrintResult(arguments.mode,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "apps/checked_options.h"
 #include "apps/stemsmith/commands.h"
@@ -188,19 +189,19 @@ void Run(const ExportArguments& arguments) {
     if (row.output == Output::kAdapters) adapters = true;
   }
   const std::filesystem::path path = ResolveCheckpoint(arguments.source);
-  const Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
+  Checkpoint checkpoint = LoadCheckpoint(path, TerminalHost(arguments.mode).warn);
   if (!packages.empty()) WritePackages(arguments, checkpoint, path, packages);
   if (adapters) WriteAdapters(arguments, path);
   if (!options.formats.empty() || (packages.empty() && !adapters))
-    RunExport(checkpoint, path, options, {arguments.mode});
+    RunExport(std::move(checkpoint), path, options, {arguments.mode});
 }
 
 }  // namespace
 
-ExportResult RunExport(const Checkpoint& checkpoint, const std::filesystem::path& path,
+ExportResult RunExport(Checkpoint checkpoint, const std::filesystem::path& path,
                        ExportOptions options, const WorkOutput& output) {
   options.host = TerminalHost(output.mode);
-  ExportResult result = ExportCheckpoint(checkpoint, path.string(), options);
+  ExportResult result = ExportCheckpoint(std::move(checkpoint), path.string(), options);
   PrintResult(output.mode, Summary(result), Fields(result));
   if (!output.alone) return result;
   // ONNX Runtime starts faster than LibTorch.

@@ -1,6 +1,7 @@
 #include "apps/stemsmith/store_model.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "catalogue/catalogue_file.h"
 #include "catalogue/model_store.h"
@@ -95,7 +96,7 @@ ModelWork::~ModelWork() {
   }
 }
 
-json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
+json StoreCheckpoint(const std::string& name, Checkpoint checkpoint,
                      const std::string& where, json entry, bool keep, const Host& host) {
   return WithFinalNames(name, [&] {
     NewModel made(name);
@@ -105,7 +106,8 @@ json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
     options.host = host;
     std::vector<std::string> kept = {"model.onnx"};
     made.Add("model.onnx");
-    const ExportResult result = ExportCheckpoint(checkpoint, where, options);
+    const ExportResult result =
+        ExportCheckpoint(keep ? checkpoint : std::move(checkpoint), where, options);
     AddModelInfo(result.manifest, entry);
     entry["largest_error"] = result.files.front().largest_error;
     if (!result.files.front().data_path.empty()) {

@@ -37,7 +37,7 @@ class ModelWork {
 // and what the model says of itself. Where the model is there already it is replaced. Throws Error,
 // of a file that cannot be written with its final name. With `keep`,
 // checkpoint.safetensors lies beside it, to train on from. Gives entry.json's content.
-nlohmann::json StoreCheckpoint(const std::string& name, const Checkpoint& checkpoint,
+nlohmann::json StoreCheckpoint(const std::string& name, Checkpoint checkpoint,
                                const std::string& where, nlohmann::json entry, bool keep,
                                const Host& host);
 // The same for an exported model, which is copied with the weights beside it.

@@ -40,7 +40,7 @@ TrainResult RunTrain(const Config& config, TrainRequest request, const WorkOutpu
 
 // TorchScript and ONNX of the checkpoint that lies at `path`. TorchDevice(options.device) was
 // called before.
-ExportResult RunExport(const Checkpoint& checkpoint, const std::filesystem::path& path,
+ExportResult RunExport(Checkpoint checkpoint, const std::filesystem::path& path,
                        ExportOptions options, const WorkOutput& output);
 
 CompareResult RunCompare(const CompareChoices& choices, CompareOptions options,

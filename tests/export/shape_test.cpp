@@ -70,6 +70,11 @@ const Case kCases[] = {
      }},
     {"chunk_uneven", [](const Tensor& x) { return x.chunk(4, 1)[1].contiguous() * 2; }},
     {"split", [](const Tensor& x) { return x.split(4, 1)[1]; }},
+    {"tensor_split_of_time",  // of any length
+     [](const Tensor& x) {
+       const auto parts = x.tensor_split(4, 2);
+       return torch::cat({parts[3], parts[0] * 2, parts[2], parts[1] * 3}, 2);
+     }},
     {"split_sizes",
      [](const Tensor& x) {
        return x.split_with_sizes({1, 5}, 1)[1];

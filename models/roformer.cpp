@@ -7,8 +7,9 @@
 //
 // Where it differs: estimates are always [B, S, C, T] and as long as the mix, where the mel-band
 // original may drop the last frames and the dimension of a single stem. Any number of channels is
-// taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) is padded with zeros,
-// where the originals refuse. Rotary angles and norms stay in float32 under autocast.
+// taken. A mix shorter than the STFT's reflection (n_fft / 2 + 1 frames) or than a hop per group of
+// frames is padded with zeros, where the originals refuse what is shorter than the former. Rotary
+// angles and norms stay in float32 under autocast.
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -166,6 +167,7 @@ class BandRoformer : public SeparationModel {
     const auto turns_of = [&](const Axis& axis, const torch::Tensor& positions) {
       return axis.turns ? axis.turns->Of(positions) : std::vector<torch::Tensor>();
     };
+    // Positions of the rows, not of x, which runtimes would hold until they compute them.
     const auto bands = static_cast<std::int64_t>(options_.bands.size());
     const std::vector<torch::Tensor> time_turns = turns_of(time_, Positions(rows, 1)),
                                      freq_turns =

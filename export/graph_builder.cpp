@@ -161,10 +161,6 @@ LoweredInt GraphBuilder::FloorDivide(const LoweredInt& a, const LoweredInt& b) {
   return Arithmetic("Div", Subtract(a, Arithmetic("Mod", a, b)), b);
 }
 
-LoweredInt GraphBuilder::Min(const LoweredInt& a, const LoweredInt& b) {
-  return a.known && b.known ? LoweredInt(std::min(*a.known, *b.known)) : Arithmetic("Min", a, b);
-}
-
 std::string GraphBuilder::Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,
                                 const LoweredInt& end, const LoweredInt& step) {
   const bool whole = start.known == 0 && step.known == 1 &&
@@ -201,8 +197,10 @@ std::string GraphBuilder::Concat(const std::vector<std::string>& parts, std::int
 }
 
 std::vector<std::string> GraphBuilder::Split(const std::string& x, std::int64_t dim,
-                                             std::size_t parts) {
-  return EmitMany("Split", {x}, parts, {{"axis", dim}});
+                                             std::size_t parts, const std::string& lengths) {
+  std::vector<std::string> inputs = {x};
+  if (!lengths.empty()) inputs.push_back(lengths);
+  return EmitMany("Split", inputs, parts, {{"axis", dim}});
 }
 
 std::string GraphBuilder::Cast(const std::string& x, torch::ScalarType from, torch::ScalarType to) {

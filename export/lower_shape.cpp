@@ -212,14 +212,15 @@ void TensorSplit(Call& call) {
   const LoweredTensor x = call.Tensor("self");
   const int dim = call.Dim("dim", x);
   const std::int64_t pieces = call.Int("sections");
-  const LoweredInt size = b.Dimension(x, dim), least = b.FloorDivide(size, pieces);
-  const LoweredInt longer = b.Subtract(size, b.Multiply(least, pieces));
-  LoweredInt start = 0;
-  for (std::int64_t i = 0; i < pieces; ++i) {
-    const LoweredInt end = b.Add(b.Multiply(least, i + 1), b.Min(longer, i + 1));
-    call.Return(b.Slice(x.name, dim, start, end));
-    start = end;
-  }
+  const LoweredInt size = b.Dimension(x, dim);
+  // Pieces differ by one at most, longer ones first: (size + pieces - 1 - i) / pieces.
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = pieces - 1; i >= 0; --i)
+    lengths.push_back(size.known ? (*size.known + i) / pieces : i);
+  std::string all = b.Ints(lengths);
+  if (!size.known) all = b.Emit("Div", {b.Emit("Add", {all, size.name}), b.Ints({pieces})});
+  for (const std::string& piece : b.Split(x.name, dim, static_cast<std::size_t>(pieces), all))
+    call.Return(piece);
 }
 
 void Unbind(Call& call) {

@@ -119,7 +119,6 @@ class GraphBuilder {
   LoweredInt Subtract(const LoweredInt& a, const LoweredInt& b);
   LoweredInt Multiply(const LoweredInt& a, const LoweredInt& b);
   LoweredInt FloorDivide(const LoweredInt& a, const LoweredInt& b);
-  LoweredInt Min(const LoweredInt& a, const LoweredInt& b);
 
   // Common pieces; `dim` counts ONNX dimensions, from 0 or from the end.
   std::string Slice(const std::string& x, std::int64_t dim, const LoweredInt& start,
@@ -130,7 +129,9 @@ class GraphBuilder {
   // One after another becomes one, or none.
   std::string Transpose(const std::string& x, std::vector<std::int64_t> order);
   std::string Concat(const std::vector<std::string>& parts, std::int64_t dim);
-  std::vector<std::string> Split(const std::string& x, std::int64_t dim, std::size_t parts);
+  // Of equal lengths, or of those that the vector named `lengths` holds.
+  std::vector<std::string> Split(const std::string& x, std::int64_t dim, std::size_t parts,
+                                 const std::string& lengths = "");
   std::string Cast(const std::string& x, torch::ScalarType from, torch::ScalarType to);
   std::string ReduceMean(const std::string& x, std::vector<std::int64_t> dims, bool keep);
   std::string ReduceSum(const std::string& x, std::vector<std::int64_t> dims, bool keep);

@@ -14,9 +14,10 @@ struct Rule {
 
 // What OpenVINO runs; all else is ONNX Runtime's. docs/numerics.md has the figures: on the same CPU
 // `hdemucs` is slower, `open_unmix` and `htdemucs` are as fast but start later, and `demucs_v2`
-// takes three times the memory.
+// and RoFormers take three times the memory.
 constexpr Rule kOpenVinoRules[] = {
     {"unet", Precision::kFloat32, "avx512f", "1.3 times as fast as ONNX Runtime"},
+    {"scnet", Precision::kFloat32, "avx512f", "1.3 times as fast as ONNX Runtime"},
 };
 
 }  // namespace

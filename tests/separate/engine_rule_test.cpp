@@ -28,12 +28,14 @@ TEST(EngineRule, NamesAreUniqueAndReadBack) {
 }
 
 TEST(EngineRule, IsAFunctionOfModelPrecisionAndCpu) {
-  const EngineChoice chosen = ChooseEngine("unet", Precision::kFloat32, kAmx, true);
-  EXPECT_EQ(chosen.engine, Engine::kOpenVino);
-  EXPECT_THAT(chosen.why, HasSubstr("unet in float32"));
-  EXPECT_EQ(ChooseEngine("unet", Precision::kFloat32, kAvx512, true).engine,
-            Engine::kOpenVino);
-  EXPECT_EQ(ChooseEngine("unet", Precision::kFloat32, kAvx2, true).engine,
+  for (const std::string model : {"unet", "scnet"}) {
+    const EngineChoice chosen = ChooseEngine(model, Precision::kFloat32, kAmx, true);
+    EXPECT_EQ(chosen.engine, Engine::kOpenVino);
+    EXPECT_THAT(chosen.why, HasSubstr(model + " in float32"));
+    EXPECT_EQ(ChooseEngine(model, Precision::kFloat32, kAvx512, true).engine, Engine::kOpenVino);
+    EXPECT_EQ(ChooseEngine(model, Precision::kFloat32, kAvx2, true).engine, Engine::kOnnxRuntime);
+  }
+  EXPECT_EQ(ChooseEngine("bs_roformer", Precision::kFloat32, kAmx, true).engine,
             Engine::kOnnxRuntime);
   EXPECT_EQ(ChooseEngine("somebody's", Precision::kFloat32, kAmx, true).engine,
             Engine::kOnnxRuntime);

@@ -11,7 +11,6 @@
 // frames is padded with zeros, where the originals refuse what is shorter than the former. Rotary
 // angles and norms stay in float32 under autocast.
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <vector>
 
@@ -28,8 +27,6 @@
 namespace stemsmith {
 namespace {
 
-constexpr std::int64_t kGroups = 8;  // of bands, and of frames
-
 struct BandRoformerOptions {
   StftLayerOptions stft = {.n_fft = 2048, .hop = 512, .edges = StftEdges::kReflected};
   RoformerOptions transformer;    // what all have in common
@@ -45,6 +42,14 @@ struct BandRoformerOptions {
   bool use_pope = false;           // polar positions
   bool value_residual = false;     // later blocks mix in the first one's values
   bool final_norm = false;
+
+  // Of bands, and of frames: fewer for models of many layers, as the nodes of exports are as many
+  // as layers times groups, and ONNX Runtime opens a file in a time that grows with their square.
+  std::int64_t groups() const {
+    constexpr std::int64_t kMostRuns = 96;  // of layers by groups
+    const std::int64_t layers = depth * (time_depth + freq_depth);
+    return std::clamp<std::int64_t>(kMostRuns / std::max<std::int64_t>(layers, 1), 2, 8);
+  }
 };
 
 class BandRoformer : public SeparationModel {
@@ -79,7 +84,7 @@ class BandRoformer : public SeparationModel {
     const StftLayerOptions& stft = options_.stft;
     const std::int64_t step = 2 * stft.hop == stft.window_frames ? stft.hop : 1;
     // A frame for every group, too.
-    const std::int64_t frames = std::max(stft.n_fft / 2 + 1, kGroups * stft.hop);
+    const std::int64_t frames = std::max(stft.n_fft / 2 + 1, options_.groups() * stft.hop);
     const std::int64_t least = (frames + step - 1) / step * step;
     return {.dynamic = true, .offset_frames = least, .multiple_frames = step};
   }
@@ -173,7 +178,8 @@ class BandRoformer : public SeparationModel {
                                      freq_turns =
                                          turns_of(freq_, Positions(rows.narrow(2, 0, bands), 2));
     // What an axis' first transformer keeps for the later ones, of every group of rows.
-    std::array<torch::Tensor, kGroups> time_values, freq_values;
+    std::vector<torch::Tensor> time_values(static_cast<std::size_t>(options_.groups())),
+        freq_values = time_values;
     torch::Tensor no_values, earlier;
     for (const auto& module : *layers_) {  // x [B, K, N, width]
       auto& block = *module->as<torch::nn::ModuleList>();
@@ -205,10 +211,10 @@ class BandRoformer : public SeparationModel {
   // Where there are no gradients, groups of rows along `dim` are transformed one after the other:
   // what is computed within is several times as large as the result.
   template <typename Transform>
-  static torch::Tensor InGroups(const torch::Tensor& x, std::int64_t dim,
-                                const Transform& transform) {
+  torch::Tensor InGroups(const torch::Tensor& x, std::int64_t dim,
+                         const Transform& transform) const {
     const std::int64_t count =
-        torch::GradMode::is_enabled() ? 1 : std::min<std::int64_t>(kGroups, x.size(dim));
+        torch::GradMode::is_enabled() ? 1 : std::min<std::int64_t>(options_.groups(), x.size(dim));
     if (count == 1) return transform(x, 0).contiguous();
     std::vector<torch::Tensor> groups;
     for (const torch::Tensor& group : x.tensor_split(count, dim))

@@ -88,6 +88,30 @@ TEST(Roformer, HeadsOfStemsThatAreNotWantedDoNotRun) {
   }
 }
 
+// Groups of bands and frames, which are there without gradients only, are independent.
+TEST(Roformer, GroupsGiveWhatTheWholeGives) {
+  struct Case {
+    int depth;
+    std::int64_t groups;
+  };
+  for (const std::string& row : kRows) {
+    for (const auto& [depth, groups] : {Case{1, 8}, {6, 8}, {8, 6}, {24, 2}, {60, 2}}) {
+      const auto model =
+          Model(row, {"depth=" + std::to_string(depth), "time_transformer_depth=1",
+                      "freq_transformer_depth=1", "stft_hop_length=32", "stft_n_fft=128",
+                      "stft_win_length=128", "dim=8"});
+      EXPECT_EQ(model->length_rule().offset_frames, std::max<std::int64_t>(65, groups * 32));
+      const auto mix = torch::randn({1, 2, 32 * 21});
+      const auto whole = model->forward(mix);
+      torch::NoGradGuard no_grad;
+      const auto in_groups = model->forward(mix);
+      EXPECT_LT((whole - in_groups).abs().max().item<float>(),
+                2e-6 * whole.abs().max().item<float>())
+          << row << " " << depth;
+    }
+  }
+}
+
 TEST(Roformer, WindowsThatOverlapByHalfTakeAnyLength) {
   torch::NoGradGuard no_grad;
   const auto model = Model("mel_band_roformer", {"stft_n_fft=2048", "stft_win_length=2048",

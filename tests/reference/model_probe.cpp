@@ -62,6 +62,7 @@ NamedTensors Separate(SeparationModel& model, const Tensors& input) {
 }
 
 void Run(const std::vector<std::string>& paths) {
+  torch::manual_seed(1);  // fresh weights do not depend on the models before
   const auto model = testing::ModelFromFiles(paths.at(0), paths.at(1)).model;
   Tensors input;
   for (const auto& [name, tensor] : LoadSafetensors(paths.at(2)).tensors) input[name] = tensor;

@@ -206,14 +206,14 @@ void SplitAsTraced(Call& call) {
   }
 }
 
-// The first pieces are longer by one where the size is no multiple of their number.
+// The first pieces are longer by one where the size is no multiple of their number: piece i has
+// (size + pieces - 1 - i) / pieces.
 void TensorSplit(Call& call) {
   GraphBuilder& b = call.b();
   const LoweredTensor x = call.Tensor("self");
   const int dim = call.Dim("dim", x);
   const std::int64_t pieces = call.Int("sections");
   const LoweredInt size = b.Dimension(x, dim);
-  // Pieces differ by one at most, longer ones first: (size + pieces - 1 - i) / pieces.
   std::vector<std::int64_t> lengths;
   for (std::int64_t i = pieces - 1; i >= 0; --i)
     lengths.push_back(size.known ? (*size.known + i) / pieces : i);

@@ -25,22 +25,38 @@ using protobuf::ForEachField;
 // ValueInfoProto and the types within.
 constexpr std::uint64_t kGraph = 7;
 constexpr std::uint64_t kNode = 1, kInitializer = 5, kInput = 11;
-constexpr std::uint64_t kNodeInput = 1, kOpType = 4, kInitializerName = 8;
+constexpr std::uint64_t kNodeInput = 1, kNodeOutput = 2, kOpType = 4, kInitializerName = 8;
 constexpr std::uint64_t kName = 1, kType = 2, kTensor = 1;
 // The field `elem_type` of a tensor's type.
 constexpr std::string_view kFloat32 = "\x08\x01", kInt64 = "\x08\x07";
 
 using Size = std::uint64_t;  // of the graph, behind it
 
-// The shape that a node reshapes to; empty: it does not.
-std::string ShapeOf(FileBytes& file, const Field& node) {
-  std::vector<std::string> inputs;
+struct Node {
   std::string op;
-  ForEachField(file, node.begin, node.end, [&](const Field& field) {
-    if (field.number == kNodeInput) inputs.push_back(field.Content(file));
-    if (field.number == kOpType) op = field.Content(file);
+  std::vector<std::string> inputs, outputs;
+};
+
+Node NodeIn(FileBytes& file, const Field& field) {
+  Node node;
+  ForEachField(file, field.begin, field.end, [&](const Field& part) {
+    if (part.number == kNodeInput) node.inputs.push_back(part.Content(file));
+    if (part.number == kNodeOutput) node.outputs.push_back(part.Content(file));
+    if (part.number == kOpType) node.op = part.Content(file);
   });
-  return (op == "Reshape" || op == "Expand") && inputs.size() == 2 ? inputs[1] : "";
+  return node;
+}
+
+// The shapes that nodes reshape to, and the parts of those that are joined.
+std::set<std::string> ShapesIn(const std::vector<Node>& nodes) {
+  std::set<std::string> shapes;
+  for (const Node& node : nodes)
+    if ((node.op == "Reshape" || node.op == "Expand") && node.inputs.size() == 2)
+      shapes.insert(node.inputs[1]);
+  for (const Node& node : nodes)
+    if (node.op == "Concat" && node.outputs.size() == 1 && shapes.contains(node.outputs[0]))
+      shapes.insert(node.inputs.begin(), node.inputs.end());
+  return shapes;
 }
 
 void AppendInput(std::string& graph, const std::string& name, std::string_view element) {
@@ -54,9 +70,10 @@ void AppendInput(std::string& graph, const std::string& name, std::string_view e
 std::string WithoutShapes(FileBytes& file, const Field& graph) {
   std::string out;
   std::vector<std::pair<std::string, Field>> inputs;
-  std::set<std::string> shapes, weights;
+  std::vector<Node> nodes;
+  std::set<std::string> weights;
   ForEachField(file, graph.begin, graph.end, [&](const Field& part) {
-    if (part.number == kNode) shapes.insert(ShapeOf(file, part));
+    if (part.number == kNode) nodes.push_back(NodeIn(file, part));
     if (part.number == kInitializer) weights.insert(ContentOf(file, part, kInitializerName));
     if (part.number == kInput) {
       inputs.emplace_back(ContentOf(file, part, kName), part);
@@ -64,6 +81,7 @@ std::string WithoutShapes(FileBytes& file, const Field& graph) {
       out += part.Whole(file);
     }
   });
+  std::set<std::string> shapes = ShapesIn(nodes);
   for (const auto& [name, input] : inputs) {
     if (weights.contains(name)) {
       out += input.Whole(file);  // files of early versions list their weights among the inputs

@@ -15,8 +15,9 @@ namespace stemsmith {
 // those of all buffers that are free by then, which takes most of the time of opening a graph of
 // thousands of nodes; and for each match the buffer is held from its first value to its last, in a
 // U-Net through all of the middle. Neither happens to values of unknown shapes, whose buffers come
-// from the arena. For that the input's type and those of shapes that nodes reshape to say nothing
-// of sizes; the latter become inputs with default values, as they would count as constants.
+// from the arena. For that the input's type and those of shapes that nodes reshape to, and of the
+// parts that such shapes are joined from, say nothing of sizes; the latter become inputs with
+// default values, as they would count as constants.
 // Throws Error.
 void AppendGraph(const std::filesystem::path& graph, const std::filesystem::path& weights);
 

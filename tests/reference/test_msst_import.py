@@ -255,6 +255,8 @@ def test_values_that_the_model_refuses_are_said_with_their_line(tmp_path):
     assert f"(kim.yaml:{line})" in refused(tmp_path, path, status=2)
     (tmp_path / "own.yaml").write_text("stems: [vocals]\nmodel:\n  name: mel_band_roformer\n  stft_hop_length: 1e9\n")
     assert "(own.yaml:4)" in refused(tmp_path, path, "--config", tmp_path / "own.yaml", status=2)
+    path = kim(tmp_path, model={"stft_hop_length": {"frames": 441}})
+    assert "'stft_hop_length' must be a whole number, not a map (kim.yaml" in refused(tmp_path, path, status=2)
     row = SMALL["drumsep"]
     path = save_weights(tmp_path, "drums", "plain", own_state(row, tmp_path / "fresh"))
     write_yaml(tmp_path / "drums.yaml", row, audio={"hop_length": 0})

@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "separate/onnx_file.h"
 #include "separate/optimized_onnx.h"
+#include "separate/protobuf.h"
 #include "separate/runtime.h"
 #include "tests/support/models/tiny_onnx.h"
 #include "tests/support/temporary_folder.h"
@@ -150,6 +151,39 @@ TEST_F(OnnxRuntimeCache, GraphsLoseTheirShapes) {
   EXPECT_FALSE(HasWeightsElsewhere(folder_ / "graph.onnx"));
   EXPECT_EQ(GraphIn("short"), "");
   EXPECT_EQ(GraphIn(std::string(40, 'x')), "");
+}
+
+// Of a shape that is joined from parts, ONNX Runtime would know the number of dimensions.
+TEST(OptimizedOnnx, PartsOfShapesAreOfUnknownSizes) {
+  using namespace protobuf;
+  const auto field = [](std::uint64_t number, std::string_view content) {
+    std::string out;
+    AppendField(out, number, content);
+    return out;
+  };
+  const auto node = [&](const std::string& op, const std::vector<std::string>& inputs,
+                        const std::string& output) {
+    std::string out;
+    for (const std::string& input : inputs) out += field(1, input);
+    return field(1, out + field(2, output) + field(4, op));
+  };
+  std::string graph = node("Concat", {"rows", "columns"}, "shape") +
+                      node("Reshape", {"x", "shape"}, "y") + node("Add", {"y", "bias"}, "z");
+  for (const char* constant : {"rows", "columns", "bias"}) graph += field(5, field(8, constant));
+  graph += field(11, field(1, "x"));
+  const testing::TemporaryFolder folder;
+  WriteFileAtomically(folder / "graph.onnx", field(7, graph));
+  AppendGraph(folder / "graph.onnx", folder / "entry");
+  WriteFileAtomically(folder / "graph.onnx", GraphIn(ReadFile(folder / "entry")));
+
+  FileBytes file(folder / "graph.onnx");
+  std::vector<std::string> inputs;
+  ForEachField(file, 0, file.size(), [&](const Field& model) {
+    ForEachField(file, model.begin, model.end, [&](const Field& part) {
+      if (part.number == 11) inputs.push_back(ContentOf(file, part, 1));
+    });
+  });
+  EXPECT_EQ(inputs, (std::vector<std::string>{"x", "columns", "rows"}));
 }
 
 }  // namespace

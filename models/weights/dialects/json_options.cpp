@@ -12,6 +12,7 @@ nlohmann::ordered_json JsonOption(const Config& node) {
     for (const Config& item : node.Items()) list.push_back(JsonOption(item));
     return list;
   }
+  if (node.IsMap()) return JsonOptions(node);
   const std::string text = node.AsString(), word = LowerCase(text);
   if (word == "true" || word == "yes" || word == "on") return true;
   if (word == "false" || word == "no" || word == "off") return false;

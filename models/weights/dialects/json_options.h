@@ -9,9 +9,8 @@
 
 namespace stemsmith {
 
-// A number, a boolean (as Python's readers of YAML take it: True, yes, off), a text, or a list of
-// such. Numbers keep their kind: 2 stays
-// whole. Throws Error for maps.
+// A number, a boolean (as Python's readers of YAML take it: True, yes, off), a text, or a list or
+// map of such. Numbers keep their kind: 2 stays whole.
 nlohmann::ordered_json JsonOption(const Config& node);
 // A map of options; those that are null are left out.
 nlohmann::ordered_json JsonOptions(const Config& map);

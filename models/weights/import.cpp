@@ -117,6 +117,7 @@ ImportedModel ImportWeights(const std::filesystem::path& path, const ImportOptio
   if (!options.lora.empty() && ContentOf(path) == FileContent::kCheckpoint)
     return with_licence(WithAdapters(path, options));
   ForeignModel foreign = ReadForeignModel(path, options.prefix);
+  RefuseAdaptersAmong(foreign.state, path.string());
   std::string merged;
   if (!options.lora.empty())
     merged = MergeLora(options.lora, {options.lora_alpha, ConfigOf(path, options)}, foreign.state);

@@ -202,6 +202,25 @@ double AlphaOf(const LoraOptions& options, const Config& lora, const fs::path& f
 
 }  // namespace
 
+void RefuseAdaptersAmong(const NamedTensors& weights, const std::string& where) {
+  const auto is_adapter = [](const auto& item) {
+    const std::string name = item.first + ".";
+    return name.find(".lora_A.") != name.npos || name.find(".lora_B.") != name.npos;
+  };
+  const auto adapter = std::find_if(weights.begin(), weights.end(), is_adapter);
+  if (adapter == weights.end()) return;
+  if (std::all_of(weights.begin(), weights.end(), is_adapter))
+    throw Error::Input("this is a LoRA adapter, not weights", where,
+                       "give it with " + Option("lora") + " beside the weights of its base");
+  throw Error::Input("the file holds adapters (" + QuotedText(adapter->first) +
+                         ") beside the weights, and does not show whether these contain them "
+                         "already, as those that loralib saves in eval mode",
+                     where,
+                     "save the weights alone, merged, or lora_A and lora_B in a file of their own "
+                     "for " +
+                         Option("lora"));
+}
+
 std::vector<fs::path> LoraFiles(const fs::path& path) {
   std::error_code code;
   if (!fs::is_directory(path, code)) return {path};

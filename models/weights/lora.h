@@ -24,6 +24,9 @@ struct LoraOptions {
 std::string MergeLora(const std::filesystem::path& path, const LoraOptions& options,
                       NamedTensors& state);
 
+// Throws Error when adapters lie among the weights of a model, or in their place.
+void RefuseAdaptersAmong(const NamedTensors& weights, const std::string& where);
+
 // The files that MergeLora reads of `path`: the adapters, then the configuration of a PEFT folder.
 // Throws Error for folders without adapters.
 std::vector<std::filesystem::path> LoraFiles(const std::filesystem::path& path);

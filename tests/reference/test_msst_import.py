@@ -531,6 +531,17 @@ def test_adapters_in_place_of_weights_are_recognised(tmp_path):
             assert error.startswith("error: this is a LoRA adapter, not ") and expected in error
 
 
+def test_adapters_among_the_weights_are_refused(tmp_path):
+    path = kim(tmp_path)
+    weights = torch.load(path)
+    lora, _ = adapters(weights)
+    torch.save({"state_dict": {**weights, **lora}}, path)
+    assert (".lora_A\") beside the weights, and does not show whether these contain them already, as those that loralib saves in "
+            "eval mode (kim.ckpt)") in refused(tmp_path, path)
+    torch.save(lora, path, pickle_protocol=4)
+    assert refused(tmp_path, path).startswith("error: this is a LoRA adapter, not ")
+
+
 def test_adapters_that_are_not_finite_are_named(tmp_path):
     path = kim(tmp_path)
     lora, _ = adapters(torch.load(path))

@@ -205,7 +205,13 @@ std::vector<std::string> Config::Strings(const std::string& key,
     throw Error::Usage("'" + key + "' must be a list of texts" + Shown(*node), node->place);
   }
   std::vector<std::string> values;
-  for (const auto& item : node->items) values.push_back(Text(*item, key));
+  for (const auto& item : node->items) {
+    if (item->kind != Kind::kScalar)
+      throw Error::Usage("'" + key + "' must be a list of texts, and an item is none" +
+                             Shown(*item),
+                         item->place);
+    values.push_back(item->scalar);
+  }
   return values;
 }
 

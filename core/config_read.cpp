@@ -2,6 +2,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include "core/config_library.h"
@@ -32,9 +33,37 @@ std::string Place(const std::string& file, const YAML::Mark& mark) {
 
 struct Source {
   std::string file;
-  std::vector<std::string>* notes = nullptr;  // on keys that stand twice; null: they are errors
+  // On keys that stand twice. Null: they are errors, and numbers have digits alone.
+  std::vector<std::string>* notes = nullptr;
   std::size_t values = 0;                     // in the whole file
 };
+
+// In digits alone what YAML 1.1, and so Python, reads as whole numbers: 0x200 and 44_100.
+std::string PlainDigits(const std::string& text) {
+  std::string digits = text;
+  std::erase(digits, '_');
+  const bool hexadecimal = digits.starts_with("0x");
+  const std::string_view rest = std::string_view(digits).substr(hexadecimal ? 2 : 0);
+  const auto is_digit = [&](unsigned char c) { return hexadecimal ? isxdigit(c) : isdigit(c); };
+  if (rest.empty() || rest.size() > 15 || !isdigit(static_cast<unsigned char>(text[0])) ||
+      (!hexadecimal && digits == text) || !std::all_of(rest.begin(), rest.end(), is_digit))
+    return text;
+  return hexadecimal ? std::to_string(std::stoll(std::string(rest), nullptr, 16)) : digits;
+}
+
+// Adds the entries of the maps that `<<` names and the map does not have itself; of several the
+// first counts (yaml.org/type/merge.html).
+void AddMerged(const std::vector<NodePtr>& merged, ConfigNode& map) {
+  for (const NodePtr& given : merged) {
+    const bool list = given->kind == ConfigNode::Kind::kList;
+    for (const NodePtr& other : list ? given->items : std::vector<NodePtr>{given}) {
+      if (other->kind != ConfigNode::Kind::kMap)
+        throw Error::Usage("'<<' merges maps alone", given->place, "name a map with *name");
+      for (const auto& entry : other->entries)
+        if (map.Find(entry.first) == nullptr) map.entries.push_back(entry);
+    }
+  }
+}
 
 NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
   auto node = std::make_shared<ConfigNode>();
@@ -53,6 +82,7 @@ NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
                            "), which is not read",
                        node->place, "write a number, a text, a list or a map in its place");
   std::set<std::string> known;
+  std::vector<NodePtr> merged;
   switch (yaml.Type()) {
     case YAML::NodeType::Null:
     case YAML::NodeType::Undefined:
@@ -60,8 +90,12 @@ NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
       break;
     case YAML::NodeType::Scalar:
       node->kind = ConfigNode::Kind::kScalar;
-      node->scalar = yaml.Scalar();
       node->quoted = yaml.Tag() == "!";
+      node->scalar = yaml.Scalar();
+      if (source.notes != nullptr) {
+        if (!node->quoted) node->scalar = PlainDigits(node->scalar);
+        node->quoted = false;  // who asks for a number takes "2", too
+      }
       break;
     case YAML::NodeType::Sequence:
       node->kind = ConfigNode::Kind::kList;
@@ -74,6 +108,10 @@ NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
         const std::string key = entry.first.Scalar();
         const NodePtr value = Convert(entry.second, source, depth + 1);
         value->place = place;  // the key's line reads better than the value's
+        if (key == "<<") {
+          merged.push_back(value);
+          continue;
+        }
         if (known.insert(key).second) {
           node->entries.emplace_back(key, value);
           continue;
@@ -86,6 +124,7 @@ NodePtr Convert(const YAML::Node& yaml, Source& source, int depth = 0) {
           return other.first == key;
         })->second = value;
       }
+      AddMerged(merged, *node);
       break;
   }
   return node;
@@ -131,7 +170,8 @@ NodePtr LoadFile(const std::filesystem::path& path, std::vector<std::string>* no
   if (depth > 16) throw Error::Usage("`extends` goes round in a circle", path.string());
   NodePtr node = ParseYaml(ReadFile(path), path.string(), notes);
   if (node->kind != ConfigNode::Kind::kMap)
-    throw Error::Usage("a configuration must be a map of keys", path.string());
+    throw Error::Usage("a configuration must be a map of keys", path.string(),
+                       "write lines such as 'key: value'");
   const auto extends = std::find_if(node->entries.begin(), node->entries.end(),
                                     [](const auto& entry) { return entry.first == "extends"; });
   if (extends == node->entries.end()) return node;

@@ -57,7 +57,8 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
   checkpoint.tail = plan.tail;
   checkpoint.weights = own;
   // What no export could say, among it names of stems that are no names of files.
-  Manifest::FromJson(ManifestFor(checkpoint, *model, 0, where).ToJson().dump(), where,
+  Manifest::FromJson(ManifestFor(checkpoint, *model, 0, where).ToJson().dump(),
+                     plan.config.empty() ? where : plan.config.string(),
                      "change it in the configuration");
   return imported;
 }

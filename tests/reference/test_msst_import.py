@@ -175,8 +175,13 @@ def kim(folder, name="kim", wrapping="plain", state=None, **changes):
 def refused(folder, path, *options, status=1):
     error = run("stemsmith", "import", path, "--out", folder / "out", *options, status=status).stderr
     assert error.count("\n") == 1, error
-    assert not (folder / "out").exists() or not list((folder / "out").iterdir())
+    assert not (folder / "out").exists()
     return error.replace(str(folder) + "/", "").strip()
+
+
+def refused_again(folder, path):
+    """Beside what an earlier import of the test wrote."""
+    return run("stemsmith", "import", path, "--out", folder / "imported", status=1).stderr.replace(str(folder) + "/", "")
 
 
 def test_without_a_configuration_the_error_says_what_is_seen_and_what_is_missing(tmp_path):
@@ -228,12 +233,67 @@ def notes_of(folder, path, *options):
     return next(iter(reports.values()))["notes"]
 
 
+def test_merge_keys_and_numbers_of_yaml_1_1_are_read_as_by_python(tmp_path):
+    path = kim(tmp_path)
+    (tmp_path / "kim.yaml").write_text(
+        "base: &base {stft_hop_length: 512, zero_dc: false, num_bands: 60}\n"
+        "model: {<<: *base, stft_hop_length: 0x1b9}\n"
+        "common: &common {chunk_size: 44_100, sample_rate: 44100}\n"
+        "more: &more {sample_rate: 48000}\n"
+        "audio:\n  <<: [*common, *more]\n"
+        "training: {<<: {instruments: [vocals, other]}, target_instrument: vocals}\n"
+        "inference: {num_overlap: '2'}\n")
+    report = next(iter(import_all(tmp_path, path)[0].values()))
+    config = config_of(report)
+    assert (config["stft_hop_length"], config["zero_dc"]) == (441, False)
+    assert (report["segment_frames"], report["sample_rate_hz"], report["stems"]) == (44100, 44100, ["vocals"])
+    (tmp_path / "kim.yaml").write_text("model:\n  <<: 3\n  num_bands: 60\n")
+    assert "'<<' merges maps alone (kim.yaml:2)" in refused(tmp_path, path, status=2)
+
+
+def test_configurations_without_training_name_their_stems(tmp_path):
+    path = kim(tmp_path)
+    text = "model: {num_bands: 60, stft_hop_length: 441}\naudio: {chunk_size: 44100}\n"
+    (tmp_path / "kim.yaml").write_text(text)
+    assert "add stems: [drums, bass, …]" in refused(tmp_path, path, status=2)
+    (tmp_path / "kim.yaml").write_text(text + "stems: [voice]\n")
+    assert next(iter(import_all(tmp_path, path)[0].values()))["stems"] == ["voice"]
+    (tmp_path / "kim.yaml").write_text(text + "stems: [mixture]\n")
+    error = refused_again(tmp_path, path)
+    assert "the stem name 'mixture' means the song itself (kim.yaml)" in error
+
+
+def test_windows_and_hops_that_are_missing_are_said(tmp_path):
+    row = SMALL["anvuew"]
+    width = 2 * (sum(row.model["freqs_per_bands"]) - 1)
+    path = save_weights(tmp_path, "bs", "plain", package_model(row).state_dict())
+    (tmp_path / "bs.yaml").write_text("model: {freqs_per_bands: [1], stft_hop_length: 100}\nstems: [vocals]\n"
+                                      .replace("[1]", str(list(row.model["freqs_per_bands"]))))
+    notes = next(iter(import_all(tmp_path, path)[0].values()))["notes"]
+    if width < 2048:
+        assert (f"the configuration has no stft_win_length, which weights do not show; {width}, that of stft_n_fft, is taken"
+                in notes)
+    (tmp_path / "bs.yaml").write_text(f"model: {{dim: {row.model['dim']}, stft_win_length: 512}}\nstems: [vocals]\n")
+    assert ("the configuration has no stft_hop_length, which weights do not show, and the program's default, 512, is too long "
+            "for windows of 512 (bs.yaml:1); add stft_hop_length under model") in refused_again(tmp_path, path)
+    (tmp_path / "bs.yaml").write_text("model: {sr: 44100, feature_dim: 256}\nstems: [vocals]\n")
+    assert ("the configuration is of another model than bs_roformer, which has none of its options: sr, feature_dim"
+            in refused_again(tmp_path, path))
+
+
 def test_what_the_weights_decide_is_noted(tmp_path):
     notes = notes_of(tmp_path, kim(tmp_path, model={"mask_estimator_depth": 3, "hyperace": "x", "heads": 8}))
     assert ("the weights contradict the configuration, and count: dim_head: " not in str(notes))
     assert ("the weights contradict the configuration, and count: heads: 8 in the configuration, 2 in the weights; "
             "mask_estimator_depth: 3 in the configuration, 2 in the weights") in notes
     assert "keys of the configuration that the model does not have, left out: hyperace" in notes
+    path = kim(tmp_path, model={"num_stems": 4}, audio={"num_channels": 1})
+    shutil.copy(tmp_path / "kim.yaml", tmp_path / "config_kim.yml")
+    others = notes_of(tmp_path, path)
+    for key, said, shown in (("num_stems", 4, 1), ("num_channels", 1, 2)):
+        assert (f"the weights contradict the configuration, and count: {key}: {said} in the configuration, {shown} in the "
+                "weights") in others
+    assert f"model taken from {tmp_path / 'kim.yaml'}; not read: config_kim.yml" in others
     assert ('one stem, vocals; separate gives the rest of the song as "other" with --mix \'other=mixture-vocals\'') in notes
     assert "it separates with num_overlap 2, which is --overlap 0.5 of separate" in notes
 

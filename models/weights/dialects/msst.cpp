@@ -146,6 +146,12 @@ std::int64_t SegmentOf(const Config& config, std::int64_t hop, ModelPlan& plan) 
 void HintAtHop(const MsstModel& row, const OrderedJson& given, std::int64_t hop,
                ModelPlan& plan) {
   if (!given.contains(row.hop)) {
+    if (2 * hop > plan.model.value("stft_win_length", 2 * hop))
+      throw Error::Input(std::string("the configuration has no ") + row.hop +
+                             ", which weights do not show, and the program's default, " +
+                             std::to_string(hop) + ", is too long for windows of " +
+                             std::to_string(plan.model["stft_win_length"].get<std::int64_t>()),
+                         plan.places[""], std::string("add ") + row.hop + " under model");
     plan.notes.push_back(std::string("the configuration has no ") + row.hop +
                          ", which weights do not show; " + std::to_string(hop) +
                          ", the program's default, is taken");
@@ -195,6 +201,10 @@ OrderedJson OptionsOf(const MsstModel& row, const Config& config, ModelPlan& pla
         taken[key] = JsonOption(audio.Value(key));
         plan.places[key] = audio.Where(key);
       }
+  if (taken.empty() && !unknown.empty())
+    throw Error::Input("the configuration is of another model than " + std::string(row.name) +
+                           ", which has none of its options: " + JoinNames(unknown),
+                       options.Where(), "use the configuration that the weights were trained with");
   if (!unknown.empty())
     plan.notes.push_back("keys of the configuration that the model does not have, left out: " +
                          JoinNames(unknown));
@@ -224,6 +234,14 @@ void CheckChannels(const Config& config, const std::string& name, ModelPlan& pla
                            std::to_string(seen),
                        where, "use the configuration that they were trained with");
   setting.channels = static_cast<int>(seen > 0 ? seen : given > 0 ? given : 2);
+  const auto contradict = [&](const std::string& key, std::int64_t said, std::int64_t shown) {
+    if (said > 0 && shown > 0 && said != shown)
+      plan.notes.push_back("the weights contradict the configuration, and count: " + key + ": " +
+                           std::to_string(said) + " in the configuration, " +
+                           std::to_string(shown) + " in the weights");
+  };
+  contradict("num_channels", config.Child("audio").IntegerIn("num_channels", 0, 0, 64), seen);
+  contradict("num_stems", options.IntegerIn("num_stems", 0, 0, 1024), plan.seen.stems);
 }
 
 // MDX23C folds subbands into channels: how many there are follows from both.
@@ -259,10 +277,6 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
   OrderedJson options = {{"name", NameBeside(named, name)}};
   options.update(given);
   plan.model = WithSeenSizes(options, sizes, config.Where(), plan.notes);
-  // The originals' default; ours is as long as the transform.
-  if (name.ends_with("roformer") && !given.contains("stft_win_length") &&
-      plan.model.value("stft_n_fft", OrderedJson(2048)) > 2048)
-    plan.model["stft_win_length"] = 2048;
 
   const Config audio = config.Child("audio"), training = config.Child("training");
   const std::int64_t rate = audio.IntegerIn(
@@ -274,7 +288,7 @@ ModelPlan PlanOfNetwork(const Config& config, const ModelPlan& seen) {
                        audio.Where("sample_rate"),
                        "use the configuration that they were trained with");
   plan.setting.sample_rate_hz = static_cast<int>(rate);
-  plan.setting.stems = StemsOf(training, plan);
+  plan.setting.stems = config.Has("stems") ? config.Strings("stems") : StemsOf(training, plan);
   const std::int64_t hop =
       plan.model.contains(row->hop) && plan.model[row->hop].is_number_integer()
           ? std::max<std::int64_t>(1, plan.model[row->hop].get<std::int64_t>())

@@ -67,17 +67,18 @@ PlannedWeights PlanOfWeights(const ForeignModel& foreign, const std::string& whe
 }
 
 // A configuration beside the weights: NAME.yaml, NAME.ckpt.yaml, config_NAME.yaml, config.yaml, or
-// what Hydra leaves in a run of Demucs. Empty: none.
-std::filesystem::path ConfigBeside(const std::filesystem::path& weights) {
+// what Hydra leaves in a run of Demucs; all that there are, the first counts.
+std::vector<std::filesystem::path> ConfigsBeside(const std::filesystem::path& weights) {
   const std::filesystem::path folder = weights.parent_path();
   const std::string name = weights.stem().string(), file = weights.filename().string();
   std::error_code code;
+  std::vector<std::filesystem::path> found;
   for (const std::string& beside : {name, file, "config_" + name, name + "_config",
                                     std::string("config"), std::string(".hydra/config")})
     for (const char* ending : {".yaml", ".yml"})
       if (std::filesystem::is_regular_file(folder / (beside + ending), code))
-        return folder / (beside + ending);
-  return {};
+        found.push_back(folder / (beside + ending));
+  return found;
 }
 
 // "--config FILE.yaml", and which files it may be.
@@ -139,7 +140,9 @@ Config LoadModelConfig(const std::filesystem::path& path, std::vector<std::strin
 
 std::filesystem::path ConfigOf(const std::filesystem::path& weights,
                                const ImportOptions& options) {
-  return options.config.empty() ? ConfigBeside(weights) : options.config;
+  if (!options.config.empty()) return options.config;
+  const auto found = ConfigsBeside(weights);
+  return found.empty() ? std::filesystem::path() : found.front();
 }
 
 PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path& path,
@@ -157,7 +160,14 @@ PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path&
     if (config.empty()) RefuseWithoutConfig(plan, path);
     plan = PlanFromConfig(LoadModelConfig(config, plan.notes), plan);
     plan.config = config;
-    if (!given) plan.notes.push_back("model taken from " + config.string());
+    if (!given) {
+      std::string others;
+      const auto found = ConfigsBeside(path);
+      for (std::size_t i = 1; i < found.size(); ++i)
+        others += (i > 1 ? ", " : "") + found[i].filename().string();
+      plan.notes.push_back("model taken from " + config.string() +
+                           (others.empty() ? "" : "; not read: " + others));
+    }
   }
   CheckStems(plan, options.partial, where);
   return planned;

@@ -78,6 +78,13 @@ OrderedJson WithSeenSizes(const OrderedJson& given, const ModelPlan& seen,
   if (!others.empty())
     notes.push_back("the weights contradict the configuration, and count: " +
                     JoinNames(others, "; "));
+  // Windows are 2048 long where nothing says it, but never longer than the transform.
+  const std::int64_t n_fft = model.value("stft_n_fft", std::int64_t{2048});
+  if (!model.contains("stft_win_length") && n_fft < 2048) {
+    model["stft_win_length"] = n_fft;
+    notes.push_back("the configuration has no stft_win_length, which weights do not show; " +
+                    std::to_string(n_fft) + ", that of stft_n_fft, is taken");
+  }
   return model;
 }
 

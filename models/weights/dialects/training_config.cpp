@@ -7,7 +7,7 @@ namespace stemsmith {
 ModelPlan PlanOfTraining(const Config& config, const Config& data, const std::string& stems_key,
                          const ModelPlan& fallback) {
   ModelPlan plan = fallback;
-  const std::string name = config.Value("model").AsString();
+  const std::string name = config.RequiredString("model");
   plan.model = {{"name", name}};
   plan.model.update(JsonOptions(config.Child(name)));
   plan.places = OptionPlaces(config.Child(name));

@@ -11,6 +11,7 @@ case "${1:-}" in
   tsan) export TSAN_OPTIONS="suppressions=$PWD/tools/tsan_suppressions.txt"; targets=(datasets_tests separate_tests) ;;
   *) echo "usage: tools/sanitize.sh asan-ubsan|tsan" >&2; exit 2 ;;
 esac
+export TBB_ENABLE_SANITIZERS=1  # or OpenVINO's TBB loads a library in a way that ends the process
 ./tools/setup.sh
 ./tools/build.sh "$1" ${targets[@]+"${targets[@]}"}
 ctest --preset "$1"

@@ -117,7 +117,6 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where,
     Require(!stem.empty() && stem.size() < 200 && stem.find('/') == std::string::npos &&
                 stem.find('\0') == std::string::npos && stem != "." && stem != "..",
             "the stem name '" + stem + "' is no name for a file", fields);
-    Require(stem != "mixture", "the stem name 'mixture' means the song itself", fields);
   }
   Require(std::set<std::string>(manifest.stems.begin(), manifest.stems.end()).size() ==
               manifest.stems.size(),

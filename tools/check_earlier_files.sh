@@ -66,7 +66,7 @@ for kind in "${!prepare[@]}"; do
   # shellcheck disable=SC2086
   up_to_date() {
     "$now/stemsmith" prepare folders "$folder/songs" ${prepare[$kind]} --out "$folder/$kind.h5" |
-      tee /dev/stderr | grep -q '(0 prepared'
+      tee /dev/stderr | grep '(0 prepared' >/dev/null
   }
   check "cache, $kind: inspected" "$now/stemsmith" inspect "$folder/$kind.h5"
   check "cache, $kind: nothing is prepared again" up_to_date

@@ -1,5 +1,7 @@
 #include "models/weights/import.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/file_content.h"
 #include "core/option.h"
@@ -56,9 +58,12 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
   checkpoint.song_normalization = plan.song_normalization;
   checkpoint.tail = plan.tail;
   checkpoint.weights = own;
+  const std::string named_in = plan.config.empty() ? where : plan.config.string();
+  if (std::ranges::find(plan.setting.stems, "mixture") != plan.setting.stems.end())
+    throw Error::Input("the stem name 'mixture' means the song itself", named_in,
+                       "name the stem otherwise in the configuration");
   // What no export could say, among it names of stems that are no names of files.
-  Manifest::FromJson(ManifestFor(checkpoint, *model, 0, where).ToJson().dump(),
-                     plan.config.empty() ? where : plan.config.string(),
+  Manifest::FromJson(ManifestFor(checkpoint, *model, 0, where).ToJson().dump(), named_in,
                      "change it in the configuration");
   return imported;
 }

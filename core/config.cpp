@@ -207,9 +207,7 @@ std::vector<std::string> Config::Strings(const std::string& key,
   std::vector<std::string> values;
   for (const auto& item : node->items) {
     if (item->kind != Kind::kScalar)
-      throw Error::Usage("'" + key + "' must be a list of texts, and an item is none" +
-                             Shown(*item),
-                         item->place);
+      throw Error::Usage("each item of '" + key + "' must be text" + Shown(*item), item->place);
     values.push_back(item->scalar);
   }
   return values;

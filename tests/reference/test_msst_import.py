@@ -276,6 +276,9 @@ def test_windows_and_hops_that_are_missing_are_said(tmp_path):
     (tmp_path / "bs.yaml").write_text(f"model: {{dim: {row.model['dim']}, stft_win_length: 512}}\nstems: [vocals]\n")
     assert ("the configuration has no stft_hop_length, which weights do not show, and the program's default, 512, is too long "
             "for windows of 512 (bs.yaml:1); add stft_hop_length under model") in refused_again(tmp_path, path)
+    (tmp_path / "bs.yaml").write_text("model: {stft_win_length: {frames: 512}}\nstems: [vocals]\n")
+    error = run("stemsmith", "import", path, "--out", tmp_path / "imported", status=2).stderr
+    assert "error: 'stft_win_length' must be a whole number, not a map (" in error
     (tmp_path / "bs.yaml").write_text("model: {sr: 44100, feature_dim: 256}\nstems: [vocals]\n")
     assert ("the configuration is of another model than bs_roformer, which has none of its options: sr, feature_dim"
             in refused_again(tmp_path, path))

@@ -146,11 +146,12 @@ std::int64_t SegmentOf(const Config& config, std::int64_t hop, ModelPlan& plan) 
 void HintAtHop(const MsstModel& row, const OrderedJson& given, std::int64_t hop,
                ModelPlan& plan) {
   if (!given.contains(row.hop)) {
-    if (2 * hop > plan.model.value("stft_win_length", 2 * hop))
+    const OrderedJson window = plan.model.value("stft_win_length", OrderedJson());
+    if (window.is_number_integer() && window < 2 * hop)
       throw Error::Input(std::string("the configuration has no ") + row.hop +
                              ", which weights do not show, and the program's default, " +
                              std::to_string(hop) + ", is too long for windows of " +
-                             std::to_string(plan.model["stft_win_length"].get<std::int64_t>()),
+                             window.dump(),
                          plan.places[""], std::string("add ") + row.hop + " under model");
     plan.notes.push_back(std::string("the configuration has no ") + row.hop +
                          ", which weights do not show; " + std::to_string(hop) +

@@ -79,11 +79,11 @@ OrderedJson WithSeenSizes(const OrderedJson& given, const ModelPlan& seen,
     notes.push_back("the weights contradict the configuration, and count: " +
                     JoinNames(others, "; "));
   // Windows are 2048 long where nothing says it, but never longer than the transform.
-  const std::int64_t n_fft = model.value("stft_n_fft", std::int64_t{2048});
-  if (!model.contains("stft_win_length") && n_fft < 2048) {
+  const OrderedJson n_fft = model.value("stft_n_fft", OrderedJson());
+  if (!model.contains("stft_win_length") && n_fft.is_number_integer() && n_fft < 2048) {
     model["stft_win_length"] = n_fft;
     notes.push_back("the configuration has no stft_win_length, which weights do not show; " +
-                    std::to_string(n_fft) + ", that of stft_n_fft, is taken");
+                    n_fft.dump() + ", that of stft_n_fft, is taken");
   }
   return model;
 }

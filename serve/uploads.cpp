@@ -143,14 +143,17 @@ class PieceSink : public HttpBodySink {
       const std::string hash = file_->Sha256Hex();
       file_.reset();
       response.headers.emplace_back("Stemsmith-Song", uploads_.Complete(id_, state_, hash).song.id);
+    } else {
+      uploads_.GiveBackFile(id_, std::move(file_));
     }
+    lock_.reset();  // before the answer: who has it may go on at once
     return response;
   }
 
  private:
   Uploads& uploads_;
   const std::string id_;
-  const std::unique_ptr<UploadLock> lock_;
+  std::unique_ptr<UploadLock> lock_;
   Uploads::State state_;
   std::unique_ptr<UploadFile> file_;
 };

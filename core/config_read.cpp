@@ -35,7 +35,7 @@ struct Source {
   std::string file;
   // On keys that stand twice. Null: they are errors, and numbers have digits alone.
   std::vector<std::string>* notes = nullptr;
-  std::size_t values = 0;                     // in the whole file
+  std::size_t values = 0;  // in the whole file
 };
 
 // In digits alone what YAML 1.1, and so Python, reads as whole numbers: 0x200 and 44_100.

@@ -12,6 +12,7 @@
 #include "models/weights/dialects/networks.h"
 #include "models/weights/lora.h"
 #include "models/weights/state_prefix.h"
+#include "separate/stem_mix.h"
 
 namespace stemsmith {
 namespace {
@@ -59,7 +60,7 @@ ImportedModel Fill(const ModelPlan& plan, const std::vector<NamedTensors>& parts
   checkpoint.tail = plan.tail;
   checkpoint.weights = own;
   const std::string named_in = plan.config.empty() ? where : plan.config.string();
-  if (std::ranges::find(plan.setting.stems, "mixture") != plan.setting.stems.end())
+  if (std::ranges::find(plan.setting.stems, kMixture) != plan.setting.stems.end())
     throw Error::Input("the stem name 'mixture' means the song itself", named_in,
                        "name the stem otherwise in the configuration");
   // What no export could say, among it names of stems that are no names of files.

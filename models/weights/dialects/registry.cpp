@@ -161,12 +161,11 @@ PlannedWeights PlanFor(const ForeignModel& foreign, const std::filesystem::path&
     plan = PlanFromConfig(LoadModelConfig(config, plan.notes), plan);
     plan.config = config;
     if (!given) {
-      std::string others;
-      const auto found = ConfigsBeside(path);
-      for (std::size_t i = 1; i < found.size(); ++i)
-        others += (i > 1 ? ", " : "") + found[i].filename().string();
+      std::vector<std::string> others;
+      for (const auto& other : ConfigsBeside(path))
+        if (other != config) others.push_back(other.filename().string());
       plan.notes.push_back("model taken from " + config.string() +
-                           (others.empty() ? "" : "; not read: " + others));
+                           (others.empty() ? "" : "; not read: " + JoinNames(others)));
     }
   }
   CheckStems(plan, options.partial, where);

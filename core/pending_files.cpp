@@ -153,6 +153,21 @@ void EnsureWritableFolder(const fs::path& folder) {
   PendingFile probe(folder / "write-test");  // created, then removed uncommitted
 }
 
+ResultFolder::ResultFolder(const fs::path& folder) {
+  std::error_code ignored;
+  // Whatever the working directory will be; without a "/" at the end, which is no folder's name.
+  fs::path missing = fs::absolute(folder / ".", ignored).lexically_normal().parent_path();
+  for (; !fs::exists(fs::symlink_status(missing, ignored)); missing = ParentOf(missing))
+    made_.push_back(missing);
+  EnsureWritableFolder(folder);
+}
+
+ResultFolder::~ResultFolder() {
+  std::error_code error;
+  for (const fs::path& folder : made_)
+    if (!fs::remove(folder, error)) return;  // not empty
+}
+
 PendingFolder::PendingFolder(fs::path target, const fs::path& beside) : target_(std::move(target)) {
   std::error_code error;
   const fs::file_status status = fs::status(target_, error);
@@ -163,7 +178,8 @@ PendingFolder::PendingFolder(fs::path target, const fs::path& beside) : target_(
   if (!elsewhere) EnsureWritableFolder(target_);
   RemoveLeftovers(target_);  // of files that were about to be replaced there
   temporary_ = TemporaryBeside((elsewhere ? beside : target_) / "files");
-  fs::create_directory(temporary_, error);
+  // With `beside`, which another process may have made and removed again (ResultFolder).
+  fs::create_directories(temporary_, error);
   if (error)
     throw Error::Input("cannot create a folder here: " + error.message(),
                        ParentOf(temporary_).string(), kFolderAdvice);

@@ -53,6 +53,20 @@ class PendingFile {
 // Makes the folder (and parents) and tries that a file can be created in it. Throws Error.
 void EnsureWritableFolder(const std::filesystem::path& folder);
 
+// A folder for results, which an error may keep from coming: of the folder and its parents, those
+// that were made go again where the scope ends and nothing is in them.
+class ResultFolder {
+ public:
+  // As EnsureWritableFolder. Throws Error.
+  explicit ResultFolder(const std::filesystem::path& folder);
+  ~ResultFolder();
+  ResultFolder(const ResultFolder&) = delete;
+  ResultFolder& operator=(const ResultFolder&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> made_;  // the innermost first
+};
+
 // Files that belong together and are written under their final names, so that they find each other,
 // in a hidden folder. Commit() flushes all to disk and puts all or none in their place: older files
 // of the same names are replaced, others stay. A scope left without Commit() removes the folder.

@@ -83,9 +83,8 @@ class Preview {
         chain_(ReadChain(arguments)),
         cache_(arguments.cache, Warn),
         before_(cache_, {}, OptionsOf(arguments, cache_)),
-        after_(cache_, chain_, OptionsOf(arguments, cache_)) {
-    EnsureWritableFolder(arguments.out);
-  }
+        after_(cache_, chain_, OptionsOf(arguments, cache_)),
+        folder_(arguments.out) {}
 
   void Run() {
     for (int i = 1; i <= arguments_.samples; ++i) {
@@ -142,6 +141,7 @@ class Preview {
   const CacheReader cache_;
   // The same samples of the same epoch, without and with the chain.
   Loader before_, after_;
+  const ResultFolder folder_;
   std::string text_;
   nlohmann::json samples_ = nlohmann::json::array();
 };

@@ -149,7 +149,8 @@ int RunEvaluate(EvaluateArguments arguments) {
   arguments.options.filters_per_window = arguments.version == 3;
   arguments.options.song_metrics = ChosenSongMetrics(arguments.options.song_metrics, "--metrics");
 
-  if (!arguments.out.empty()) EnsureWritableFolder(arguments.out / "test");
+  std::optional<ResultFolder> folder;
+  if (!arguments.out.empty()) folder.emplace(arguments.out / "test");
   if (!arguments.csv.empty()) CheckTarget(arguments.csv);
   if (!arguments.report.empty()) {
     RequireEvaluationReport(arguments.report);

@@ -105,29 +105,10 @@ void ImportOne(const ImportArguments& arguments, const std::filesystem::path& fi
                {"notes", imported.notes}});
 }
 
-// A folder, which goes again when nothing was put into it.
-class MadeFolder {
- public:
-  explicit MadeFolder(const std::filesystem::path& folder)
-      : folder_(folder), old_(std::filesystem::exists(folder)) {
-    EnsureWritableFolder(folder);
-  }
-  ~MadeFolder() {
-    std::error_code ignored;
-    if (!old_) std::filesystem::remove(folder_, ignored);
-  }
-  MadeFolder(const MadeFolder&) = delete;
-  MadeFolder& operator=(const MadeFolder&) = delete;
-
- private:
-  std::filesystem::path folder_;
-  bool old_;
-};
-
 void RunImport(const ImportArguments& arguments) {
   CatchInterrupts();
   CheckTargets(arguments);
-  const MadeFolder made(arguments.out);
+  const ResultFolder folder(arguments.out);
   std::set<std::filesystem::path> written;
   if (arguments.files.size() == 1) return ImportOne(arguments, arguments.files[0], written);
   std::size_t failed = 0;

@@ -55,6 +55,32 @@ TEST(PendingFile, RefusesWhatIsNoFileInItsPlaceAtOnce) {
   EXPECT_TRUE(Hidden(folder.path()).empty());
 }
 
+TEST(ResultFolder, GoesAgainWithTheParentsThatItMadeUnlessSomethingIsInIt) {
+  testing::TemporaryFolder folder;
+  fs::create_directory(folder / "old");
+  for (const char* out : {"old", "old/new", "old/a/b/", "c/./d"}) {
+    { const ResultFolder made(folder / out); }
+    EXPECT_TRUE(fs::is_empty(folder / "old")) << out;
+    EXPECT_FALSE(fs::exists(folder / "c")) << out;
+  }
+  {
+    const ResultFolder made(folder / "old/a/b");
+    Write(folder / "old/a/result", "");
+  }
+  EXPECT_FALSE(fs::exists(folder / "old/a/b"));
+  EXPECT_TRUE(fs::exists(folder / "old/a/result"));
+}
+
+TEST(ResultFolder, ThatAnotherProcessRemovedIsMadeAgainForFiles) {
+  testing::TemporaryFolder folder;
+  const ResultFolder made(folder / "out");
+  fs::remove(folder / "out");
+  PendingFolder files(folder / "out/song", folder / "out");
+  Fill(files);
+  files.Commit();
+  EXPECT_TRUE(fs::exists(folder / "out/song/a"));
+}
+
 TEST(PendingFile, TakesNamesAsLongAsTheFileSystemDoes) {
   testing::TemporaryFolder folder;
   const std::string ascii(250, 'n');

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -17,6 +18,8 @@
 #include "core/files.h"
 #include "core/for_each_song.h"
 #include "core/interrupt.h"
+#include "core/option.h"
+#include "core/peak_memory.h"
 #include "core/text.h"
 #include "core/visible_text.h"
 
@@ -29,7 +32,7 @@ using nlohmann::json;
 constexpr char kIsFolder[] = "give a folder: each stem becomes a file DIR/TRACK/STEM in it";
 
 // An output folder that cannot be written is a wrong command line, not a bad song.
-void CheckOutputFolder(const std::string& output) {
+std::unique_ptr<ResultFolder> MakeOutputFolder(const std::string& output) {
   std::error_code code;
   if (const bool is_new = !fs::exists(output, code); is_new && HasAudioExtension(output)) {
     Warn("stems go into a new folder called '" + output + "': -o names a folder, not a file");
@@ -37,7 +40,7 @@ void CheckOutputFolder(const std::string& output) {
     throw Error::Usage("the output folder is a file", output, kIsFolder);
   }
   try {
-    EnsureWritableFolder(output);
+    return std::make_unique<ResultFolder>(output);
   } catch (const Error& error) {
     throw Error::Usage(error.problem(), output, "choose a folder that this user may write");
   }
@@ -103,6 +106,16 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
       1e-9, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
+// Ends all songs, not just the one in work: what a process took counts for all that follows.
+class TooMuchMemory : public Error {
+ public:
+  explicit TooMuchMemory(std::int64_t bytes)
+      : Error(ExitCode::kInputFailed,
+              "separating takes " + FormatBytes(static_cast<double>(bytes)) +
+                  " of memory, more than it may",
+              Option("max-memory"), "allow more, or choose a model or method that takes less") {}
+};
+
 // All songs, one after another or several at once.
 class SongsWork {
  public:
@@ -114,6 +127,8 @@ class SongsWork {
         mode_(arguments.mode),
         jobs_(arguments.dry_run ? 1 : arguments.jobs),
         failed_(list.problems.size()) {
+    if (arguments.max_memory_gib)
+      memory_ = static_cast<std::int64_t>(*arguments.max_memory_gib * (std::int64_t{1} << 30));
     idle_.emplace_back(std::shared_ptr<void>(), &first);
     // A bar for each would be one over the other.
     if (jobs_ > 1 && mode_ == OutputMode::kAuto)
@@ -122,9 +137,10 @@ class SongsWork {
   }
 
   void Run() {
+    const std::size_t alone = memory_ > 0 && jobs_ > 1 ? SeparateAlone() : 0;
     const int signal =
-        ForEachSong(list_.songs.size(), jobs_, TerminalHost(mode_),
-                    [&](std::size_t song, const StopQuestion&) { SeparateSong(song); });
+        ForEachSong(list_.songs.size() - alone, jobs_, TerminalHost(mode_),
+                    [&](std::size_t song, const StopQuestion&) { SeparateSong(alone + song); });
     if (together_) together_->Finish();
     if (signal != 0) StopWhenInterrupted();
   }
@@ -132,6 +148,28 @@ class SongsWork {
   std::size_t skipped() const { return skipped_; }
 
  private:
+  // Separates songs until it is known what one takes, and lowers the number of jobs to what memory
+  // allows; each keeps its share of the threads, so that the stems do not depend on memory.
+  // Returns how many songs that were.
+  std::size_t SeparateAlone() {
+    std::size_t songs = 0;
+    while (songs < list_.songs.size() && !separated_) SeparateSong(songs++);
+    const std::int64_t peak = PeakMemory(), each = peak + peak / 8 + 1;  // some to spare
+    const int jobs = static_cast<int>(std::clamp<std::int64_t>(memory_ / each, 1, jobs_));
+    if (separated_ && jobs < jobs_) {
+      Warn(std::to_string(jobs) + (jobs == 1 ? " song" : " songs") + " at once, not " +
+           std::to_string(jobs_) + ": one takes " + FormatBytes(static_cast<double>(peak)) +
+           " of memory; with --jobs " + std::to_string(jobs) + " each has more threads");
+      jobs_ = jobs;
+    }
+    return songs;
+  }
+
+  void CheckMemory() const {
+    if (memory_ == 0) return;
+    if (const std::int64_t taken = PeakMemory(); taken > memory_) throw TooMuchMemory(taken);
+  }
+
   void SeparateSong(std::size_t i) {
     const InputSong& song = list_.songs[i];
     const std::shared_ptr<Separator> separator = TakeSeparator(song);
@@ -180,6 +218,8 @@ class SongsWork {
     try {
       StopWhenInterrupted();
       return work();
+    } catch (const TooMuchMemory&) {
+      throw;
     } catch (const Error& error) {
       if (error.stopped_by_signal()) throw;
       // The file that standard input is kept in has a name that nobody knows.
@@ -202,8 +242,10 @@ class SongsWork {
     const auto start = std::chrono::steady_clock::now();
     std::optional<Progress> progress;
     double seconds_before = 0;
+    CheckMemory();  // that opening the model has taken
     const auto observe = [&](std::int64_t done, std::int64_t total, int rate) {
       StopWhenInterrupted();
+      CheckMemory();
       const double seconds = static_cast<double>(done) / rate;
       if (together_) return UpdateTogether(seconds - std::exchange(seconds_before, seconds));
       if (!progress)
@@ -215,6 +257,7 @@ class SongsWork {
     const SeparatedSong result = arguments_.to_output()
                                      ? SeparateToOutput(separator, song, observe)
                                      : separator.SeparateInto(song.file, targets, observe);
+    separated_ = true;
     if (progress) progress->Finish();
     Report(separator, song, result, SecondsSince(start));
   }
@@ -303,7 +346,9 @@ class SongsWork {
   const InputSongs& list_;
   const SongsArguments& arguments_;
   const OutputMode mode_;
-  const int jobs_;
+  int jobs_;
+  std::int64_t memory_ = 0;  // bytes that all of it may take; 0: any number
+  std::atomic<bool> separated_ = false;  // a song
   std::atomic<std::size_t> failed_, skipped_ = 0;
 
   std::mutex mutex_;  // guards what follows
@@ -334,11 +379,12 @@ int SeparateSongs(Separator& separator,
                   const InputSongs& list, std::vector<fs::path> sources,
                   const std::string& made_with, const SongsArguments& arguments,
                   const json& result_fields) {
+  std::unique_ptr<ResultFolder> folder;
   if (arguments.to_output()) {
     CheckIsOneStem(list, separator);
   } else {
     CheckTargets(list, separator, arguments.output, std::move(sources));
-    if (!arguments.dry_run) CheckOutputFolder(arguments.output);
+    if (!arguments.dry_run) folder = MakeOutputFolder(arguments.output);
   }
   if (arguments.mode == OutputMode::kAuto) {
     for (const std::string& note : list.notes) Warn(note);

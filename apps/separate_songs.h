@@ -29,6 +29,7 @@ struct SongsArguments {
   std::vector<std::string> lists;
   Shard shard;
   int jobs = 1;
+  std::optional<double> max_memory_gib;
   std::optional<RawFormat> raw_input;
   bool raw_output = false, no_tags = false;
   StemChoice files;
@@ -46,8 +47,8 @@ struct SongsArguments {
 // --out, --name, --stems, --mix, --two-stems, --preset, --format, --bits, --bitrate and what goes
 // with them; `arguments` must outlive the parse.
 void AddStemOptions(CLI::App& app, SongsArguments& arguments);
-// --files-from, --shard, --jobs, --raw-input, --skip-existing, --dry-run, --audio-stream and
-// --on-damage.
+// --files-from, --shard, --jobs, --max-memory, --raw-input, --skip-existing, --dry-run,
+// --audio-stream and --on-damage.
 void AddDecodeOptions(CLI::App& app, SongsArguments& arguments);
 // The options that they stand for. Throws Error::Usage.
 SeparatorOptions SeparatorOptionsOf(const CLI::App& app, const SongsArguments& arguments);
@@ -63,9 +64,10 @@ extern const char kStemsFooter[];
 
 // Separates all songs of `list`, on as many threads as there are jobs: the first with `separator`,
 // each other one with one that `another` makes there. A song that fails is reported, and the others
-// still are separated. `made_with` is named at the end; `result_fields` are in the JSON result,
-// too; `sources` are files that stems may not replace, beside the songs. Gives the exit status; throws Error where nothing can be begun, and
-// when a signal stops it.
+// still are separated. Where memory is limited, the first is separated alone, and then as many at
+// once as it allows. `made_with` is named at the end; `result_fields` are in the JSON result, too;
+// `sources` are files that stems may not replace, beside the songs. Gives the exit status; throws
+// Error where nothing can be begun, when a signal stops it, and where it takes too much memory.
 int SeparateSongs(Separator& separator,
                   const std::function<std::shared_ptr<Separator>()>& another,
                   const InputSongs& list, std::vector<std::filesystem::path> sources,

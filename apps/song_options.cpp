@@ -204,6 +204,9 @@ void AddDecodeOptions(CLI::App& app, SongsArguments& arguments) {
   AddNumber(app, "--jobs", arguments.jobs, {1, 64},
             "Songs at once, which share the threads; each takes the memory of a model")
       ->capture_default_str();
+  AddNumber(app, "--max-memory", arguments.max_memory_gib, {0.001, 100'000},
+            "GiB of memory that it may take: fewer --jobs where they would take more; more than "
+            "that for one song is an error (default: any)");
   app.add_option_function<std::string>(
          "--raw-input",
          [&arguments](const std::string& text) {

@@ -142,6 +142,38 @@ TEST_F(SeparateFiles, SeveralSongsAtOnceGiveTheSameFiles) {
   EXPECT_THAT(Separate("model.onnx in -o out --jobs 2").out, HasSubstr("3 of 3 songs"));
 }
 
+// Gibibytes in "takes 57.3 MiB of memory".
+double TakenGib(const std::string& text) {
+  std::istringstream rest(text.substr(text.find("takes ") + 6));
+  double number = 0;
+  std::string unit;
+  rest >> number >> unit;
+  return unit == "GiB" ? number : number / 1024;
+}
+
+TEST_F(SeparateFiles, NoMoreMemoryIsTakenThanMayBe) {
+  MakeSongs();
+  const ProgramResult over = Separate("model.onnx in -o out --max-memory 0.001");
+  EXPECT_EQ(over.status, 1);
+  EXPECT_THAT(over.err, AllOf(HasSubstr("of memory"), HasSubstr("(--max-memory); allow more")));
+  EXPECT_EQ(std::count(over.err.begin(), over.err.end(), '\n'), 1) << over.err;
+  EXPECT_FALSE(fs::exists(folder_ / "out"));
+  // Opening the model has taken that; two songs at once or one take less than three times as much.
+  const double opened = TakenGib(over.err);
+  ASSERT_GT(opened, 0.001);
+  ASSERT_EQ(Separate("model.onnx in -o one --threads 1").status, 0);
+  const ProgramResult fewer = Separate("model.onnx in -o out --threads 8 --jobs 8 --max-memory " +
+                                       std::to_string(3 * opened));
+  EXPECT_EQ(fewer.status, 0) << fewer.err;
+  EXPECT_THAT(fewer.err, HasSubstr(" at once, not 8: one takes "));
+  EXPECT_EQ(Out(), FilesBelow(folder_ / "one"));
+  for (const std::string& file : Out())
+    EXPECT_EQ(ReadFile(folder_ / "out" / file), ReadFile(folder_ / "one" / file)) << file;
+  const ProgramResult all = Separate("model.onnx in -o out --jobs 2 --max-memory 1000");
+  EXPECT_EQ(all.status, 0);
+  EXPECT_THAT(all.err, Not(HasSubstr("at once")));
+}
+
 TEST_F(SeparateFiles, ASongFromStandardInputAndAStemToStandardOutput) {
   WriteAudio(folder_ / "good.wav", Ramp(2, 30000), 44100,
              {.sample_format = SampleFormat::kFloat32});

@@ -100,30 +100,32 @@ void RefuseWholeModel(const PickleValue& value, const std::string& entry,
           index + ".state_dict(), \"weights.pt\")");
 }
 
-// The tensors in a dict and in dicts below it, by the path of their keys:
-// "state_dict.encoder.bias".
+// The tensors of a dict and of dicts below it, also in lists and tuples, by the path of their keys
+// and places: "state_dict.encoder.bias", "0.encoder.bias". Tensors in a list have no names.
 class TensorsBelow {
  public:
-  explicit TensorsBelow(const PickleValue& dict, const std::string& path = "") {
-    Collect(dict, path, 0);
+  explicit TensorsBelow(const PickleValue& value, const std::string& path = "") {
+    Collect(value, path, 0);
   }
   const std::vector<std::pair<std::string, PickleValue>>& all() const { return all_; }
 
  private:
-  void Collect(const PickleValue& dict, const std::string& path, int depth) {
+  void Collect(const PickleValue& value, const std::string& path, int depth) {
     constexpr int kMaxDepth = 16;
     constexpr std::size_t kMaxName = 1000;
-    // Dicts of a pickle may hold themselves and each other.
-    if (!dict.Is(PickleKind::kDict) || depth > kMaxDepth || !seen_.insert(&dict.node()).second)
-      return;
-    for (std::size_t i = 0; i < dict.size(); ++i) {
-      if (!dict.key(i).Is(PickleKind::kString)) continue;
-      const std::string& key = dict.key(i).text();
+    const bool is_dict = value.Is(PickleKind::kDict);
+    if (!(is_dict || value.IsSequence()) || depth > kMaxDepth) return;
+    // Containers of a pickle may hold themselves and each other.
+    if (!seen_.insert(&value.node()).second) return;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (is_dict && !value.key(i).Is(PickleKind::kString)) continue;
+      const std::string key = is_dict ? value.key(i).text() : std::to_string(i);
       if (path.size() + key.size() > kMaxName) continue;
-      if (dict.value(i).Is(PickleKind::kTensor)) {
-        all_.emplace_back(path + key, dict.value(i));
-      } else {
-        Collect(dict.value(i), path + key + ".", depth + 1);
+      const PickleValue item = is_dict ? value.value(i) : value.item(i);
+      if (!item.Is(PickleKind::kTensor)) {
+        Collect(item, path + key + ".", depth + 1);
+      } else if (is_dict) {
+        all_.emplace_back(path + key, item);
       }
     }
   }

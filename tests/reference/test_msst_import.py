@@ -344,6 +344,16 @@ def test_a_target_that_is_no_instrument_is_noted(tmp_path):
             "the same") in reports["kim"]["notes"]
 
 
+def test_weights_in_lists_and_tuples_are_found(tmp_path):
+    path = kim(tmp_path)
+    state = torch.load(path)
+    name = "band_split.to_features.0.1.weight"
+    for content in [state], (3, state), {"epoch": 3, "models": [state]}, {"state_dict": (state,)}:
+        torch.save(content, path)
+        reports, _ = import_all(tmp_path, path)
+        assert torch.equal(read_tensors(reports["kim"]["checkpoint"])[name], state[name])
+
+
 def test_weights_beside_others_are_noted(tmp_path):
     path = kim(tmp_path)
     state = torch.load(path)

@@ -93,6 +93,7 @@ MethodChoice ReadMethod(const Config& config, const std::vector<MethodChoice>& b
                            JoinNames(BaselineTable(), ", ", &BaselineRow::name));
   if (config.Has("model")) {
     method.model = PathThatIsThere(config, "model");
+    if (config.Has("manifest")) method.manifest = PathThatIsThere(config, "manifest");
     if (config.Has("overlap")) method.overlap = config.NumberIn("overlap", 0.25, 0, 0.99);
   } else {
     method.baseline = config.RequiredString("baseline");

@@ -33,11 +33,12 @@ struct SongChoice {
 
 // Either a model or a baseline.
 struct MethodChoice {
-  std::string name;             // names a folder; unique
-  std::filesystem::path model;  // a model file, a run or a checkpoint
-  double overlap = -1;          // as StemStreamOptions::overlap
-  std::string baseline;         // row of the table of classical methods
-  Config settings;              // of it
+  std::string name;                // names a folder; unique
+  std::filesystem::path model;     // a model file, a run or a checkpoint
+  std::filesystem::path manifest;  // as RuntimeOptions::manifest_file
+  double overlap = -1;             // as StemStreamOptions::overlap
+  std::string baseline;            // row of the table of classical methods
+  Config settings;                 // of it
 };
 
 struct CompareChoices {

@@ -5,6 +5,7 @@
 #include "baselines/references.h"
 #include "baselines/registry.h"
 #include "core/checksum.h"
+#include "core/error.h"
 #include "core/file_content.h"
 #include "core/files.h"
 #include "models/checkpoint.h"
@@ -26,17 +27,22 @@ struct OpenModel {
 class ModelMethod : public ComparedMethod {
  public:
   ModelMethod(const MethodChoice& choice, const Device& device)
-      : device_(device), overlap_(choice.overlap) {
+      : device_(device), manifest_(choice.manifest), overlap_(choice.overlap) {
     const FileContent content = ContentOf(choice.model);
     is_checkpoint_ = content == FileContent::kRun || content == FileContent::kCheckpoint ||
                      content == FileContent::kCheckpoints;
+    if (is_checkpoint_ && !manifest_.empty())
+      throw Error::Usage("`manifest` describes an .onnx file of another program, not a checkpoint",
+                         choice.model.string(), "leave it out");
     if (!is_checkpoint_) CheckContent(choice.model, FileUse::kSeparateModel);
     file_ = is_checkpoint_ ? ResolveCheckpoint(choice.model) : ResolveModel(choice.model, device);
   }
 
   // A model.onnx holds the checksum of its external weights.
   std::string Fingerprint() const override {
-    return nlohmann::json({"model", HexHash(HashContent(file_)), overlap_, device_.Name()}).dump();
+    nlohmann::json all = {"model", HexHash(HashContent(file_)), overlap_, device_.Name()};
+    if (!manifest_.empty()) all.push_back(HexHash(HashContent(manifest_)));
+    return all.dump();
   }
   void Open() override {
     auto model = Take();
@@ -75,6 +81,7 @@ class ModelMethod : public ComparedMethod {
       RuntimeOptions options;
       options.device = device_;
       options.threads = 1;
+      options.manifest_file = manifest_;
       open->runtime = Runtime::Open(file_, options);
       return open;
     }
@@ -92,6 +99,7 @@ class ModelMethod : public ComparedMethod {
   }
 
   const Device device_;
+  const fs::path manifest_;
   const double overlap_;
   bool is_checkpoint_ = false;
   fs::path file_;

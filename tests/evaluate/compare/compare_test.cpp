@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <map>
 
@@ -201,6 +202,26 @@ TEST_F(Compare, WhatChangedIsDoneAgain) {
   fs::remove(folder_ / "out/stems/bands/a/bass.wav");
   EXPECT_EQ(Run(Text(wider + Tiny(), ", excerpt_seconds: 2", "window_seconds: 0.5\n"), "out").made,
             1u);
+}
+
+TEST_F(Compare, TakesModelsOfOtherProgramsWithTheirDescription) {
+  testing::WriteForeignOnnx(folder_ / "net.onnx", {.input = {0, 2, 700}, .output = {0, 2, 700}});
+  const auto text = [&](const std::string& stem) {
+    WriteFileAtomically(folder_ / "net.json",
+                        R"({"sample_rate_hz": 8000, "stems": [")" + stem + R"("]})");
+    return Text("{name: net, model: " + (folder_ / "net.onnx").string() +
+                ", manifest: " + (folder_ / "net.json").string() + "}");
+  };
+  const CompareResult result = Run(text("vocals"), "out");
+  EXPECT_EQ(result.made, 4u);
+  const auto net = std::find_if(result.methods.begin(), result.methods.end(),
+                                [](const auto& method) { return method.name == "net"; });
+  ASSERT_NE(net, result.methods.end());
+  EXPECT_THAT(net->songs.at(0).stems, ElementsAre("vocals"));
+  EXPECT_EQ(Run(text("vocals"), "out").made, 0u);
+  EXPECT_EQ(Run(text("bass"), "out").made, 2u);
+  EXPECT_THAT(MessageOf([&] { Run(Text("{name: x, baseline: bands, manifest: x.json}"), "bad"); }),
+              HasSubstr("manifest"));
 }
 
 TEST_F(Compare, TakesExcerptsFromTheMiddleOrWhereTheSeedSays) {

@@ -86,8 +86,8 @@ class HttpBodySink {
 struct HttpRoute {
   std::string method;   // "GET" answers HEAD, too
   std::string pattern;  // "/api/v1/jobs/{job}/files/{file}"
-  // On a thread of the pool: may take its time. Throws HttpError; Error becomes 500, and 507 where
-  // the disk is full.
+  // On a thread of the pool: may take its time. Throws HttpError; Error becomes 500, 507 where the
+  // disk is full, and 503 where something is held by another program or is away (EAGAIN).
   std::function<HttpResponse(HttpRequest& request)> answer;
   // Where the body is long: called before it is read, so that what it refuses is never sent
   // (Expect: 100-continue). `answer` is then not called. `length` is -1 where the client does not

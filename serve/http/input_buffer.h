@@ -39,7 +39,7 @@ class InputBuffer {
   void Move(std::size_t capacity) {
     std::unique_ptr<char[]> bytes(capacity > 0 ? new char[capacity] : nullptr);
     const std::size_t count = size();
-    if (count > 0) std::memcpy(bytes.get(), data(), count);
+    if (bytes != nullptr) std::copy_n(data(), count, bytes.get());
     bytes_ = std::move(bytes);
     capacity_ = capacity;
     begin_ = 0;

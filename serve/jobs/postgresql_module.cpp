@@ -284,9 +284,11 @@ class PostgresqlDatabase : public Database {
       } catch (const Undone& undone) {
         reason = undone.reason;
       }
-      if (Clock::now() > end)
-        throw Error::Input(reason, name_,
-                           "is the server running, and can it be reached from here?");
+      if (Clock::now() > end) {
+        errno = EAGAIN;
+        throw Error::System(reason, name_,
+                            "is the server running, and can it be reached from here?");
+      }
       std::this_thread::sleep_for(kPause);
     }
   }

@@ -186,8 +186,9 @@ class SqliteDatabase : public Database, SqlSession {
         return Error::Write(write, where);
       case SQLITE_BUSY:
       case SQLITE_LOCKED:
-        return Error::Input("the database of jobs is held by another program", where,
-                            "end it, or try again");
+        errno = EAGAIN;
+        return Error::System("the database of jobs is held by another program", where,
+                             "end it, or try again");
       default:
         return Error::Input("SQLite fails: " + reason, where);
     }

@@ -70,6 +70,12 @@ class HttpServerTest : public ::testing::Test {
            throw Error::Write("The song cannot be written", "/data/song");
          },
          {}},
+        {"GET", "/held",
+         [](HttpRequest&) -> HttpResponse {
+           errno = EAGAIN;
+           throw Error::System("The database is held", "/data/jobs");
+         },
+         {}},
         {"GET", "/split",
          [](HttpRequest&) {
            auto response = Text("x");
@@ -343,6 +349,9 @@ TEST_F(HttpServerTest, FaultsOfRoutesAreAnswersWithoutSecrets) {
   EXPECT_EQ(fault.body.find("secret"), std::string::npos);
   EXPECT_THAT(log_, HasSubstr("GET /fault: It broke (/secret/path)"));
   EXPECT_EQ(client.Ask(Get("/full")).status, 507);
+  const Reply held = client.Ask(Get("/held"));
+  EXPECT_EQ(held.status, 503);
+  EXPECT_EQ(held.headers.count("retry-after"), 1u);
   const Reply split = client.Ask(Get("/split"));
   EXPECT_EQ(split.headers.at("x-name"), "a  Set-Cookie: b");
   EXPECT_EQ(split.headers.count("set-cookie"), 0u);

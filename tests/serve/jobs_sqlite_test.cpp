@@ -2,11 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 
@@ -104,6 +107,19 @@ TEST_F(JobsInSqlite, AnEmptyFileIsANewDatabaseButNotWithALog) {
   testing::WriteQuickly(path_, "");
   testing::WriteQuickly(path_.string() + "-wal", "something");
   EXPECT_THAT(Message(), HasSubstr("damaged: the file is empty, although its log is not ("));
+}
+
+// For as long as a change waits for others; `serve` then answers that it may be tried again.
+TEST_F(JobsInSqlite, AFileThatAnotherProgramHoldsIsSaidToBeBusy) {
+  const auto store = OpenJobStore(path_.string());
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const std::string message = testing::MessageOf([&] { store->ServedSeconds(1); });
+  EXPECT_THAT(message, StartsWith("the database of jobs is held by another program: " +
+                                  std::string(std::strerror(EAGAIN))));
+  EXPECT_EQ(sqlite3_close(other), SQLITE_OK);
+  store->ServedSeconds(1);
 }
 
 TEST_F(JobsInSqlite, OtherThingsAreNoDatabases) {

@@ -1,0 +1,20 @@
+// A file that is an answer, opened for as long as it is sent.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace stemsmith {
+
+struct OpenFile {
+  // Throws HttpError 404 where it is gone or no file, Error where it cannot be opened.
+  explicit OpenFile(const std::filesystem::path& path);
+  ~OpenFile();
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  int descriptor = -1;
+  std::int64_t size = 0;
+};
+
+}  // namespace stemsmith

@@ -1,6 +1,8 @@
-"""What bench/separate.sh runs and measures: `separate` and Python's `demucs` on the same songs with the same weights."""
+"""What bench/separate.sh runs and measures: `separate` and programs in Python on the same songs with the same weights."""
 import argparse
+import json
 import math
+import os
 import pathlib
 import statistics
 import subprocess
@@ -62,9 +64,23 @@ def signal_to_difference_db(ours, peer):
     return 10 * np.log10(signal / noise), max(np.abs(a - b).max() for a, b in pairs) / peak
 
 
+def register_with_unblend(venv, network, folder):
+    """In a home of its own: unblend keeps models in its user's folder."""
+    os.environ["HOME"] = str(folder)
+    folder.mkdir()
+    torch.save(network.state_dict(), folder / "weights.pt")
+    options = {"channels": network.channels, "bottom_channels": network.bottom_channels, "dconv_mode": 3}
+    (folder / "config.yaml").write_text(json.dumps({  # JSON is YAML
+        "model": "htdemucs", "htdemucs": options,
+        "training": {"instruments": STEMS, "samplerate": RATE, "segment": float(network.segment)}}))
+    subprocess.run([venv / "bin/unblend", "models", "import", folder / "weights.pt", "--config", folder / "config.yaml", "--name",
+                    "ours"], check=True, capture_output=True)
+
+
 class Bench:
-    def __init__(self, programs, folder, model, turns):
+    def __init__(self, programs, folder, model, turns, unblend):
         self.folder, self.turns, self.bin = folder, turns, programs
+        self.unblend = unblend if model == "htdemucs" else None  # it has no HDemucs
         self.repo = folder / f"{model}_repo"
         self.repo.mkdir()
         network = write_package(model, self.repo / "sig.th")
@@ -75,20 +91,27 @@ class Bench:
                          "onnx"]):
             subprocess.run([programs / "stemsmith", *command, "--quiet"], check=True)
         self.model = folder / model / "model.onnx"
+        if self.unblend:
+            register_with_unblend(self.unblend, network, folder / "unblend")
 
     def ours(self, name, songs):
         return [self.bin / "separate", self.model, *songs, "-o", self.folder / "ours" / name, "--bits", "32f", "--threads",
                 str(THREADS), "--quiet", *ENGINES[name][0]]
 
-    def peer(self, songs):
-        return [sys.executable, "-m", "demucs", "--repo", self.repo, "-n", "sig", "--shifts", "0", "--float32",
-                "--clip-mode", "none", "-d", "cpu", "-o", self.folder / "peer", *songs]
+    def peers(self, songs):
+        commands = {"demucs": [sys.executable, "-m", "demucs", "--repo", self.repo, "-n", "sig", "--shifts", "0", "--float32",
+                               "--clip-mode", "none", "-d", "cpu", "-o", self.folder / "peer", *songs]}
+        if self.unblend:
+            commands["unblend"] = [self.unblend / "bin/unblend", "separate", *songs, "--model", "ours", "--device", "cpu", "--shifts",
+                                   "0", "--clip-mode", "none", "--output", self.folder / "unblend_stems/{track}/{stem}.{ext}"]
+        return commands
 
     def compare(self, what, songs, engines):
         """In turns: each gives a ratio, so that what slows the machine down for a while slows both."""
-        commands = {"demucs": self.peer(songs), **{name: self.ours(name, songs) for name in engines}}
+        peers = self.peers(songs)
+        commands = {**peers, **{name: self.ours(name, songs) for name in engines}}
         for name in engines:  # what is kept from run to run is there, as it is for the second song of a user
-            measured(commands[name], THREADS)
+            measured(self.ours(name, songs[:1]), THREADS)
         turns = []
         for turn in range(self.turns):
             order = list(commands) if turn % 2 == 0 else list(reversed(commands))
@@ -102,11 +125,16 @@ class Bench:
             line = f"{name:20s} {wall:8.2f} {cpu:8.2f} {memory:13.0f}"
             if name != "demucs":
                 ratios = [[turn["demucs"][i] / turn[name][i] for turn in turns] for i in range(3)]
+                line += (f"   {statistics.median(ratios[0]):10.2f}   ({min(ratios[0]):5.2f} to {max(ratios[0]):5.2f})"
+                         f"          {statistics.median(ratios[1]):6.2f}  {statistics.median(ratios[2]):6.2f}")
+            if name in engines:
                 snr, largest = signal_to_difference_db(self.folder / "ours" / name / songs[0].stem,
                                                        self.folder / "peer" / "sig" / songs[0].stem)
-                line += (f"   {statistics.median(ratios[0]):10.2f}   ({min(ratios[0]):5.2f} to {max(ratios[0]):5.2f})"
-                         f"          {statistics.median(ratios[1]):6.2f}  {statistics.median(ratios[2]):6.2f}"
-                         f"   {snr:8.1f}  {largest:.1e}")
+                line += f"   {snr:8.1f}  {largest:.1e}"
+                if self.unblend:
+                    walls, memories = ([turn["unblend"][i] / turn[name][i] for turn in turns] for i in (0, 2))
+                    line += (f"   unblend {statistics.median(walls):.2f} ({min(walls):.2f} to {max(walls):.2f}), "
+                             f"{statistics.median(memories):.2f}")
             print(line, flush=True)
         return {name: statistics.median(turn[name][0] for turn in turns) for name in commands}
 
@@ -117,6 +145,7 @@ def main():
     parser.add_argument("--seconds", type=float, nargs="+", default=[60, 240], help="of the songs (60 240)")
     parser.add_argument("--turns", type=int, default=3, help="of each program (3)")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS), help="(all)")
+    parser.add_argument("--unblend", type=pathlib.Path, help="a virtual environment with unblend 1.0.0, for htdemucs")
     parser.add_argument("--files", type=int, default=100, help="of one second, in one call (100)")
     arguments = parser.parse_args()
     name, features = processor()
@@ -127,7 +156,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         for model in arguments.models:
-            bench = Bench(arguments.bin, folder, model, arguments.turns)
+            bench = Bench(arguments.bin, folder, model, arguments.turns, arguments.unblend)
             title = f"{model}, {bench.parameters / 1e6:.1f} million parameters"
             for seconds in arguments.seconds:
                 song = folder / f"song{seconds:g}.wav"

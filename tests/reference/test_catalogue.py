@@ -148,9 +148,7 @@ def test_each_try_is_told_and_either_source_suffices(place):
     second = f"      - files: [{{name: other.th, addresses: ['{refused}']}}]\n  packed:"
     (place.folder / "catalogue.yaml").write_text(
         text.replace(place.server.address + place.path, refused).replace("  packed:", second, 1))
-    begin = time.monotonic()
     said = place.run("stemsmith", "download", "htdemucs", "--pause-seconds", "0.1", status=1)
-    assert time.monotonic() - begin < 5
     assert said.count("127.0.0.1:9:") >= 4 and "try 2 of 3 in 0.1 s" in said and "try 3 of 3 in 0.2 s" in said
     assert f"put {place.file}, or else other.th, into" in said
 

@@ -23,7 +23,7 @@ struct CodecOptions {
   // Of these one is drawn for each stem. A list with one name uses no other.
   std::vector<std::string> formats{"mp3", "aac"};
   // Lower: duller, and more of what codecs smear. mp3 rounds it to a rate that it has.
-  Range bitrate_kbps{64.0, 192.0};
+  DrawRange bitrate_kbps{64.0, 192.0};
 };
 
 // A file in memory, for libsndfile's calls.

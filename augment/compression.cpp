@@ -12,10 +12,10 @@ namespace {
 
 struct CompressionOptions {
   double per_stem_probability = 0.5;
-  Range threshold_db{-35.0, -15.0};  // full scale is 0; lower compresses more of the stem
-  Range ratio{2.0, 6.0};             // dB in for one dB out, above the threshold
-  Range attack_ms{2.0, 30.0};        // shorter catches the starts of notes too
-  Range release_ms{50.0, 300.0};
+  DrawRange threshold_db{-35.0, -15.0};  // full scale is 0; lower compresses more of the stem
+  DrawRange ratio{2.0, 6.0};             // dB in for one dB out, above the threshold
+  DrawRange attack_ms{2.0, 30.0};        // shorter catches the starts of notes too
+  DrawRange release_ms{50.0, 300.0};
   double knee_db = 6.0;  // width of the bend at the threshold
   // Gives the stem its loudness (RMS) back, so that only its dynamics change.
   bool keep_level = true;

@@ -13,7 +13,7 @@ namespace {
 struct DriveOptions {
   double per_stem_probability = 0.5;
   // g in dB. Below 0 hardly audible; 20 and more squares the waves.
-  Range drive_db{0.0, 15.0};
+  DrawRange drive_db{0.0, 15.0};
 };
 
 class Drive : public PerStemAugmentation {

@@ -12,10 +12,10 @@ struct EqOptions {
   double per_stem_probability = 0.5;
   std::int64_t bands = 3;  // of these the outer two are shelves; 1 is a peak
   // Wider: sounds further from those recorded; past ±12 dB instruments are hard to recognise.
-  Range gain_db{-6.0, 6.0};
+  DrawRange gain_db{-6.0, 6.0};
   // Cut into as many equal parts (in octaves) as there are bands, one centre drawn from each.
-  Range frequency_hz{60.0, 12000.0};
-  Range q{0.5, 1.5};  // higher is narrower
+  DrawRange frequency_hz{60.0, 12000.0};
+  DrawRange q{0.5, 1.5};  // higher is narrower
 };
 
 class Eq : public PerStemAugmentation {

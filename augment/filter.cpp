@@ -14,8 +14,8 @@ struct FilterOptions {
   double per_stem_probability = 0.5;
   double low_pass_share = 0.5;  // of the treated stems; the others get a high pass
   // Cutoffs (-3 dB), uniform in octaves. Lower low passes are duller, higher high passes thinner.
-  Range low_pass_hz{2000.0, 16000.0};
-  Range high_pass_hz{30.0, 400.0};
+  DrawRange low_pass_hz{2000.0, 16000.0};
+  DrawRange high_pass_hz{30.0, 400.0};
   std::int64_t order = 2;  // even
 };
 

@@ -9,10 +9,10 @@ namespace {
 struct GainOptions {
   // Wider: the model meets more kinds of balance between the stems; past ±12 dB stems drown one
   // another.
-  Range range_db{-6.0, 6.0};
+  DrawRange range_db{-6.0, 6.0};
   // In place of range_db where given: factors, as Demucs and Open-Unmix draw them.
   bool linear = false;
-  Range factor{0.25, 1.25};
+  DrawRange factor{0.25, 1.25};
 };
 
 class Gain : public Augmentation {

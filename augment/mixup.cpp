@@ -6,7 +6,7 @@ namespace stemsmith {
 namespace {
 
 struct MixupOptions {
-  Range gain_db{-12.0, 0.0};  // of what is added
+  DrawRange gain_db{-12.0, 0.0};  // of what is added
 };
 
 class Mixup : public PlanAugmentation {

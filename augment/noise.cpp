@@ -10,7 +10,7 @@ namespace {
 
 struct NoiseOptions {
   double per_stem_probability = 0.5;
-  Range level_db{-80.0, -50.0};  // RMS, full scale is 0; higher teaches the model to keep hiss
+  DrawRange level_db{-80.0, -50.0};  // RMS, full scale is 0; higher teaches the model to keep hiss
 };
 
 class Noise : public PerStemAugmentation {

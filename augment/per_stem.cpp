@@ -17,7 +17,8 @@ std::int64_t Count(const StemBlock& block) {
 
 }  // namespace
 
-Range RangeIn(const Config& config, const std::string& key, Range fallback, Range limits) {
+DrawRange RangeIn(const Config& config, const std::string& key, DrawRange fallback,
+                  DrawRange limits) {
   const std::vector<double> given = config.Numbers(key, {fallback.low, fallback.high});
   // Written so that NaN is refused too.
   const bool ordered = given.size() == 2 && given[0] <= given[1];

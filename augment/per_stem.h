@@ -9,7 +9,7 @@
 namespace stemsmith {
 
 // Values of an option, both ends included.
-struct Range {
+struct DrawRange {
   double low = 0.0, high = 0.0;
   double Draw(RandomStream& random) const { return random.Uniform(low, high); }
   // Uniform on a logarithmic scale, as fits frequencies and ratios; low > 0.
@@ -18,7 +18,8 @@ struct Range {
   }
 };
 // `key: [low, high]`, both within `limits`. Throws Error for anything else.
-Range RangeIn(const Config& config, const std::string& key, Range fallback, Range limits);
+DrawRange RangeIn(const Config& config, const std::string& key, DrawRange fallback,
+                  DrawRange limits);
 
 // Treats each stem by itself, in those stems that its chance falls on.
 class PerStemAugmentation : public Augmentation {

@@ -13,9 +13,9 @@ namespace {
 
 struct ReverbOptions {
   double per_stem_probability = 0.5;
-  Range rt60_seconds{0.2, 1.2};   // until the room has died down by 60 dB; longer is a larger room
-  Range wet_db{-20.0, -6.0};      // energy of the room against the direct sound; higher is further
-  Range pre_delay_ms{5.0, 30.0};  // before the first reflection
+  DrawRange rt60_seconds{0.2, 1.2};   // until the room has died down by 60 dB; longer: larger
+  DrawRange wet_db{-20.0, -6.0};      // the room's energy against the direct sound; higher: further
+  DrawRange pre_delay_ms{5.0, 30.0};  // before the first reflection
 };
 
 constexpr int kReflections = 8;

@@ -7,7 +7,7 @@ namespace {
 
 struct WidthOptions {
   double per_stem_probability = 0.5;
-  Range side{0.0, 1.5};  // factor: 0 is mono, 1 changes nothing, 2 doubles what differs
+  DrawRange side{0.0, 1.5};  // factor: 0 is mono, 1 changes nothing, 2 doubles what differs
 };
 
 class Width : public PerStemAugmentation {

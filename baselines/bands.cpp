@@ -68,13 +68,13 @@ class BandFilter {
   // A low corner at 0 or a high one above half the rate passes everything.
   static std::vector<FilterSection> Sections(const Band& band, int order, int rate_hz) {
     std::vector<FilterSection> sections;
-    const auto add = [&](Pass pass, double corner_hz) {
+    const auto add = [&](PassBand pass, double corner_hz) {
       if (corner_hz <= 0 || corner_hz >= 0.5 * rate_hz) return;
       const auto more = Butterworth(pass, order, corner_hz, rate_hz);
       sections.insert(sections.end(), more.begin(), more.end());
     };
-    add(Pass::kHigh, band.low_hz);
-    add(Pass::kLow, band.high_hz);
+    add(PassBand::kHigh, band.low_hz);
+    add(PassBand::kLow, band.high_hz);
     return sections;
   }
 

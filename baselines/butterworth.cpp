@@ -8,18 +8,18 @@
 
 namespace stemsmith {
 
-std::vector<FilterSection> Butterworth(Pass pass, int order, double corner_hz, double rate_hz) {
+std::vector<FilterSection> Butterworth(PassBand pass, int order, double corner_hz, double rate_hz) {
   const double k = std::tan(std::numbers::pi * corner_hz / rate_hz);
-  const double sign = pass == Pass::kLow ? 1 : -1;
+  const double sign = pass == PassBand::kLow ? 1 : -1;
   std::vector<FilterSection> sections;
   if (order % 2 == 1) {
-    const double scale = 1 / (1 + k), b = (pass == Pass::kLow ? k : 1) * scale;
+    const double scale = 1 / (1 + k), b = (pass == PassBand::kLow ? k : 1) * scale;
     sections.push_back({b, sign * b, 0, (k - 1) * scale, 0});
   }
   for (int pair = 0; pair < order / 2; ++pair) {
     const double damping = 2 * std::sin(std::numbers::pi * (2 * pair + 1) / (2 * order));
     const double scale = 1 / (1 + damping * k + k * k);
-    const double b = (pass == Pass::kLow ? k * k : 1) * scale;
+    const double b = (pass == PassBand::kLow ? k * k : 1) * scale;
     sections.push_back(
         {b, sign * 2 * b, b, 2 * (k * k - 1) * scale, (1 - damping * k + k * k) * scale});
   }

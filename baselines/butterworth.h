@@ -12,10 +12,10 @@ struct FilterSection {
   double b0, b1, b2, a1, a2;
 };
 
-enum class Pass { kLow, kHigh };
+enum class PassBand { kLow, kHigh };
 
 // -3 dB at `corner_hz`, which lies between 0 and half the rate; `order` from 1.
-std::vector<FilterSection> Butterworth(Pass pass, int order, double corner_hz, double rate_hz);
+std::vector<FilterSection> Butterworth(PassBand pass, int order, double corner_hz, double rate_hz);
 
 // Sections one after another over one channel, at rest at first; transposed direct form II in
 // double. A plain value: a copy continues where the original is.

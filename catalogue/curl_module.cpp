@@ -20,7 +20,7 @@ struct FreeList {
 };
 
 struct Transfer {
-  const HttpRequest& request;
+  const HttpGetRequest& request;
   CURL* handle;
   HttpAnswer answer;
   bool started = false, stopped = false;
@@ -150,9 +150,9 @@ std::string ProblemOf(CURLcode code, const char* details) {
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) HttpResult stemsmith_http_get(
-    const HttpRequest& request);
+    const HttpGetRequest& request);
 
-HttpResult stemsmith_http_get(const HttpRequest& request) {
+HttpResult stemsmith_http_get(const HttpGetRequest& request) {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   const std::unique_ptr<CURL, FreeHandle> handle(ready == CURLE_OK ? curl_easy_init() : nullptr);
   if (!handle) return {{}, "libcurl does not start", false};

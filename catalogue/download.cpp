@@ -246,7 +246,7 @@ class Downloader {
   }
 
   HttpResult Request(const std::string& address) {
-    HttpRequest request;
+    HttpGetRequest request;
     request.address = address;
     request.begin = part_.bytes();
     request.validator = part_.validator();

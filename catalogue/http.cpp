@@ -4,7 +4,7 @@
 
 namespace stemsmith {
 
-HttpResult HttpGet(const HttpRequest& request) {
+HttpResult HttpGet(const HttpGetRequest& request) {
   static const auto get = reinterpret_cast<HttpGetFunction>(
       LoadModuleSymbol("curl", "stemsmith_http_get", "downloads"));
   return get(request);

@@ -18,7 +18,7 @@ struct HttpAnswer {
   int retry_after_s = 0;
 };
 
-struct HttpRequest {
+struct HttpGetRequest {
   std::string address;
   std::uint64_t begin = 0;  // bytes before it are not wanted again …
   std::string validator;    // … if the file is still the one of this validator
@@ -38,9 +38,9 @@ struct HttpResult {
 // What `start`, `data` and `stop` throw comes out again. Proxies are those of the environment
 // (https_proxy, no_proxy). Redirects are followed, from https to https only. The symbol
 // `stemsmith_http_get` of the module libstemsmith_curl.so.
-using HttpGetFunction = HttpResult (*)(const HttpRequest& request);
+using HttpGetFunction = HttpResult (*)(const HttpGetRequest& request);
 
 // Loads the module. Throws Error where it or libcurl is missing.
-HttpResult HttpGet(const HttpRequest& request);
+HttpResult HttpGet(const HttpGetRequest& request);
 
 }  // namespace stemsmith

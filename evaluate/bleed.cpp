@@ -19,7 +19,7 @@ float Db(float magnitude) { return 20 * std::log10(std::max(magnitude, 1e-10f));
 class Bleed : public SpectralMetric {
  public:
   Bleed(int sample_rate_hz, int channels, bool above)
-      : SpectralMetric(channels, {.n_fft = kFftSize, .hop = kHop, .edge = SpectralEdge::kZeros}),
+      : SpectralMetric(channels, {.n_fft = kFftSize, .hop = kHop, .edge = MetricEdge::kZeros}),
         mel_(sample_rate_hz, kFftSize, kMels),
         above_(above) {}
   int passes() const override { return 2; }  // the first finds the loudest points

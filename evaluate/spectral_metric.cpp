@@ -15,7 +15,7 @@ void SpectralMetric::Pad(bool at_end) {
   const auto half = static_cast<std::size_t>(options_.n_fft / 2);
   for (std::vector<float>& signal : signals_) {
     std::vector<float> edge(half, 0.0f);
-    if (options_.edge == SpectralEdge::kReflect) {
+    if (options_.edge == MetricEdge::kReflect) {
       for (std::size_t i = 0; i < half; ++i)
         edge[i] = at_end ? signal[signal.size() - 2 - i] : signal[half - i];
     }

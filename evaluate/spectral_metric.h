@@ -8,14 +8,14 @@
 
 namespace stemsmith {
 
-enum class SpectralEdge { kZeros, kReflect };  // what lies before the song and behind it
+enum class MetricEdge { kZeros, kReflect };  // what lies before the song and behind it
 
 // Frames as of torch.stft with center=true: frame n around sample n · hop; the song's last as well.
 class SpectralMetric : public SongMetric {
  public:
   struct Options {
     int n_fft = 2048, hop = 1024;
-    SpectralEdge edge = SpectralEdge::kReflect;
+    MetricEdge edge = MetricEdge::kReflect;
     StftWindow window = StftWindow::kHann;
   };
   SpectralMetric(int channels, const Options& options);

@@ -391,7 +391,7 @@ std::shared_ptr<SeparationModel> Make(const Config& config, const ModelSetting& 
                                       bool masked) {
   ScnetOptions o;
   o.masked = masked;
-  if (!masked) o.stft.window = StftWindow::kRectangle;
+  if (!masked) o.stft.window = StftLayerWindow::kRectangle;
   o.dims = IntegersIn(config, "dims", o.dims, 1, 4096);
   o.stft.n_fft = config.IntegerIn("nfft", o.stft.n_fft, 16, 65536);
   o.stft.hop = config.IntegerIn("hop_size", o.stft.hop, 1, 32768);

@@ -8,7 +8,7 @@
 #include "apps/stemsmith/commands.h"
 #include "apps/stemsmith/fit_forest.h"
 #include "apps/stemsmith/run_choices.h"
-#include "apps/stemsmith/run_state.h"
+#include "apps/stemsmith/flow_state.h"
 #include "apps/stemsmith/work.h"
 #include "core/checksum.h"
 #include "core/config_library.h"
@@ -96,7 +96,7 @@ class WholeFlow {
   const WorkOutput output_;
   const RunChoices choices_;
   const fs::path cache_;
-  std::optional<RunState> state_;
+  std::optional<FlowState> state_;
   std::vector<Track> tracks_;
   CompareChoices compare_;
   CompareResult compared_;

@@ -19,7 +19,7 @@ StftLayerOptions StftLayerOptions::Read(const Config& config) const {
 
 StftLayerImpl::StftLayerImpl(const StftLayerOptions& options) : options_(options) {
   if (options_.window_frames == 0) options_.window_frames = options_.n_fft;
-  const bool hann = options_.window == StftWindow::kHann;
+  const bool hann = options_.window == StftLayerWindow::kHann;
   window_ = RegisterTransientBuffer(*this, "window",
                                     hann ? torch::hann_window(options_.window_frames)
                                          : torch::ones({options_.window_frames}));
@@ -58,7 +58,7 @@ torch::Tensor StftLayerImpl::InvertToLengthOf(const torch::Tensor& spectra,
 }
 
 nlohmann::json StftLayerImpl::Description() const {
-  const bool hann = options_.window == StftWindow::kHann;
+  const bool hann = options_.window == StftLayerWindow::kHann;
   return {{"n_fft", options_.n_fft},
           {"hop", options_.hop},
           {"window", hann ? "hann" : "rectangle"}};

@@ -19,7 +19,7 @@ enum class StftEdges {
   kReflected,  // the same with the audio reflected; takes more than n_fft / 2 samples
 };
 
-enum class StftWindow { kHann, kRectangle };
+enum class StftLayerWindow { kHann, kRectangle };
 
 struct StftLayerOptions {
   std::int64_t n_fft = 4096;  // transform length in frames, even; longer: finer in frequency
@@ -27,7 +27,7 @@ struct StftLayerOptions {
   StftEdges edges = StftEdges::kZeros;
   bool normalized = false;         // spectra are divided by the root of n_fft
   std::int64_t window_frames = 0;  // in the middle of n_fft; 0: n_fft
-  StftWindow window = StftWindow::kHann;
+  StftLayerWindow window = StftLayerWindow::kHann;
 
   // `n_fft` and `hop` of a model's configuration, over these. Throws Error where audio could not be
   // put together again: hop has to divide n_fft at least twice.

@@ -4,18 +4,18 @@ namespace stemsmith {
 
 using boost::asio::ip::tcp;
 
-void Connection::Deliver(const std::shared_ptr<const std::string>& text) {
+void HttpConnection::Deliver(const std::shared_ptr<const std::string>& text) {
   if (waiting_bytes + text->size() > most_waiting_bytes) return Close();
   Add(text);
   Pump();
 }
 
-void Connection::Add(const std::shared_ptr<const std::string>& text) {
+void HttpConnection::Add(const std::shared_ptr<const std::string>& text) {
   waiting_bytes += text->size();
   waiting.push_back(text);
 }
 
-void Connection::Pump() {
+void HttpConnection::Pump() {
   while (!waiting.empty() && !pumping && !gone) {
     std::size_t count = 0;
     const std::string& text = *waiting.front();
@@ -43,7 +43,7 @@ void Connection::Pump() {
   }
 }
 
-void Connection::Close() {
+void HttpConnection::Close() {
   gone = true;
   boost::system::error_code ignored;
   socket.cancel(ignored);

@@ -19,15 +19,15 @@ namespace stemsmith {
 // How much of events waits for one client at most, after which it is given up.
 inline constexpr std::size_t kMostEventBytes = 64 << 10;
 
-// How fast a body goes, of the time that its client is waited for.
-struct Pace {
-  std::int64_t bytes = 0;
-  std::chrono::steady_clock::duration waited{0};
-};
-
 // What belongs to a connection. All on the network's thread.
-struct Connection : EventListener {
-  Connection(boost::asio::ip::tcp::socket from, const TlsContext* tls)
+struct HttpConnection : EventListener {
+  // How fast a body goes, of the time that its client is waited for.
+  struct Pace {
+    std::int64_t bytes = 0;
+    std::chrono::steady_clock::duration waited{0};
+  };
+
+  HttpConnection(boost::asio::ip::tcp::socket from, const TlsContext* tls)
       : socket(std::move(from)), transport(socket.native_handle(), tls) {}
 
   void Deliver(const std::shared_ptr<const std::string>& text) override;
@@ -39,7 +39,7 @@ struct Connection : EventListener {
 
   boost::asio::ip::tcp::socket socket;
   Transport transport;
-  std::weak_ptr<Connection> self;
+  std::weak_ptr<HttpConnection> self;
   std::string remote;
   InputBuffer in;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();

@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 #include "serve/http/input_buffer.h"
-#include "serve/http/server_impl.h"
+#include "serve/http/server_core.h"
 
 namespace stemsmith {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::size_t kBodyBlock = 256 << 10;
 }  // namespace
 
 // False where the client closed, or sent nothing.
-awaitable<bool> HttpServer::Impl::ReadHeader(Connection& connection, HttpRequestParser& parser) {
+awaitable<bool> HttpServerCore::ReadHeader(HttpConnection& connection, HttpRequestParser& parser) {
   auto until = Clock::now() + options.idle_timeout;
   bool begun = false;
   InputBuffer& in = connection.in;
@@ -46,13 +46,13 @@ awaitable<bool> HttpServer::Impl::ReadHeader(Connection& connection, HttpRequest
   }
 }
 
-awaitable<void> HttpServer::Impl::Respond(Connection& connection, HttpRequestParser& parser,
+awaitable<void> HttpServerCore::Respond(HttpConnection& connection, HttpRequestParser& parser,
                                           Answer& answer) {
   HttpRequest& request = *parser.request();
   const auto complete = [&answer](HttpResponse response) {
     answer.response = std::move(response);
     if (!answer.response.file.empty())
-      answer.file = std::make_unique<OpenFile>(answer.response.file);
+      answer.file = std::make_unique<SentFile>(answer.response.file);
   };
   if (options.check) {
     std::optional<HttpResponse> refusal;
@@ -89,7 +89,7 @@ awaitable<void> HttpServer::Impl::Respond(Connection& connection, HttpRequestPar
   co_await OnPool(pool, request, [&] { complete(route.answer(request)); });
 }
 
-awaitable<void> HttpServer::Impl::TakeBody(Connection& connection, HttpRequestParser& parser,
+awaitable<void> HttpServerCore::TakeBody(HttpConnection& connection, HttpRequestParser& parser,
                                            const HttpRoute& route, Answer& answer) {
   const std::shared_ptr<HttpRequest> request = parser.request();
   // Closes files and may remove them: not on the network's thread. It may refer to the request.
@@ -113,11 +113,11 @@ awaitable<void> HttpServer::Impl::TakeBody(Connection& connection, HttpRequestPa
   co_await OnPool(pool, *request, [&] {
     answer.response = sink->Finish();
     if (!answer.response.file.empty())
-      answer.file = std::make_unique<OpenFile>(answer.response.file);
+      answer.file = std::make_unique<SentFile>(answer.response.file);
   });
 }
 
-awaitable<void> HttpServer::Impl::Continue(Connection& connection,
+awaitable<void> HttpServerCore::Continue(HttpConnection& connection,
                                            const HttpRequestParser& parser) {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   if (parser.expects_continue() && !parser.done())
@@ -126,7 +126,7 @@ awaitable<void> HttpServer::Impl::Continue(Connection& connection,
 
 // Reads more of the body, what there is and at least something. Its decoded() bytes lie at the
 // begin of the buffer, and as many as are returned must be dropped from there.
-awaitable<std::size_t> HttpServer::Impl::ReadBody(Connection& connection,
+awaitable<std::size_t> HttpServerCore::ReadBody(HttpConnection& connection,
                                                   HttpRequestParser& parser) {
   InputBuffer& in = connection.in;
   for (;;) {

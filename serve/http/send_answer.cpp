@@ -6,7 +6,7 @@
 
 #include "serve/http/answer_head.h"
 #include "serve/http/file_answer.h"
-#include "serve/http/server_impl.h"
+#include "serve/http/server_core.h"
 
 namespace stemsmith {
 namespace {
@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kLinger{30}, kLingerIdle{3};
 
 }  // namespace
 
-awaitable<void> HttpServer::Impl::Write(Connection& connection, const char* bytes,
+awaitable<void> HttpServerCore::Write(HttpConnection& connection, const char* bytes,
                                         std::size_t size) {
   while (size > 0) {
     std::size_t count = 0;
@@ -30,7 +30,7 @@ awaitable<void> HttpServer::Impl::Write(Connection& connection, const char* byte
   }
 }
 
-awaitable<void> HttpServer::Impl::Send(Connection& connection, const HttpRequestParser& parser,
+awaitable<void> HttpServerCore::Send(HttpConnection& connection, const HttpRequestParser& parser,
                                        Answer& answer, bool keep_alive) {
   const HttpRequest& request = *parser.request();
   HttpResponse& response = answer.response;
@@ -76,7 +76,7 @@ awaitable<void> HttpServer::Impl::Send(Connection& connection, const HttpRequest
     sent += static_cast<std::int64_t>(response.body.size());
 }
 
-awaitable<void> HttpServer::Impl::SendFile(Connection& connection, const OpenFile& file,
+awaitable<void> HttpServerCore::SendFile(HttpConnection& connection, const SentFile& file,
                                            std::int64_t begin, std::int64_t length) {
   const std::size_t capacity =
       static_cast<std::size_t>(std::min<std::int64_t>(length, kFileBlock));
@@ -99,7 +99,7 @@ awaitable<void> HttpServer::Impl::SendFile(Connection& connection, const OpenFil
   }
 }
 
-awaitable<void> HttpServer::Impl::StreamEvents(Connection& connection) {
+awaitable<void> HttpServerCore::StreamEvents(HttpConnection& connection) {
   ++event_streams;
   const auto channel = connection.channel;
   connection.last_event = Clock::now();
@@ -133,7 +133,7 @@ awaitable<void> HttpServer::Impl::StreamEvents(Connection& connection) {
 }
 
 // Until the client has closed, so that it sees the answer before the connection is gone.
-awaitable<void> HttpServer::Impl::Linger(Connection& connection) {
+awaitable<void> HttpServerCore::Linger(HttpConnection& connection) {
   connection.in.Drop(connection.in.size());
   connection.in.Trim(0);
   connection.transport.ShutdownWrite();

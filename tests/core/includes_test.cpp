@@ -152,5 +152,38 @@ TEST(Includes, TableOfFoldersHasNoCircle) {
     EXPECT_FALSE(visit(name, 0).contains(name)) << name << " may include itself by others";
 }
 
+// Two types of one name in one namespace are one to the linker, which takes the functions of
+// either for both. Those of sources by themselves belong into a namespace without a name.
+TEST(Types, OfOneNameInANamespaceAreDefinedOnce) {
+  const fs::path root = STEMSMITH_SOURCE_DIR;
+  const std::regex space(R"(^namespace ([\w:]*) ?\{)"), end(R"(^\}  // namespace)"),
+      type(R"(^(?:template <.*> )?(?:struct|class|enum class) (?:STEMSMITH_PUBLIC )?)"
+           R"((\w+)(?: final)?(?: : .*)?(?: \{.*)?$)");
+  std::map<std::string, std::set<std::string>> files;
+  for (const fs::path& path : Sources(Table())) {
+    std::vector<std::string> spaces;  // "" is one without a name
+    std::istringstream text(ReadFile(root / path));
+    for (std::string line; std::getline(text, line);) {
+      std::smatch match;
+      if (std::regex_search(line, match, space)) {
+        spaces.push_back(match[1]);
+      } else if (std::regex_search(line, end)) {
+        if (!spaces.empty()) spaces.pop_back();
+      } else if (std::regex_search(line, match, type)) {
+        std::string name;
+        bool has_name = true;
+        for (const std::string& part : spaces) {
+          has_name &= !part.empty();
+          name += part + "::";
+        }
+        if (has_name) files[name + match[1].str()].insert(path.string());
+      }
+    }
+  }
+  EXPECT_GT(files.size(), 500u);
+  for (const auto& [name, all] : files)
+    EXPECT_THAT(all, testing::SizeIs(1)) << name;
+}
+
 }  // namespace
 }  // namespace stemsmith

@@ -1,4 +1,4 @@
-#include "serve/http/open_file.h"
+#include "serve/http/sent_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 
 namespace stemsmith {
 
-OpenFile::OpenFile(const std::filesystem::path& path)
+SentFile::SentFile(const std::filesystem::path& path)
     : descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   struct stat state {};
   const bool there = descriptor >= 0 && fstat(descriptor, &state) == 0;
@@ -24,6 +24,6 @@ OpenFile::OpenFile(const std::filesystem::path& path)
   size = state.st_size;
 }
 
-OpenFile::~OpenFile() { close(descriptor); }
+SentFile::~SentFile() { close(descriptor); }
 
 }  // namespace stemsmith

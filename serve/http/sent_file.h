@@ -6,12 +6,12 @@
 
 namespace stemsmith {
 
-struct OpenFile {
+struct SentFile {
   // Throws HttpError 404 where it is gone or no file, Error where it cannot be opened.
-  explicit OpenFile(const std::filesystem::path& path);
-  ~OpenFile();
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
+  explicit SentFile(const std::filesystem::path& path);
+  ~SentFile();
+  SentFile(const SentFile&) = delete;
+  SentFile& operator=(const SentFile&) = delete;
 
   int descriptor = -1;
   std::int64_t size = 0;

@@ -8,10 +8,10 @@
 
 namespace stemsmith {
 
-class RunState {
+class FlowState {
  public:
   // What the file holds; nothing where there is none, or it is damaged.
-  explicit RunState(std::filesystem::path file);
+  explicit FlowState(std::filesystem::path file);
 
   // What was remembered of a step; null.
   nlohmann::json Of(const std::string& step) const;

@@ -1,5 +1,5 @@
-// What an HttpServer is made of: accepting connections and the life of one (server.cpp), reading
-// requests (read_request.cpp), sending answers (send_answer.cpp).
+// What an HttpServer is made of: accepting connections and the life of one (server_core.cpp),
+// reading requests (read_request.cpp), sending answers (send_answer.cpp).
 #pragma once
 
 #include <utility>  // first: boost/asio/awaitable.hpp needs it, and does not include it
@@ -26,10 +26,10 @@
 
 #include "serve/http/connection.h"
 #include "serve/http/event_hub.h"
-#include "serve/http/open_file.h"
 #include "serve/http/request_parser.h"
 #include "serve/http/routes.h"
-#include "serve/http/server.h"
+#include "serve/http/sent_file.h"
+#include "serve/http/server_options.h"
 #include "serve/http/transport.h"
 
 namespace stemsmith {
@@ -39,39 +39,39 @@ using asio::awaitable;
 using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
-// The client has closed, or the server closes.
-struct Gone {};
+struct HttpServerCore {
+  // The client has closed, or the server closes.
+  struct Gone {};
+  struct Answer {
+    HttpResponse response;
+    std::unique_ptr<SentFile> file;
+  };
 
-struct Answer {
-  HttpResponse response;
-  std::unique_ptr<OpenFile> file;
-};
-
-struct HttpServer::Impl {
-  Impl(const HttpServerOptions& options, std::vector<HttpRoute> routes);
-  ~Impl() { Stop(std::chrono::seconds(0)); }
+  HttpServerCore(const HttpServerOptions& options, std::vector<HttpRoute> routes);
+  ~HttpServerCore() { Stop(std::chrono::seconds(0)); }
   void Stop(std::chrono::seconds grace);
 
   void Listen();
   awaitable<void> Accept();
   awaitable<void> Sweep();
-  awaitable<void> Serve(std::shared_ptr<Connection> connection);
-  awaitable<bool> ServeOne(Connection& connection);
-  awaitable<bool> ReadHeader(Connection& connection, HttpRequestParser& parser);
-  awaitable<void> Respond(Connection& connection, HttpRequestParser& parser, Answer& answer);
-  awaitable<void> TakeBody(Connection& connection, HttpRequestParser& parser,
+  awaitable<void> Serve(std::shared_ptr<HttpConnection> connection);
+  awaitable<bool> ServeOne(HttpConnection& connection);
+  awaitable<bool> ReadHeader(HttpConnection& connection, HttpRequestParser& parser);
+  awaitable<void> Respond(HttpConnection& connection, HttpRequestParser& parser, Answer& answer);
+  awaitable<void> TakeBody(HttpConnection& connection, HttpRequestParser& parser,
                            const HttpRoute& route, Answer& answer);
-  awaitable<std::size_t> ReadBody(Connection& connection, HttpRequestParser& parser);
-  awaitable<void> Continue(Connection& connection, const HttpRequestParser& parser);
-  awaitable<void> Send(Connection& connection, const HttpRequestParser& parser, Answer& answer,
+  awaitable<std::size_t> ReadBody(HttpConnection& connection, HttpRequestParser& parser);
+  awaitable<void> Continue(HttpConnection& connection, const HttpRequestParser& parser);
+  awaitable<void> Send(HttpConnection& connection, const HttpRequestParser& parser, Answer& answer,
                        bool keep_alive);
-  awaitable<void> SendFile(Connection& connection, const OpenFile& file, std::int64_t begin,
+  awaitable<void> SendFile(HttpConnection& connection, const SentFile& file, std::int64_t begin,
                            std::int64_t length);
-  awaitable<void> Write(Connection& connection, const char* bytes, std::size_t size);
-  awaitable<void> StreamEvents(Connection& connection);
-  awaitable<void> Linger(Connection& connection);
-  awaitable<bool> Ready(Connection& connection, Transport::State state, Clock::time_point until);
-  awaitable<void> ReadyInPace(Connection& connection, Transport::State state);
+  awaitable<void> Write(HttpConnection& connection, const char* bytes, std::size_t size);
+  awaitable<void> StreamEvents(HttpConnection& connection);
+  awaitable<void> Linger(HttpConnection& connection);
+  awaitable<bool> Ready(HttpConnection& connection, Transport::State state,
+                        Clock::time_point until);
+  awaitable<void> ReadyInPace(HttpConnection& connection, Transport::State state);
 
   // Runs `work` on a thread of the pool; what it throws is thrown here, as HttpError.
   template <typename Work>
@@ -95,7 +95,7 @@ struct HttpServer::Impl {
   int port = 0;
   std::shared_ptr<EventHub> hub;
   const std::shared_ptr<const std::string> event_comment = std::make_shared<std::string>(":\n\n");
-  std::unordered_set<std::shared_ptr<Connection>> connections;
+  std::unordered_set<std::shared_ptr<HttpConnection>> connections;
   std::size_t refused = 0;
   bool stopping = false;
   std::atomic<int> waiting{0};  // for a thread of the pool
@@ -112,7 +112,7 @@ struct HttpServer::Impl {
 };
 
 template <typename Work>
-awaitable<void> HttpServer::Impl::OnPool(asio::thread_pool& on, const HttpRequest& request,
+awaitable<void> HttpServerCore::OnPool(asio::thread_pool& on, const HttpRequest& request,
                                          Work work) {
   std::exception_ptr thrown;
   auto run = [&] {

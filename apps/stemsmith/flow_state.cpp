@@ -1,4 +1,4 @@
-#include "apps/stemsmith/run_state.h"
+#include "apps/stemsmith/flow_state.h"
 
 #include "core/error.h"
 #include "core/files.h"
@@ -9,7 +9,7 @@ namespace {
 constexpr int kVersion = 1;
 }  // namespace
 
-RunState::RunState(std::filesystem::path file)
+FlowState::FlowState(std::filesystem::path file)
     : file_(std::move(file)), steps_(nlohmann::json::object()) {
   std::error_code code;
   if (!std::filesystem::is_regular_file(file_, code)) return;
@@ -19,11 +19,11 @@ RunState::RunState(std::filesystem::path file)
     steps_ = json["steps"];
 }
 
-nlohmann::json RunState::Of(const std::string& step) const {
+nlohmann::json FlowState::Of(const std::string& step) const {
   return steps_.value(step, nlohmann::json());
 }
 
-void RunState::Remember(const std::string& step, const nlohmann::json& what) {
+void FlowState::Remember(const std::string& step, const nlohmann::json& what) {
   steps_[step] = what;
   WriteFileAtomically(file_,
                       nlohmann::json({{"version", kVersion}, {"steps", steps_}}).dump(2) + "\n");

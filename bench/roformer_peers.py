@@ -2,14 +2,13 @@
 import argparse
 import json
 import math
-import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
 
-from whole_processes import BFLOAT16, RATE, measured, processor, sgemm_gflops, write_song
+from whole_processes import BFLOAT16, RATE, measured, processor, register_with_unblend, sgemm_gflops, write_song
 
 THREADS = 2
 ROFORMERS = pathlib.Path(__file__).resolve().parent.parent / ".deps/roformer"
@@ -95,12 +94,7 @@ def write_files(arguments, name, folder):
     if package:
         peers[package.partition("=")[0]] = python(package, PEER, module, THREADS, weights, yaml, songs, folder / "peer")
     if arguments.unblend:
-        home = folder / "unblend"  # it registers models in its user's folder
-        os.environ["HOME"] = str(home)
-        if not home.exists():
-            home.mkdir()
-            subprocess.run([arguments.unblend / "bin/unblend", "models", "import", weights, "--config", yaml, "--name", "ours"],
-                           check=True, capture_output=True)
+        register_with_unblend(arguments.unblend, folder / "unblend", weights, yaml)
         peers["unblend"] = [arguments.unblend / "bin/unblend", "separate", songs / "song.wav", "--model", "ours", "--device", "cpu",
                             "--shifts", "0", "--split-overlap", str(1 - 1 / arguments.overlap), "--chunk-batch-size", "1",
                             "--clip-mode", "none", "--output", folder / "peer/{track}/{stem}.{ext}"]

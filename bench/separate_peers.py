@@ -2,7 +2,6 @@
 import argparse
 import json
 import math
-import os
 import pathlib
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ import torch
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch.utils.flop_counter import FlopCounterMode
-from whole_processes import BFLOAT16, RATE, measured, processor, sgemm_gflops, write_song
+from whole_processes import BFLOAT16, RATE, measured, processor, register_with_unblend, sgemm_gflops, write_song
 
 STEMS = ["drums", "bass", "other", "vocals"]
 THREADS = 2
@@ -64,17 +63,15 @@ def signal_to_difference_db(ours, peer):
     return 10 * np.log10(signal / noise), max(np.abs(a - b).max() for a, b in pairs) / peak
 
 
-def register_with_unblend(venv, network, folder):
-    """In a home of its own: unblend keeps models in its user's folder."""
-    os.environ["HOME"] = str(folder)
-    folder.mkdir()
-    torch.save(network.state_dict(), folder / "weights.pt")
+def write_for_unblend(network, folder):
+    """The weights by themselves, and a configuration as other programs have one."""
+    weights, config = folder / "weights.pt", folder / "config.yaml"
+    torch.save(network.state_dict(), weights)
     options = {"channels": network.channels, "bottom_channels": network.bottom_channels, "dconv_mode": 3}
-    (folder / "config.yaml").write_text(json.dumps({  # JSON is YAML
+    config.write_text(json.dumps({  # JSON is YAML
         "model": "htdemucs", "htdemucs": options,
         "training": {"instruments": STEMS, "samplerate": RATE, "segment": float(network.segment)}}))
-    subprocess.run([venv / "bin/unblend", "models", "import", folder / "weights.pt", "--config", folder / "config.yaml", "--name",
-                    "ours"], check=True, capture_output=True)
+    return weights, config
 
 
 class Bench:
@@ -92,7 +89,7 @@ class Bench:
             subprocess.run([programs / "stemsmith", *command, "--quiet"], check=True)
         self.model = folder / model / "model.onnx"
         if self.unblend:
-            register_with_unblend(self.unblend, network, folder / "unblend")
+            register_with_unblend(self.unblend, folder / "unblend", *write_for_unblend(network, folder))
 
     def ours(self, name, songs):
         return [self.bin / "separate", self.model, *songs, "-o", self.folder / "ours" / name, "--bits", "32f", "--threads",

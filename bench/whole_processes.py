@@ -40,6 +40,15 @@ def measured(command, threads):
     return tuple(map(float, result.stdout.split()))
 
 
+def register_with_unblend(venv, home, weights, config):
+    """As the model "ours", once: unblend keeps models in its user's folder, which `home` is from now on."""
+    os.environ["HOME"] = str(home)
+    if not home.exists():
+        home.mkdir()
+        subprocess.run([venv / "bin/unblend", "models", "import", weights, "--config", config, "--name", "ours"], check=True,
+                       capture_output=True)
+
+
 def write_song(path, seconds):
     rng = np.random.default_rng(4)
     time_s = np.arange(int(RATE * seconds)) / RATE

@@ -47,7 +47,7 @@ awaitable<bool> HttpServerCore::ReadHeader(HttpConnection& connection, HttpReque
 }
 
 awaitable<void> HttpServerCore::Respond(HttpConnection& connection, HttpRequestParser& parser,
-                                          Answer& answer) {
+                                        Answer& answer) {
   HttpRequest& request = *parser.request();
   const auto complete = [&answer](HttpResponse response) {
     answer.response = std::move(response);
@@ -90,7 +90,7 @@ awaitable<void> HttpServerCore::Respond(HttpConnection& connection, HttpRequestP
 }
 
 awaitable<void> HttpServerCore::TakeBody(HttpConnection& connection, HttpRequestParser& parser,
-                                           const HttpRoute& route, Answer& answer) {
+                                         const HttpRoute& route, Answer& answer) {
   const std::shared_ptr<HttpRequest> request = parser.request();
   // Closes files and may remove them: not on the network's thread. It may refer to the request.
   std::shared_ptr<HttpBodySink> sink;
@@ -118,7 +118,7 @@ awaitable<void> HttpServerCore::TakeBody(HttpConnection& connection, HttpRequest
 }
 
 awaitable<void> HttpServerCore::Continue(HttpConnection& connection,
-                                           const HttpRequestParser& parser) {
+                                         const HttpRequestParser& parser) {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   if (parser.expects_continue() && !parser.done())
     co_await Write(connection, kContinue.data(), kContinue.size());
@@ -127,7 +127,7 @@ awaitable<void> HttpServerCore::Continue(HttpConnection& connection,
 // Reads more of the body, what there is and at least something. Its decoded() bytes lie at the
 // begin of the buffer, and as many as are returned must be dropped from there.
 awaitable<std::size_t> HttpServerCore::ReadBody(HttpConnection& connection,
-                                                  HttpRequestParser& parser) {
+                                                HttpRequestParser& parser) {
   InputBuffer& in = connection.in;
   for (;;) {
     in.Reserve(kBodyBlock);

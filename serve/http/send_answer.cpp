@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kLinger{30}, kLingerIdle{3};
 }  // namespace
 
 awaitable<void> HttpServerCore::Write(HttpConnection& connection, const char* bytes,
-                                        std::size_t size) {
+                                      std::size_t size) {
   while (size > 0) {
     std::size_t count = 0;
     const auto state = connection.transport.Write(bytes, size, count);
@@ -31,7 +31,7 @@ awaitable<void> HttpServerCore::Write(HttpConnection& connection, const char* by
 }
 
 awaitable<void> HttpServerCore::Send(HttpConnection& connection, const HttpRequestParser& parser,
-                                       Answer& answer, bool keep_alive) {
+                                     Answer& answer, bool keep_alive) {
   const HttpRequest& request = *parser.request();
   HttpResponse& response = answer.response;
   const bool head = request.method == "HEAD", get = head || request.method == "GET";
@@ -77,7 +77,7 @@ awaitable<void> HttpServerCore::Send(HttpConnection& connection, const HttpReque
 }
 
 awaitable<void> HttpServerCore::SendFile(HttpConnection& connection, const SentFile& file,
-                                           std::int64_t begin, std::int64_t length) {
+                                         std::int64_t begin, std::int64_t length) {
   const std::size_t capacity =
       static_cast<std::size_t>(std::min<std::int64_t>(length, kFileBlock));
   const std::unique_ptr<char[]> block(new char[capacity]);

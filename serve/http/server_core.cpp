@@ -144,7 +144,7 @@ awaitable<void> HttpServerCore::Sweep() {
 
 // True once the socket is ready, false after `until`. Throws Gone.
 awaitable<bool> HttpServerCore::Ready(HttpConnection& connection, Transport::State state,
-                                        Clock::time_point until) {
+                                      Clock::time_point until) {
   if (connection.gone) throw Gone();
   boost::system::error_code error;
   connection.expired = false;

@@ -113,7 +113,7 @@ struct HttpServerCore {
 
 template <typename Work>
 awaitable<void> HttpServerCore::OnPool(asio::thread_pool& on, const HttpRequest& request,
-                                         Work work) {
+                                       Work work) {
   std::exception_ptr thrown;
   auto run = [&] {
     --waiting;

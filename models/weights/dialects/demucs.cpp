@@ -213,9 +213,11 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
   ModelPlan plan;
   const Config bag = Config::LoadForeign(path, plan.notes);
   const std::vector<std::string> names = bag.Strings("models");
-  if (names.empty()) throw Error::Input("the bag names no models", where,
-                       "a bag has a line such as models: ['955717e8']; a configuration "
-                       "goes beside weights with --config");
+  if (names.empty())
+    throw Error::Input("the bag names no models", where,
+                       "a bag has a line such as models: ['955717e8']; a configuration goes beside "
+                       "weights with " +
+                           Option("config"));
   std::vector<std::vector<double>> weights;
   if (bag.Has("weights"))
     for (const Config& row : bag.List("weights")) {

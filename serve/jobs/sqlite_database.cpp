@@ -127,8 +127,10 @@ class SqliteDatabase : public Database, SqlSession {
     const std::vector<SqlRow> faults = Run("PRAGMA integrity_check(1)", {});
     if (faults.empty() || faults[0].at(0) != "ok")
       throw Damaged(faults.empty() ? "" : std::string(FirstLine(faults[0].at(0))));
-    const bool ours = Run(kDialect.find_tables, {}).at(0).at(0) != "0";
-    if (!ours && Run("SELECT count(*) FROM sqlite_master", {}).at(0).at(0) != "0")
+    // In one statement: another program may be making our tables between two.
+    constexpr const char* kFindOnlyOthers =
+        "SELECT 1 WHERE (SELECT max(name = 'stemsmith_state') FROM sqlite_master) = 0";
+    if (!Run(kFindOnlyOthers, {}).empty())
       throw Error::Input("a database of another program", path_.string(), "choose another file");
     UseLog();
   }

@@ -404,15 +404,18 @@ TEST_P(Jobs, ManyThreadsKeepTheLimitAndTakeEachJobOnce) {
 }
 
 TEST_P(Jobs, TablesAreMadeOnceHoweverManyOpenThem) {
-  std::string url = (folder_ / "new.db").string();
-  if (GetParam() == "PostgreSQL") url = testing::PostgresqlServer::OfProgram().Url("at_once");
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i)
-    threads.emplace_back([&] {
-      EXPECT_NO_THROW(OpenJobStore(url)->ServedSeconds(1));
-    });
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(OpenJobStore(url)->ServedSeconds(), 8);
+  for (int round = 0; round < 10; ++round) {
+    const std::string name = "at_once_" + std::to_string(round);
+    std::string url = (folder_ / (name + ".db")).string();
+    if (GetParam() == "PostgreSQL") url = testing::PostgresqlServer::OfProgram().Url(name);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] {
+        EXPECT_NO_THROW(OpenJobStore(url)->ServedSeconds(1));
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(OpenJobStore(url)->ServedSeconds(), 8);
+  }
 }
 
 }  // namespace

@@ -18,8 +18,9 @@ constexpr int kDrumChannel = 9;
 constexpr int kDrumBank = 128;
 constexpr int kVolume = 7, kPan = 10, kReverbSend = 91, kChorusSend = 93;
 
-// Held while synthesizers are made and ended, which FluidSynth does not say several threads may do
-// at once; rendering is side by side.
+// Held while synthesizers are made, choose their presets and end; rendering is side by side. All
+// synthesizers of a process share one cache of samples, which 2.3.1 counts the users of without a
+// lock of its own (fluid_samplecache.c), so that samples were freed while others played them.
 std::mutex making;
 
 struct SettingsDeleter {
@@ -167,12 +168,15 @@ extern "C" void stemsmith_render_parts(const std::vector<const Part*>& parts, co
                                   [](const Part* part) { return part->chorus_send > 0; });
   Synthesizer synth(sound_font, mix, chorus);
   std::vector<Event> events;
-  int next_channel = 0;
-  for (const Part* part : parts) {
-    if (next_channel == kDrumChannel) ++next_channel;
-    const int channel = part->percussion ? kDrumChannel : next_channel++;
-    SetUpChannel(synth, *part, channel, tuning_cents);
-    CollectEvents(*part, channel, events);
+  {
+    const std::lock_guard lock(making);
+    int next_channel = 0;
+    for (const Part* part : parts) {
+      if (next_channel == kDrumChannel) ++next_channel;
+      const int channel = part->percussion ? kDrumChannel : next_channel++;
+      SetUpChannel(synth, *part, channel, tuning_cents);
+      CollectEvents(*part, channel, events);
+    }
   }
   std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
     return a.frame != b.frame ? a.frame < b.frame : a.order < b.order;

@@ -51,6 +51,7 @@ class HTDemucs : public HybridDemucs {
 
   LengthRule length_rule() const override {
     LengthRule rule = HybridDemucs::length_rule();
+    rule.dynamic = false;  // the transformer's positions are those of one length
     if (!is_training()) rule.offset_frames = std::max(rule.offset_frames, segment_frames_);
     return rule;
   }

@@ -1,9 +1,12 @@
 #include "models/hybrid_demucs.h"
 
+#include <torch/csrc/jit/frontend/tracer.h>
+
 #include <algorithm>
 
 #include "models/layers/checkpointed.h"
 #include "models/layers/rescale.h"
+#include "models/layers/traced_size.h"
 
 namespace stemsmith {
 namespace {
@@ -18,6 +21,19 @@ torch::Tensor PadReflected(torch::Tensor x, std::int64_t left, std::int64_t righ
     right -= zeros_right;
   }
   return torch::reflection_pad1d(x, {left, right});
+}
+
+// The same for traces of any length T, with `left` on the left and on the right at least as many as
+// PadReflected puts to reach a multiple of `hop` and as many as on the left. The steps beyond are of
+// no use.
+torch::Tensor PadReflectedTraced(const torch::Tensor& x, std::int64_t left, std::int64_t hop) {
+  const torch::Tensor frames = SizeAlong(x, 2);
+  const torch::Tensor right = torch::remainder(-frames, hop) + left;
+  const torch::Tensor last = torch::maximum(frames, right + 1) - 1;  // at which it is reflected
+  const torch::Tensor padded = torch::constant_pad_nd(x, {left, left + hop - 1});
+  const torch::Tensor step = PositionsAlong(padded, 2) - left;
+  const torch::Tensor source = torch::clamp_min(last - (last - step.abs()).abs(), 0) + left;
+  return padded.index_select(2, source);
 }
 
 // Takes mean and deviation of every item out; keeps them for the way back.
@@ -44,10 +60,10 @@ torch::Tensor Encode(bool on, HybridEncoderModule& level, const torch::Tensor& x
 }
 
 HybridDecoded Decode(bool on, HybridDecoderModule& level, const torch::Tensor& x,
-                     const torch::Tensor& skip, std::int64_t frames) {
+                     const torch::Tensor& skip, const torch::Tensor& like) {
   const std::vector<torch::Tensor> decoded =
-      CheckpointedIf(on, level, {x, skip}, [&level, frames](const std::vector<torch::Tensor>& in) {
-        const HybridDecoded both = level.forward(in[0], in[1], frames);
+      CheckpointedIf(on, level, {x, skip}, [&level, like](const std::vector<torch::Tensor>& in) {
+        const HybridDecoded both = level.forward(in[0], in[1], like);
         return std::vector<torch::Tensor>{both.result, both.before};
       });
   return {decoded[0], decoded[1]};
@@ -176,16 +192,31 @@ void HybridDemucs::Build() {
 }
 
 // The deviation of one sample alone is undefined.
-LengthRule HybridDemucs::length_rule() const { return {false, /*offset_frames=*/2, 1}; }
+LengthRule HybridDemucs::length_rule() const { return {true, /*offset_frames=*/2, 1}; }
+
+// Twice what the deepest level takes for a step, so that none sees one alone.
+std::int64_t HybridDemucs::widest_step_frames() const {
+  std::int64_t step = options_.nfft / 2;
+  for (const Level& level : Levels())
+    if (!level.encoder.frequency) step *= level.encoder.stride;
+  return step;
+}
 
 nlohmann::json HybridDemucs::stft() const { return stft_->Description(); }
 
 // Frame n is centred in the middle of the hop that the levels along time see as their step n.
 torch::Tensor HybridDemucs::Spectrum(const torch::Tensor& mix) const {
-  const std::int64_t hop = options_.nfft / 4, steps = (mix.size(2) + hop - 1) / hop;
-  const std::int64_t left = hop / 2 * 3, right = left + steps * hop - mix.size(2);
-  const torch::Tensor padded = options_.hybrid_old ? torch::constant_pad_nd(mix, {left, right})
-                                                   : PadReflected(mix, left, right);
+  const std::int64_t hop = options_.nfft / 4, left = hop / 2 * 3;
+  const std::int64_t most = left + hop - 1;  // on the right; what lies behind the last frame is idle
+  torch::Tensor padded;
+  if (options_.hybrid_old) {
+    padded = torch::constant_pad_nd(mix, {left, most});
+  } else if (torch::jit::tracer::isTracing() && length_rule().dynamic) {
+    padded = PadReflectedTraced(mix, left, hop);
+  } else {
+    const std::int64_t steps = (mix.size(2) + hop - 1) / hop;
+    padded = PadReflected(mix, left, left + steps * hop - mix.size(2));
+  }
   return torch::view_as_real(stft_->Transform(padded.flatten(0, 1)))
       .permute({0, 3, 1, 2})
       .slice(2, 0, -1)  // without the topmost bin
@@ -198,9 +229,9 @@ torch::Tensor HybridDemucs::SpectralInput(const torch::Tensor& spectrum) const {
 }
 
 torch::Tensor HybridDemucs::SpectralOutput(const torch::Tensor& x, const torch::Tensor& spectrum,
-                                           std::int64_t frames) const {
+                                           const torch::Tensor& mix) const {
   const auto stems = static_cast<std::int64_t>(setting_.stems.size());
-  const std::int64_t c = setting_.channels, hop = options_.nfft / 4;
+  const std::int64_t c = setting_.channels;
   torch::Tensor parts;  // [B · S · C, 2, F, N]
   if (options_.cac) {
     parts = x.unflatten(1, {stems * c, 2}).flatten(0, 1);
@@ -223,27 +254,25 @@ torch::Tensor HybridDemucs::SpectralOutput(const torch::Tensor& x, const torch::
   const torch::Tensor imaginary =
       torch::constant_pad_nd(parts.select(1, 1).slice(1, 1), {2, 2, 1, 1});
   const torch::Tensor spectra = torch::view_as_complex(torch::stack({real, imaginary}, -1));
-  const std::int64_t steps = (frames + hop - 1) / hop;
-  const std::int64_t left = options_.hybrid_old ? 0 : hop / 2 * 3;
-  const torch::Tensor waves = stft_->Invert(spectra, steps * hop + 2 * left);
-  return waves.slice(1, left, left + frames).unflatten(0, {-1, stems, c});
+  const std::int64_t left = options_.hybrid_old ? 0 : options_.nfft / 8 * 3;
+  const torch::Tensor waves = stft_->Invert(spectra).slice(1, left);
+  return SliceToSizeOf(waves, 1, mix, 2).unflatten(0, {-1, stems, c});
 }
 
 torch::Tensor HybridDemucs::Separate(const torch::Tensor& mix) {
   const auto stems = static_cast<std::int64_t>(setting_.stems.size());
-  const std::int64_t frames = mix.size(2);
   const torch::Tensor spectrum = Spectrum(mix);
   const Normalized spectral(SpectralInput(spectrum), {1, 2, 3});
   const Normalized temporal(mix, {1, 2});
 
   torch::Tensor x = spectral.x, xt = temporal.x;
   std::vector<torch::Tensor> skips, skips_t;
-  std::vector<std::int64_t> lengths, lengths_t;
+  std::vector<torch::Tensor> inputs, inputs_t;  // whose lengths the decoders give
   for (std::size_t i = 0; i < encoder_->size(); ++i) {
-    lengths.push_back(x.size(-1));
+    inputs.push_back(x);
     torch::Tensor inject;
     if (i < tencoder_->size()) {
-      lengths_t.push_back(xt.size(-1));
+      inputs_t.push_back(xt);
       xt = Encode(checkpoints_, *tencoder_->ptr(i)->as<HybridEncoder>(), xt, {});
       if (temporal_is_empty_[i]) {
         inject = xt;
@@ -263,24 +292,24 @@ torch::Tensor HybridDemucs::Separate(const torch::Tensor& mix) {
   for (std::size_t i = 0; i < decoder_->size(); ++i) {
     const HybridDecoded decoded =
         Decode(checkpoints_, *std::dynamic_pointer_cast<HybridDecoderModule>(decoder_->ptr(i)), x,
-               skips.back(), lengths.back());
+               skips.back(), inputs.back());
     x = decoded.result;
     skips.pop_back();
-    lengths.pop_back();
+    inputs.pop_back();
     if (i < offset) continue;
     auto& decoder = *tdecoder_->ptr(i - offset)->as<HybridDecoder>();
     if (temporal_is_empty_[decoder_->size() - 1 - i]) {
-      xt = Decode(checkpoints_, decoder, decoded.before.squeeze(2), {}, lengths_t.back()).result;
+      xt = Decode(checkpoints_, decoder, decoded.before.squeeze(2), {}, inputs_t.back()).result;
     } else {
-      xt = Decode(checkpoints_, decoder, xt, skips_t.back(), lengths_t.back()).result;
+      xt = Decode(checkpoints_, decoder, xt, skips_t.back(), inputs_t.back()).result;
       skips_t.pop_back();
     }
-    lengths_t.pop_back();
+    inputs_t.pop_back();
   }
 
   x = spectral.Undo(x.unflatten(1, {stems, -1})).flatten(1, 2);
   xt = temporal.Undo(xt.unflatten(1, {stems, -1}));
-  return xt + SpectralOutput(x, spectrum, frames);
+  return xt + SpectralOutput(x, spectrum, mix);
 }
 
 }  // namespace stemsmith

@@ -56,6 +56,7 @@ class HybridDemucs : public SeparationModel {
   torch::Tensor Separate(const torch::Tensor& mix) override;
   // Every length: what the levels need is padded inside, as the original does.
   LengthRule length_rule() const override;
+  std::int64_t widest_step_frames() const override;
   nlohmann::json stft() const override;
   bool has_checkpoints() const override { return true; }
 
@@ -75,9 +76,9 @@ class HybridDemucs : public SeparationModel {
   void Build();
   torch::Tensor Spectrum(const torch::Tensor& mix) const;            // [B, C, 2, F, N]
   torch::Tensor SpectralInput(const torch::Tensor& spectrum) const;  // [B, C', F, N]
-  // The network's [B, S · C', F, N] as waves [B, S, C, frames].
+  // The network's [B, S · C', F, N] as waves [B, S, C, T], as long as the mix.
   torch::Tensor SpectralOutput(const torch::Tensor& x, const torch::Tensor& spectrum,
-                               std::int64_t frames) const;
+                               const torch::Tensor& mix) const;
 
   StftLayer stft_{nullptr};
   torch::nn::ModuleList encoder_, decoder_, tencoder_, tdecoder_;

@@ -1,6 +1,10 @@
 #include "models/layers/blstm.h"
 
+#include <torch/csrc/jit/frontend/tracer.h>
+
 #include <tuple>
+
+#include "models/layers/traced_size.h"
 
 namespace stemsmith {
 
@@ -23,8 +27,14 @@ BlstmImpl::BlstmImpl(std::int64_t channels, std::int64_t layers, const BlstmOpti
 }
 
 torch::Tensor BlstmImpl::forward(const torch::Tensor& x) {
-  const bool spans = options_.max_steps > 0 && x.size(2) > options_.max_steps;
-  const torch::Tensor y = spans ? RunSpans(x) : Run(x);
+  torch::Tensor y;
+  if (options_.max_steps == 0) {
+    y = Run(x);
+  } else if (torch::jit::tracer::isTracing()) {
+    y = RunRows(x);
+  } else {
+    y = x.size(2) > options_.max_steps ? RunSpans(x) : Run(x);
+  }
   return options_.skip ? y + x : y;
 }
 
@@ -49,6 +59,30 @@ torch::Tensor BlstmImpl::RunSpans(const torch::Tensor& x) {
   const torch::Tensor start = y.select(2, 0).slice(2, 0, edge);
   const torch::Tensor end = y.select(2, -1).slice(2, -edge);
   return torch::cat({start, middle, end}, 2).slice(2, 0, steps);
+}
+
+torch::Tensor BlstmImpl::RunRows(const torch::Tensor& x) {
+  const std::int64_t width = options_.max_steps, hop = width / 2, edge = hop / 2;
+  const torch::Tensor steps = SizeAlong(x, 2), batch = SizeAlong(x, 0);
+  const torch::Tensor item = PositionsAlong(x, 0);                        // [B]
+  const torch::Tensor within = PositionsAlong(x.slice(2, 0, width), 2);   // [W]
+  const torch::Tensor span = PositionsAlong(x.slice(2, 0, INT64_MAX, hop), 2);  // [spans]
+  const auto rows = [](const torch::Tensor& y) { return y.flatten(0, 1); };
+
+  // Row step · B + item; a span begins every `hop` steps, the last ones reach beyond the end.
+  const torch::Tensor source =
+      ((span * hop).unsqueeze(1) + within.view({-1, 1, 1})) * batch + item;  // [W, spans, B]
+  const torch::Tensor padded = torch::constant_pad_nd(x, {0, width}).permute({2, 0, 1});
+  const torch::Tensor y = linear_(RunLstm(lstm_, torch::embedding(rows(padded), source.flatten(1))));
+
+  // Step n is taken out of the span in whose middle it lies. Where the first span holds all steps it
+  // is as wide as they are, and the one behind it is of no use.
+  const torch::Tensor step = PositionsAlong(x, 2);
+  const torch::Tensor whole = torch::clamp_max(torch::div(steps - 1, width, "floor"), 1);
+  const torch::Tensor from = torch::clamp_min(torch::div(step - edge, hop, "floor"), 0) * whole;
+  const torch::Tensor target =
+      (((step - from * hop) * SizeAlong(span, 0) + from) * batch).unsqueeze(1) + item;  // [N, B]
+  return torch::embedding(rows(y), target).permute({1, 2, 0});
 }
 
 }  // namespace stemsmith

@@ -1,5 +1,5 @@
 // A bidirectional LSTM over time with a linear layer that brings both directions back to the
-// input's width. Traceable for any batch.
+// input's width. Traceable for any batch and length.
 #pragma once
 
 #include <torch/torch.h>
@@ -16,8 +16,7 @@ torch::Tensor RunLstm(torch::nn::LSTM& lstm, const torch::Tensor& steps);
 
 struct BlstmOptions {
   // Longer inputs are cut into spans of this many steps that overlap by half, each with an LSTM run
-  // of its own; the middle of each span is kept. A multiple of 4; 0: never. A trace holds for
-  // lengths on one side of it.
+  // of its own; the middle of each span is kept. A multiple of 4; 0: never.
   std::int64_t max_steps = 0;
   bool skip = false;  // adds the input to the output
 };
@@ -30,6 +29,8 @@ class BlstmImpl : public torch::nn::Module {
  private:
   torch::Tensor Run(const torch::Tensor& x);       // [B, channels, N] → the same
   torch::Tensor RunSpans(const torch::Tensor& x);  // the same in spans
+  // What holds for one run and for spans, by rows picked out of tables: for traces.
+  torch::Tensor RunRows(const torch::Tensor& x);
 
   BlstmOptions options_;
   torch::nn::LSTM lstm_{nullptr};

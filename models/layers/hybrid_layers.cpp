@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "models/layers/convolution.h"
+#include "models/layers/traced_size.h"
 
 namespace stemsmith {
 namespace {
@@ -91,8 +92,8 @@ torch::Tensor HybridEncoder::forward(const torch::Tensor& input, const torch::Te
   torch::Tensor x = input;
   if (!options_.frequency) {
     if (x.dim() == 4) x = x.flatten(1, 2);
-    const std::int64_t rest = x.size(2) % options_.stride;
-    if (rest != 0) x = torch::constant_pad_nd(x, {0, options_.stride - rest});
+    // A last step that is begun counts; zeros behind it are left over.
+    x = torch::constant_pad_nd(x, {0, options_.stride - 1});
   }
   torch::Tensor y = conv_.forward(x);
   if (options_.empty) return y;
@@ -134,7 +135,7 @@ HybridDecoder::HybridDecoder(const HybridLevelOptions& options) : options_(optio
 }
 
 HybridDecoded HybridDecoder::forward(const torch::Tensor& x, const torch::Tensor& skip,
-                                     std::int64_t frames) {
+                                     const torch::Tensor& like) {
   torch::Tensor y = x;
   if (y.defined() && options_.frequency && y.dim() == 3) y = y.unflatten(1, {options_.in, -1});
   if (!options_.empty) {
@@ -145,7 +146,7 @@ HybridDecoded HybridDecoder::forward(const torch::Tensor& x, const torch::Tensor
   torch::Tensor z = norm2_.forward(conv_tr_.forward(y));
   const std::int64_t padding = Padding(options_);
   if (!options_.frequency) {
-    z = z.slice(2, padding, padding + frames);
+    z = SliceToSizeOf(z.slice(2, padding), 2, like, like.dim() - 1);
   } else if (padding > 0 && options_.norm_groups > 0) {
     z = z.slice(2, padding, -padding);
   }
@@ -214,7 +215,7 @@ BandedDecoder::BandedDecoder(const HybridLevelOptions& options, std::vector<BinR
 }
 
 HybridDecoded BandedDecoder::forward(const torch::Tensor& x, const torch::Tensor& skip,
-                                     std::int64_t frames) {
+                                     const torch::Tensor& like) {
   // Neighbours overlap by a stride of bins, where both add up; the bias counts once there.
   std::vector<torch::Tensor> parts;
   torch::Tensor tail;
@@ -224,7 +225,7 @@ HybridDecoded BandedDecoder::forward(const torch::Tensor& x, const torch::Tensor
     const auto part = [&](const torch::Tensor& y) {
       return y.defined() ? y.slice(2, ranges_[i].start, ranges_[i].end) : y;
     };
-    const torch::Tensor z = layer->forward(part(x), part(skip), frames).result;
+    const torch::Tensor z = layer->forward(part(x), part(skip), like).result;
     if (!first)
       parts.push_back(tail + z.slice(2, 0, stride_) - layer->bias().unsqueeze(1).unsqueeze(2));
     const std::int64_t begin = first ? stride_ / 2 : stride_;

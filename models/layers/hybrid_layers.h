@@ -1,6 +1,6 @@
 // Levels of the hybrid Demucs (demucs/hdemucs.py: HEncLayer, HDecLayer, MultiWrap,
 // ScaledEmbedding). A level works along frequency on [B, C, F, N], where time is left alone, or
-// along time on [B, C, N]. Traceable for any batch; lengths end up in a trace.
+// along time on [B, C, N]. Traceable for any batch and length.
 #pragma once
 
 #include <torch/torch.h>
@@ -53,17 +53,17 @@ struct HybridDecoded {
 
 class HybridDecoderModule : public torch::nn::Module {
  public:
-  // `x` may be undefined, which stands for zeros. `frames` is the result's length along time, for
-  // levels that work along time.
+  // `x` may be undefined, which stands for zeros. Of levels that work along time the result is as
+  // long as `like`, the encoder level's input.
   virtual HybridDecoded forward(const torch::Tensor& x, const torch::Tensor& skip,
-                                std::int64_t frames) = 0;
+                                const torch::Tensor& like) = 0;
 };
 
 class HybridDecoder : public HybridDecoderModule {
  public:
   explicit HybridDecoder(const HybridLevelOptions& options);
   HybridDecoded forward(const torch::Tensor& x, const torch::Tensor& skip,
-                        std::int64_t frames) override;
+                        const torch::Tensor& like) override;
   const torch::Tensor& bias() const { return bias_; }  // of the transposed convolution
 
  private:
@@ -100,7 +100,7 @@ class BandedDecoder : public HybridDecoderModule {
  public:
   BandedDecoder(const HybridLevelOptions& options, std::vector<BinRange> ranges);
   HybridDecoded forward(const torch::Tensor& x, const torch::Tensor& skip,
-                        std::int64_t frames) override;
+                        const torch::Tensor& like) override;
 
  private:
   std::vector<BinRange> ranges_;

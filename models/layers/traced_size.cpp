@@ -20,6 +20,17 @@ torch::Tensor SliceToSizeOf(const torch::Tensor& x, std::int64_t dim, const torc
   return x.slice(dim, 0, like.size(like_dim));
 }
 
+torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim) {
+  torch::Tensor line = like;
+  for (std::int64_t d = 0; d < like.dim(); ++d)
+    if (d != dim) line = line.slice(d, 0, 1);
+  return torch::ones_like(line.flatten(), torch::kLong).cumsum(0) - 1;
+}
+
+torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim) {
+  return PositionsAlong(like, dim).select(0, -1) + 1;
+}
+
 std::int64_t TracedLength(const torch::Tensor& like, std::int64_t dim) {
   StashSize("length", like, dim);
   return like.size(dim);

@@ -12,6 +12,13 @@ namespace stemsmith {
 torch::Tensor SliceToSizeOf(const torch::Tensor& x, std::int64_t dim, const torch::Tensor& like,
                             std::int64_t like_dim);
 
+// 0, 1, 2 … as integers [N] on its device, as many as `like` has along `dim` (from 0): arange would
+// bake the device, too.
+torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim);
+
+// N as a tensor of one integer, to compute with; not 0.
+torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim);
+
 // The next operator called takes its argument `length` as the size of `like` along `dim`; returns
 // that size for the call itself.
 std::int64_t TracedLength(const torch::Tensor& like, std::int64_t dim);

@@ -129,8 +129,8 @@ TEST(BandedLevels, WithEqualWeightsGiveWhatOneLevelGives) {
   BandedDecoder banded_decoder(options, DecoderRanges({0.1, 0.4}, 64));
   copy(decoder, banded_decoder);
   const auto skip = torch::randn_like(expected);
-  const auto whole = decoder.forward(expected, skip, 5).result;
-  const auto parts = banded_decoder.forward(expected, skip, 5).result;
+  const auto whole = decoder.forward(expected, skip, x).result;
+  const auto parts = banded_decoder.forward(expected, skip, x).result;
   ASSERT_EQ(parts.sizes(), whole.sizes());
   EXPECT_LE((parts - whole).abs().max().item<double>(), 1e-5 * whole.abs().max().item<double>());
 }

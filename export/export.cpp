@@ -295,13 +295,18 @@ std::vector<std::int64_t> CheckedLengths(const Manifest& manifest) {
 }
 
 // Lengths to trace with: where time is dynamic two short ones, which take little time and memory.
-// The second is so much longer that every layer sees more steps.
+// The second is so much longer that every layer sees more steps. Two more where long ones are cut.
 std::vector<std::int64_t> TracedLengths(const SeparationModel& model, const Manifest& manifest) {
   const LengthRule& rule = manifest.length;
   if (!rule.dynamic) return {manifest.segment_frames};
   const std::int64_t first = rule.AtLeast(std::max(
       {manifest.segment_frames / 32, SecondShortest(rule), model.widest_step_frames()}));
-  return {first, rule.AtLeast(2 * first)};
+  std::vector<std::int64_t> lengths = {first, rule.AtLeast(2 * first)};
+  if (const std::int64_t uncut = model.longest_uncut_frames(); uncut > 0) {
+    lengths.push_back(rule.AtLeast(std::max(SecondShortest(rule), model.widest_step_frames())));
+    lengths.push_back(rule.AtLeast(uncut + model.widest_step_frames()));
+  }
+  return lengths;
 }
 
 bool IsWhole(const ExportOptions& options) {

@@ -59,6 +59,12 @@ class Bag : public SeparationModel {
     return widest;
   }
 
+  std::int64_t longest_uncut_frames() const override {
+    std::int64_t longest = 0;
+    for (const auto& model : models_) longest = std::max(longest, model->longest_uncut_frames());
+    return longest;
+  }
+
   void UseSegment(std::int64_t frames) override {
     for (const auto& model : models_) model->UseSegment(frames);
   }

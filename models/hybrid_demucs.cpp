@@ -194,12 +194,16 @@ void HybridDemucs::Build() {
 // The deviation of one sample alone is undefined.
 LengthRule HybridDemucs::length_rule() const { return {true, /*offset_frames=*/2, 1}; }
 
-// Twice what the deepest level takes for a step, so that none sees one alone.
-std::int64_t HybridDemucs::widest_step_frames() const {
-  std::int64_t step = options_.nfft / 2;
+std::int64_t HybridDemucs::DeepestStepFrames() const {
+  std::int64_t step = options_.nfft / 4;
   for (const Level& level : Levels())
     if (!level.encoder.frequency) step *= level.encoder.stride;
   return step;
+}
+
+std::int64_t HybridDemucs::longest_uncut_frames() const {
+  const bool cuts = options_.dconv.AtLevel(options_.depth - 1).lstm;
+  return cuts ? DConvImpl::kLstmSpan * DeepestStepFrames() : 0;
 }
 
 nlohmann::json HybridDemucs::stft() const { return stft_->Description(); }

@@ -56,7 +56,8 @@ class HybridDemucs : public SeparationModel {
   torch::Tensor Separate(const torch::Tensor& mix) override;
   // Every length: what the levels need is padded inside, as the original does.
   LengthRule length_rule() const override;
-  std::int64_t widest_step_frames() const override;
+  std::int64_t widest_step_frames() const override { return 2 * DeepestStepFrames(); }
+  std::int64_t longest_uncut_frames() const override;
   nlohmann::json stft() const override;
   bool has_checkpoints() const override { return true; }
 
@@ -73,6 +74,7 @@ class HybridDemucs : public SeparationModel {
  private:
   struct Level;  // how one level is built
   std::vector<Level> Levels() const;
+  std::int64_t DeepestStepFrames() const;
   void Build();
   torch::Tensor Spectrum(const torch::Tensor& mix) const;            // [B, C, 2, F, N]
   torch::Tensor SpectralInput(const torch::Tensor& spectrum) const;  // [B, C', F, N]

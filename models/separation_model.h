@@ -44,6 +44,9 @@ class SeparationModel : public torch::nn::Module {
   // Frames of the widest step along time in Separate, where that is wider than a step of the rule:
   // windows of which the last is filled up. A trace tells apart lengths that differ by more.
   virtual std::int64_t widest_step_frames() const { return 1; }
+  // Longer inputs are cut into spans somewhere in Separate; 0: nowhere. A trace has to see some on
+  // both sides of it.
+  virtual std::int64_t longest_uncut_frames() const { return 0; }
   // The length of the segments that the model is trained with, for models that pad to it when they
   // separate. The trainer and ModelFromCheckpoint tell it.
   virtual void UseSegment(std::int64_t /*frames*/) {}

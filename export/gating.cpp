@@ -22,9 +22,16 @@ std::string Whitened(GraphBuilder& b, const NormalizedProjection& p) {
   const torch::Tensor matrix = p.matrix.to(torch::kFloat64);
   const std::string mean = Mean(b, p.input, 2);  // [B, hidden, 1]
   const std::string centred = b.Emit("Sub", {p.input, mean});
-  const std::string products =
+  std::string products =
       b.Emit("MatMul", {centred, b.Transpose(centred, {0, 2, 1})});  // [B, hidden, hidden]
-  const torch::Tensor gram = matrix.t().matmul(matrix) / static_cast<double>(channels * p.steps);
+  torch::Tensor gram = matrix.t().matmul(matrix) / static_cast<double>(channels);
+  LoweredInt steps = p.steps;
+  if (p.steps == TracedTensor::kVaries) {
+    steps = LoweredInt(b.Emit("Gather", {b.Emit("Shape", {p.input}), b.Ints({2})}));
+    products = b.Emit("Div", {products, b.Cast(steps.name, torch::kInt64, torch::kFloat32)});
+  } else {
+    gram /= static_cast<double>(p.steps);
+  }
   const std::string spread =
       b.ReduceSum(b.Emit("Mul", {products, b.Tensor(gram.to(torch::kFloat32))}), {1, 2},
                   /*keep=*/true);  // [B, 1, 1]
@@ -36,7 +43,7 @@ std::string Whitened(GraphBuilder& b, const NormalizedProjection& p) {
   const std::string scale =
       b.Emit("Reciprocal", {b.Emit("Sqrt", {b.Emit("Add", {variance, b.Number(p.epsilon)})})});
 
-  const std::string along = b.Ints({1, 1, p.steps});
+  const std::string along = b.IntList({1, 1, steps});
   return b.Concat({b.Emit("Mul", {p.input, scale}), b.Emit("Expand", {scale, along}),
                    b.Emit("Expand", {b.Emit("Mul", {level, scale}), along})},
                   1);
@@ -66,7 +73,7 @@ void RememberProjection(GraphBuilder& b, const std::string& normalized, const st
   const OnnxNode* conv = b.Producer(input);
   if (conv == nullptr || conv->op != "Conv" || shape.size() != 3) return;
   const torch::Tensor kernel = b.ConstantOf(conv->inputs[1]);
-  if (!kernel.defined() || kernel.size(2) != 1 || shape[2] == TracedTensor::kVaries) return;
+  if (!kernel.defined() || kernel.size(2) != 1) return;
   const auto is = [&](const char* name, const OnnxAttribute& value) {
     return conv->attributes.at(name) == value;
   };

@@ -70,7 +70,7 @@ struct NormalizedProjection {
   torch::Tensor matrix, base;  // the convolution's weights, [C, hidden], and biases, [C]
   torch::Tensor weight, bias;  // of the normalisation, [C]
   double epsilon = 1e-5;
-  std::int64_t steps = 0;  // T
+  std::int64_t steps = 0;  // T; may vary
 };
 
 // A gated linear unit: a Conv node, not yet in the graph, times what opens and closes it.

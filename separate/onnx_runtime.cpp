@@ -13,6 +13,7 @@
 #include "core/option.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "separate/block_pool.h"
 #include "separate/compiled_cache.h"
 #include "separate/manifest.h"
 #include "separate/onnx_error.h"
@@ -27,9 +28,27 @@ constexpr char kCudaProvider[] = "CUDAExecutionProvider";
 // Of weights beside models that are given as bytes.
 constexpr char kWeightsFolder[] = "session.model_external_initializers_file_folder_path";
 
-// One environment per process. It owns the arena that all sessions allocate from. What was freed
-// side by side is joined within a block only, and what was never used takes no memory: one large
-// block keeps the peak near what one segment needs, where many that fit what was asked for do not.
+// What all sessions allocate from.
+class SharedMemory : public OrtAllocator {
+ public:
+  SharedMemory() : OrtAllocator{} {
+    version = ORT_API_VERSION;
+    Alloc = [](OrtAllocator* own, std::size_t bytes) { return Pool(own).Allocate(bytes); };
+    Reserve = Alloc;
+    Free = [](OrtAllocator* own, void* block) { Pool(own).Free(block); };
+    Info = [](const OrtAllocator* own) -> const OrtMemoryInfo* {
+      return static_cast<const SharedMemory*>(own)->info_;
+    };
+  }
+
+ private:
+  static BlockPool& Pool(OrtAllocator* own) { return static_cast<SharedMemory*>(own)->pool_; }
+
+  BlockPool pool_;
+  Ort::MemoryInfo info_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
+};
+
+// One environment per process.
 Ort::Env& Environment() {
   static Ort::Env* const environment = [] {
     // 1.31.1 writes an identity of the device into the user's cache, for its telemetry. It reads this
@@ -37,10 +56,7 @@ Ort::Env& Environment() {
     setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     auto* made =
         new Ort::Env(ORT_LOGGING_LEVEL_FATAL, "stemsmith");  // lives as long as the process
-    const Ort::MemoryInfo memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    constexpr int kPowersOfTwo = 0, kFirstBytes = 1 << 30, kDefault = -1;
-    const Ort::ArenaCfg arena(0, kPowersOfTwo, kFirstBytes, kDefault);
-    made->CreateAndRegisterAllocator(memory, arena);
+    Ort::ThrowOnError(Ort::GetApi().RegisterAllocator(*made, new SharedMemory));
     return made;
   }();
   return *environment;
@@ -52,7 +68,7 @@ bool HasCudaProvider() {
 }
 
 // Of sessions that run.
-void UseSharedArena(Ort::SessionOptions& session) {
+void UseSharedMemory(Ort::SessionOptions& session) {
   session.AddConfigEntry("session.use_env_allocators", "1");
 }
 
@@ -164,7 +180,7 @@ class OnnxRuntime : public Runtime {
     // The session sets the calling thread to this, too, and leaves it so: it is put back.
     const FlushDenormals flush;
     Ort::SessionOptions session = SessionOptionsFor(options, device_);
-    UseSharedArena(session);
+    UseSharedMemory(session);
     session.AddConfigEntry(kWeightsFolder, fs::absolute(path_).parent_path().c_str());
     session_ = Opened(session, model);
   }
@@ -195,7 +211,7 @@ class OnnxRuntime : public Runtime {
     if (entry == nullptr) return false;
     try {
       Ort::SessionOptions session = SessionOptionsFor(options, device_);
-      UseSharedArena(session);
+      UseSharedMemory(session);
       session.SetGraphOptimizationLevel(ORT_DISABLE_ALL);  // once is enough
       session.AddConfigEntry(kWeightsFolder, fs::absolute(options.cache_folder).c_str());
       const std::string_view graph = GraphIn(entry->bytes());

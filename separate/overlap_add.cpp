@@ -170,14 +170,17 @@ void OverlapAdd::AddResult(const AudioBuffer& out, std::size_t k, std::size_t fr
 
 // The first `frames` frames are complete: no later segment reaches them.
 void OverlapAdd::Emit(std::size_t frames) {
-  if (frames == 0) return;
-  if (done_.frames() != frames) done_ = AudioBuffer(options_.channels_out, frames);
-  for (int c = 0; c < options_.channels_out; ++c) {
-    const float* from = sum_.channel(c);
-    float* to = done_.channel(c);
-    for (std::size_t t = 0; t < frames; ++t) to[t] = from[t] / weight_sum_[t];
+  constexpr std::size_t kBlockFrames = std::size_t{1} << 16;
+  for (std::size_t begin = 0; begin < frames; begin += kBlockFrames) {
+    const std::size_t count = std::min(kBlockFrames, frames - begin);
+    if (done_.frames() != count) done_ = AudioBuffer(options_.channels_out, count);
+    for (int c = 0; c < options_.channels_out; ++c) {
+      const float* from = sum_.channel(c) + begin;
+      float* to = done_.channel(c);
+      for (std::size_t t = 0; t < count; ++t) to[t] = from[t] / weight_sum_[begin + t];
+    }
+    sink_(done_);
   }
-  sink_(done_);
 }
 
 // One stride to the left.

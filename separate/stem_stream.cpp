@@ -137,7 +137,8 @@ struct StemStream::Impl {
 
   std::vector<float> interleaved;      // block read from the input
   std::vector<float> group_mix;        // [n, C_model, T] of one group
-  std::vector<float> group_estimates;  // [n, S_model, C_model, T]
+  std::vector<float> group_estimates;  // [n, S_model, C_model, T]; not used where is_straight
+  bool is_straight = false;  // what the model gives lies as the result does: one group, all stems
 
   Impl(Runtime& the_runtime, std::unique_ptr<AudioReader> reader, const StemStreamOptions& options)
       : runtime(the_runtime),
@@ -150,6 +151,7 @@ struct StemStream::Impl {
     for (int c = 0; c < info.channels; c += manifest.channels) {
       groups.push_back({c, std::min(manifest.channels, info.channels - c)});
     }
+    is_straight = info.channels == manifest.channels && stems == runtime.stems();
     input = ConvertAudio(std::make_unique<CountingReader>(std::move(reader), input_frames),
                          manifest.sample_rate_hz, info.channels);
     if (manifest.song_normalization == SongNormalization::kMeanStd) MeasureSong();
@@ -263,19 +265,19 @@ struct StemStream::Impl {
     const int count = in.channels() / info.channels;
     const std::size_t size = static_cast<std::size_t>(manifest.channels) * frames;
     group_mix.resize(static_cast<std::size_t>(count) * size);
-    group_estimates.resize(group_mix.size() * runtime.stems().size());
+    if (!is_straight) group_estimates.resize(group_mix.size() * runtime.stems().size());
+    float* const estimates = is_straight ? out.samples().data() : group_estimates.data();
     for (const ChannelGroup& group : groups) {
       for (int k = 0; k < count; ++k) {
         Spread(in, k * info.channels, group, group_mix.data() + static_cast<std::size_t>(k) * size);
       }
-      runtime.Run(group_mix.data(), count, static_cast<std::int64_t>(frames),
-                  group_estimates.data());
+      runtime.Run(group_mix.data(), count, static_cast<std::int64_t>(frames), estimates);
       for (int k = 0; k < count; ++k) {
         for (std::size_t s = 0; s < stem_indices.size(); ++s) {
           const std::size_t stem = static_cast<std::size_t>(k) * runtime.stems().size();
           const int to = k * static_cast<int>(stem_indices.size()) + static_cast<int>(s);
-          const bool finite = Collect(group_estimates.data() + (stem + stem_indices[s]) * size,
-                                      group, to * info.channels, out);
+          const bool finite = Collect(estimates + (stem + stem_indices[s]) * size, group,
+                                      to * info.channels, out);
           if (!finite && refuse_not_finite)
             RefuseNotFinite(stems[s], static_cast<std::size_t>(k), to * info.channels, out);
         }
@@ -297,8 +299,8 @@ struct StemStream::Impl {
     }
   }
 
-  // One stem of the model [C_model, T] → the group's channels of `out`, from channel `first` on;
-  // false where a sample is not finite.
+  // One stem of the model [C_model, T] → the group's channels of `out`, from channel `first` on,
+  // where it may lie already; false where a sample is not finite.
   bool Collect(const float* stem, const ChannelGroup& group, int first, AudioBuffer& out) const {
     const std::size_t frames = out.frames();
     const int width = manifest.channels;

@@ -10,11 +10,12 @@
 namespace stemsmith {
 namespace {
 
-// Weights in (0, 1], symmetric, nowhere zero: every frame is covered by something.
-std::vector<float> WindowWeights(Window window, std::size_t length) {
-  std::vector<float> weights(length, 1.0f);
+// The first `count` weights of a window: in (0, 1], symmetric, nowhere zero, so that every frame is
+// covered by something.
+std::vector<float> WindowWeights(Window window, std::size_t length, std::size_t count) {
+  std::vector<float> weights(count, 1.0f);
   const double middle = static_cast<double>((length + 1) / 2);
-  for (std::size_t i = 0; i < length; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     if (window == Window::kTriangle) {
       weights[i] = static_cast<float>(static_cast<double>(std::min(i + 1, length - i)) / middle);
     } else if (window == Window::kHann) {
@@ -48,18 +49,26 @@ OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment
   if (options_.tail == Tail::kContext) {
     stride_ = std::max<std::size_t>(
         1, static_cast<std::size_t>((1.0 - options_.overlap) * static_cast<double>(length)));
-    history_ = AudioBuffer(options_.channels_in, length);
   }
-  weights_ = WindowWeights(options_.window, length);
-  input_ = AudioBuffer(options_.channels_in, length + (options_.batch - 1) * stride_);
-  sum_ = AudioBuffer(options_.channels_out, length);
-  weight_sum_.assign(length, 0.0f);
+  most_input_ = length + (options_.batch - 1) * stride_;
+}
+
+// Grows as the song turns out to be longer: many songs are shorter than a segment of minutes.
+void OverlapAdd::HoldInput(std::size_t frames) {
+  constexpr std::size_t kFirstFrames = std::size_t{1} << 16;
+  if (frames <= input_.frames()) return;
+  const std::size_t wanted = std::max({frames, kFirstFrames, 2 * input_.frames()});
+  AudioBuffer larger(options_.channels_in, std::min(wanted, most_input_));
+  for (int c = 0; c < options_.channels_in && filled_ > 0; ++c)
+    std::copy_n(input_.channel(c), filled_, larger.channel(c));
+  input_ = std::move(larger);
 }
 
 void OverlapAdd::Push(const AudioBuffer& in) {
   assert(!finished_ && in.channels() == options_.channels_in);
   std::size_t taken = 0;
   while (taken < in.frames()) {
+    HoldInput(std::min(filled_ + in.frames() - taken, most_input_));
     const std::size_t count = std::min(input_.frames() - filled_, in.frames() - taken);
     for (int c = 0; c < options_.channels_in; ++c) {
       std::copy_n(in.channel(c) + taken, count, input_.channel(c) + filled_);
@@ -67,7 +76,7 @@ void OverlapAdd::Push(const AudioBuffer& in) {
     filled_ += count;
     fresh_ += count;
     taken += count;
-    if (filled_ == input_.frames()) ProcessWhole(options_.batch);
+    if (filled_ == most_input_) ProcessWhole(options_.batch);
   }
 }
 
@@ -84,6 +93,7 @@ void OverlapAdd::Finish() {
   // What a segment has covered already needs no further one: only its weights are still to be
   // divided out.
   if (fresh_ > 0) {
+    HoldInput(most_input_);
     for (int c = 0; c < options_.channels_in; ++c) {
       std::fill(input_.channel(c) + filled_, input_.channel(c) + length, 0.0f);
     }
@@ -112,8 +122,9 @@ void OverlapAdd::ProcessTail() {
   const std::size_t context = std::min(left, known_);
   AudioBuffer in(options_.channels_in, length), out(options_.channels_out, length);
   for (int c = 0; c < options_.channels_in; ++c) {
-    const float* past = history_.channel(c) + history_.frames() - context;
-    std::copy_n(past, context, in.channel(c) + left - context);
+    if (context > 0)
+      std::copy_n(history_.channel(c) + history_.frames() - context, context,
+                  in.channel(c) + left - context);
     std::copy_n(input_.channel(c), filled_, in.channel(c) + left);
   }
   current_ = begin_ - static_cast<std::int64_t>(left);
@@ -160,6 +171,11 @@ void OverlapAdd::RunSegments(std::size_t count, std::size_t valid) {
 // Adds `frames` frames of the result number `k` in `out`, from frame `from` on.
 void OverlapAdd::AddResult(const AudioBuffer& out, std::size_t k, std::size_t from,
                            std::size_t frames) {
+  if (sum_.frames() == 0) {  // no later result is longer
+    weights_ = WindowWeights(options_.window, options_.segment_frames, frames);
+    sum_ = AudioBuffer(options_.channels_out, frames);
+    weight_sum_.assign(frames, 0.0f);
+  }
   for (int c = 0; c < options_.channels_out; ++c) {
     const float* result = out.channel(static_cast<int>(k) * options_.channels_out + c) + from;
     float* to = sum_.channel(c);
@@ -197,7 +213,9 @@ void OverlapAdd::AdvanceOutput() {
 void OverlapAdd::AdvanceInput(std::size_t strides) {
   const std::size_t gone = strides * stride_;
   begin_ += static_cast<std::int64_t>(gone);
-  if (history_.frames() > 0) {
+  if (options_.tail == Tail::kContext) {
+    if (history_.frames() == 0)
+      history_ = AudioBuffer(options_.channels_in, options_.segment_frames);
     const std::size_t length = history_.frames(), kept = length - std::min(gone, length);
     for (int c = 0; c < options_.channels_in; ++c) {
       float* history = history_.channel(c);

@@ -65,6 +65,7 @@ class OverlapAdd : public SegmentStream {
   }
 
  private:
+  void HoldInput(std::size_t frames);
   void ProcessWhole(std::size_t count);
   void RunSegments(std::size_t count, std::size_t valid);
   void AddResult(const AudioBuffer& out, std::size_t k, std::size_t from, std::size_t frames);
@@ -78,7 +79,8 @@ class OverlapAdd : public SegmentStream {
   SegmentFunction segment_;
   Sink sink_;
   std::size_t stride_ = 0;
-  std::vector<float> weights_;     // [segment]
+  std::size_t most_input_ = 0;     // frames of a batch
+  std::vector<float> weights_;     // [segment], as all below, or as long as the song
   AudioBuffer input_;              // [channels_in, n], the first filled_ frames are set
   AudioBuffer segments_;           // [n · channels_in, segment] of a batch above 1
   AudioBuffer history_;            // [channels_in, segment]: what lies before input_, for tails

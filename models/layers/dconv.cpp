@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "models/layers/blstm.h"
+#include "models/layers/traced_size.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -35,8 +36,7 @@ LocalStateImpl::LocalStateImpl(std::int64_t channels) {
 }
 
 torch::Tensor LocalStateImpl::forward(const torch::Tensor& x) {
-  // 1, 2, 3 … of the input's kind, [1, 1, N]: arange would bake its device into a trace.
-  const torch::Tensor position = torch::ones_like(x.slice(0, 0, 1).slice(1, 0, 1)).cumsum(2);
+  const torch::Tensor position = PositionsAlong(x, 2, x.scalar_type()).view({1, 1, -1});
   const torch::Tensor distance = position.transpose(1, 2) - position;  // [1, N, N]
   const auto heads = [](const torch::Tensor& y) { return y.unflatten(1, {kHeads, -1}); };
 

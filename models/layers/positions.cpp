@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "models/layers/traced_size.h"
+
 namespace stemsmith {
 namespace {
 
@@ -15,10 +17,7 @@ torch::Tensor CosinesAndSines(const torch::Tensor& angles) {
 }  // namespace
 
 torch::Tensor Positions(const torch::Tensor& x, std::int64_t dim) {
-  torch::Tensor line = x;
-  for (std::int64_t d = 0; d < x.dim(); ++d)
-    if (d != dim) line = line.slice(d, 0, 1);
-  return (torch::ones_like(line).cumsum(dim) - 1).flatten().unsqueeze(1);
+  return PositionsAlong(x, dim, x.scalar_type()).unsqueeze(1);
 }
 
 // Rates are computed as the originals do, so that the values agree to the last bits.

@@ -9,8 +9,7 @@
 
 namespace stemsmith {
 
-// 0, 1, 2 … along `dim` of x, as [size, 1] of x's type: arange would bake size and device into a
-// trace.
+// 0, 1, 2 … along `dim` of x, as [size, 1] of x's type.
 torch::Tensor Positions(const torch::Tensor& x, std::int64_t dim);
 
 // Turns of queries and keys by angles that grow with their positions.

@@ -20,11 +20,12 @@ torch::Tensor SliceToSizeOf(const torch::Tensor& x, std::int64_t dim, const torc
   return x.slice(dim, 0, like.size(like_dim));
 }
 
-torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim) {
+torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim,
+                             torch::ScalarType type) {
   torch::Tensor line = like;
   for (std::int64_t d = 0; d < like.dim(); ++d)
     if (d != dim) line = line.slice(d, 0, 1);
-  return torch::ones_like(line.flatten(), torch::kLong).cumsum(0) - 1;
+  return torch::ones_like(line.flatten(), type).cumsum(0) - 1;
 }
 
 torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim) {

@@ -12,9 +12,10 @@ namespace stemsmith {
 torch::Tensor SliceToSizeOf(const torch::Tensor& x, std::int64_t dim, const torch::Tensor& like,
                             std::int64_t like_dim);
 
-// 0, 1, 2 … as integers [N] on its device, as many as `like` has along `dim` (from 0): arange would
-// bake the device, too.
-torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim);
+// 0, 1, 2 … [N] on its device, as many as `like` has along `dim` (from 0): arange would bake the
+// device, too.
+torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim,
+                             torch::ScalarType type = torch::kLong);
 
 // N as a tensor of one integer, to compute with; not 0.
 torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim);

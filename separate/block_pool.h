@@ -1,7 +1,7 @@
 // Memory for the values of a network, large blocks that come and go. What was freed is kept and
 // becomes part of the next block, of whatever size: the system moves pages to other addresses
-// without copying them (mremap). So no more is held than was in use at once, where an arena that
-// splits and joins blocks in place ends up with twice as much, and the pages are made once.
+// without copying them (mremap). So little more is held than was in use at once (32 MiB), where an
+// arena that splits and joins blocks in place ends up with twice as much, and pages are made once.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +54,7 @@ class BlockPool {
   std::map<char*, Block> kept_;  // no two side by side
   std::set<std::pair<std::size_t, char*>> kept_by_size_;
   std::uint64_t mappings_ = 0;  // so many were made
+  std::size_t most_used_ = 0;
   Figures figures_{};
 };
 

@@ -23,11 +23,11 @@ torch::Tensor PadReflected(torch::Tensor x, std::int64_t left, std::int64_t righ
   return torch::reflection_pad1d(x, {left, right});
 }
 
-// The same for traces of any length T, with `left` on the left and on the right at least as many as
-// PadReflected puts to reach a multiple of `hop` and as many as on the left. The steps beyond are of
-// no use.
+// The same for traces of any length T, with `left` on the left and on the right at least as many
+// as PadReflected puts to reach a multiple of `hop` and as many as on the left. The steps beyond
+// are of no use.
 torch::Tensor PadReflectedTraced(const torch::Tensor& x, std::int64_t left, std::int64_t hop) {
-  const torch::Tensor frames = SizeAlong(x, 2);
+  const torch::Tensor frames = CountOf(PositionsAlong(x, 2));
   const torch::Tensor right = torch::remainder(-frames, hop) + left;
   const torch::Tensor last = torch::maximum(frames, right + 1) - 1;  // at which it is reflected
   const torch::Tensor padded = torch::constant_pad_nd(x, {left, left + hop - 1});
@@ -211,7 +211,7 @@ nlohmann::json HybridDemucs::stft() const { return stft_->Description(); }
 // Frame n is centred in the middle of the hop that the levels along time see as their step n.
 torch::Tensor HybridDemucs::Spectrum(const torch::Tensor& mix) const {
   const std::int64_t hop = options_.nfft / 4, left = hop / 2 * 3;
-  const std::int64_t most = left + hop - 1;  // on the right; what lies behind the last frame is idle
+  const std::int64_t most = left + hop - 1;  // on the right; behind the last frame it is idle
   torch::Tensor padded;
   if (options_.hybrid_old) {
     padded = torch::constant_pad_nd(mix, {left, most});

@@ -88,8 +88,8 @@ Ort::SessionOptions SessionOptionsFor(const RuntimeOptions& options, const Devic
     cuda.device_id = device.index;
     session.AppendExecutionProvider_CUDA(cuda);
   } else {
-    // From its second run on, a session would hold one block for all values beside those of the pool: half
-    // as much memory again, and no time gained.
+    // From its second run on, a session would hold one block for all values beside those of the
+    // pool: half as much memory again, and no time gained.
     session.DisableMemPattern();
   }
   return session;

@@ -132,8 +132,8 @@ class OpenVinoRuntime : public Runtime {
     std::int64_t batch, frames;
     bool operator==(const Size&) const = default;
   };
-  // A model compiled for one size is up to seven times as fast as one for any, and takes a quarter of
-  // the memory. Of a song all segments but the last have one size.
+  // A model compiled for one size is up to seven times as fast as one for any, and takes a quarter
+  // of the memory. Of a song all segments but the last have one size.
   struct Compiled {
     Size size;
     std::shared_ptr<const CompiledEntry> entry;  // of which the model takes its weights

@@ -63,9 +63,8 @@ torch::Tensor BlstmImpl::RunSpans(const torch::Tensor& x) {
 
 torch::Tensor BlstmImpl::RunRows(const torch::Tensor& x) {
   const std::int64_t width = options_.max_steps, hop = width / 2, edge = hop / 2;
-  const torch::Tensor steps = SizeAlong(x, 2), batch = SizeAlong(x, 0);
-  const torch::Tensor item = PositionsAlong(x, 0);                        // [B]
-  const torch::Tensor within = PositionsAlong(x.slice(2, 0, width), 2);   // [W]
+  const torch::Tensor item = PositionsAlong(x, 0), batch = CountOf(item);       // [B], B
+  const torch::Tensor within = PositionsAlong(x.slice(2, 0, width), 2);         // [W]
   const torch::Tensor span = PositionsAlong(x.slice(2, 0, INT64_MAX, hop), 2);  // [spans]
   const auto rows = [](const torch::Tensor& y) { return y.flatten(0, 1); };
 
@@ -73,15 +72,16 @@ torch::Tensor BlstmImpl::RunRows(const torch::Tensor& x) {
   const torch::Tensor source =
       ((span * hop).unsqueeze(1) + within.view({-1, 1, 1})) * batch + item;  // [W, spans, B]
   const torch::Tensor padded = torch::constant_pad_nd(x, {0, width}).permute({2, 0, 1});
-  const torch::Tensor y = linear_(RunLstm(lstm_, torch::embedding(rows(padded), source.flatten(1))));
+  const torch::Tensor spans = torch::embedding(rows(padded), source.flatten(1));
+  const torch::Tensor y = linear_(RunLstm(lstm_, spans));
 
-  // Step n is taken out of the span in whose middle it lies. Where the first span holds all steps it
-  // is as wide as they are, and the one behind it is of no use.
+  // Step n is taken out of the span in whose middle it lies. Where the first span holds all steps
+  // it is as wide as they are, and the one behind it is of no use.
   const torch::Tensor step = PositionsAlong(x, 2);
-  const torch::Tensor whole = torch::clamp_max(torch::div(steps - 1, width, "floor"), 1);
+  const torch::Tensor whole = torch::clamp_max(torch::div(CountOf(step) - 1, width, "floor"), 1);
   const torch::Tensor from = torch::clamp_min(torch::div(step - edge, hop, "floor"), 0) * whole;
   const torch::Tensor target =
-      (((step - from * hop) * SizeAlong(span, 0) + from) * batch).unsqueeze(1) + item;  // [N, B]
+      (((step - from * hop) * CountOf(span) + from) * batch).unsqueeze(1) + item;  // [N, B]
   return torch::embedding(rows(y), target).permute({1, 2, 0});
 }
 

@@ -28,9 +28,7 @@ torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim,
   return torch::ones_like(line.flatten(), type).cumsum(0) - 1;
 }
 
-torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim) {
-  return PositionsAlong(like, dim).select(0, -1) + 1;
-}
+torch::Tensor CountOf(const torch::Tensor& positions) { return positions.select(0, -1) + 1; }
 
 std::int64_t TracedLength(const torch::Tensor& like, std::int64_t dim) {
   StashSize("length", like, dim);

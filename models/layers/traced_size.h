@@ -17,8 +17,8 @@ torch::Tensor SliceToSizeOf(const torch::Tensor& x, std::int64_t dim, const torc
 torch::Tensor PositionsAlong(const torch::Tensor& like, std::int64_t dim,
                              torch::ScalarType type = torch::kLong);
 
-// N as a tensor of one integer, to compute with; not 0.
-torch::Tensor SizeAlong(const torch::Tensor& like, std::int64_t dim);
+// N of such positions, not 0, as a tensor of one integer to compute with.
+torch::Tensor CountOf(const torch::Tensor& positions);
 
 // The next operator called takes its argument `length` as the size of `like` along `dim`; returns
 // that size for the call itself.

@@ -167,6 +167,13 @@ void CheckLength(const JsonFields& fields, const Manifest& manifest, std::int64_
 
 }  // namespace
 
+fs::path ManifestBeside(const fs::path& model) {
+  fs::path file = model;
+  file.replace_extension(".json");
+  std::error_code code;
+  return file != model && fs::exists(file, code) && !ReadOnnxManifest(model) ? file : fs::path();
+}
+
 Manifest ReadManifestFile(const fs::path& file, const fs::path& model, const GraphTypes& types) {
   CheckKind(types, model);
   const std::vector<std::int64_t>&in = types.inputs[0].shape, &out = types.outputs[0].shape;
@@ -174,7 +181,8 @@ Manifest ReadManifestFile(const fs::path& file, const fs::path& model, const Gra
     throw Error::Input("the ONNX model carries no stemsmith manifest, which says its stems, its "
                        "sample rate and the like",
                        model.string(),
-                       "write them into a file, " + Example(in) + ", and give it with " +
+                       "write them into " + model.stem().string() + ".json beside it, " +
+                           Example(in) + ", or give such a file with " +
                            Option("manifest", "FILE") + "; " + kAdvice);
   const json given = ReadObject(file);
   const std::string where = file.string();

@@ -9,6 +9,10 @@
 
 namespace stemsmith {
 
+// The file that describes a model without being named: NAME.json beside NAME.onnx. Empty where there
+// is none, and of a model that holds its manifest itself.
+std::filesystem::path ManifestBeside(const std::filesystem::path& model);
+
 // `file` has keys of the manifest, "input", "stft" and "compensate" (docs/model_format.md, "Models
 // of other programs"); empty: there is none. Throws Error: no file, which says what it has to hold
 // for this graph; no JSON, unknown, missing or senseless keys; keys that contradict the graph; a

@@ -216,7 +216,9 @@ fs::path ResolveModel(const fs::path& folder_or_file, const Device& device, Engi
   return folder_or_file;
 }
 
-std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptions& options) {
+std::unique_ptr<Runtime> Runtime::Open(const fs::path& given,
+                                       const RuntimeOptions& given_options) {
+  RuntimeOptions options = given_options;
   ComputeThreads(options.threads);  // refuses what makes no sense
   const fs::path path = ResolveModel(given, options.device, options.engine, options.precision);
   CheckContent(path, FileUse::kSeparateModel);
@@ -226,6 +228,7 @@ std::unique_ptr<Runtime> Runtime::Open(const fs::path& given, const RuntimeOptio
   // Before anything is made of the content.
   const ChecksumState checksum =
       CheckChecksum(path, archive ? kTorchScriptChecksum : kOnnxChecksum, kDamagedAdvice);
+  if (!archive && options.manifest_file.empty()) options.manifest_file = ManifestBeside(path);
   std::unique_ptr<Runtime> runtime =
       archive ? OpenTorchScript(path, options) : OpenOnnx(path, checksum, options);
   // It has a manifest of its own, so it is one of ours.

@@ -23,8 +23,8 @@ struct RuntimeOptions {
   int threads = 0;  // compute threads; 0: one per core
   Engine engine = Engine::kAuto;
   Precision precision = Precision::kFloat32;
-  // A JSON file that describes an .onnx file of another program, which has no manifest; empty: none
-  // (docs/model_format.md, "Models of other programs").
+  // A JSON file that describes an .onnx file of another program, which has no manifest
+  // (docs/model_format.md, "Models of other programs"); empty: NAME.json beside NAME.onnx.
   std::filesystem::path manifest_file;
   // For compiled models, which start faster the next time; empty: nothing is kept.
   std::filesystem::path cache_folder;

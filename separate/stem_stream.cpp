@@ -401,7 +401,7 @@ void StemStream::CheckLayout(int sample_rate_hz, int channels, const std::string
 
 std::size_t StemStream::FindStem(const std::vector<std::string>& names, const std::string& stem,
                                  const std::string& option) {
-  return RequireName(stem, names, "the model has no stem '" + stem + "'", Option(option));
+  return RequireName(stem, names, "there is no stem '" + stem + "'", Option(option));
 }
 
 }  // namespace stemsmith

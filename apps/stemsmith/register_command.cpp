@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 struct RegisterArguments {
-  fs::path source;
+  fs::path source, manifest;
   std::string name, licence;
   bool replace = false;
   OutputMode mode = OutputMode::kAuto;
@@ -62,8 +62,11 @@ void RunRegister(const RegisterArguments& arguments) {
                       {"licence", arguments.licence}};
   json stored;
   if (IsExported(arguments.source)) {
-    stored = StoreModelFile(arguments.name, arguments.source, entry, host);
+    stored = StoreModelFile(arguments.name, arguments.source, arguments.manifest, entry, host);
   } else {
+    if (!arguments.manifest.empty())
+      throw Error::Usage("a manifest describes a model of another program, and this is one of ours",
+                         arguments.source.string(), "leave --manifest out");
     CheckContent(arguments.source, FileUse::kStartWeights);
     const fs::path checkpoint = ResolveCheckpoint(arguments.source);
     stored = StoreCheckpoint(arguments.name, LoadCheckpoint(checkpoint, host.warn),
@@ -91,6 +94,11 @@ void AddRegisterCommand(CLI::App& app) {
       ->type_name("FILE|RUN");
   command->add_option("--name", arguments->name, "Letters, digits, hyphens and underscores")
       ->required();
+  command
+      ->add_option("--manifest", arguments->manifest,
+                   "Describes an ONNX model of another program; else NAME.json beside NAME.onnx does")
+      ->check(IsNotEmpty)
+      ->type_name("FILE");
   command->add_option("--licence", arguments->licence, "What is said of its licence");
   command->add_flag("--replace", arguments->replace, "Replace the model that has this name");
   AddOutputFlags(*command, arguments->mode);

@@ -10,6 +10,8 @@
 #include "core/files.h"
 #include "export/export.h"
 #include "separate/manifest.h"
+#include "separate/manifest_file.h"
+#include "separate/onnx_file.h"
 
 namespace stemsmith {
 namespace {
@@ -62,8 +64,9 @@ json WithFinalNames(const std::string& name, Work work) {
 // Of an older model of this name, in another format: it would be taken instead.
 void RemoveOthers(const std::string& name, const std::vector<std::string>& kept) {
   std::error_code code;
-  for (const char* file : {"model.onnx", "model.onnx.data", "model.float16.onnx.data",
-                           "model.int8.onnx.data", "model.ts", "checkpoint.safetensors"})
+  for (const char* file :
+       {"model.onnx", "model.onnx.data", "model.float16.onnx.data", "model.int8.onnx.data",
+        "model.json", "model.ts", "checkpoint.safetensors"})
     if (std::find(kept.begin(), kept.end(), file) == kept.end())
       fs::remove(ModelsFolder() / name / file, code);
 }
@@ -124,15 +127,26 @@ json StoreCheckpoint(const std::string& name, Checkpoint checkpoint,
   });
 }
 
-json StoreModelFile(const std::string& name, const fs::path& model, json entry, const Host& host) {
+json StoreModelFile(const std::string& name, const fs::path& model, const fs::path& manifest,
+                    json entry, const Host& host) {
   const fs::path file = ResolveModel(model);
-  const auto runtime = Runtime::Open(file, {.device = Device::Kind::kCpu, .warn = host.warn});
+  const auto runtime = Runtime::Open(
+      file, {.device = Device::Kind::kCpu, .manifest_file = manifest, .warn = host.warn});
+  const fs::path described = manifest.empty() ? ManifestBeside(file) : manifest;
+  if (!described.empty() && HasWeightsElsewhere(file))
+    throw Error::Input("the weights of this model lie in other files", file.string(),
+                       "register it with its weights inside: onnx.save of the Python package onnx "
+                       "writes such a file");
   AddModelInfo(runtime->info(), entry);
   return WithFinalNames(name, [&] {
     NewModel made(name);
     const bool onnx = runtime->engine() != Engine::kTorchScript;
     std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
     CopyFile(file, made.Add(kept.front()));
+    if (!described.empty()) {
+      kept.emplace_back("model.json");
+      CopyFile(described, made.Add(kept.back()));
+    }
     // The graph names the file of its weights.
     if (const json& data = runtime->manifest().external_data; data.is_object()) {
       kept.push_back(data["file"].get<std::string>());

@@ -40,8 +40,10 @@ class ModelWork {
 nlohmann::json StoreCheckpoint(const std::string& name, Checkpoint checkpoint,
                                const std::string& where, nlohmann::json entry, bool keep,
                                const Host& host);
-// The same for an exported model, which is copied with the weights beside it.
+// The same for an exported model, which is copied with the weights beside it, and for an ONNX model
+// of another program, with what describes it: `manifest`, as RuntimeOptions::manifest_file.
 nlohmann::json StoreModelFile(const std::string& name, const std::filesystem::path& model,
-                              nlohmann::json entry, const Host& host);
+                              const std::filesystem::path& manifest, nlohmann::json entry,
+                              const Host& host);
 
 }  // namespace stemsmith

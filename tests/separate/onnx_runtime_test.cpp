@@ -12,6 +12,7 @@
 #include "separate/protobuf.h"
 #include "separate/runtime.h"
 #include "tests/support/models/tiny_onnx.h"
+#include "tests/support/openvino.h"
 #include "tests/support/temporary_folder.h"
 
 namespace stemsmith {
@@ -101,6 +102,27 @@ TEST_F(OnnxRuntimeCache, WeightsOfOtherProgramsAreMapped) {
     }
   }
   EXPECT_EQ(Kept().size(), 2u);
+}
+
+// OpenVINO's own cache goes on with the old weights (findings/openvino-cache-keeps-old-weights.sh).
+TEST_F(OnnxRuntimeCache, WeightsInOtherFilesCanBeReplaced) {
+  WriteFileAtomically(folder_ / "model.json",
+                      R"({"stems": ["vocals"], "sample_rate_hz": 44100})");
+  for (const Engine engine : {Engine::kOnnxRuntime, Engine::kOpenVino}) {
+    if (engine == Engine::kOpenVino) STEMSMITH_NEEDS_OPENVINO();
+    RuntimeOptions options = Keeping();
+    options.engine = engine;
+    const auto estimates = [&](float gain) {
+      testing::WriteForeignOnnx(Model(), {.input = {0, 2, 700},
+                                          .output = {0, 2, 700},
+                                          .gains_shape = {1, 2, 700},
+                                          .gains = std::vector<float>(2 * 700, gain),
+                                          .gains_file = "weights"});
+      return Estimates(options);
+    };
+    const std::vector<float> once = estimates(1), twice = estimates(2);
+    for (std::size_t i = 0; i < once.size(); ++i) ASSERT_EQ(twice[i], 2 * once[i]) << i;
+  }
 }
 
 TEST_F(OnnxRuntimeCache, DamagedOnesAreMadeAgain) {

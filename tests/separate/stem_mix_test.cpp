@@ -52,7 +52,7 @@ TEST(StemMixes, WhatIsNoneIsSaid) {
         std::pair("a/b=drums", "no file can be called 'a/b'"), std::pair("x=", "a stem is missing"),
         std::pair("x=drums+", "a stem is missing"), std::pair("x=drums--bass", "a stem is missing"),
         std::pair("x=drums+drums", "'drums' comes twice"),
-        std::pair("x=drum+bass", "the model has no stem 'drum'"),
+        std::pair("x=drum+bass", "there is no stem 'drum'"),
         std::pair("x=drum+bass", "did you mean 'drums'"),
         std::pair("x=a*drums", "must be a number from 0 to 1000, not 'a'"),
         std::pair("x=nan*drums", "not 'nan'")})
@@ -81,7 +81,7 @@ TEST(StemMixes, ChoicesBecomeFiles) {
   const auto refuse = [](const StemChoice& choice, const std::string& says) {
     EXPECT_THAT([&] { FilesOf(choice, kFour); }, ThrowsMessage<Error>(HasSubstr(says)));
   };
-  refuse({.stems = {"vocal"}}, "the model has no stem 'vocal' (stems)");
+  refuse({.stems = {"vocal"}}, "there is no stem 'vocal' (stems)");
   refuse({.two_stems = "piano"}, "(two-stems)");
   refuse({.preset = "5stem"}, "unknown preset '5stem'");
   // The same wish twice is one file; different ones of a name are none.

@@ -201,6 +201,12 @@ void WriteForeignOnnx(const std::filesystem::path& path, const ForeignGraph& for
     SetType(*graph.add_input(), i == 0 ? "input" : "more", shape_of(foreign.input));
   SetType(*graph.add_output(), "output", shape_of(foreign.output));
   AddFloats(graph, "gains", foreign.gains_shape, foreign.gains);
+  if (!foreign.gains_file.empty()) {
+    StoreOutside(*graph.mutable_initializer(0), foreign.gains_file);
+    std::ofstream(path.parent_path() / foreign.gains_file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(foreign.gains.data()),
+               static_cast<std::streamsize>(foreign.gains.size() * sizeof(float)));
+  }
   AddAxis(graph, "axis", 1);
   const bool has_stems = foreign.output.size() > foreign.input.size();
   if (has_stems) AddNode(graph, "Unsqueeze", {"input", "axis"}, "unsqueezed");

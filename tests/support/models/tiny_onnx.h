@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "separate/manifest.h"
@@ -43,6 +44,7 @@ struct ForeignGraph {
   std::vector<std::int64_t> gains_shape = {1};
   std::vector<float> gains = {1};
   int input_count = 1;
+  std::string gains_file;  // beside the model, holds the gains; "": they lie in the model
 };
 void WriteForeignOnnx(const std::filesystem::path& path, const ForeignGraph& graph);
 

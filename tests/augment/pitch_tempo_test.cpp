@@ -117,7 +117,8 @@ std::vector<std::int64_t> Clicks(const Audio& audio, int stem, double step) {
 // findings/pedalboard-stretch-runs-away.sh: a wrapper of the same library that does not.
 TEST(PitchTempo, ShiftedStemsKeepTheBeatToTheEndOfALongSegment) {
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
-    const Made made = Make("max_tempo_percent: 0, max_semitones: 3", seed, 30 * kRate, 2, AddClicks);
+    const Made made =
+        Make("max_tempo_percent: 0, max_semitones: 3", seed, 30 * kRate, 2, AddClicks);
     ASSERT_EQ(made.audio->block.frames, 30 * kRate);
     for (int stem = 0; stem < 2; ++stem) {
       const std::vector<std::int64_t> clicks = Clicks(*made.audio, stem, kRate / 10.0);

@@ -28,10 +28,10 @@ struct StemMix {
 
 // "karaoke=drums+bass+other", "instrumental=mixture-vocals", "quiet=0.5*drums+bass": stems of the
 // model, whose names may hold + and -. Throws Error::Usage for other texts, stems that are not
-// there ("the model has no stem 'x'", after `who`) or come twice, and a name that no file can have.
+// there ("there is no stem 'x'", after `who`) or come twice, and a name that no file can have.
 STEMSMITH_PUBLIC StemMix ParseStemMix(const std::string& text,
                                       const std::vector<std::string>& model_stems,
-                                      const std::string& who = "the model has");
+                                      const std::string& who = "there is");
 
 // What becomes a file of each song.
 struct STEMSMITH_PUBLIC StemChoice {

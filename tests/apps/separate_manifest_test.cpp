@@ -77,15 +77,15 @@ TEST_F(SeparateManifest, IsRegisteredWithTheModel) {
   const auto run = [&](const std::string& arguments) {
     return testing::RunProgram(home + STEMSMITH_BIN_DIR + "/" + arguments);
   };
-  ProgramResult result = run("stemsmith register uvr.onnx --name mdx");
+  ProgramResult result = run("stemsmith register uvr.onnx --name uvr");
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.err, HasSubstr("uvr.json beside it"));
   EXPECT_EQ(run("stemsmith register model.onnx --name ours --manifest mdx.json").status, 2);
-  result = run("stemsmith register uvr.onnx --name mdx --manifest mdx.json");
+  result = run("stemsmith register uvr.onnx --name uvr --manifest mdx.json");
   EXPECT_EQ(result.status, 0) << result.err;
-  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/mdx"),
+  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/uvr"),
               ElementsAre("entry.json", "model.json", "model.onnx"));
-  result = run("separate mdx good.wav -o out");
+  result = run("separate uvr good.wav -o out");
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(FilesBelow(folder_ / "out"), ElementsAre("good/vocals.wav"));
   testing::WriteForeignOnnx(folder_ / "large.onnx",
@@ -95,8 +95,8 @@ TEST_F(SeparateManifest, IsRegisteredWithTheModel) {
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.err, HasSubstr("weights inside"));
   // What describes a model does not outlive it.
-  EXPECT_EQ(run("stemsmith register model.onnx --name mdx --replace").status, 0);
-  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/mdx"),
+  EXPECT_EQ(run("stemsmith register model.onnx --name uvr --replace").status, 0);
+  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/uvr"),
               ElementsAre("entry.json", "model.onnx"));
 }
 

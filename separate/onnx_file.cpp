@@ -1,5 +1,6 @@
 #include "separate/onnx_file.h"
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -26,7 +27,7 @@ Error NoOnnx(const fs::path& path) {
 constexpr std::uint64_t kGraph = 7, kMetadata = 14, kKey = 1, kValue = 2;
 // Of GraphProto and TensorProto, of ValueInfoProto, and of the types within.
 constexpr std::uint64_t kInitializer = 5, kInput = 11, kOutput = 12, kInitializerName = 8,
-                        kDataLocation = 14;
+                        kExternalData = 13;
 constexpr std::uint64_t kName = 1, kType = 2, kTensor = 1, kElement = 1, kShape = 2, kDimension = 1,
                         kSize = 1;
 constexpr std::uint64_t kFloat32 = 1;
@@ -126,12 +127,16 @@ GraphTypes ReadGraphTypes(const fs::path& path) {
   return types;
 }
 
-bool HasWeightsElsewhere(const fs::path& path) {
-  bool has = false;
+std::vector<std::string> ReadWeightFiles(const fs::path& path) {
+  std::vector<std::string> names;
   try {
     protobuf::FileBytes file(path);
     const auto read_weight = [&](const protobuf::Field& field) {
-      has |= field.number == kDataLocation && field.value != 0;
+      if (field.number != kExternalData || !field.is_bytes) return;
+      if (protobuf::ContentOf(file, field, kKey) != "location") return;
+      std::string name = protobuf::ContentOf(file, field, kValue);
+      if (std::find(names.begin(), names.end(), name) == names.end())
+        names.push_back(std::move(name));
     };
     const auto read = [&](const protobuf::Field& part) {
       if (part.number == kInitializer)
@@ -143,7 +148,7 @@ bool HasWeightsElsewhere(const fs::path& path) {
   } catch (const protobuf::NoMessage&) {
     throw NoOnnx(path);
   }
-  return has;
+  return names;
 }
 
 void CheckExternalData(const fs::path& path, const Manifest& manifest) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "separate/manifest.h"
@@ -26,8 +27,8 @@ struct GraphTypes {
 // What the graph says of them, but for inputs that have their values in the file. Throws Error.
 GraphTypes ReadGraphTypes(const std::filesystem::path& path);
 
-// Whether weights lie in other files.
-bool HasWeightsElsewhere(const std::filesystem::path& path);
+// The other files in which weights lie, as the model names them: paths from its folder, each once.
+std::vector<std::string> ReadWeightFiles(const std::filesystem::path& path);
 
 // The file of weights beside the model must be there and the one that its manifest means. Throws
 // Error.

@@ -148,7 +148,7 @@ std::string ContentOf(const fs::path& path, const Manifest& manifest, ChecksumSt
   // The manifest, which is part of the content, holds a hash of the other file.
   const bool knows_all = manifest.external_data.is_object()
                              ? manifest.external_data.contains("xxh3")
-                             : options.manifest_file.empty() || !HasWeightsElsewhere(path);
+                             : options.manifest_file.empty() || ReadWeightFiles(path).empty();
   if (!knows_all) return "";
   if (checksum == ChecksumState::kNone) return HexHash(HashContent(path));
   std::string field(kOnnxChecksum.Unfilled().size(), '\0');  // it has just been compared

@@ -16,20 +16,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<fs::path> FilesOfModel(const fs::path& model) {
+// All of a folder, as which of its files are used depends on the engine.
+std::vector<fs::path> FilesIn(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code code;
-  if (!fs::is_directory(model, code)) return {model};
-  for (const auto& entry : fs::directory_iterator(model, code))
+  for (const auto& entry : fs::directory_iterator(folder, code))
     if (entry.is_regular_file(code)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }
 
 // Changes whenever a file is written or replaced.
-std::string StampOf(const fs::path& model) {
+std::string StampOf(const std::vector<fs::path>& files) {
   std::string stamp;
-  for (const fs::path& file : FilesOfModel(model)) {
+  for (const fs::path& file : files) {
     struct stat status{};
     if (stat(file.c_str(), &status) != 0) continue;
     stamp += Formatted("%s %lld %lld %lld.%ld\n", file.c_str(),
@@ -53,7 +53,7 @@ ServedModels::ServedModels(const Programs& programs, const std::vector<Choice>& 
     if (!fs::exists(choice.file, code))
       throw Error::Input("there is no such model", choice.file.string(),
                          "check the path, or see stemsmith models");
-    Row row{.model = {.name = choice.name, .file = choice.file}, .stamp = {}};
+    Row row{.model = {.name = choice.name, .file = choice.file}};
     Refresh(row);
     if (!row.model.problem.empty()) throw Error::Input(row.model.problem, choice.file.string());
     rows_.push_back(std::move(row));
@@ -61,10 +61,17 @@ ServedModels::ServedModels(const Programs& programs, const std::vector<Choice>& 
 }
 
 void ServedModels::Refresh(Row& row) {
-  const std::string stamp = StampOf(row.model.file);
+  ServedModel& model = row.model;
+  std::error_code code;
+  const bool is_folder = fs::is_directory(model.file, code);
+  if (is_folder) {
+    row.files = FilesIn(model.file);
+  } else if (row.files.empty()) {
+    row.files = {model.file};
+  }
+  const std::string stamp = StampOf(row.files);
   if (stamp == row.stamp && !stamp.empty()) return;
   row.stamp = stamp;
-  ServedModel& model = row.model;
   model.problem.clear();
   try {
     const nlohmann::json said = programs_.Inspect(model.file);
@@ -73,8 +80,14 @@ void ServedModels::Refresh(Row& row) {
     model.stems = manifest.at("stems").get<std::vector<std::string>>();
     model.sample_rate_hz = manifest.at("sample_rate_hz").get<int>();
     model.channels = manifest.at("channels").get<int>();
+    // Where there turn out to be others beside it, the model is looked at once more.
+    if (!is_folder) {
+      row.files = {model.file};
+      for (std::size_t i = 1; i < said.at("files").size(); ++i)
+        row.files.emplace_back(said["files"][i].get<std::string>());
+    }
     std::string content;
-    for (const fs::path& file : FilesOfModel(model.file)) content += HexHash(HashContent(file));
+    for (const fs::path& file : row.files) content += HexHash(HashContent(file));
     model.fingerprint = content;
   } catch (const Error& error) {
     model.problem = error.problem();

@@ -40,7 +40,8 @@ class ServedModels {
  private:
   struct Row {
     ServedModel model;
-    std::string stamp;  // of its files: sizes, times, numbers
+    std::vector<std::filesystem::path> files = {};
+    std::string stamp = {};  // of these: sizes, times, numbers
   };
   void Refresh(Row& row);
 

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "separate/engine_rule.h"
 #include "separate/manifest.h"
+#include "separate/model_files.h"
 #include "separate/runtime.h"
 
 namespace stemsmith {
@@ -15,10 +16,14 @@ void InspectModel(const InspectArguments& arguments) {
   const std::filesystem::path file = ResolveModel(arguments.file);
   const auto runtime = Runtime::Open(file, options);
   const Manifest& manifest = runtime->manifest();
+  const ModelFiles files = FilesOfModel(file, arguments.manifest);
+  std::vector<std::string> names;
+  for (const std::filesystem::path& each : files.All()) names.push_back(each.string());
   const double rate = manifest.sample_rate_hz;
   std::string text = "model " + file.string() + "\n  made of      " + manifest.model_name +
                      ", runs with " + runtime->description() + "\n  stems        " +
                      JoinNames(manifest.stems) + '\n';
+  if (!files.manifest.empty()) text += "  described by " + files.manifest.string() + '\n';
   const EngineChoice engine = runtime->engine() == Engine::kTorchScript
                                   ? EngineChoice{Engine::kTorchScript, "the one that runs .ts"}
                                   : ChooseEngine(manifest.model_name, runtime->precision());
@@ -41,6 +46,7 @@ void InspectModel(const InspectArguments& arguments) {
   PrintResult(arguments.mode, text,
               {{"kind", "model"},
                {"file", file.string()},
+               {"files", names},
                {"runtime", runtime->description()},
                {"engine", NameOf(engine.engine)},
                {"engine_why", engine.why},

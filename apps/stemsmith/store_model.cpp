@@ -10,8 +10,7 @@
 #include "core/files.h"
 #include "export/export.h"
 #include "separate/manifest.h"
-#include "separate/manifest_file.h"
-#include "separate/onnx_file.h"
+#include "separate/model_files.h"
 
 namespace stemsmith {
 namespace {
@@ -132,26 +131,25 @@ json StoreModelFile(const std::string& name, const fs::path& model, const fs::pa
   const fs::path file = ResolveModel(model);
   const auto runtime = Runtime::Open(
       file, {.device = Device::Kind::kCpu, .manifest_file = manifest, .warn = host.warn});
-  const fs::path described = manifest.empty() ? ManifestBeside(file) : manifest;
-  if (!described.empty() && HasWeightsElsewhere(file))
-    throw Error::Input("the weights of this model lie in other files", file.string(),
-                       "register it with its weights inside: onnx.save of the Python package onnx "
-                       "writes such a file");
+  const ModelFiles files = FilesOfModel(file, manifest);
   AddModelInfo(runtime->info(), entry);
   return WithFinalNames(name, [&] {
     NewModel made(name);
     const bool onnx = runtime->engine() != Engine::kTorchScript;
-    std::vector<std::string> kept = {onnx ? "model.onnx" : "model.ts"};
-    CopyFile(file, made.Add(kept.front()));
-    if (!described.empty()) {
-      kept.emplace_back("model.json");
-      CopyFile(described, made.Add(kept.back()));
+    std::vector<std::string> kept;
+    const auto copy = [&](const fs::path& from, const std::string& to) {
+      kept.push_back(to);
+      CopyFile(from, made.Add(to));
+    };
+    copy(file, onnx ? "model.onnx" : "model.ts");
+    // The graph names the files of its weights.
+    for (const fs::path& weights : files.weights) {
+      if (weights.parent_path() != file.parent_path())
+        throw Error::Input("weights of this model lie in another folder, " + weights.string(),
+                           file.string(), "write the model again with all of its files in one");
+      copy(weights, weights.filename());
     }
-    // The graph names the file of its weights.
-    if (const json& data = runtime->manifest().external_data; data.is_object()) {
-      kept.push_back(data["file"].get<std::string>());
-      CopyFile(file.parent_path() / kept.back(), made.Add(kept.back()));
-    }
+    if (!files.manifest.empty()) copy(files.manifest, "model.json");
     made.Commit(entry);
     RemoveOthers(name, kept);
     return entry;

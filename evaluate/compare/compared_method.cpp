@@ -11,6 +11,7 @@
 #include "models/checkpoint.h"
 #include "models/manifest_for.h"
 #include "models/model_runtime.h"
+#include "separate/model_files.h"
 #include "separate/torch_device.h"
 
 namespace stemsmith {
@@ -38,11 +39,10 @@ class ModelMethod : public ComparedMethod {
     file_ = is_checkpoint_ ? ResolveCheckpoint(choice.model) : ResolveModel(choice.model, device);
   }
 
-  // A model.onnx holds the checksum of its external weights.
   std::string Fingerprint() const override {
-    nlohmann::json all = {"model", HexHash(HashContent(file_)), overlap_, device_.Name()};
-    if (!manifest_.empty()) all.push_back(HexHash(HashContent(manifest_)));
-    return all.dump();
+    const ModelFiles files =
+        is_checkpoint_ ? ModelFiles{.model = file_} : FilesOfModel(file_, manifest_);
+    return nlohmann::json({"model", HashOfModel(files), overlap_, device_.Name()}).dump();
   }
   void Open() override {
     auto model = Take();

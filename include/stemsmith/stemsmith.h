@@ -111,7 +111,7 @@ stemsmith_code stemsmith_options_set_engine(stemsmith_options* options, const ch
    model file of such weights). */
 stemsmith_code stemsmith_options_set_precision(stemsmith_options* options, const char* precision);
 /* For opening a model. A JSON file that describes an .onnx file of another program
-   (docs/model_format.md, "Models of other programs"); "" (default): none. */
+   (docs/model_format.md, "Models of other programs"); "" (default): NAME.json beside NAME.onnx. */
 stemsmith_code stemsmith_options_set_manifest(stemsmith_options* options, const char* file);
 /* For opening a model. A folder where compiled models are kept (at most 2 GiB), so that they start
    faster the next time; "" (default): none. */

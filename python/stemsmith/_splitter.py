@@ -140,7 +140,8 @@ class StemSplitter:
     """A model, and the songs that it splits. Many threads may use one; their computations take turns.
 
     model       a model.onnx that `stemsmith export` wrote, or its folder
-    manifest    a JSON file that describes the model where it is an ONNX file of another program
+    manifest    a JSON file that describes the model where it is an ONNX file of another program; None: NAME.json
+                beside NAME.onnx
     threads     compute threads; 0: one per core
     device      "auto", "cpu" or "cuda"
     engine      "auto", "onnxruntime" or "openvino"; None: the library's default

@@ -92,8 +92,12 @@ TEST_F(SeparateManifest, IsRegisteredWithTheModel) {
                             {.input = {0, 2, 700}, .output = {0, 2, 700}, .gains_file = "weights"});
   WriteFileAtomically(folder_ / "large.json", R"({"stems": ["v"], "sample_rate_hz": 44100})");
   result = run("stemsmith register large.onnx --name large");
-  EXPECT_EQ(result.status, 1);
-  EXPECT_THAT(result.err, HasSubstr("weights inside"));
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/large"),
+              ElementsAre("entry.json", "model.json", "model.onnx", "weights"));
+  result = run("stemsmith inspect home/stemsmith/models/large --json");
+  EXPECT_THAT(result.out, AllOf(HasSubstr("large/weights\""), HasSubstr("large/model.json\"")));
+  EXPECT_EQ(run("separate large good.wav -o large").status, 0);
   // What describes a model does not outlive it.
   EXPECT_EQ(run("stemsmith register model.onnx --name uvr --replace").status, 0);
   EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/uvr"),

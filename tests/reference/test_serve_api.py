@@ -17,6 +17,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 from programs import run
@@ -605,6 +606,24 @@ def test_a_model_that_is_replaced(folder, song):
     shutil.copy(folder / "tiny.onnx", model)
     again = server.post(J, {"song": first["song"]})
     assert again.status == 200 and again.json["id"] == first["id"], again.body
+    assert server.close() == 0
+
+
+def test_a_model_of_another_program_that_is_described_anew(folder, song):
+    graph = onnx.load(folder / "two.onnx")
+    del graph.metadata_props[:]
+    onnx.save(graph, folder / "foreign.onnx")
+    description = {"sample_rate_hz": RATE, "segment_frames": RATE, "length": {"dynamic": True}}
+    described = folder / "foreign.json"
+    described.write_text(json.dumps({**description, "stems": ["low", "high"]}))
+    server = Served(folder / "foreign", folder / "foreign.onnx")
+    first = server.upload(song).json
+    assert first["stems"] == ["low", "high"] and server.ended(first["id"])["state"] == "done"
+    assert server.post(J, {"song": first["song"]}).status == 200  # the same work
+    described.write_text(json.dumps({**description, "stems": ["left", "right"]}))
+    second = server.post(J, {"song": first["song"]})
+    assert second.status == 201 and second.json["stems"] == ["left", "right"], second.body
+    assert server.ended(second.json["id"])["state"] == "done"
     assert server.close() == 0
 
 

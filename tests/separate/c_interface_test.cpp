@@ -107,7 +107,7 @@ TEST_F(CInterface, SaysWhatTheModelIs) {
 
 TEST_F(CInterface, AManifestDescribesAModelOfAnotherProgram) {
   testing::WriteForeignOnnx(folder_ / "foreign.onnx", {.input = {0, 2, 700}, .output = {0, 2, 700}});
-  WriteFileAtomically(folder_ / "foreign.json", R"({"stems": ["voice"], "sample_rate_hz": 8000})");
+  WriteFileAtomically(folder_ / "voice.json", R"({"stems": ["voice"], "sample_rate_hz": 8000})");
   stemsmith_options* options = stemsmith_options_create();
   stemsmith_model* model = nullptr;
   const auto open = [&] {
@@ -115,8 +115,8 @@ TEST_F(CInterface, AManifestDescribesAModelOfAnotherProgram) {
                                 options, &model);
   };
   EXPECT_EQ(open(), STEMSMITH_BAD_INPUT);
-  EXPECT_THAT(stemsmith_last_error(), HasSubstr("give it with manifest=FILE"));
-  ASSERT_EQ(stemsmith_options_set_manifest(options, (folder_ / "foreign.json").c_str()),
+  EXPECT_THAT(stemsmith_last_error(), HasSubstr("give such a file with manifest=FILE"));
+  ASSERT_EQ(stemsmith_options_set_manifest(options, (folder_ / "voice.json").c_str()),
             STEMSMITH_OK);
   ASSERT_EQ(open(), STEMSMITH_OK) << stemsmith_last_error();
   EXPECT_STREQ(stemsmith_model_stem(model, 0), "voice");

@@ -1,6 +1,7 @@
 #include "core/json_fields.h"
 
 #include <algorithm>
+#include <set>
 
 namespace stemsmith {
 namespace {
@@ -43,6 +44,28 @@ std::string Shown(const json& value) {
 json ParseJson(std::string_view text) {
   if (Depth(text) > kDeepest) return json(json::value_t::discarded);
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string JsonProblem(std::string_view text) {
+  if (Depth(text) > kDeepest) return "it is nested too deeply";
+  std::vector<std::set<std::string>> maps;
+  std::string twice;
+  try {
+    json::parse(text, [&](int, json::parse_event_t event, json& value) {
+      if (event == json::parse_event_t::object_start) maps.emplace_back();
+      if (event == json::parse_event_t::object_end) maps.pop_back();
+      if (event == json::parse_event_t::key &&
+          !maps.back().insert(value.get<std::string>()).second && twice.empty())
+        twice = value.get<std::string>();
+      return true;
+    });
+  } catch (const json::parse_error& error) {
+    const std::string_view before = text.substr(0, error.byte > 0 ? error.byte - 1 : 0);
+    const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+    return "line " + std::to_string(1 + std::count(before.begin(), before.end(), '\n')) +
+           ", column " + std::to_string(before.size() - line_begin + 1);
+  }
+  return twice.empty() ? "" : "the key '" + twice + "' stands twice";
 }
 
 JsonFields::JsonFields(const json& object, Fault fault)

@@ -19,6 +19,11 @@ namespace stemsmith {
 // nested more deeply than any file of ours, which would be a fault in those who walk it.
 nlohmann::json ParseJson(std::string_view text);
 
+// Why `text`, which somebody has written by hand, is not what it seems to be: where it ends to be
+// JSON ("line 2, column 7"), or a key that stands twice in one map, of which parsers take the last.
+// "" where nothing is wrong.
+std::string JsonProblem(std::string_view text);
+
 // How records and states hold a figure: JSON has no NaN and no infinity.
 inline nlohmann::json FiniteOrNull(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);

@@ -21,23 +21,27 @@ namespace {
 
 constexpr char kMark[] = ".tmp-";
 
-// When the process began, by which it is told from later ones of the same number; 0 where it cannot
-// be known.
-unsigned long long StartOf(long process) {
+// What the system says of a process.
+struct ProcessState {
+  char letter = 0;  // 'Z' or 'X': it has ended, and its parent has not asked yet; 0: not known
+  // When it began, by which it is told from later ones of the same number; 0: not known.
+  unsigned long long start = 0;
+};
+
+ProcessState StateOf(long process) {
   std::ifstream in("/proc/" + std::to_string(process) + "/stat");
   std::string text;
   std::getline(in, text);
   // "pid (name) state …": the name may hold anything. The start is the 22nd field.
   const std::size_t name_end = text.rfind(')');
-  if (name_end == text.npos) return 0;
-  unsigned long long start = 0;
+  if (name_end == text.npos) return {};
+  ProcessState state;
   const char* fields = text.c_str() + name_end + 1;
-  const int read =
-      std::sscanf(fields,
-                  " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-                  " %llu",
-                  &start);
-  return read == 1 ? start : 0;
+  const int read = std::sscanf(
+      fields,
+      " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+      &state.letter, &state.start);
+  return read == 2 ? state : ProcessState{};
 }
 
 // Process numbers mean something on one host and within one container.
@@ -55,8 +59,9 @@ const std::string& ThisHost() {
 bool IsAlive(long process, unsigned long long start) {
   if (process <= 0) return true;
   if (kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH) return false;
-  const unsigned long long now = StartOf(process);
-  return start == 0 || now == 0 || now == start;
+  const ProcessState now = StateOf(process);
+  if (now.letter == 'Z' || now.letter == 'X') return false;
+  return start == 0 || now.start == 0 || now.start == start;
 }
 
 bool IsEnd(const char* rest) { return *rest == '\0' || *rest == '.'; }
@@ -119,7 +124,7 @@ fs::path TemporaryBeside(const fs::path& target) {
   const fs::path folder = target.parent_path();
   RemoveLeftovers(folder.empty() ? fs::path(".") : folder);
   const std::string process =
-      Formatted("-%ld-%llx-%x", static_cast<long>(getpid()), StartOf(getpid()), counter++);
+      Formatted("-%ld-%llx-%x", static_cast<long>(getpid()), StateOf(getpid()).start, counter++);
   const std::string ending = target.extension().string();
   return folder / ("." + Shortened(target.filename().string()) + kMark + ThisHost() + process +
                    (ending.size() <= 20 ? ending : ""));

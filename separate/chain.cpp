@@ -122,7 +122,9 @@ void Chain::RequireInputBefore(std::span<const ChainStep> left) const {
                                               : "a later step (" + later.where + ")"),
                          step.where, "steps cannot go round: each takes what those before it make");
   }
-  RequireName(step.input, Names(), "no step makes the input '" + step.input + "'", step.where);
+  std::vector<std::string> names = Names();
+  names.emplace_back(kMixture);
+  RequireName(step.input, names, "no step makes the input '" + step.input + "'", step.where);
 }
 
 void Chain::Add(ChainStep given) {

@@ -18,7 +18,8 @@ std::string NamesOf(const std::vector<Runtime*>& models,
 
 }  // namespace
 
-std::vector<std::string> StemsOfAll(const std::vector<Runtime*>& models, bool only_common) {
+std::vector<std::string> StemsOfAll(const std::vector<Runtime*>& models, bool only_common,
+                                    const std::string& advice) {
   const auto rate = [](const ModelInfo& model) { return model.sample_rate_hz; };
   std::vector<std::string> common = models.front()->info().stems;
   bool differ = false;
@@ -40,8 +41,9 @@ std::vector<std::string> StemsOfAll(const std::vector<Runtime*>& models, bool on
     throw Error::Usage(
         "the models give different stems",
         NamesOf(models, [](const ModelInfo& one) { return JoinNames(one.stems); }),
-        common.empty() ? "choose models that have a stem in common"
-                       : "choose among those that all give: " +
+        common.empty()    ? "choose models that have a stem in common"
+        : !advice.empty() ? advice
+                          : "choose among those that all give: " +
                              Option("stems", JoinNames(common, ",")));
   return common;
 }

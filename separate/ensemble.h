@@ -17,9 +17,11 @@
 namespace stemsmith {
 
 // The stems that all models give, in the order of the first. Throws Error::Usage where their sample
-// rates differ, or their stems: with `only_common` where they have none in common.
+// rates differ, or their stems: with `only_common` where they have none in common. Where some would
+// do, `advice` says what to do instead of choosing these.
 STEMSMITH_PUBLIC std::vector<std::string> StemsOfAll(const std::vector<Runtime*>& models,
-                                                     bool only_common = false);
+                                                     bool only_common = false,
+                                                     const std::string& advice = "");
 
 // Begins a song: reads it once more from its beginning.
 using OpenReader = std::function<std::unique_ptr<AudioReader>()>;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/json_fields.h"
+#include "core/text.h"
 
 namespace stemsmith {
 namespace {
@@ -17,7 +18,10 @@ void Require(bool condition, const std::string& what, const JsonFields& fields) 
 template <typename Choice>
 Choice RequireChoice(const std::string& name, const std::string& what, const JsonFields& fields) {
   const auto choice = ChoiceNamed<Choice>(name);
-  Require(choice.has_value(), what + " '" + name + "'", fields);
+  if (!choice)
+    throw fields.Problem(what + " '" + name + "' is none of " +
+                         JoinNames(NamesOf(Choice{}), ", ",
+                                   [](const auto& row) { return std::string(row.name); }));
   return *choice;
 }
 
@@ -137,7 +141,7 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where,
     Require(!file.empty() && file.find('/') == std::string::npos && file != "." && file != "..",
             "the external data's file name '" + file + "'", fields);
   }
-  Require(manifest.overlap < 1, "the overlap", fields);
+  Require(manifest.overlap < 1, "'overlap' is 1, not below 1", fields);
   return manifest;
 }
 

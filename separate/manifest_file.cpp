@@ -87,9 +87,12 @@ void CheckKeys(const json& object, const Known& known, const std::string& where)
 
 json ReadObject(const fs::path& file) {
   CheckIsFile(file);
-  json object = ParseJson(ReadFile(file));
+  const std::string text = ReadFile(file);
+  if (const std::string problem = JsonProblem(text); !problem.empty())
+    throw Error::Input("the manifest is not JSON: " + problem, file.string(), kAdvice);
+  json object = ParseJson(text);
   if (!object.is_object())
-    throw Error::Input("the manifest is not JSON, or no map", file.string(), kAdvice);
+    throw Error::Input("the manifest is no map of keys", file.string(), kAdvice);
   CheckKeys(object, kKeys, file.string());
   if (object.contains("length")) CheckKeys(object["length"], kLengthKeys, file.string());
   if (object.contains("stft")) CheckKeys(object["stft"], kStftKeys, file.string());
@@ -136,6 +139,10 @@ SpectrumInput ReadSpectrum(const JsonFields& fields, std::int64_t bins) {
     throw fields.Problem("'hop' is " + std::to_string(spectrum.hop) +
                          ", more than half of 'n_fft', " + std::to_string(spectrum.n_fft));
   spectrum.zeroed_bins = stft.Number<int>("zeroed_bins", {0, kMostFft}, spectrum.zeroed_bins);
+  if (spectrum.zeroed_bins >= bins)
+    throw fields.Problem("'zeroed_bins' is " + std::to_string(spectrum.zeroed_bins) +
+                         ", and the graph has " + std::to_string(bins) +
+                         " bins: none would be left");
   spectrum.compensate = static_cast<float>(fields.Number<double>("compensate", {1e-3, 1e3}, 1.0));
   return spectrum;
 }
@@ -171,7 +178,9 @@ fs::path ManifestBeside(const fs::path& model) {
   fs::path file = model;
   file.replace_extension(".json");
   std::error_code code;
-  return file != model && fs::exists(file, code) && !ReadOnnxManifest(model) ? file : fs::path();
+  // A link that leads nowhere is said by who reads it.
+  const bool is_there = file != model && fs::exists(fs::symlink_status(file, code));
+  return is_there && !ReadOnnxManifest(model) ? file : fs::path();
 }
 
 Manifest ReadManifestFile(const fs::path& file, const fs::path& model, const GraphTypes& types) {
@@ -216,6 +225,10 @@ Manifest ReadManifestFile(const fs::path& file, const fs::path& model, const Gra
   manifest.spectrum = spectrum;
   manifest.layout.bins = is_spectrum ? in[2] : 0;
   manifest.layout.one_at_a_time = in[0] == 1;
+  for (const std::string& stem : manifest.stems)
+    if (stem.find_first_of(",=+\n\r\t") != std::string::npos)
+      throw fields.Problem("the stem name " + Shown(stem) + " cannot be given to " +
+                           Option("stems") + " and " + Option("mix"));
   const std::size_t stems = manifest.stems.size();
   manifest.layout.has_stems = out.empty() ? stems != 1 : out.size() > in.size();
   const std::int64_t gives = !manifest.layout.has_stems ? 1 : out.empty() ? -1 : out[1];

@@ -190,10 +190,23 @@ bool ChangesStemsTogether(const SeparatorOptions& options) {
   return options.mixture_consistent || options.wiener > 0;
 }
 
-// Whether a song's files depend on all stems of its models.
-bool NeedsAllStems(const SeparatorOptions& options) {
-  return options.files.empty() || !options.files.two_stems.empty() ||
-         !options.files.preset.empty() || ChangesStemsTogether(options);
+// The options for which a song's files depend on all stems of its models.
+std::vector<std::string> OptionsForAllStems(const SeparatorOptions& options) {
+  std::vector<std::string> names;
+  if (!options.files.two_stems.empty()) names.push_back(Option("two-stems"));
+  if (!options.files.preset.empty()) names.push_back(Option("preset"));
+  if (options.wiener > 0) names.push_back(Option("wiener"));
+  if (options.mixture_consistent) names.push_back(Option("mixture-consistent"));
+  return names;
+}
+
+std::vector<std::string> StemsOf(const std::vector<Runtime*>& models,
+                                 const SeparatorOptions& options) {
+  const std::vector<std::string> needing = OptionsForAllStems(options);
+  return StemsOfAll(models, needing.empty() && !options.files.empty(),
+                    needing.empty() ? ""
+                                    : "leave out what needs all stems of each model: " +
+                                          JoinNames(needing));
 }
 
 // Puts full scale in the place of what is above; gives how many samples that was.
@@ -213,7 +226,7 @@ Separator::Separator(Runtime& runtime, const SeparatorOptions& options)
     : Separator(std::vector<Runtime*>{&runtime}, options) {}
 
 Separator::Separator(const std::vector<Runtime*>& models, const SeparatorOptions& options)
-    : Separator(StemsOfAll(models, !NeedsAllStems(options)), {}, options) {
+    : Separator(StemsOf(models, options), {}, options) {
   for (const Runtime* model : models) StemStream::CheckOverlap(*model, options_.stream);
   if (!ChangesStemsTogether(options_)) options_.stream.stems = StemsIn(mixes_);
   options_.ensemble.Check(models.size());
@@ -249,6 +262,11 @@ Separator::Separator(const std::vector<std::string>& all_stems, OpenSong open,
                        "choose or sum four: " + Option("preset", "4stem") + ", or " +
                            Option("stems") + " and " + Option("mix"));
   if (options_.wiener > 0) CheckWiener(all_stems);
+  if (options_.mixture_consistent && all_stems.size() < 2)
+    throw Error::Usage("the single stem '" + all_stems.front() + "' would become the song itself",
+                       Option("mixture-consistent"),
+                       "leave it out: with " + Option("two-stems", all_stems.front()) +
+                           " the stem and the rest add up to the song as they are");
   CheckClipping();
 }
 

@@ -36,13 +36,22 @@ LossSetting SettingOf(const CacheReader& cache, const torch::Device& device) {
   return setting;
 }
 
+// None is no loss; without the key there is one (train/loss.h).
+std::vector<Config> LossesOf(const Config& config) {
+  std::vector<Config> losses = config.List("loss");
+  if (losses.empty() && config.Has("loss"))
+    throw Error::Usage("the list of losses is empty", config.Where("loss"),
+                       "leave it out for the usual loss, or give one: loss: [{name: l1}]");
+  return losses;
+}
+
 }  // namespace
 
 Objective::Objective(const Config& config, const CacheReader& cache,
                      std::shared_ptr<SeparationModel> model, const torch::Device& device)
     : stored_spectrograms_(cache.spectrogram().has_value()),
       model_(std::move(model)),
-      loss_(config.List("loss"), SettingOf(cache, device)) {
+      loss_(LossesOf(config), SettingOf(cache, device)) {
   if (!on_spectrograms() && !stored_spectrograms_) return;
   spectrogram_model_ = dynamic_cast<SpectrogramModel*>(model_.get());
   CheckSpectrograms(config, cache);

@@ -27,7 +27,19 @@ Checkpoint LoadSound(const fs::path& path, const Listener& warn) {
   return checkpoint;
 }
 
+Error NothingToResume(const fs::path& checkpoints) {
+  return Error::Usage(Option("resume") + ", but there is no checkpoint to continue from",
+                      checkpoints.string(),
+                      "leave " + Option("resume") + " out to start the run");
+}
+
 }  // namespace
+
+void RunFolder::CheckIsThere(const fs::path& root) {
+  std::error_code code;
+  const fs::path checkpoints = root / "checkpoints";
+  if (!fs::exists(checkpoints, code) && !code) throw NothingToResume(checkpoints);
+}
 
 RunFolder::RunFolder(fs::path root) : root_(std::move(root)) {
   EnsureWritableFolder(checkpoints());
@@ -71,11 +83,7 @@ Checkpoint RunFolder::LoadNewest(const Listener& warn) const {
   std::vector<fs::path> candidates;
   if (fs::exists(last())) candidates.push_back(last());
   for (const auto& [step, path] : StepCheckpoints()) candidates.push_back(path);
-  if (candidates.empty()) {
-    throw Error::Usage(Option("resume") + ", but there is no checkpoint to continue from",
-                       checkpoints().string(),
-                       "leave " + Option("resume") + " out to start the run");
-  }
+  if (candidates.empty()) throw NothingToResume(checkpoints());
   std::string first_problem;
   for (const fs::path& path : candidates) {
     try {

@@ -20,6 +20,8 @@ class RunFolder {
   // Makes the folder and takes its lock. Throws Error when it cannot be written or another process
   // trains there.
   explicit RunFolder(std::filesystem::path root);
+  // Throws Error where there is no run to go on with; makes nothing.
+  static void CheckIsThere(const std::filesystem::path& root);
 
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }

@@ -10,6 +10,7 @@ RunOutput::RunOutput(const TrainRequest& request, bool first)
       host_(first ? request.host : Host{.stop = request.host.stop}) {}
 
 void RunOutput::Open(std::int64_t total_steps) {
+  if (first_ && request_.resume) RunFolder::CheckIsThere(request_.run);
   if (first_) folder_.emplace(request_.run);
   progress_.emplace(host_, Task{"train", total_steps, "steps"});
 }

@@ -138,8 +138,8 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
       ->configurable(false)
       ->excludes("--chain")
       ->type_name("FILE");
-  AddNumber(app, "--threads", arguments.runtime.threads, {1, 1024},
-            "Compute threads (default: one per core)");
+  AddNumber(app, "--threads", arguments.runtime.threads, {0, 1024},
+            "Compute threads (0, the default: one per core)");
   auto* json_flag = app.add_flag_callback(
       "--json", [&arguments] { arguments.songs.mode = OutputMode::kJson; },
       "Progress and results as JSON lines on standard output");
@@ -151,8 +151,17 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
   AddGenerate(app, {.program = "separate", .words = WordsOfStemOptions(), .names = ModelNames});
 }
 
-SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments) {
+SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments,
+                           const Settings& settings) {
   SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
+  // A settings file that names no format means those that have bits, and those that have a rate.
+  if (settings.Where("format").empty()) {
+    const FormatRow& format = FindFormat(options.encoding.format);
+    if (!settings.Where("bits").empty() && format.sample_formats.empty())
+      options.encoding.sample_format.reset();
+    if (!settings.Where("bitrate").empty() && (!format.lossy() || options.encoding.sample_format))
+      options.encoding.bit_rate = 0;
+  }
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
   if (arguments.segment_seconds) options.stream.segment_seconds = *arguments.segment_seconds;
   options.stream.overlap_style = arguments.overlap_style;
@@ -280,7 +289,7 @@ int Run(const CLI::App& app, const Arguments& arguments, const Settings& setting
                        "separate MODEL SONG…; see separate --help");
   CatchInterrupts();
   WarnOfRelativeFolders({"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}, Warn);
-  const SeparatorOptions options = OptionsOf(app, arguments);
+  const SeparatorOptions options = OptionsOf(app, arguments, settings);
   const std::string place = settings.Where("default-model");
   ModelChoice choice{{}, arguments.words};
   if (arguments.chain.empty()) {

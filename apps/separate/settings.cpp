@@ -97,8 +97,18 @@ class Settings::Reader : public CLI::ConfigBase {
     Apply(*option, item, Holds(line, "="), place);
   }
 
-  // Those of the command line count for more.
+  // Those of the command line count for more. Where it chooses files, the file's choice is void.
   bool IsForUs(const CLI::Option& option, const std::string& place) const {
+    constexpr const char* kChoices[] = {"--stems", "--mix", "--two-stems", "--preset"};
+    const auto is_choice = [&](const CLI::Option& one) {
+      return std::any_of(std::begin(kChoices), std::end(kChoices),
+                         [&](const char* name) { return one.check_name(name); });
+    };
+    if (is_choice(option))
+      for (const CLI::Option* other : app_.get_options())
+        if (other->count() > 0 && is_choice(*other) &&
+            !places_.contains(other->get_lnames().front()))
+          return false;
     std::vector<const CLI::Option*> rivals;
     for (const CLI::Option* rival : option.get_excludes()) rivals.push_back(rival);
     rivals.push_back(&option);

@@ -70,11 +70,15 @@ RunModel ReadModel(const Config& config, const std::vector<RunModel>& before) {
 
 RunChoices ReadRunChoices(const Config& config) {
   RunChoices choices;
-  for (const char* key : {"songs", "models"})
-    if (!config.Has(key))
-      throw Error::Usage(std::string("the key '") + key + "' is missing", config.Where(),
+  for (const char* key : {"songs", "models"}) {
+    if (config.Has(key)) continue;
+    for (const std::string& other : config.Keys())  // a misspelt one
+      RequireName(other, std::vector<std::string>{"songs", "models", "doctor", "compare"},
+                  "unknown key '" + other + "'", config.Where(other));
+    throw Error::Usage(std::string("the key '") + key + "' is missing", config.Where(),
                          "songs: {layout: folders, root: DIR}, models: [{name: mine, train: "
                          "demo_unet}]");
+  }
   choices.dataset = ReadDataset(config.Child("songs"));
   const std::string rule = config.Choice("doctor", "stop", {"stop", "warn", "off"});
   choices.doctor = rule == "warn"  ? DoctorRule::kWarn

@@ -220,8 +220,8 @@ void AddServeCommand(CLI::App& app) {
             "Seconds after which a worker that shows no sign of life loses its job")
       ->capture_default_str();
   AddDevice(*command, arguments->runtime.device, "Where to compute");
-  AddNumber(*command, "--threads", arguments->threads, {1, 1024},
-            "Compute threads of each worker (default: one per core)");
+  AddNumber(*command, "--threads", arguments->threads, {0, 1024},
+            "Compute threads of each worker (0, the default: one per core)");
   AddEngine(*command, arguments->runtime);
   command->add_option("--make-file", arguments->file_order)->group("");  // for itself
   AddOutputFlags(*command, arguments->mode);

@@ -1,6 +1,9 @@
 #include "apps/stemsmith/store_model.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "catalogue/catalogue_file.h"
@@ -25,27 +28,63 @@ void AddModelInfo(const ModelInfo& info, json& entry) {
   entry["channels"] = info.channels;
 }
 
-// Appears with all its files at once, or takes the place of an older one.
+constexpr char kEntryFile[] = "entry.json", kManifestFile[] = "model.json";
+constexpr const char* kModelFiles[] = {"model.onnx", "model.ts"};
+
+// Of an older model of this name: another format would be taken instead of a new one.
+std::set<fs::path> FilesThere(const fs::path& folder) {
+  std::set<fs::path> files = {folder / "checkpoint.safetensors", folder / kManifestFile};
+  std::error_code code;
+  for (const char* name : kModelFiles) {
+    files.insert(folder / name);
+    try {
+      if (!fs::exists(folder / name, code)) continue;
+      for (const fs::path& file : FilesOfModel(folder / name).All())
+        if (file.parent_path() == folder) files.insert(file);
+    } catch (const Error&) {  // a damaged one
+    }
+  }
+  return files;
+}
+
+// Appears with all its files at once, or takes the place of an older one and all of its files.
 class NewModel {
  public:
   explicit NewModel(const std::string& name)
       : target_((fs::create_directories(ModelsFolder()), ModelsFolder() / name)),
+        others_(FilesThere(target_)),
         folder_(target_, ModelsFolder()) {}
   fs::path Add(const std::string& file) {
     std::error_code code;
     if (fs::is_directory(target_ / file, code)) fs::remove(target_ / file, code);  // an empty one
+    others_.erase(target_ / file);
     return folder_.Add(file);
   }
   const fs::path& folder() const { return folder_.folder(); }
   void Commit(const json& entry) {
-    WriteEntry(folder_.Add("entry.json"), entry);
+    WriteEntry(Add(kEntryFile), entry);
     folder_.Commit();
+    std::error_code code;
+    for (const fs::path& file : others_) fs::remove(file, code);
   }
 
  private:
   fs::path target_;
+  std::set<fs::path> others_;
   PendingFolder folder_;
 };
+
+// Weights beside a model keep their name, by which the graph finds them.
+void CheckWeights(const fs::path& weights, const fs::path& model) {
+  const std::string name = weights.filename().string();
+  if (weights.parent_path() != model.parent_path())
+    throw Error::Input("weights of this model lie in another folder, " + weights.string(),
+                       model.string(), "write the model again with all of its files in one");
+  if (name == kEntryFile || name == kManifestFile ||
+      std::find(std::begin(kModelFiles), std::end(kModelFiles), name) != std::end(kModelFiles))
+    throw Error::Input("weights of this model are called " + name + ", as a file of ours is",
+                       model.string(), "write the model again with its weights in another file");
+}
 
 // Files are made beside the model's folder: an error names the place where they were to be.
 template <typename Work>
@@ -58,16 +97,6 @@ json WithFinalNames(const std::string& name, Work work) {
     throw Error(error.code(), error.problem(), ModelsFolder() / name / where.filename(),
                 error.advice());
   }
-}
-
-// Of an older model of this name, in another format: it would be taken instead.
-void RemoveOthers(const std::string& name, const std::vector<std::string>& kept) {
-  std::error_code code;
-  for (const char* file :
-       {"model.onnx", "model.onnx.data", "model.float16.onnx.data", "model.int8.onnx.data",
-        "model.json", "model.ts", "checkpoint.safetensors"})
-    if (std::find(kept.begin(), kept.end(), file) == kept.end())
-      fs::remove(ModelsFolder() / name / file, code);
 }
 
 }  // namespace
@@ -106,22 +135,14 @@ json StoreCheckpoint(const std::string& name, Checkpoint checkpoint,
     options.out = made.folder();
     options.formats = {"onnx"};
     options.host = host;
-    std::vector<std::string> kept = {"model.onnx"};
     made.Add("model.onnx");
     const ExportResult result =
         ExportCheckpoint(keep ? checkpoint : std::move(checkpoint), where, options);
     AddModelInfo(result.manifest, entry);
     entry["largest_error"] = result.files.front().largest_error;
-    if (!result.files.front().data_path.empty()) {
-      kept.push_back("model.onnx.data");
-      made.Add(kept.back());
-    }
-    if (keep) {
-      kept.push_back("checkpoint.safetensors");
-      SaveCheckpoint(made.Add(kept.back()), checkpoint);
-    }
+    if (!result.files.front().data_path.empty()) made.Add("model.onnx.data");
+    if (keep) SaveCheckpoint(made.Add("checkpoint.safetensors"), checkpoint);
     made.Commit(entry);
-    RemoveOthers(name, kept);
     return entry;
   });
 }
@@ -132,26 +153,16 @@ json StoreModelFile(const std::string& name, const fs::path& model, const fs::pa
   const auto runtime = Runtime::Open(
       file, {.device = Device::Kind::kCpu, .manifest_file = manifest, .warn = host.warn});
   const ModelFiles files = FilesOfModel(file, manifest);
+  for (const fs::path& weights : files.weights) CheckWeights(weights, file);
   AddModelInfo(runtime->info(), entry);
   return WithFinalNames(name, [&] {
     NewModel made(name);
     const bool onnx = runtime->engine() != Engine::kTorchScript;
-    std::vector<std::string> kept;
-    const auto copy = [&](const fs::path& from, const std::string& to) {
-      kept.push_back(to);
-      CopyFile(from, made.Add(to));
-    };
-    copy(file, onnx ? "model.onnx" : "model.ts");
-    // The graph names the files of its weights.
-    for (const fs::path& weights : files.weights) {
-      if (weights.parent_path() != file.parent_path())
-        throw Error::Input("weights of this model lie in another folder, " + weights.string(),
-                           file.string(), "write the model again with all of its files in one");
-      copy(weights, weights.filename());
-    }
-    if (!files.manifest.empty()) copy(files.manifest, "model.json");
+    CopyFile(file, made.Add(onnx ? "model.onnx" : "model.ts"));
+    for (const fs::path& weights : files.weights)
+      CopyFile(weights, made.Add(weights.filename().string()));
+    if (!files.manifest.empty()) CopyFile(files.manifest, made.Add(kManifestFile));
     made.Commit(entry);
-    RemoveOthers(name, kept);
     return entry;
   });
 }

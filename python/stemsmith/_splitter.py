@@ -43,6 +43,14 @@ def _path(path: Path) -> bytes:
     return encoded
 
 
+def _whole(name: str, number: float) -> int:
+    """Of what other libraries give: 44100.0 is a rate, too."""
+    whole = isinstance(number, (int, float, np.integer, np.floating)) and not isinstance(number, bool) and np.isfinite(number)
+    if not whole or number != int(number) or abs(number) >= 2**31:
+        raise WrongUse(f"{name} is {number!r}, not a whole number")
+    return int(number)
+
+
 def _frames(count: int) -> int | None:
     return count if count >= 0 else None
 
@@ -157,10 +165,12 @@ class StemSplitter:
                  precision: str | None = None, cache: Path | None = None, overlap: float | None = None,
                  manifest: Path | None = None) -> None:
         self._library = library = _library.load()
+        if overlap is not None and not (isinstance(overlap, (int, float)) and 0 <= overlap < 1):
+            raise WrongUse(f"the overlap is {overlap!r}\n  give a share of the segment from 0 to below 1")
         self._overlap = overlap
         self._model = c_void_p()
         with self._options(None) as options:
-            library.options_set_threads(options, threads)
+            library.options_set_threads(options, _whole("threads", threads))
             library.options_set_device(options, device.encode())
             for name, choice in (("engine", engine), ("precision", precision), ("cache_folder", cache), ("manifest", manifest)):
                 if choice is None:
@@ -196,7 +206,8 @@ class StemSplitter:
         samples = np.ascontiguousarray(np.atleast_2d(samples), np.float32)
         song = c_void_p()
         with self._options(stem_config) as options:
-            self._library.song_open_buffers(self._opened(), _addresses([samples]), *samples.shape, sample_rate, options, byref(song))
+            self._library.song_open_buffers(self._opened(), _addresses([samples]), *samples.shape,
+                                            _whole("the sample rate", sample_rate), options, byref(song))
         with StemStream(self._library, song, 16384, samples) as stream:
             return stream.read_all(progress)
 
@@ -220,7 +231,7 @@ class StemSplitter:
 
         callback = _library.Progress(tell)
         with self._options(stem_config) as options:
-            self._library.options_set_format(options, format.encode(), bits)
+            self._library.options_set_format(options, format.encode(), _whole("bits", bits))
             self._library.options_set_progress(options, callback, None)
             try:
                 with _interrupts_into(raised):
@@ -237,12 +248,12 @@ class StemSplitter:
             for block in splitter.stream("song.mp3"):
                 block["vocals"]  # the next frames, float32 [channels, block_frames]
         """
-        if block_frames < 1:
+        if _whole("block_frames", block_frames) < 1:
             raise WrongUse(f"blocks of {block_frames} frames")
         opened = c_void_p()
         with self._options(stem_config) as options:
             self._library.song_open(self._opened(), _path(song), options, byref(opened))
-        return StemStream(self._library, opened, block_frames, None)
+        return StemStream(self._library, opened, int(block_frames), None)
 
     def close(self) -> None:
         """Streams that are open stay so."""

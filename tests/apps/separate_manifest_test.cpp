@@ -66,6 +66,10 @@ TEST_F(SeparateManifest, BesideTheModelNeedsNoOption) {
   WriteFileAtomically(folder_ / "loud.json", R"({"kernel": 3})");
   EXPECT_THAT(Separate("loud.onnx good.wav").err,
               AllOf(HasSubstr("unknown key 'kernel'"), HasSubstr("loud.json")));
+  std::filesystem::remove(folder_ / "loud.json");
+  std::filesystem::create_symlink("nowhere.json", folder_ / "loud.json");
+  EXPECT_THAT(Separate("loud.onnx good.wav").err,
+              AllOf(HasSubstr("loud.json"), ::testing::Not(HasSubstr("write them into"))));
   // A model of ours holds its own.
   WriteFileAtomically(folder_ / "model.json", R"({"kernel": 3})");
   EXPECT_EQ(Separate("model.onnx good.wav -o ours").status, 0);
@@ -98,6 +102,14 @@ TEST_F(SeparateManifest, IsRegisteredWithTheModel) {
   result = run("stemsmith inspect home/stemsmith/models/large --json");
   EXPECT_THAT(result.out, AllOf(HasSubstr("large/weights\""), HasSubstr("large/model.json\"")));
   EXPECT_EQ(run("separate large good.wav -o large").status, 0);
+  testing::WriteForeignOnnx(
+      folder_ / "large.onnx",
+      {.input = {0, 2, 700}, .output = {0, 2, 700}, .gains_file = "model.json"});
+  EXPECT_THAT(run("stemsmith register large.onnx --name clash").err,
+              HasSubstr("weights of this model are called model.json"));
+  EXPECT_EQ(run("stemsmith register model.onnx --name large --replace").status, 0);
+  EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/large"),
+              ElementsAre("entry.json", "model.onnx"));
   // What describes a model does not outlive it.
   EXPECT_EQ(run("stemsmith register model.onnx --name uvr --replace").status, 0);
   EXPECT_THAT(FilesBelow(folder_ / "home/stemsmith/models/uvr"),

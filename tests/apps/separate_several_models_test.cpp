@@ -111,6 +111,18 @@ TEST_F(SeveralModels, TheOverlapThatAModelCannotHaveIsRefusedBeforeASong) {
   std::filesystem::remove_all(folder_ / "out");
   EXPECT_THAT(says("--wiener -1"), HasSubstr("--wiener"));
   EXPECT_THAT(says("--wiener 1"), HasSubstr("the single stem 'drums'"));
+  EXPECT_THAT(says("--mixture-consistent"),
+              AllOf(HasSubstr("the single stem 'drums'"), HasSubstr("--two-stems drums")));
+  const auto both = [&](const std::string& options) {
+    return Separate("-m second.onnx -m model.onnx good.wav -o out " + options).err;
+  };
+  EXPECT_THAT(both("--stems drums --wiener 1 --mixture-consistent"),
+              AllOf(HasSubstr("different stems"),
+                    HasSubstr("leave out what needs all stems of each model: --wiener, "
+                              "--mixture-consistent")));
+  EXPECT_THAT(both(""), HasSubstr("--stems drums"));
+  EXPECT_EQ(Separate("model.onnx good.wav -o zero --threads 0").status, 0);
+  EXPECT_THAT(says("--threads 1000"), HasSubstr("or 0 for one per processor"));
 }
 
 TEST_F(SeveralModels, OfAChainSeparateWhatOthersMade) {

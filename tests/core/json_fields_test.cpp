@@ -81,5 +81,14 @@ TEST(ParseJson, RefusesWhatIsNestedTooDeeply) {
   EXPECT_TRUE(ParseJson("").is_discarded());
 }
 
+TEST(JsonProblem, SaysWhereAndWhat) {
+  EXPECT_EQ(JsonProblem(R"({"a": {"b": 1}, "b": [{"a": 1}, {"a": 2}]})"), "");
+  EXPECT_EQ(JsonProblem("{\"a\": 1\n \"b\": 2}"), "line 2, column 4");
+  EXPECT_EQ(JsonProblem("stems: vocals"), "line 1, column 1");
+  EXPECT_EQ(JsonProblem(""), "line 1, column 1");
+  EXPECT_EQ(JsonProblem(R"({"a": {"b": 1, "c": 2, "b": 1}})"), "the key 'b' stands twice");
+  EXPECT_EQ(JsonProblem(std::string(100'000, '[')), "it is nested too deeply");
+}
+
 }  // namespace
 }  // namespace stemsmith::testing::json_fields_test

@@ -256,6 +256,28 @@ TEST(Leftovers, OfProcessesThatAreGoneAreRemovedByTheNext) {
   InFreshProcess(CheckLeftoversOfProcessesThatAreGone);
 }
 
+// A process that was killed and that its parent has not asked about yet, as in containers whose
+// first process never asks.
+void CheckLeftoversOfZombies() {
+  testing::TemporaryFolder folder;
+  const pid_t child = fork();
+  if (child == 0) {
+    Write(TemporaryBeside(folder / "song.wav"), "half");
+    _exit(0);
+  }
+  siginfo_t ended;
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);
+  ASSERT_FALSE(fs::is_empty(folder.path()));
+  WriteFileAtomically(folder / "new", "x");
+  fs::remove(folder / "new");
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  waitpid(child, nullptr, 0);
+}
+
+TEST(Leftovers, OfProcessesThatNobodyAskedAboutAreRemoved) {
+  InFreshProcess(CheckLeftoversOfZombies);
+}
+
 void CheckLeftoversOfEarlierVersions() {
   testing::TemporaryFolder folder;
   const std::string dead = ".a.wav.tmp-9999999-0.wav";  // beyond the largest number of a process

@@ -163,6 +163,7 @@ def test_arrays(place, splitter):
         expect_same(splitter.split_array(np.asfortranarray(audio).astype(np.float64), expected.sample_rate), expected, expected.sample_rate)
     expect_same(splitter.split_array(audio[0], 32000), expected, 32000)
     assert splitter.split_array(np.empty((2, 0), np.float32), 44100)["bass"].shape == (2, 0)
+    expect_same(splitter.split_array(audio[0], 32000.0), expected, 32000)
     # What it gives is its own.
     audio = np.zeros((2, 1000), np.float32)
     stems = splitter.split_array(audio, 44100)
@@ -266,12 +267,17 @@ def test_wrong_use(place, splitter, tmp_path):
     for wrong, says in [
         (lambda: StemSplitter(place / "model.onnx", device="tpu"), "tpu"),
         (lambda: StemSplitter(place / "model.onnx", threads=-1), "threads"),
-        (lambda: StemSplitter(place / "model.onnx", overlap=1.0).split_tracks(song), "overlap"),
+        (lambda: StemSplitter(place / "model.onnx", threads="two"), "'two'"),
+        (lambda: StemSplitter(place / "model.onnx", overlap=1.0), "overlap"),
+        (lambda: StemSplitter(place / "model.onnx", overlap=-1), "overlap is -1"),
         (lambda: splitter.split_tracks("a\0b"), "no file can be called"),
         (lambda: splitter.split_array(ints, 44100), "int16"),
         (lambda: splitter.split_array(np.zeros((1, 2, 3)), 44100), r"\[1, 2, 3\]"),
         (lambda: splitter.split_array(np.zeros((44100, 2)), 44100), "44100 channels"),
         (lambda: splitter.split_array(np.zeros((2, 100)), 0), "0 Hz"),
+        (lambda: splitter.split_array(np.zeros((2, 100)), 44100.5), "44100.5"),
+        (lambda: splitter.split_array(np.zeros((2, 100)), float("inf")), "inf"),
+        (lambda: splitter.split_file(song, tmp_path, bits="32f"), "bits is '32f'"),
         (lambda: splitter.stream(song, block_frames=0), "0 frames"),
         (lambda: splitter.split_file(song, tmp_path, format="tape"), "tape"),
         (lambda: StemSplitter(place / "model.onnx", manifest=tmp_path / "m.json"), "holds its manifest itself"),

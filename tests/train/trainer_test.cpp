@@ -172,6 +172,12 @@ TEST_F(Trainer, RefusesAFolderThatHoldsARun) {
 
 TEST_F(Trainer, RefusesToResumeNothing) {
   EXPECT_THAT(MessageOf([&] { RunTraining("run", {}, true); }), HasSubstr("no checkpoint"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
+TEST_F(Trainer, RefusesAnEmptyListOfLosses) {
+  EXPECT_THAT(MessageOf([&] { RunTraining("run", {"loss=[]"}); }),
+              HasSubstr("the list of losses is empty"));
 }
 
 TEST_F(Trainer, RefusesToResumeAnotherConfiguration) {

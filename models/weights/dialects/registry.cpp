@@ -97,6 +97,10 @@ std::string ConfigAdvice(const std::filesystem::path& weights) {
 
 // Weights say much, but never all: what is missing makes stems sound wrong and no error.
 [[noreturn]] void RefuseWithoutConfig(const ModelPlan& seen, const std::filesystem::path& path) {
+  if (ContentOf(path) == FileContent::kCheckpoint)
+    throw Error::Input("this is a checkpoint of stemsmith: nothing is left to import",
+                       path.string(),
+                       "make a model of it: stemsmith export " + path.string() + " --out DIR");
   if (seen.model.is_null())
     throw Error::Input("the file holds weights alone, not which model they belong to",
                        path.string(), ConfigAdvice(path));

@@ -96,7 +96,7 @@ void AddRegisterCommand(CLI::App& app) {
       ->required();
   command
       ->add_option("--manifest", arguments->manifest,
-                   "Describes an ONNX model of another program; else NAME.json beside NAME.onnx does")
+                   "Describes an ONNX model of another program (default: NAME.json beside it)")
       ->check(IsNotEmpty)
       ->type_name("FILE");
   command->add_option("--licence", arguments->licence, "What is said of its licence");

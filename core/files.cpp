@@ -28,7 +28,9 @@ std::string ReadFile(const fs::path& path) {
   CheckIsFile(path);
   errno = 0;
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error::System("cannot open the file", path.string(), "check the path");
+  if (!in)
+    throw Error::System("cannot open the file", path.string(),
+                        errno == EACCES ? "check its permissions" : "check the path");
   std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (in.bad()) throw Error::System("cannot read the file", path.string());
   return bytes;

@@ -153,15 +153,15 @@ void AddOptions(CLI::App& app, Arguments& arguments) {
 
 SeparatorOptions OptionsOf(const CLI::App& app, const Arguments& arguments,
                            const Settings& settings) {
-  SeparatorOptions options = SeparatorOptionsOf(app, arguments.songs);
+  SongsArguments songs = arguments.songs;
   // A settings file that names no format means those that have bits, and those that have a rate.
   if (settings.Where("format").empty()) {
-    const FormatRow& format = FindFormat(options.encoding.format);
-    if (!settings.Where("bits").empty() && format.sample_formats.empty())
-      options.encoding.sample_format.reset();
-    if (!settings.Where("bitrate").empty() && (!format.lossy() || options.encoding.sample_format))
-      options.encoding.bit_rate = 0;
+    const FormatRow& format = FindFormat(songs.format);
+    if (!settings.Where("bits").empty() && format.sample_formats.empty()) songs.bits.clear();
+    if (!settings.Where("bitrate").empty() && (!format.lossy() || !songs.bits.empty()))
+      songs.bitrate_kbps = {};
   }
+  SeparatorOptions options = SeparatorOptionsOf(app, songs);
   if (arguments.overlap) options.stream.overlap = *arguments.overlap;
   if (arguments.segment_seconds) options.stream.segment_seconds = *arguments.segment_seconds;
   options.stream.overlap_style = arguments.overlap_style;

@@ -65,20 +65,6 @@ TEST_F(SeparateProgram, AFullDiskLeavesNothingAndOthersAreDone) {
   EXPECT_THAT(result.err, AllOf(HasSubstr("long"), HasSubstr("1 of 2 inputs failed")));
   EXPECT_THAT(FilesBelow(folder_ / "out"),
               ::testing::ElementsAre("good/bass.wav", "good/drums.wav"));
-  // Also where it chooses files in another way, and a format that has no bits or no rate.
-  WriteFileAtomically(folder_ / "s.toml", "two-stems = \"drums\"\nbits = 24\nbitrate = 128\n");
-  const auto with = [&](const std::string& options) {
-    const ProgramResult result =
-        Separate("model.onnx good.wav --settings s.toml " + options);
-    EXPECT_EQ(result.status, 0) << options << result.err;
-  };
-  with("-o bass --stems bass --format mp3");
-  EXPECT_THAT(FilesBelow(folder_ / "bass"), ::testing::ElementsAre("good/bass.mp3"));
-  with("-o drums --format flac");
-  EXPECT_THAT(FilesBelow(folder_ / "drums"),
-              ::testing::ElementsAre("good/drums.flac", "good/no_drums.flac"));
-  WriteFileAtomically(folder_ / "s.toml", "format = mp3\nbits = 24\n");
-  EXPECT_THAT(Separate("model.onnx good.wav --settings s.toml").err, HasSubstr("s.toml, line 2"));
 }
 
 TEST_F(SeparateProgram, BadModelsEndWithOneLine) {
@@ -111,7 +97,7 @@ TEST_F(SeparateProgram, WrongUseIsTold) {
       {"model.onnx good.wav -o out --overlap ''", "not ''"},
       {"model.onnx good.wav -o out --overlap 0,5", "not '0,5'"},
       {"model.onnx good.wav -o out --batch 0", "from 1 to 256, not '0'"},
-      {"model.onnx good.wav -o out --threads 2.5", "a whole number from 1 to 1024, not '2.5'"},
+      {"model.onnx good.wav -o out --threads 2.5", "a whole number from 0 to 1024, not '2.5'"},
       {"model.onnx good.wav -o out --threads -1", "not '-1'"},
       {"model.onnx good.wav -o out --threads 1e30", "not '1e30'"},
       {"model.onnx good.wav -o out --stems ,", "a name in --stems is empty"},
@@ -218,6 +204,20 @@ TEST_F(SeparateProgram, SettingsAreToldByFileAndLine) {
   EXPECT_EQ(Separate("model.onnx good.wav -o out --settings s.toml --json --format wav").status, 0);
   EXPECT_THAT(FilesBelow(folder_ / "out"),
               ::testing::ElementsAre("good/bass.wav", "good/drums.wav"));
+  // Also where it chooses files in another way, and a format that has no bits or no rate.
+  WriteFileAtomically(folder_ / "s.toml", "two-stems = \"drums\"\nbits = 24\nbitrate = 128\n");
+  const auto with = [&](const std::string& options) {
+    const ProgramResult result =
+        Separate("model.onnx good.wav --settings s.toml " + options);
+    EXPECT_EQ(result.status, 0) << options << result.err;
+  };
+  with("-o bass --stems bass --format mp3");
+  EXPECT_THAT(FilesBelow(folder_ / "bass"), ::testing::ElementsAre("good/bass.mp3"));
+  with("-o drums --format flac");
+  EXPECT_THAT(FilesBelow(folder_ / "drums"),
+              ::testing::ElementsAre("good/drums.flac", "good/no_drums.flac"));
+  WriteFileAtomically(folder_ / "s.toml", "format = mp3\nbits = 24\n");
+  EXPECT_THAT(Separate("model.onnx good.wav --settings s.toml").err, HasSubstr("s.toml, line 2"));
 }
 
 TEST_F(SeparateProgram, SongsThatAllFailLeaveNoFolder) {

@@ -10,7 +10,7 @@ for value in nan inf -0.1 1 '' 0,5 0x0; do
     "$separate" "$model" "$work/good.wav" -o "$work/out" --overlap "$value"
 done
 for value in nan -1 2.5 1e30 ''; do
-  fault "separate --threads '$value'" 2 "--threads must be a whole number from 1 to 1024, not '$value'" \
+  fault "separate --threads '$value'" 2 "--threads must be a whole number from 0 to 1024, not '$value'" \
     "$separate" "$model" "$work/good.wav" -o "$work/out" --threads "$value"
 done
 for value in nan 1.5 ''; do

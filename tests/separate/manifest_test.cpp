@@ -110,7 +110,7 @@ TEST(Manifest, NumbersThatAreNoneAreRefusedByName) {
   EXPECT_THAT(problem("/length/multiple_frames", "0"), HasSubstr("'multiple_frames' is 0"));
   EXPECT_THAT(problem("/length/dynamic", "1"), HasSubstr("'dynamic' is 1"));
   EXPECT_THAT(problem("/overlap", "1.5"), HasSubstr("'overlap' is 1.5"));
-  EXPECT_THAT(problem("/overlap", "1"), HasSubstr("the overlap"));
+  EXPECT_THAT(problem("/overlap", "1"), HasSubstr("not below 1"));
   EXPECT_THAT(problem("/version", "1.5"), HasSubstr("'version' is 1.5"));
   EXPECT_THAT(problem("/stems", "[\"a\", \"a\"]"), HasSubstr("stands twice"));
 }

@@ -235,8 +235,8 @@ TEST_F(SeparateFiles, WhatGoesNotWithStandardStreamsIsToldWithItsPlace) {
   expect_place("raw-input = \"44100,2\"", "", "--raw-input); give - as the song");
   expect_place("format = \"flac\"", "-o - --stems bass", "--format flac); give --format wav");
   expect_place("skip-existing = true", "-o - --stems bass", "--skip-existing); leave it out");
-  expect_place("bits = 24", "--format mp3", "--bits)");
-  expect_place("bitrate = 128", "", "--bitrate)");
+  expect_place("bits = 32f", "--format flac", "--bits)");
+  expect_place("bitrate = 999", "--format mp3", "--bitrate)");
   expect_place("audio-stream = \"-1\"", "", "--audio-stream)");
 }
 

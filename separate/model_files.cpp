@@ -36,9 +36,9 @@ ModelFiles FilesOfModel(const fs::path& model, const fs::path& manifest) {
   return files;
 }
 
-std::string HashOfModel(const ModelFiles& files) {
+std::string HashOfFiles(const std::vector<fs::path>& files) {
   std::string all;
-  for (const fs::path& file : files.All()) all += HexHash(HashContent(file));
+  for (const fs::path& file : files) all += HexHash(HashContent(file));
   return all;
 }
 

@@ -21,7 +21,7 @@ struct ModelFiles {
 ModelFiles FilesOfModel(const std::filesystem::path& model,
                         const std::filesystem::path& manifest = {});
 
-// A hash of all of them.
-std::string HashOfModel(const ModelFiles& files);
+// A hash of the content of all.
+std::string HashOfFiles(const std::vector<std::filesystem::path>& files);
 
 }  // namespace stemsmith

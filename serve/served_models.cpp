@@ -4,11 +4,10 @@
 
 #include <algorithm>
 
-#include "core/checksum.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/names.h"
 #include "core/text.h"
+#include "separate/model_files.h"
 
 namespace stemsmith {
 
@@ -86,9 +85,7 @@ void ServedModels::Refresh(Row& row) {
       for (std::size_t i = 1; i < said.at("files").size(); ++i)
         row.files.emplace_back(said["files"][i].get<std::string>());
     }
-    std::string content;
-    for (const fs::path& file : row.files) content += HexHash(HashContent(file));
-    model.fingerprint = content;
+    model.fingerprint = HashOfFiles(row.files);
   } catch (const Error& error) {
     model.problem = error.problem();
   } catch (const nlohmann::json::exception&) {

@@ -76,8 +76,8 @@ RunChoices ReadRunChoices(const Config& config) {
       RequireName(other, std::vector<std::string>{"songs", "models", "doctor", "compare"},
                   "unknown key '" + other + "'", config.Where(other));
     throw Error::Usage(std::string("the key '") + key + "' is missing", config.Where(),
-                         "songs: {layout: folders, root: DIR}, models: [{name: mine, train: "
-                         "demo_unet}]");
+                       "songs: {layout: folders, root: DIR}, models: [{name: mine, train: "
+                       "demo_unet}]");
   }
   choices.dataset = ReadDataset(config.Child("songs"));
   const std::string rule = config.Choice("doctor", "stop", {"stop", "warn", "off"});

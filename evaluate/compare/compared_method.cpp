@@ -42,7 +42,7 @@ class ModelMethod : public ComparedMethod {
   std::string Fingerprint() const override {
     const ModelFiles files =
         is_checkpoint_ ? ModelFiles{.model = file_} : FilesOfModel(file_, manifest_);
-    return nlohmann::json({"model", HashOfModel(files), overlap_, device_.Name()}).dump();
+    return nlohmann::json({"model", HashOfFiles(files.All()), overlap_, device_.Name()}).dump();
   }
   void Open() override {
     auto model = Take();

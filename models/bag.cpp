@@ -41,16 +41,12 @@ class Bag : public SeparationModel {
     return torch::stack(stems, 1);
   }
 
-  LengthRule length_rule() const override {
-    LengthRule common = models_[0]->length_rule();
-    for (const auto& model : models_) {
-      const LengthRule rule = model->length_rule();
-      if (rule.offset_frames != common.offset_frames ||
-          rule.multiple_frames != common.multiple_frames)
-        return {.dynamic = false, .offset_frames = 1, .multiple_frames = 1};
-      common.dynamic &= rule.dynamic;
-    }
-    return common;
+  LengthRule length_rule() const override { return Common(&SeparationModel::length_rule); }
+  LengthRule taken_lengths() const override { return Common(&SeparationModel::taken_lengths); }
+  bool fills_with_context() const override {
+    return length_rule().dynamic &&
+           std::all_of(models_.begin(), models_.end(),
+                       [](const auto& model) { return model->fills_with_context(); });
   }
 
   std::int64_t widest_step_frames() const override {
@@ -80,6 +76,19 @@ class Bag : public SeparationModel {
   }
 
  private:
+  // The models' rule, where it is one.
+  LengthRule Common(LengthRule (SeparationModel::*rule_of)() const) const {
+    LengthRule common = (*models_[0].*rule_of)();
+    for (const auto& model : models_) {
+      const LengthRule rule = (*model.*rule_of)();
+      if (rule.offset_frames != common.offset_frames ||
+          rule.multiple_frames != common.multiple_frames)
+        return {.dynamic = false, .offset_frames = 1, .multiple_frames = 1};
+      common.dynamic &= rule.dynamic;
+    }
+    return common;
+  }
+
   std::vector<std::shared_ptr<SeparationModel>> models_;
   std::vector<std::vector<double>> shares_;
 };

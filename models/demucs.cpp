@@ -76,9 +76,22 @@ class Demucs : public SeparationModel {
     return Trim(x, frames).unflatten(1, {stems, c});
   }
 
-  // Every length: what the levels need is padded inside, as the original does. The deviation of one
-  // sample alone is undefined.
-  LengthRule length_rule() const override { return {false, /*offset_frames=*/2, 1}; }
+  // Those of which no convolution leaves steps over. At half the rate odd kernels and strides have
+  // them at uneven distances: exports are then of one length.
+  LengthRule length_rule() const override {
+    const bool even = options_.kernel_size % 2 == 0 && options_.stride % 2 == 0;
+    if (options_.resample && !even) return {.dynamic = false, .offset_frames = 2};
+    const std::int64_t shortest = std::max<std::int64_t>(PaddedLength(1), 2);
+    return {true, shortest, PaddedLength(shortest + 1) - shortest};
+  }
+  // Every length: what the levels need is padded inside, behind the normalisation, as the original
+  // does. The deviation of one sample alone is undefined.
+  LengthRule taken_lengths() const override { return {.dynamic = true, .offset_frames = 2}; }
+  bool fills_with_context() const override { return length_rule().dynamic; }
+  std::int64_t longest_uncut_frames() const override {
+    const bool cuts = options_.dconv.AtLevel(options_.depth - 1).lstm;
+    return cuts ? DConvImpl::kLstmSpan * length_rule().multiple_frames : 0;
+  }
   bool has_checkpoints() const override { return true; }
 
  private:
@@ -183,6 +196,9 @@ void CheckDemucs(const DemucsOptions& o, const Config& config, const ModelSettin
   if (o.kernel_size < o.stride)
     refuse("kernel_size", "kernel_size is smaller than stride: frames would be skipped",
            "use a kernel_size of at least stride");
+  if (std::pow(static_cast<double>(o.stride), static_cast<double>(o.depth)) > 1e8)
+    refuse(config.Has("depth") ? "depth" : "stride",
+           "stride to the power of depth is beyond 100 million frames", "use fewer levels");
   double width = static_cast<double>(o.channels);
   std::int64_t out = setting.channels * static_cast<std::int64_t>(setting.stems.size());
   for (std::int64_t level = 0; level < o.depth; ++level) {

@@ -38,8 +38,13 @@ Manifest ManifestFor(const Checkpoint& checkpoint, const SeparationModel& model,
   manifest.stems = checkpoint.setting.stems;
   manifest.sample_rate_hz = checkpoint.setting.sample_rate_hz;
   manifest.channels = checkpoint.setting.channels;
-  manifest.segment_frames = model.length_rule().Nearest(wanted);
   manifest.length = model.length_rule();
+  if (checkpoint.tail == Tail::kContext && model.fills_with_context()) {
+    manifest.kept_frames = model.taken_lengths().Nearest(wanted);
+    manifest.segment_frames = manifest.length.AtLeast(manifest.kept_frames);
+  } else {
+    manifest.segment_frames = manifest.length.Nearest(wanted);
+  }
   manifest.song_normalization = checkpoint.song_normalization;
   manifest.tail = checkpoint.tail;
   manifest.stft = model.stft();

@@ -23,7 +23,7 @@ torch::Tensor SeparationModel::forward(const torch::Tensor& mix) {
   TORCH_CHECK(mix.dim() == 3 && mix.size(1) == setting_.channels && mix.size(2) > 0,
               "a mix is [B, C, T] with C = ", setting_.channels, ", not ", mix.sizes());
   const std::int64_t frames = mix.size(2);
-  const std::int64_t surplus = length_rule().AtLeast(frames) - frames;
+  const std::int64_t surplus = taken_lengths().AtLeast(frames) - frames;
   const auto separate = [this](const torch::Tensor& whole) {
     return places_.empty() ? Separate(whole) : SeparateStems(whole, places_);
   };

@@ -28,19 +28,24 @@ class SeparationModel : public torch::nn::Module {
   const ModelSetting& setting() const { return setting_; }
 
   // Any T ≥ 1: pads with zeros at both ends (left half first, as center_trim expects) to the next
-  // length of length_rule(), runs Separate, trims. For a length of the rule no padding operator is
+  // length that Separate takes, runs it, trims. For a length of length_rule() no padding operator is
   // recorded, so that a trace at such a length holds for all of them.
   torch::Tensor forward(const torch::Tensor& mix);
 
-  // mix [B, C, T] with T of the length rule → [B, S, C, T]. Traceable: batch sizes come from shapes
+  // mix [B, C, T] with T of taken_lengths() → [B, S, C, T]. Traceable: batch sizes come from shapes
   // with -1 or from operators that keep them dynamic; no device is baked in.
   virtual torch::Tensor Separate(const torch::Tensor& mix) = 0;
   // From now on `forward` gives the stems at these places only, in this order: [B, places, C, T]
   // (none: all). A model that has a head for each stem runs these heads alone. Throws Error for a
   // place beyond the last stem.
   void UseStems(std::vector<std::int64_t> places);
-  // The input lengths Separate takes.
+  // The input lengths that exports take.
   virtual LengthRule length_rule() const = 0;
+  // The input lengths that Separate takes: more than exports for models that pad inside.
+  virtual LengthRule taken_lengths() const { return length_rule(); }
+  // Whether a song's segments are filled up to a length that exports take with the audio around
+  // them, where Tail::kContext is asked for, as the original's program does.
+  virtual bool fills_with_context() const { return false; }
   // Frames of the widest step along time in Separate, where that is wider than a step of the rule:
   // windows of which the last is filled up. A trace tells apart lengths that differ by more.
   virtual std::int64_t widest_step_frames() const { return 1; }

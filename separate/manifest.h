@@ -42,6 +42,9 @@ struct Manifest : ModelInfo {
   static constexpr int kVersion = 1;
 
   LengthRule length;
+  // With Tail::kContext: so many frames in the middle of a segment are kept, and the others are what
+  // lies around them; 0: all.
+  std::int64_t kept_frames = 0;
   SongNormalization song_normalization = SongNormalization::kNone;
   Tail tail = Tail::kZeros;
   Window window = Window::kTriangle;  // of the overlap-add

@@ -37,6 +37,11 @@ void CheckOptions(const OverlapAddOptions& options) {
   }
 }
 
+// Of a call for so many frames.
+std::size_t RunFrames(const OverlapAddOptions& options, std::size_t frames) {
+  return options.run_frames ? options.run_frames(frames) : options.segment_frames;
+}
+
 }  // namespace
 
 OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink)
@@ -46,11 +51,14 @@ OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment
   const auto shared =
       static_cast<std::size_t>(std::llround(options_.overlap * static_cast<double>(length)));
   stride_ = std::max<std::size_t>(1, length - std::min(shared, length));
+  run_ = length;
   if (options_.tail == Tail::kContext) {
     stride_ = std::max<std::size_t>(
         1, static_cast<std::size_t>((1.0 - options_.overlap) * static_cast<double>(length)));
+    run_ = std::max(RunFrames(options_, length), length);
   }
-  most_input_ = length + (options_.batch - 1) * stride_;
+  left_ = (run_ - length) / 2;
+  most_input_ = run_ - left_ + (options_.batch - 1) * stride_;
 }
 
 // Grows as the song turns out to be longer: many songs are shorter than a segment of minutes.
@@ -85,7 +93,8 @@ void OverlapAdd::Finish() {
   finished_ = true;
   const std::size_t length = options_.segment_frames;
   // Those that waited for others.
-  if (filled_ >= length) ProcessWhole(1 + (filled_ - length) / stride_);
+  while (filled_ >= length)
+    ProcessWhole(std::min(options_.batch, 1 + (filled_ - length) / stride_));
   if (options_.tail == Tail::kContext) {
     FinishWithContext();
     return;
@@ -115,18 +124,11 @@ void OverlapAdd::FinishWithContext() {
 }
 
 void OverlapAdd::ProcessTail() {
-  const std::size_t wanted =
-      options_.tail_frames ? options_.tail_frames(filled_) : options_.segment_frames;
-  const std::size_t length = std::max(wanted, filled_);
+  const std::size_t length = std::max(RunFrames(options_, filled_), filled_);
   const std::size_t left = (length - filled_) / 2;
-  const std::size_t context = std::min(left, known_);
   AudioBuffer in(options_.channels_in, length), out(options_.channels_out, length);
-  for (int c = 0; c < options_.channels_in; ++c) {
-    if (context > 0)
-      std::copy_n(history_.channel(c) + history_.frames() - context, context,
-                  in.channel(c) + left - context);
-    std::copy_n(input_.channel(c), filled_, in.channel(c) + left);
-  }
+  for (int c = 0; c < options_.channels_in; ++c)
+    CopyInput(c, -static_cast<std::ptrdiff_t>(left), length, in.channel(c));
   current_ = begin_ - static_cast<std::int64_t>(left);
   segment_(in, filled_, out);
   AddResult(out, 0, left, filled_);
@@ -137,35 +139,49 @@ void OverlapAdd::ProcessWhole(std::size_t count) {
   const std::size_t length = options_.segment_frames;
   RunSegments(count, length);
   for (std::size_t k = 0; k < count; ++k) {
-    AddResult(output_, k, 0, length);
+    AddResult(output_, k, left_, length);
     Emit(stride_);
     AdvanceOutput();
   }
-  fresh_ = filled_ - (count - 1) * stride_ - length;
+  const std::size_t covered = (count - 1) * stride_ + length;
+  fresh_ = filled_ - covered;
   AdvanceInput(count);
 }
 
 // Of the last segment `valid` frames are wanted.
 void OverlapAdd::RunSegments(std::size_t count, std::size_t valid) {
-  const std::size_t length = options_.segment_frames;
   const auto resize = [&](AudioBuffer& buffer, int channels) {
     const int wanted = static_cast<int>(count) * channels;
-    if (buffer.channels() != wanted) buffer = AudioBuffer(wanted, length);
+    if (buffer.channels() != wanted) buffer = AudioBuffer(wanted, run_);
   };
   resize(output_, options_.channels_out);
-  current_ = begin_;
-  if (options_.batch == 1) {
+  current_ = begin_ - static_cast<std::int64_t>(left_);
+  if (options_.batch == 1 && run_ == options_.segment_frames) {
     segment_(input_, valid, output_);
   } else {
     resize(segments_, options_.channels_in);
     for (int c = 0; c < segments_.channels(); ++c) {
-      const auto k = static_cast<std::size_t>(c / options_.channels_in);
-      std::copy_n(input_.channel(c % options_.channels_in) + k * stride_, length,
-                  segments_.channel(c));
+      const auto begin =
+          static_cast<std::ptrdiff_t>(static_cast<std::size_t>(c / options_.channels_in) * stride_);
+      CopyInput(c % options_.channels_in, begin - static_cast<std::ptrdiff_t>(left_), run_,
+                segments_.channel(c));
     }
     segment_(segments_, valid, output_);
   }
-  assert(output_.frames() == length);
+  assert(output_.frames() == run_);
+}
+
+// Of the song from frame `from` of input_ on; zeros before its start and behind what was pushed.
+void OverlapAdd::CopyInput(int channel, std::ptrdiff_t from, std::size_t frames, float* to) const {
+  const auto end = from + static_cast<std::ptrdiff_t>(frames);
+  const auto copy = [&](const float* source, std::ptrdiff_t first, std::ptrdiff_t last) {
+    const std::ptrdiff_t begin = std::clamp(from, first, last), stop = std::clamp(end, first, last);
+    if (begin < stop) std::copy(source + begin, source + stop, to + (begin - from));
+  };
+  std::fill_n(to, frames, 0.0f);
+  if (known_ > 0)
+    copy(history_.channel(channel) + history_.frames(), -static_cast<std::ptrdiff_t>(known_), 0);
+  copy(input_.channel(channel), 0, static_cast<std::ptrdiff_t>(filled_));
 }
 
 // Adds `frames` frames of the result number `k` in `out`, from frame `from` on.
@@ -214,8 +230,7 @@ void OverlapAdd::AdvanceInput(std::size_t strides) {
   const std::size_t gone = strides * stride_;
   begin_ += static_cast<std::int64_t>(gone);
   if (options_.tail == Tail::kContext) {
-    if (history_.frames() == 0)
-      history_ = AudioBuffer(options_.channels_in, options_.segment_frames);
+    if (history_.frames() == 0) history_ = AudioBuffer(options_.channels_in, run_);
     const std::size_t length = history_.frames(), kept = length - std::min(gone, length);
     for (int c = 0; c < options_.channels_in; ++c) {
       float* history = history_.channel(c);

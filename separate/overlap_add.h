@@ -20,8 +20,9 @@ struct OverlapAddOptions {
   int channels_in = 2;
   int channels_out = 2;  // S · C of the result
   Tail tail = Tail::kZeros;
-  // With Tail::kContext: the length to run for so many frames that are left; none: the segment.
-  std::function<std::size_t(std::size_t frames)> tail_frames;
+  // With Tail::kContext: the length to run for so many frames, those of a segment or what is left of
+  // the song; none: the segment.
+  std::function<std::size_t(std::size_t frames)> run_frames;
   // Above 0: joined by MsstOverlapAdd, with a segment every 1 / num_overlap of its length.
   int num_overlap = 0;
   // Segments that the function gets at once. More waits longer for the first result, and holds as
@@ -34,8 +35,8 @@ class SegmentStream {
  public:
   // Called with planar segments, n of them one after the other: [n · channels_in, segment_frames]
   // with n from 1 to `batch`; must fill [n · channels_out, as many frames]. The last one comes
-  // alone and filled up, see `tail`: `valid` frames of it are wanted, and with tail_frames it may
-  // have another length.
+  // alone and filled up, see `tail`: `valid` frames of it are wanted. With run_frames segments have
+  // the lengths that it gives.
   using SegmentFunction =
       std::function<void(const AudioBuffer& in, std::size_t valid, AudioBuffer& out)>;
   // Called in order with finished planar audio [channels_out, n].
@@ -54,7 +55,8 @@ class SegmentStream {
 
 // Segments start every segment − round(overlap · segment) frames; none starts where the one before
 // reached the end. With Tail::kContext they start every ⌊(1 − overlap) · segment⌋ frames up to
-// the end. The same bits come out however the input is cut into Push() calls.
+// the end, and the function sees what lies around them, half on either side, where it runs for more
+// than a segment. The same bits come out however the input is cut into Push() calls.
 class OverlapAdd : public SegmentStream {
  public:
   OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment, Sink sink);
@@ -68,6 +70,7 @@ class OverlapAdd : public SegmentStream {
   void HoldInput(std::size_t frames);
   void ProcessWhole(std::size_t count);
   void RunSegments(std::size_t count, std::size_t valid);
+  void CopyInput(int channel, std::ptrdiff_t from, std::size_t frames, float* to) const;
   void AddResult(const AudioBuffer& out, std::size_t k, std::size_t from, std::size_t frames);
   void ProcessTail();
   void FinishWithContext();
@@ -79,13 +82,14 @@ class OverlapAdd : public SegmentStream {
   SegmentFunction segment_;
   Sink sink_;
   std::size_t stride_ = 0;
+  std::size_t run_ = 0, left_ = 0;  // frames of a whole segment with what it sees, of them before it
   std::size_t most_input_ = 0;     // frames of a batch
   std::vector<float> weights_;     // [segment], as all below, or as long as the song
   AudioBuffer input_;              // [channels_in, n], the first filled_ frames are set
-  AudioBuffer segments_;           // [n · channels_in, segment] of a batch above 1
-  AudioBuffer history_;            // [channels_in, segment]: what lies before input_, for tails
+  AudioBuffer segments_;           // [n · channels_in, run] where they do not lie in input_
+  AudioBuffer history_;            // [channels_in, run]: what lies before input_
   std::size_t known_ = 0;          // so many frames at the end of history_ are set
-  AudioBuffer output_;             // [n · channels_out, segment]
+  AudioBuffer output_;             // [n · channels_out, run]
   AudioBuffer sum_;                // [channels_out, segment]
   std::vector<float> weight_sum_;  // [segment]
   AudioBuffer done_;               // [channels_out, n] for the sink

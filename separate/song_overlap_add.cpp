@@ -12,6 +12,15 @@
 namespace stemsmith {
 namespace {
 
+// Of a model whose segments are filled up with the audio around them: those take any length.
+std::int64_t KeptFrames(const Manifest& manifest, const OverlapChoice& choice) {
+  if (choice.segment_frames > 0) return choice.segment_frames;
+  if (choice.segment_seconds > 0)
+    return std::max<std::int64_t>(
+        1, std::llround(choice.segment_seconds * manifest.sample_rate_hz));
+  return manifest.kept_frames;
+}
+
 // A segment that is asked for: the manifest's where there is none. Seconds are rounded to a length
 // that the model takes.
 std::int64_t LongestSegment(const Manifest& manifest, const OverlapChoice& choice) {
@@ -93,7 +102,10 @@ OverlapAddOptions SongOverlapAdd(const Manifest& manifest, std::int64_t frames,
                        "give a share of the segment from 0 to below 1");
   if (is_msst) options.num_overlap = NumOverlap(options.overlap);
 
-  std::int64_t segment = LongestSegment(manifest, choice);
+  const bool is_filled =
+      manifest.kept_frames > 0 && !is_msst && options.tail == Tail::kContext;
+  std::int64_t segment =
+      is_filled ? KeptFrames(manifest, choice) : LongestSegment(manifest, choice);
   // With kContext the tail finds its length by itself.
   if (choice.segment_frames == 0 && !is_msst && options.tail != Tail::kContext)
     segment = ShorterForSong(manifest, segment, frames);
@@ -101,7 +113,7 @@ OverlapAddOptions SongOverlapAdd(const Manifest& manifest, std::int64_t frames,
   options.channels_in = manifest.channels;
   options.channels_out = static_cast<int>(manifest.stems.size()) * manifest.channels;
   if (manifest.length.dynamic) {
-    options.tail_frames = [rule = manifest.length](std::size_t left) {
+    options.run_frames = [rule = manifest.length](std::size_t left) {
       return static_cast<std::size_t>(rule.AtLeast(static_cast<std::int64_t>(left)));
     };
   }

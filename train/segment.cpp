@@ -26,7 +26,7 @@ std::int64_t ChooseSegmentFrames(const CacheReader& cache, const SeparationModel
 
   const std::int64_t wanted =
       std::max<std::int64_t>(1, std::llround(options.segment_seconds * rate));
-  const LengthRule rule = model.length_rule();
+  const LengthRule rule = model.taken_lengths();
   std::int64_t frames = rule.Nearest(wanted);
   if (frames > longest && rule.HasShorter(frames)) frames = rule.Shorter(frames);
   if (wanted > longest || frames > longest) {

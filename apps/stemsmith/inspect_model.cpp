@@ -38,6 +38,9 @@ void InspectModel(const InspectArguments& arguments) {
                           static_cast<long long>(manifest.length.offset_frames),
                           static_cast<long long>(manifest.length.multiple_frames))
               : ", fixed\n";
+  if (manifest.kept_frames > 0)
+    text += Formatted("  kept of it   %.2f s in its middle, the others are the audio around them\n",
+                      static_cast<double>(manifest.kept_frames) / rate);
   text += Formatted("  overlap-add  %s window, overlap %g, song normalisation %s\n",
                     NameOf(manifest.window), manifest.overlap, NameOf(manifest.song_normalization));
   if (manifest.stft.is_object()) text += "  STFT         " + JsonText(manifest.stft) + '\n';

@@ -10,19 +10,21 @@ function windowWeights(window, length) {
   });
 }
 
-// The frames of a segment for a song of so many: shorter ones get less, not below a quarter, where the graph takes it.
-function chooseSegment({ length, segment_frames, tail }, frames) {
-  if (!length.dynamic || frames >= segment_frames || tail === "context") return segment_frames;
-  const wanted = Math.max(frames, Math.floor(segment_frames / 4));
-  const steps = Math.max(1, Math.ceil((wanted - length.offset_frames) / length.multiple_frames));
-  return Math.min(length.offset_frames + steps * length.multiple_frames, segment_frames);
+// The shortest length that the graph takes and that holds so many frames.
+function atLeast({ offset_frames, multiple_frames }, frames) {
+  return offset_frames + Math.max(0, Math.ceil((frames - offset_frames) / multiple_frames)) * multiple_frames;
 }
 
-// The frames that the graph gets for so many that are left at a song's end, where the tail is "context".
-function tailFrames({ length, segment_frames }, left) {
-  if (!length.dynamic) return segment_frames;
-  const steps = Math.max(0, Math.ceil((left - length.offset_frames) / length.multiple_frames));
-  return Math.max(length.offset_frames + steps * length.multiple_frames, length.multiple_frames, left);
+// The frames of a segment for a song of so many: shorter ones get less, not below a quarter, where the graph takes it.
+function chooseSegment({ length, segment_frames, kept_frames, tail }, frames) {
+  if (tail === "context") return kept_frames ?? segment_frames;
+  if (!length.dynamic || frames >= segment_frames) return segment_frames;
+  return Math.min(atLeast(length, Math.max(frames, Math.floor(segment_frames / 4))), segment_frames);
+}
+
+// The frames that the graph gets for so many, those of a segment or what is left at a song's end, where the tail is "context".
+function runFrames({ length, segment_frames }, left) {
+  return length.dynamic ? atLeast(length, left) : segment_frames;
 }
 
 // Channels of the song that go through the model together, each with its mean and deviation to take out.
@@ -77,12 +79,12 @@ export async function* separateSong(song, manifest, run) {
 
   for (let start = 0; start < frames; start += stride) {
     const left = Math.min(segment, frames - start);
-    // At the end with context: what lies before and zeros behind, half and half.
-    const length = context && left < segment ? tailFrames(manifest, left) : segment;
-    const at = Math.floor((length - left) / 2) * (context ? 1 : 0);
-    const before = Math.min(at, start, segment);
+    // With context: what lies before and behind, half and half.
+    const length = context ? runFrames(manifest, left) : segment;
+    const at = context ? Math.floor((length - left) / 2) : 0;
+    const before = Math.min(at, start), end = Math.min(frames, start - at + length);
     for (const group of groups) {
-      const mix = spread(song, group, width, length, start - before, start + left, at - before);
+      const mix = spread(song, group, width, length, start - before, end, at - before);
       const estimates = await run(mix, length);
       for (let s = 0; s < stemCount; ++s) {
         for (let c = 0; c < group.count; ++c) {

@@ -45,6 +45,8 @@ TEST(HybridDemucs, SizesThatDoNotFitAreErrors) {
   const std::string hybrid = kHybrid, transformer = kTransformer, wave = "{name: demucs, ";
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{name: hdemucs, depth: 4}", "do not meet"},
+      {"{name: hdemucs, time_stride: 1024}", "beyond 100 million frames"},
+      {wave + "stride: 1024, kernel_size: 1024}", "beyond 100 million frames"},
       {"{name: hdemucs, nfft: 2048}", "do not meet"},
       {hybrid + "kernel_size: 8, stride: 2}", "does not divide"},
       {hybrid + "time_stride: 3}", "time_stride is odd"},

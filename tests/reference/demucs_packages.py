@@ -41,7 +41,7 @@ from demucs.states import load_model
 }
 MODELS = {
     "demucs_v2": (2, "Demucs(sources=STEMS, channels=8, depth=3, segment_length=30000)", 30000),
-    "demucs": (4, "Demucs(STEMS, channels=8, depth=5, normalize=False, segment=1.5)", 66150),
+    "demucs": (4, "Demucs(STEMS, channels=8, depth=5, gelu=False, segment=1.5)", 66150),
     "hdemucs": (4, "HDemucs(STEMS, channels=8, segment=Fraction(3, 2))", 66150),
     "htdemucs": (4, "HTDemucs(sources=STEMS, channels=8, depth=4, t_layers=3, t_heads=2, bottom_channels=32, "
                     "segment=Fraction(39, 20))", 85995),

@@ -144,6 +144,8 @@ FIXED = {"dynamic": False, "offset_frames": 4000, "multiple_frames": 1}
     ({"overlap": 0, "window": "rectangle"}, 13001, 2),
     ({"overlap": 0.6, "window": "hann"}, 10000, 2),
     ({"tail": "context", "length": {"dynamic": True, "offset_frames": 3, "multiple_frames": 700}}, 10500, 2),
+    ({"tail": "context", "length": {"dynamic": True, "offset_frames": 3, "multiple_frames": 1100}, "segment_frames": 4403,
+      "kept_frames": 4000}, 9001, 2),
     ({"tail": "context", "length": FIXED, "song_normalization": "mean_std"}, 9001, 2),
     ({"song_normalization": "mean_std"}, 9000, 1),  # mono in a stereo model
     ({"song_normalization": "mean_std"}, 9000, 3),

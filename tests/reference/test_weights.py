@@ -95,6 +95,11 @@ def package_of_hdemucs(tmp_path_factory):
     return packed(tmp_path_factory.mktemp("package_of_hdemucs"), "hdemucs")
 
 
+@pytest.fixture(scope="module")
+def package_of_demucs(tmp_path_factory):
+    return packed(tmp_path_factory.mktemp("package_of_demucs"), "demucs")
+
+
 def stems_in(folder):
     return np.array([soundfile.read(folder / f"{stem}.wav")[0] for stem in STEMS])
 
@@ -123,10 +128,21 @@ def test_python_separates_with_our_package_of_hdemucs_as_we_do(frames, package_o
     assert_every_engine_gives(separated_by_python(package_of_hdemucs, frames / 44100, tmp_path), package_of_hdemucs, tmp_path)
 
 
-def separated_by_python(package, seconds, tmp_path):
+# Python fills up each segment with the audio around it to a length that the strides divide.
+@pytest.mark.parametrize("frames", [224_910, 52_920, 2 * 49_612 + 700, 1000])
+def test_python_separates_with_our_package_of_demucs_as_we_do(frames, package_of_demucs, tmp_path):
+    assert_every_engine_gives(separated_by_python(package_of_demucs, frames / 44100, tmp_path), package_of_demucs, tmp_path)
+
+
+def test_segments_of_demucs_have_any_length(package_of_demucs, tmp_path):
+    expected = separated_by_python(package_of_demucs, 2.7, tmp_path, "--segment", "1", "--overlap", "0.4")
+    assert_every_engine_gives(expected, package_of_demucs, tmp_path, "--segment", "1", "--overlap", "0.4")
+
+
+def separated_by_python(package, seconds, tmp_path, *options):
     song(tmp_path / "song.wav", seconds)
     demucs("--repo", package, "-n", "sig", "--shifts", "0", "--float32", "--clip-mode", "none", "-d", "cpu", "-o",
-           tmp_path / "python", tmp_path / "song.wav")
+           tmp_path / "python", tmp_path / "song.wav", *options)
     return stems_in(tmp_path / "python" / "sig" / "song")
 
 

@@ -44,6 +44,25 @@ TEST(Manifest, ChoicesAreTextInJsonAlone) {
   EXPECT_EQ(again.song_normalization, SongNormalization::kMeanStd);
 }
 
+TEST(Manifest, FramesAreKeptOfSegmentsThatSeeMore) {
+  Manifest manifest = GoodManifest();
+  EXPECT_FALSE(manifest.ToJson().contains("kept_frames"));
+  manifest.length = {.dynamic = true, .offset_frames = 300, .multiple_frames = 100};
+  manifest.tail = Tail::kContext;
+  manifest.segment_frames = 1000;
+  manifest.kept_frames = 950;
+  const nlohmann::json good = manifest.ToJson();
+  EXPECT_EQ(Manifest::FromJson(good.dump(), "test").kept_frames, 950);
+  const auto message = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json bad = good;
+    bad[key] = value;
+    return testing::MessageOf([&] { Manifest::FromJson(bad.dump(), "test"); });
+  };
+  EXPECT_THAT(message("kept_frames", 1001), HasSubstr("kept_frames"));
+  EXPECT_THAT(message("kept_frames", 0), HasSubstr("kept_frames"));
+  EXPECT_THAT(message("tail", "zeros"), HasSubstr("the tail 'context'"));
+}
+
 TEST(LengthRule, GivesTheNextAndTheNearestLength) {
   const LengthRule steps{true, 0, 100}, from{true, 300, 100}, fixed{false, 2, 1};
   EXPECT_EQ(steps.AtLeast(1), 100);

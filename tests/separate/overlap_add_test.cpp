@@ -145,11 +145,11 @@ TEST(OverlapAdd, TheTailSeesWhatLiesBeforeIt) {
     for (std::size_t t = 0; t < 16; ++t) EXPECT_NEAR(result.channels[0][t], t + 1, 1e-5) << t;
   }
   // Shorter where the model takes it; zeros where nothing lies before.
-  options.tail_frames = [](std::size_t frames) { return frames + 1; };
+  options.run_frames = [](std::size_t frames) { return frames < 8 ? frames + 1 : frames; };
   seen.clear();
   Process(audio, options, 16, function);
   EXPECT_THAT(seen[2], ::testing::ElementsAre(13, 14, 15, 16, 0));
-  options.tail_frames = {};
+  options.run_frames = {};
   AudioBuffer four(1, 4);
   std::fill_n(four.channel(0), 4, 1.0f);
   seen.clear();
@@ -159,6 +159,47 @@ TEST(OverlapAdd, TheTailSeesWhatLiesBeforeIt) {
   // Covered already, yet another segment starts: 14 frames end with [12, 14).
   AudioBuffer fourteen(1, 14);
   EXPECT_EQ(Process(fourteen, options, 14, function).valid, (std::vector<std::size_t>{8, 8, 2}));
+}
+
+// Segments of 8 every 6 frames for a model that takes lengths of 2 + 5 · k: 12 of them, two frames
+// before and two behind the segment.
+TEST(OverlapAdd, SegmentsSeeWhatLiesAroundThem) {
+  AudioBuffer audio(1, 21);
+  std::iota(audio.samples().begin(), audio.samples().end(), 1.0f);
+  OverlapAddOptions options{8, 0.25, Window::kTriangle, 1, 1, Tail::kContext};
+  options.run_frames = [](std::size_t frames) { return 2 + (frames + 2) / 5 * 5; };
+  std::vector<std::vector<float>> seen;
+  const auto function = [&](const AudioBuffer& in, std::size_t, AudioBuffer& out) {
+    ASSERT_EQ(out.frames(), in.frames());
+    for (int c = 0; c < in.channels(); ++c)
+      seen.emplace_back(in.channel(c), in.channel(c) + in.frames());
+    out = in;
+  };
+  using ::testing::ElementsAre;
+  for (const std::size_t batch : {1UL, 2UL, 5UL}) {
+    for (const std::size_t push : {1UL, 5UL, 21UL}) {
+      options.batch = batch;
+      seen.clear();
+      const Result result = Process(audio, options, push, function);
+      ASSERT_EQ(seen.size(), 4u) << batch;
+      EXPECT_THAT(seen[0], ElementsAre(0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+      EXPECT_THAT(seen[1], ElementsAre(5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
+      // The song ends one frame behind this segment.
+      EXPECT_THAT(seen[2], ElementsAre(11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 0));
+      EXPECT_THAT(seen[3], ElementsAre(17, 18, 19, 20, 21, 0, 0));  // three are left
+      ASSERT_EQ(result.channels[0].size(), 21u);
+      for (std::size_t t = 0; t < 21; ++t)
+        EXPECT_NEAR(result.channels[0][t], static_cast<float>(t + 1), 1e-5) << t;
+    }
+  }
+  // A rule whose shortest length is longer than the segment, and the song, and what lies before.
+  options.batch = 1;
+  options.run_frames = [](std::size_t) { return 30; };
+  seen.clear();
+  Process(audio, options, 4, function);
+  EXPECT_EQ(seen[1],
+            (std::vector<float>{0,  0,  0,  0,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                                11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 0,  0,  0,  0}));
 }
 
 // However many segments the function gets at once, each is the same, and so are all bits of the

@@ -43,8 +43,8 @@ MODELS = {
            "weights: [[1, 1, 0, 1], [1, 2, 1, 0]]}",
 }
 # The others are exported for the length that they were trained with.
-DYNAMIC = {"hdemucs", "hdemucs_otherwise", "unet", "unet_magnitudes", "unet_recurrent", "demucs_v2", "open_unmix", "wave_unet",
-           "mdx23c"}
+DYNAMIC = {"demucs", "demucs_v2", "hdemucs", "hdemucs_otherwise", "unet", "unet_magnitudes", "unet_recurrent", "open_unmix",
+           "wave_unet", "mdx23c"}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "models/layers/convolution_forms.h"
 
@@ -53,6 +54,15 @@ bool Narrows(const Convolution& c) {
          c.weight.shape[1] >= kNarrowerBy * c.weight.shape[0];
 }
 
+// [B, C, T], so many steps later, or earlier where that is negative: what moves out of T is cut off.
+// Padding can be negative and do both, but engines other than ONNX Runtime end there.
+std::string Shifted(GraphBuilder& b, const std::string& x, std::int64_t later) {
+  if (later == 0) return x;
+  const std::string kept = later > 0 ? b.Slice(x, 2, 0, -later) : b.Slice(x, 2, -later, INT64_MAX);
+  return b.Emit("Pad", {kept, b.Ints({0, 0, std::max<std::int64_t>(later, 0), 0, 0,
+                                      std::max<std::int64_t>(-later, 0)})});
+}
+
 // [B, Cin, T] → [B, Cout, T].
 std::string ByTaps(GraphBuilder& b, const Convolution& c, const torch::Tensor& weight) {
   const std::int64_t taps = weight.size(2);
@@ -62,10 +72,8 @@ std::string ByTaps(GraphBuilder& b, const Convolution& c, const torch::Tensor& w
   const std::vector<std::string> parts = b.Split(all, 1, static_cast<std::size_t>(taps));
   std::string sum;
   for (std::int64_t tap = 0; tap < taps; ++tap) {
-    // Negative padding cuts off.
     const std::int64_t later = (taps / 2 - tap) * c.dilations[0];
-    std::string part = parts[static_cast<std::size_t>(tap)];
-    if (later != 0) part = b.Emit("Pad", {part, b.Ints({0, 0, later, 0, 0, -later})});
+    const std::string part = Shifted(b, parts[static_cast<std::size_t>(tap)], later);
     sum = sum.empty() ? part : b.Emit("Add", {sum, part});
   }
   if (c.bias.empty()) return sum;
@@ -129,16 +137,24 @@ std::string ByNeighbours(GraphBuilder& b, const Convolution& c, const torch::Ten
   std::vector<LoweredInt> begin(spatial + 2, 0), end = begin;
   std::vector<LoweredInt> split = {0, weight.size(1)}, folded = {0, dense.size(1)};
   std::vector<std::int64_t> pads = c.pads, steps_at, neighbours_at;
+  std::vector<std::pair<std::int64_t, LoweredInt>> cut;  // dimension, its size
   for (std::size_t d = 0; d < spatial; ++d) {
     const std::int64_t stride = c.strides[d];
     LoweredInt steps = b.Dimension(c.input, static_cast<int>(d) + 2);
     if (stride > 1) {
       const std::int64_t padding = c.pads[d] + c.pads[d + spatial];
       const LoweredInt size = steps;
-      steps = b.FloorDivide(b.Add(size, padding - c.weight.shape[d + 2]), stride);
-      steps = b.Add(steps, dense.size(static_cast<std::int64_t>(d) + 2));
+      const std::int64_t kernel = c.weight.shape[d + 2];
+      const std::int64_t blocks = dense.size(static_cast<std::int64_t>(d) + 2);
+      steps = b.Add(b.FloorDivide(b.Add(size, padding - kernel), stride), blocks);
       begin[d + 2] = c.pads[d];
-      end[d + 2] = b.Subtract(b.Multiply(steps, stride), b.Add(size, c.pads[d]));
+      // What the strides leave over is cut off. It is less than a stride.
+      const LoweredInt whole = b.Multiply(steps, stride);
+      const LoweredInt added = b.Subtract(whole, b.Add(size, c.pads[d]));
+      const std::int64_t most = c.pads[d + spatial] + blocks * stride - kernel;
+      const bool cuts = added.known.value_or(most - (stride - 1)) < 0;
+      end[d + 2] = cuts ? LoweredInt(most) : added;
+      if (cuts) cut.emplace_back(static_cast<std::int64_t>(d) + 2, whole);
       pads[d] = pads[d + spatial] = 0;
     }
     steps_at.push_back(static_cast<std::int64_t>(split.size()));
@@ -152,7 +168,8 @@ std::string ByNeighbours(GraphBuilder& b, const Convolution& c, const torch::Ten
   begin.insert(begin.end(), end.begin(), end.end());
   const bool whole =
       std::all_of(begin.begin(), begin.end(), [](const LoweredInt& n) { return n.known == 0; });
-  if (!whole) x = b.Emit("Pad", {x, b.IntList(begin)});  // negative padding cuts off
+  if (!whole) x = b.Emit("Pad", {x, b.IntList(begin)});
+  for (const auto& [dim, size] : cut) x = b.Slice(x, dim, 0, size);
   std::vector<std::int64_t> order = {0, 1};
   order.insert(order.end(), neighbours_at.begin(), neighbours_at.end());
   order.insert(order.end(), steps_at.begin(), steps_at.end());

@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 import soundfile
 import torch
+from demucs.demucs import Demucs
 from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,10 +20,11 @@ from whole_processes import BFLOAT16, RATE, measured, processor, register_with_u
 
 STEMS = ["drums", "bass", "other", "vocals"]
 THREADS = 2
-# As published: the sizes of htdemucs and of hdemucs_mmi.
+# As published: the sizes of htdemucs and of hdemucs_mmi; of demucs the default.
 MODELS = {
     "htdemucs": lambda: HTDemucs(STEMS, bottom_channels=512, dconv_mode=3, t_dropout=0.02, segment=Fraction(39, 5)),
     "hdemucs": lambda: HDemucs(STEMS, channels=48, hybrid_old=False, segment=44),
+    "demucs": lambda: Demucs(STEMS, segment=44),
 }
 # Beside the default: arguments of `separate`, and the feature of the processor that they need.
 ENGINES = {
@@ -166,11 +168,12 @@ def main():
                 write_song(folder / "second.wav", 1)
                 bench.compare(f"{title}: one second, from start to finish", [folder / "second.wav"], engines)
                 many = [folder / "many" / f"s{index:04d}.wav" for index in range(arguments.files)]
-                many[0].parent.mkdir()
+                (folder / "many").mkdir()
                 for path in many:
                     write_song(path, 1)
                 bench.turns = 1
-                bench.compare(f"{title}: {arguments.files} files of one second in one call", many, engines)
+                if many:
+                    bench.compare(f"{title}: {arguments.files} files of one second in one call", many, engines)
 
 
 if __name__ == "__main__":

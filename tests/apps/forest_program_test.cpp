@@ -61,7 +61,9 @@ TEST_F(ForestProgram, FitsAndSeparates) {
 TEST_F(ForestProgram, IsListedAsOneThatMustBeFitted) {
   EXPECT_THAT(Must(testing::kStemsmith + " baseline --list").out, HasSubstr("must be fitted"));
   const ProgramResult list = Must(testing::kStemsmith + " baseline --list --json");
-  for (const auto& row : nlohmann::json::parse(list.out)["baselines"])
+  const nlohmann::json told = nlohmann::json::parse(list.out);
+  EXPECT_GT(told.at("baselines").size(), 1u);
+  for (const auto& row : told.at("baselines"))
     EXPECT_EQ(row["needs_fit"], row["name"] == "forest");
 }
 

@@ -54,8 +54,8 @@ bool Narrows(const Convolution& c) {
          c.weight.shape[1] >= kNarrowerBy * c.weight.shape[0];
 }
 
-// [B, C, T], so many steps later, or earlier where that is negative: what moves out of T is cut off.
-// Padding can be negative and do both, but engines other than ONNX Runtime end there.
+// [B, C, T] so many steps later, or earlier where that is negative; what moves out of T is cut off.
+// A negative padding would do both, but there are engines that end there.
 std::string Shifted(GraphBuilder& b, const std::string& x, std::int64_t later) {
   if (later == 0) return x;
   const std::string kept = later > 0 ? b.Slice(x, 2, 0, -later) : b.Slice(x, 2, -later, INT64_MAX);

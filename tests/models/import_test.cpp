@@ -1,5 +1,6 @@
 #include "models/weights/import.h"
 
+#include <gmock/gmock.h>
 #include <zip.h>
 
 #include <cstring>
@@ -198,6 +199,17 @@ TEST(Import, BagsBecomeOneModel) {
   const auto files = WritePackage(imported.checkpoint, "x", {folder / "out", "both", "th"});
   ASSERT_EQ(files.size(), 3u);
   ExpectSameWeights(ImportWeights(files[0], {}).checkpoint.weights, imported.checkpoint.weights);
+
+  // Of kinds that Python shows other surroundings of a segment.
+  Checkpoint waves = TinyCheckpoint(2, 3);
+  waves.model_config = "{name: demucs, channels: 4, depth: 2, norm_groups: 2}";
+  waves.weights = MakeModel(Config::Parse(waves.model_config, "x"), waves.setting)->StateDict();
+  WritePackage(waves, "x", {folder.path(), "waves", "th"});
+  std::ofstream(folder / "mixed.yaml") << "models: [one, waves]\n";
+  EXPECT_THAT(ImportWeights(folder / "mixed.yaml", {}).notes,
+              ::testing::Contains(::testing::HasSubstr("silence around each segment")));
+  EXPECT_THAT(imported.notes, ::testing::Each(::testing::Not(
+                                  ::testing::HasSubstr("silence around each segment"))));
 
   WritePackage(TinyCheckpoint(3), "x", {folder.path(), "three", "th"});
   std::ofstream(folder / "bad.yaml") << "models: [one, three]\n";

@@ -269,6 +269,12 @@ PlannedWeights ReadBag(const fs::path& path, const ImportOptions& options) {
   if (plan.segment_frames != *std::max_element(segments.begin(), segments.end()))
     plan.notes.push_back("the models' segments differ; all use the shortest, " +
                          std::to_string(plan.segment_frames) + " frames");
+  const auto waves = std::count_if(models.begin(), models.end(), [](const auto& model) {
+    return model["name"] == "demucs";
+  });
+  if (waves > 0 && static_cast<std::size_t>(waves) < models.size())
+    plan.notes.push_back("its demucs will see silence around each segment, where Python's sees the "
+                         "song: for the same stems import and export each model alone");
   if (models.size() > 1) plan.model = {{"name", "bag"}, {"models", models}, {"weights", rows}};
   return {plan, states};
 }

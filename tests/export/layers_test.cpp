@@ -90,9 +90,13 @@ TEST(ConvolutionRule, StridedOfFewChannelsIsDense) {
   }
   EXPECT_TRUE(Has(torch::nn::Conv1d(O(31, 2, 8).stride(4)), "Reshape", {.channels = 31}));
   EXPECT_FALSE(Has(torch::nn::Conv1d(O(32, 2, 8).stride(4)), "Reshape", {.channels = 32}));
-  // Nothing is padded or cut off where the length is known to be whole.
-  EXPECT_FALSE(Has(torch::nn::Conv1d(O(2, 5, 8).stride(4)), "Pad", {.traced_lengths = {48}}));
-  EXPECT_TRUE(Has(torch::nn::Conv1d(O(2, 5, 8).stride(4)), "Pad"));
+  // Nothing is padded or cut off where the length is known to be whole, and only cut off where the
+  // taps fill the strides.
+  const auto whole = torch::nn::Conv1d(O(2, 5, 8).stride(4));
+  for (const char* op : {"Pad", "Slice"}) EXPECT_FALSE(Has(whole, op, {.traced_lengths = {48}}));
+  EXPECT_FALSE(Has(whole, "Pad"));
+  EXPECT_TRUE(Has(whole, "Slice"));
+  EXPECT_TRUE(Has(torch::nn::Conv1d(O(2, 5, 8).stride(4).padding(2)), "Pad"));
 }
 
 TEST(ConvolutionRule, TransposedIsAConvolutionPerPhase) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "serve/http/server.h"
+#include "tests/support/measured_process.h"
 
 namespace stemsmith::testing {
 

@@ -14,4 +14,11 @@ struct MeasuredProcess {
 // Output goes to /dev/null.
 MeasuredProcess RunMeasured(const std::vector<std::string>& arguments);
 
+// AddressSanitizer keeps what was freed for a while.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr int kHeldPerUsed = 4;
+#else
+inline constexpr int kHeldPerUsed = 1;
+#endif
+
 }  // namespace stemsmith::testing

@@ -104,8 +104,7 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where,
   manifest.length.multiple_frames =
       length.Number<std::int64_t>("multiple_frames", {1, kMostFrames});
   if (object.contains("kept_frames"))
-    manifest.kept_frames =
-        fields.Number<std::int64_t>("kept_frames", {1, manifest.segment_frames});
+    manifest.kept_frames = fields.Number<std::int64_t>("kept_frames", {1, manifest.segment_frames});
   manifest.song_normalization = RequireChoice<SongNormalization>(fields.Text("song_normalization"),
                                                                  "the song normalisation", fields);
   manifest.tail =
@@ -145,8 +144,6 @@ Manifest Manifest::FromJson(const std::string& text, const std::string& where,
     Require(!file.empty() && file.find('/') == std::string::npos && file != "." && file != "..",
             "the external data's file name '" + file + "'", fields);
   }
-  Require(manifest.kept_frames == 0 || (manifest.length.dynamic && manifest.tail == Tail::kContext),
-          "'kept_frames' needs a dynamic length and the tail 'context'", fields);
   Require(manifest.kept_frames == 0 || (manifest.length.dynamic && manifest.tail == Tail::kContext),
           "'kept_frames' needs a dynamic length and the tail 'context'", fields);
   Require(manifest.overlap < 1, "'overlap' is 1, not below 1", fields);

@@ -16,8 +16,8 @@ namespace {
 std::int64_t KeptFrames(const Manifest& manifest, const OverlapChoice& choice) {
   if (choice.segment_frames > 0) return choice.segment_frames;
   if (choice.segment_seconds > 0)
-    return std::max<std::int64_t>(
-        1, std::llround(choice.segment_seconds * manifest.sample_rate_hz));
+    return std::max<std::int64_t>(1,
+                                  std::llround(choice.segment_seconds * manifest.sample_rate_hz));
   return manifest.kept_frames;
 }
 
@@ -102,8 +102,7 @@ OverlapAddOptions SongOverlapAdd(const Manifest& manifest, std::int64_t frames,
                        "give a share of the segment from 0 to below 1");
   if (is_msst) options.num_overlap = NumOverlap(options.overlap);
 
-  const bool is_filled =
-      manifest.kept_frames > 0 && !is_msst && options.tail == Tail::kContext;
+  const bool is_filled = manifest.kept_frames > 0 && !is_msst && options.tail == Tail::kContext;
   std::int64_t segment =
       is_filled ? KeptFrames(manifest, choice) : LongestSegment(manifest, choice);
   // With kContext the tail finds its length by itself.

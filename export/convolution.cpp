@@ -55,7 +55,7 @@ bool Narrows(const Convolution& c) {
 }
 
 // [B, C, T] so many steps later, or earlier where that is negative; what moves out of T is cut off.
-// A negative padding would do both, but there are engines that end there.
+// As a slice and a padding, which every engine computes.
 std::string Shifted(GraphBuilder& b, const std::string& x, std::int64_t later) {
   if (later == 0) return x;
   const std::string kept = later > 0 ? b.Slice(x, 2, 0, -later) : b.Slice(x, 2, -later, INT64_MAX);

@@ -127,12 +127,9 @@ def test_the_onnx_file_is_valid(exported):
 
 
 def test_an_engine_that_knows_nothing_of_us_runs_it(exported):
-    """tract, of apps written in Rust; it ends where a Pad cuts off, as ONNX allows."""
+    """tract, of apps written in Rust."""
     _, folder, report = exported
     manifest = report["manifest"]
-    constants = {item.name: onnx.numpy_helper.to_array(item) for item in onnx.load(folder / "model.onnx").graph.initializer}
-    assert all((constants[node.input[1]] >= 0).all() for node in onnx.load(folder / "model.onnx").graph.node
-               if node.op_type == "Pad" and node.input[1] in constants)
     for batch, steps in [(1, 0), *([(2, 3), (1, 4), (1, 5), (1, 6)] if manifest["length"]["dynamic"] else [])]:
         mix = noise(batch, 2, manifest["segment_frames"] + steps * manifest["length"]["multiple_frames"])
         model = tract.onnx().load(folder / "model.onnx")

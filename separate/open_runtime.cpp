@@ -165,7 +165,11 @@ std::unique_ptr<Runtime> OpenOnnx(const fs::path& path, ChecksumState checksum,
     throw Error::Usage("this model's weights have 8 bits, and do not run in bfloat16",
                        path.string(), "give the model.onnx of the same export");
   if (!is_int8 && options.precision == Precision::kInt8)
-    throw Error::Usage("this model's weights do not have 8 bits", path.string(), kExportInt8);
+    throw Error::Usage("this model's weights do not have 8 bits", path.string(),
+                       options.manifest_file.empty()
+                           ? kExportInt8
+                           : "leave out " + Option("precision") +
+                                 ": models of other programs run with the weights that they have");
   CheckExternalData(path, manifest);
   const Precision precision = is_int8 ? Precision::kInt8 : options.precision;
   Engine engine = options.engine;

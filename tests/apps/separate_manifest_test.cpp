@@ -127,6 +127,9 @@ TEST_F(SeparateManifest, SaysWhatIsMissingAndWhatIsTooMuch) {
   result = Separate("model.onnx good.wav --manifest mdx.json -o out");
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.err, HasSubstr("leave --manifest out"));
+  result = Separate("uvr.onnx good.wav --manifest mdx.json --precision int8 -o out");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("leave out --precision: models of other programs"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 

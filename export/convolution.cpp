@@ -148,13 +148,16 @@ std::string ByNeighbours(GraphBuilder& b, const Convolution& c, const torch::Ten
       const std::int64_t blocks = dense.size(static_cast<std::int64_t>(d) + 2);
       steps = b.Add(b.FloorDivide(b.Add(size, padding - kernel), stride), blocks);
       begin[d + 2] = c.pads[d];
-      // What the strides leave over is cut off. It is less than a stride.
-      const LoweredInt whole = b.Multiply(steps, stride);
-      const LoweredInt added = b.Subtract(whole, b.Add(size, c.pads[d]));
+      // What the strides leave over takes so much less; where it may be more, the rest is cut off.
+      const LoweredInt taken = b.Multiply(steps, stride);
       const std::int64_t most = c.pads[d + spatial] + blocks * stride - kernel;
-      const bool cuts = added.known.value_or(most - (stride - 1)) < 0;
-      end[d + 2] = cuts ? LoweredInt(most) : added;
-      if (cuts) cut.emplace_back(static_cast<std::int64_t>(d) + 2, whole);
+      const std::int64_t over = size.known ? (*size.known + padding - kernel) % stride : stride - 1;
+      if (most < over) {
+        end[d + 2] = most;
+        cut.emplace_back(static_cast<std::int64_t>(d) + 2, taken);
+      } else {
+        end[d + 2] = b.Subtract(taken, b.Add(size, c.pads[d]));
+      }
       pads[d] = pads[d + spatial] = 0;
     }
     steps_at.push_back(static_cast<std::int64_t>(split.size()));

@@ -13,6 +13,7 @@
 #include "models/layers/dconv_places.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
+#include "models/layers/strided_levels.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -196,9 +197,7 @@ void CheckDemucs(const DemucsOptions& o, const Config& config, const ModelSettin
   if (o.kernel_size < o.stride)
     refuse("kernel_size", "kernel_size is smaller than stride: frames would be skipped",
            "use a kernel_size of at least stride");
-  if (std::pow(static_cast<double>(o.stride), static_cast<double>(o.depth)) > 1e8)
-    refuse(config.Has("depth") ? "depth" : "stride",
-           "stride to the power of depth is beyond 100 million frames", "use fewer levels");
+  CheckDeepestStep(config, "stride", o.stride, o.depth);
   double width = static_cast<double>(o.channels);
   std::int64_t out = setting.channels * static_cast<std::int64_t>(setting.stems.size());
   for (std::int64_t level = 0; level < o.depth; ++level) {

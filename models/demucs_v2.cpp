@@ -16,6 +16,7 @@
 #include "models/layers/convolution.h"
 #include "models/layers/resample.h"
 #include "models/layers/rescale.h"
+#include "models/layers/strided_levels.h"
 #include "models/separation_model.h"
 
 namespace stemsmith {
@@ -212,9 +213,7 @@ std::shared_ptr<SeparationModel> MakeDemucsV2(const Config& config, const ModelS
     throw Error::Usage("growth leads to " + std::to_string(widest) + " channels in the last level",
                        config.Where(config.Has("growth") ? "growth" : "channels"),
                        "use between 1 and 65536");
-  if (std::pow(static_cast<double>(options.stride), static_cast<double>(options.depth)) > 1e8)
-    throw Error::Usage("stride to the power of depth is beyond 100 million frames",
-                       config.Where(config.Has("depth") ? "depth" : "stride"), "use fewer levels");
+  CheckDeepestStep(config, "stride", options.stride, options.depth);
   return std::make_shared<DemucsV2>(options, setting);
 }
 

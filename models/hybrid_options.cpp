@@ -1,9 +1,9 @@
 // Reading and checking the options of the hybrid Demucs models.
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "models/hybrid_demucs.h"
+#include "models/layers/strided_levels.h"
 
 namespace stemsmith {
 namespace {
@@ -24,9 +24,7 @@ void CheckSizes(const HybridOptions& o, const Config& config, int version) {
            "with this kernel_size and stride a level does not divide its input by the stride",
            "use a kernel_size of twice the stride, for example 8 and 4");
   if (o.time_stride % 2 != 0) Refuse(config, "time_stride", "time_stride is odd", "use 2");
-  if (std::pow(static_cast<double>(o.time_stride), static_cast<double>(o.depth)) > 1e8)
-    Refuse(config, config.Has("depth") ? "depth" : "time_stride",
-           "time_stride to the power of depth is beyond 100 million frames", "use fewer levels");
+  CheckDeepestStep(config, "time_stride", o.time_stride, o.depth);
   std::int64_t bins = o.nfft / 2, steps = 1;
   for (std::int64_t level = 0; level < o.depth && bins > 1; ++level) {
     const bool joins = bins <= o.kernel_size;

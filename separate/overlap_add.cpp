@@ -39,7 +39,7 @@ void CheckOptions(const OverlapAddOptions& options) {
 
 // Of a call for so many frames.
 std::size_t RunFrames(const OverlapAddOptions& options, std::size_t frames) {
-  return options.run_frames ? options.run_frames(frames) : options.segment_frames;
+  return std::max(frames, options.run_frames ? options.run_frames(frames) : options.segment_frames);
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ OverlapAdd::OverlapAdd(const OverlapAddOptions& options, SegmentFunction segment
   if (options_.tail == Tail::kContext) {
     stride_ = std::max<std::size_t>(
         1, static_cast<std::size_t>((1.0 - options_.overlap) * static_cast<double>(length)));
-    run_ = std::max(RunFrames(options_, length), length);
+    run_ = RunFrames(options_, length);
   }
   left_ = (run_ - length) / 2;
   most_input_ = run_ - left_ + (options_.batch - 1) * stride_;
@@ -124,7 +124,7 @@ void OverlapAdd::FinishWithContext() {
 }
 
 void OverlapAdd::ProcessTail() {
-  const std::size_t length = std::max(RunFrames(options_, filled_), filled_);
+  const std::size_t length = RunFrames(options_, filled_);
   const std::size_t left = (length - filled_) / 2;
   AudioBuffer in(options_.channels_in, length), out(options_.channels_out, length);
   for (int c = 0; c < options_.channels_in; ++c)
@@ -143,8 +143,7 @@ void OverlapAdd::ProcessWhole(std::size_t count) {
     Emit(stride_);
     AdvanceOutput();
   }
-  const std::size_t covered = (count - 1) * stride_ + length;
-  fresh_ = filled_ - covered;
+  fresh_ = filled_ - (count - 1) * stride_ - length;
   AdvanceInput(count);
 }
 

@@ -12,29 +12,19 @@
 namespace stemsmith {
 namespace {
 
-// Of a model whose segments are filled up with the audio around them: those take any length.
-std::int64_t KeptFrames(const Manifest& manifest, const OverlapChoice& choice) {
-  if (choice.segment_frames > 0) return choice.segment_frames;
-  if (choice.segment_seconds > 0)
-    return std::max<std::int64_t>(1,
-                                  std::llround(choice.segment_seconds * manifest.sample_rate_hz));
-  return manifest.kept_frames;
-}
-
-// A segment that is asked for: the manifest's where there is none. Seconds are rounded to a length
-// that the model takes.
-std::int64_t LongestSegment(const Manifest& manifest, const OverlapChoice& choice) {
-  const LengthRule& rule = manifest.length;
+// A segment that is asked for, of the rule's lengths: the advised one where there is none. Seconds
+// are rounded to such a length.
+std::int64_t LongestSegment(const Manifest& manifest, const LengthRule& rule, std::int64_t advised,
+                            const OverlapChoice& choice) {
   std::int64_t wanted = choice.segment_frames;
   if (choice.segment_seconds > 0) {
     wanted = std::llround(choice.segment_seconds * manifest.sample_rate_hz);
     if (rule.dynamic && wanted >= rule.offset_frames) wanted = rule.Nearest(wanted);
   }
-  if (wanted <= 0) return manifest.segment_frames;
-  const bool fits =
-      rule.dynamic ? rule.AtLeast(wanted) == wanted : manifest.segment_frames == wanted;
+  if (wanted <= 0) return advised;
+  const bool fits = rule.dynamic ? rule.AtLeast(wanted) == wanted : advised == wanted;
   if (fits) return wanted;
-  const std::int64_t shortest = rule.dynamic ? rule.offset_frames : manifest.segment_frames;
+  const std::int64_t shortest = rule.dynamic ? rule.offset_frames : advised;
   throw Error::Usage("the model takes no segments of " + std::to_string(wanted) + " frames",
                      Option("segment"),
                      "'" + manifest.model_name + "' takes " +
@@ -102,9 +92,12 @@ OverlapAddOptions SongOverlapAdd(const Manifest& manifest, std::int64_t frames,
                        "give a share of the segment from 0 to below 1");
   if (is_msst) options.num_overlap = NumOverlap(options.overlap);
 
+  // Those that are filled up with the audio around them may have any length.
+  constexpr LengthRule kAny{.dynamic = true, .offset_frames = 1};
   const bool is_filled = manifest.kept_frames > 0 && !is_msst && options.tail == Tail::kContext;
   std::int64_t segment =
-      is_filled ? KeptFrames(manifest, choice) : LongestSegment(manifest, choice);
+      is_filled ? LongestSegment(manifest, kAny, manifest.kept_frames, choice)
+                : LongestSegment(manifest, manifest.length, manifest.segment_frames, choice);
   // With kContext the tail finds its length by itself.
   if (choice.segment_frames == 0 && !is_msst && options.tail != Tail::kContext)
     segment = ShorterForSong(manifest, segment, frames);

@@ -1,12 +1,11 @@
 // What the models of demucs 4 refuse, and when htdemucs pads to its segment. Their numbers are
 // compared with the originals in tests/reference/.
 
-#include <torch/csrc/jit/frontend/tracer.h>
-
 #include "core/error.h"
 #include "models/layers/blstm.h"
 #include "models/layers/hybrid_layers.h"
 #include "tests/models/tiny_models.h"
+#include "tests/models/traced_model.h"
 #include "tests/support/error_of.h"
 
 namespace stemsmith::testing {
@@ -140,20 +139,12 @@ TEST(BandedLevels, WithEqualWeightsGiveWhatOneLevelGives) {
 
 // What a model gives to torch's istft; undefined where it does not call it.
 torch::Tensor InvertedSpectra(SeparationModel& model, const torch::Tensor& mix) {
-  for (auto& parameter : model.parameters()) parameter.requires_grad_(false);
-  const auto state =
-      torch::jit::tracer::trace(
-          {mix},
-          [&](torch::jit::Stack stack) -> torch::jit::Stack {
-            return {model.forward(stack.front().toTensor())};
-          },
-          [](const torch::autograd::Variable&) { return std::string(); })
-          .first;
-  for (torch::jit::Node* node : state->graph->nodes()) {
+  const auto graph = TraceSeparate(model, mix);
+  for (torch::jit::Node* node : graph->nodes()) {
     if (std::string(node->kind().toQualString()) != "aten::istft") continue;
-    state->graph->eraseOutput(0);
-    state->graph->registerOutput(node->input(0));
-    return torch::jit::GraphFunction("spectra", state->graph, nullptr)({mix}).toTensor();
+    graph->eraseOutput(0);
+    graph->registerOutput(node->input(0));
+    return torch::jit::GraphFunction("spectra", graph, nullptr)({mix}).toTensor();
   }
   return {};
 }
@@ -162,7 +153,9 @@ torch::Tensor InvertedSpectra(SeparationModel& model, const torch::Tensor& mix) 
 TEST(HybridDemucs, SpectraThatAreInvertedBelongToRealSamples) {
   for (const char* name : {"hdemucs", "htdemucs"}) {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor spectra = InvertedSpectra(*TinyModel(name), torch::randn({2, 2, 9000}));
+    const auto model = TinyModel(name);
+    const std::int64_t frames = model->length_rule().AtLeast(9000);
+    const torch::Tensor spectra = InvertedSpectra(*model, torch::randn({2, 2, frames}));
     ASSERT_TRUE(spectra.defined()) << name;
     const torch::Tensor parts = torch::view_as_real(spectra);  // [B · S · C, F, N, 2]
     EXPECT_EQ(parts.select(1, 0).select(-1, 1).abs().max().item<float>(), 0.0f) << name;

@@ -1,12 +1,12 @@
 // Separate() must give the same graph for every batch size and every length of the rule: sizes and
 // devices that slip in as constants are found here, before any export.
-#include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/passes/shape_analysis.h>
 
 #include <set>
 #include <string>
 
 #include "tests/models/tiny_models.h"
+#include "tests/models/traced_model.h"
 
 namespace stemsmith::testing {
 namespace {
@@ -20,19 +20,10 @@ struct Traced {
   std::string text;  // without shapes and source lines
 };
 
-// The model's weights become constants of the graph.
 Traced Trace(SeparationModel& model, const torch::Tensor& example) {
-  torch::NoGradGuard no_grad;
-  for (auto& parameter : model.parameters()) parameter.requires_grad_(false);
-  const auto [state, output] = torch::jit::tracer::trace(
-      {example},
-      [&](torch::jit::Stack stack) -> torch::jit::Stack {
-        return {model.Separate(stack.front().toTensor())};
-      },
-      [](const torch::autograd::Variable&) { return std::string(); }, /*strict=*/true,
-      /*force_outplace=*/false, /*self=*/nullptr, {"mix"});
-  torch::jit::EraseShapeInformation(state->graph);
-  return {state->graph, state->graph->toString(/*print_source_locations=*/false)};
+  const auto graph = TraceSeparate(model, example);
+  torch::jit::EraseShapeInformation(graph);
+  return {graph, graph->toString(/*print_source_locations=*/false)};
 }
 
 TEST_P(EveryModelTraced, TheGraphIsTheSameForEveryBatchSizeAndLength) {
